@@ -1,0 +1,1 @@
+"""Controls the benchmark itself must pass (`pgbench selftest`)."""

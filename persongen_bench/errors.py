@@ -1,0 +1,37 @@
+"""What a user sees when something they gave us is wrong.
+
+Every message names where (file, row), what was found, what was expected and how to fix it, on
+one line. The command line prints it without a traceback and exits with a non-zero status.
+"""
+
+
+class PgbenchError(Exception):
+    """Base of every error that is the user's to fix; ``str(error)`` is one line."""
+
+    def __init__(self, message: str, *, fix: str | None = None) -> None:
+        text = f"{message.rstrip('.')}. {fix}" if fix else message
+        super().__init__(" ".join(text.split()))
+
+
+class DataError(PgbenchError):
+    """A data file or image is missing, malformed or outside the data root."""
+
+
+class ConfigError(PgbenchError):
+    """An option, name or configuration value is not valid."""
+
+
+class RunError(PgbenchError):
+    """A run directory is missing, damaged, of another schema, or does not match."""
+
+
+class UnknownNameError(ConfigError):
+    """A name that no registry entry has; suggests the nearest ones."""
+
+
+class UnsupportedRequestError(PgbenchError):
+    """A method cannot serve this request (an unknown user, an empty history); recorded per sample."""
+
+
+class MissingRoleError(ConfigError):
+    """The stack has no model for a role that a method or metric asked for."""

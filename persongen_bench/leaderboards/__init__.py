@@ -1,0 +1,1 @@
+"""Boards: which runs compare, how they rank, how they print."""

@@ -1,0 +1,1 @@
+"""Metrics: pure functions with a card and a signature, one entry, one file."""

@@ -1,0 +1,242 @@
+"""The seams: what a stack, a method and a metric are.
+
+They are protocols: a class of the right shape fits, whoever wrote it. The contract tests in
+`persongen_bench.testing` check the behaviour that types cannot say.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar, Protocol, TypeVar, runtime_checkable
+
+import pandas as pd
+from pydantic import BaseModel, ConfigDict
+
+from persongen_bench.types import (
+    Dataset,
+    Direction,
+    Embeddings,
+    Failure,
+    Image,
+    Sample,
+    ScoreMatrix,
+    View,
+)
+
+T = TypeVar("T")
+
+
+class Config(BaseModel):
+    """Base of every configuration: frozen, unknown fields are errors."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
+
+
+# --- stacks -------------------------------------------------------------------------------
+
+
+@runtime_checkable
+class ImageEncoder(Protocol):
+    """Images to vectors. uint8 RGB ``(3, h, w)`` each => float32 ``(n, embedding_size)``."""
+
+    signature: str
+    """Model, weights sha256 and preprocessing, in one printable string."""
+    embedding_size: int
+
+    def encode(self, images: Sequence[Image]) -> Embeddings:
+        """Encode; row i depends on image i alone, whatever else is in the batch."""
+        ...
+
+
+@runtime_checkable
+class Decoder(Protocol):
+    """Vectors of the stack's ``image_encoder`` to images."""
+
+    signature: str
+
+    def decode(self, embeddings: Embeddings, seeds: Sequence[int]) -> list[Image]:
+        """One image per row; image i depends on row i and ``seeds[i]`` alone."""
+        ...
+
+
+class Stack(Protocol):
+    """The frozen pretrained models, by role."""
+
+    name: str
+    roles: tuple[str, ...]
+
+    def role(self, name: str) -> Any:  # noqa: ANN401  # each role has its own protocol
+        """The model for a role; raises `MissingRoleError` naming the roles there are."""
+        ...
+
+    @property
+    def signature(self) -> str:
+        """Name plus weights of every role; runs of different signatures never share a table."""
+        ...
+
+
+# --- datasets -----------------------------------------------------------------------------
+
+
+class DatasetLoader(Protocol):
+    """Reads one data set; the registry's ``datasets`` entries are classes of this shape."""
+
+    Config: ClassVar[type[Config]]
+
+    @classmethod
+    def load(cls, config: Any, root: Path | None) -> Dataset:  # noqa: ANN401  # its own Config
+        """Load and validate. ``root``: the data folder, None where the user named none."""
+        ...
+
+
+# --- methods ------------------------------------------------------------------------------
+
+
+class Progress(Protocol):
+    """Wraps an iterable with a progress bar (or with nothing, off a terminal)."""
+
+    def __call__(self, items: Iterable[T], description: str, total: int | None = None) -> Iterable[T]:
+        """Yield ``items`` unchanged."""
+        ...
+
+
+def no_progress(items: Iterable[T], description: str, total: int | None = None) -> Iterable[T]:  # noqa: ARG001
+    """The silent `Progress`."""
+    return items
+
+
+@dataclass(frozen=True)
+class FitContext:
+    """What a method may use while it fits, besides the training view."""
+
+    stack: Stack
+    seed: int
+    features: Callable[[str, View], Embeddings]
+    """``features(role, view)``: float32 ``(len(view.catalog), d)`` in catalogue order, cached."""
+    checkpoints: Path | None = None
+    """Folder for resumable state; kept when a run is killed, removed after the fit."""
+    progress: Progress = no_progress
+    held_out: View | None = None
+    """The test part: given only to anchors that declare ``privileged``, else None."""
+
+
+class Method(Protocol):
+    """An adapter of one personalisation method.
+
+    Life cycle: ``Method(config)`` then ``fit`` or ``load``, then ``generate`` any number of
+    times, in any process, with any subset and order of samples.
+    """
+
+    Config: ClassVar[type[Config]]
+    presets: ClassVar[Mapping[str, Mapping[str, object]]]
+    """Named sets of config values; ``paper`` holds the published ones."""
+    privileged: ClassVar[bool]
+    """True for anchors that look at held-out data; they are shown but never ranked."""
+    generate_fields: ClassVar[frozenset[str]]
+    """Config fields that `fit` does not read; runs that differ in these alone share one fit."""
+    config: Any
+
+    def fit(self, train: View, context: FitContext) -> None:
+        """Learn from the training view only; deterministic given ``context.seed``."""
+        ...
+
+    def generate(self, samples: Sequence[Sample]) -> Sequence[Image | Failure]:
+        """One image (or `Failure`) per sample, in order; ``[]`` for none.
+
+        An image may depend on its own sample alone. Raise `UnsupportedRequestError` for a user or
+        history the method cannot serve.
+        """
+        ...
+
+    def save(self, folder: Path) -> None:
+        """Write the fitted state (safetensors, JSON, Parquet; never pickle)."""
+        ...
+
+    def load(self, folder: Path, stack: Stack, train: View) -> None:
+        """Restore what `save` wrote; ``train`` is the view that was fitted."""
+        ...
+
+
+# --- metrics ------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class TestResult:
+    """A permutation p-value, ``(1 + k) / (B + 1)``, with the observed statistic."""
+
+    __test__ = False
+
+    statistic: float
+    p_value: float
+    n_permutations: int
+
+
+class ScoreContext(Protocol):
+    """What a metric may look at: the scored samples, their features, and the held-out part."""
+
+    samples: pd.DataFrame
+    """Samples in state ok, canonical order: ``sample_id, user_id, index``."""
+    users: tuple[str, ...]
+    """Every user of the protocol, also those without a scored sample."""
+    train: View
+    test: View
+    histories: Mapping[str, tuple[str, ...]]
+    """Per user the history of the request (item ids of the training catalogue)."""
+
+    def features(self, role: str) -> Embeddings:
+        """``(n samples, d)`` of the generated images; each image is encoded once per role."""
+        ...
+
+    def item_features(self, role: str, item_ids: Sequence[str]) -> Embeddings:
+        """``(n items, d)`` of catalogue images."""
+        ...
+
+    def encoder_signature(self, role: str) -> str:
+        """Signature of the model behind a role."""
+        ...
+
+    def taste_matrix(self) -> ScoreMatrix:
+        """``(n samples, n users)``: true utility of sample i for user u; known-taste worlds only."""
+        ...
+
+    @property
+    def taste_signature(self) -> str | None:
+        """Signature of the taste reader, None where the true taste is unknown."""
+        ...
+
+
+@dataclass(frozen=True)
+class MetricInfo:
+    """The card of one metric."""
+
+    name: str
+    """Printed form, also the CLI argument and the column, such as ``precision@20``."""
+    family: str
+    direction: Direction
+    range: tuple[float, float]
+    unit: str
+    source: str
+    roles: tuple[str, ...] = ()
+    shows_not: str = field(default="", kw_only=True)
+    """What the number does not show."""
+
+
+class Metric(Protocol):
+    """A pure function of scored samples and features: per user first, summary second."""
+
+    info: MetricInfo
+
+    @classmethod
+    def parse(cls, argument: str | None) -> Metric:
+        """Build from the part behind ``@`` (None where there is none)."""
+        ...
+
+    def signature(self, context: ScoreContext) -> str:
+        """Everything that fixes the number, ``precision@20|enc:...|sim:cosine|impl:1``."""
+        ...
+
+    def per_user(self, context: ScoreContext) -> pd.Series:
+        """One float per user of ``context.users``, indexed by user id; NaN where undefined."""
+        ...

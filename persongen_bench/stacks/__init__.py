@@ -1,0 +1,1 @@
+"""Stacks: the frozen pretrained models a run uses, by role."""

@@ -1,0 +1,1 @@
+"""Public contract tests for plugins: subclass one and let pytest run it."""
