@@ -30,7 +30,7 @@ class UnknownNameError(ConfigError):
 
 
 class UnsupportedRequestError(PgbenchError):
-    """A method cannot serve this request (an unknown user, an empty history); recorded per sample."""
+    """A method cannot serve this request (unknown user, empty history); recorded per sample."""
 
 
 class MissingRoleError(ConfigError):

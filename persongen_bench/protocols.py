@@ -97,7 +97,9 @@ class DatasetLoader(Protocol):
 class Progress(Protocol):
     """Wraps an iterable with a progress bar (or with nothing, off a terminal)."""
 
-    def __call__(self, items: Iterable[T], description: str, total: int | None = None) -> Iterable[T]:
+    def __call__(
+        self, items: Iterable[T], description: str, total: int | None = None
+    ) -> Iterable[T]:
         """Yield ``items`` unchanged."""
         ...
 
@@ -198,7 +200,7 @@ class ScoreContext(Protocol):
         ...
 
     def taste_matrix(self) -> ScoreMatrix:
-        """``(n samples, n users)``: true utility of sample i for user u; known-taste worlds only."""
+        """``(n samples, n users)``: true utility of sample i for user u, where it is known."""
         ...
 
     @property
@@ -219,6 +221,8 @@ class MetricInfo:
     unit: str
     source: str
     roles: tuple[str, ...] = ()
+    failed_value: float | None = field(default=None, kw_only=True)
+    """What a sample that the method failed to deliver counts; None where images have no value."""
     shows_not: str = field(default="", kw_only=True)
     """What the number does not show."""
 

@@ -27,7 +27,7 @@ class DatasetRef(Config):
     """Which data: name, options as given, and the content they resolved to."""
 
     name: str
-    options: dict[str, Any] = {}
+    options: dict[str, Any] = Field(default_factory=dict)
     root: str | None = None
     """Where it lay when the run was made; not part of the run's identity."""
     revision: str
@@ -122,7 +122,7 @@ class Summary(Config):
     n_ok: int
     states: dict[str, int]
     metrics: dict[str, MetricSummary]
-    tests: dict[str, TestSummary] = {}
+    tests: dict[str, TestSummary] = Field(default_factory=dict)
     """``permutation.block`` and ``permutation.image`` for the board's taste instrument."""
 
 

@@ -1,0 +1,62 @@
+"""Where things that are not shipped lie: the cache and the data folders."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import platformdirs
+
+
+def cache_root() -> Path:
+    """Cache folder: ``$PGBENCH_CACHE``, else the platform's user cache."""
+    named = os.environ.get("PGBENCH_CACHE")
+    return Path(named) if named else Path(platformdirs.user_cache_dir("persongen-bench"))
+
+
+def data_root(dataset: str) -> Path | None:
+    """Default folder of a data set, ``$PGBENCH_DATA/<dataset>`` or in the cache, if it exists."""
+    named = os.environ.get("PGBENCH_DATA")
+    base = Path(named) if named else cache_root() / "data"
+    folder = base / dataset
+    return folder if folder.is_dir() else None
+
+
+def file_sha256(path: Path) -> str:
+    """Hex sha256 of a file, streamed."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def write_atomic(path: Path, data: bytes) -> None:
+    """Write a whole file or nothing: temporary neighbour, flush to disk, rename."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}")
+    try:
+        with temporary.open("wb") as stream:
+            stream.write(data)
+            stream.flush()
+            os.fsync(stream.fileno())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def folder_atomic(path: Path) -> Iterator[Path]:
+    """A fresh folder to fill; it takes the name ``path`` only when the block succeeds."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}")
+    temporary.mkdir()
+    try:
+        yield temporary
+        if path.exists():
+            shutil.rmtree(path)
+        temporary.rename(path)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)

@@ -1,0 +1,189 @@
+"""The loop: prepare -> fit -> generate -> score -> record. Each stage resumes where it stopped."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from filelock import FileLock
+
+from persongen_bench import prepare, provenance, registry
+from persongen_bench.assets import cache_root, folder_atomic, write_atomic
+from persongen_bench.errors import PgbenchError, RunError
+from persongen_bench.generate import Execution, fixed_threads, generate, peak_memory_mb
+from persongen_bench.prepare import MethodChoice, Protocol, World
+from persongen_bench.protocols import FitContext, Method
+from persongen_bench.schema import RunConfig
+from persongen_bench.score import Evaluation, score
+from persongen_bench.store import RunDirectory, RunResults
+from persongen_bench.types import Sample, content_hash
+
+DEFAULT_THREADS = min(4, os.cpu_count() or 1)
+
+
+@dataclass(frozen=True)
+class Job:
+    """One run to make: a method on a world under a board's protocol."""
+
+    world: World
+    protocol: Protocol
+    choice: MethodChoice
+    seed: int = 0
+    anchor: bool = False
+    threads: int = DEFAULT_THREADS
+
+
+def run(job: Job, runs: Path, execution: Execution | None = None) -> RunResults:
+    """Make a run below ``runs``, or continue it where it is already begun."""
+    method = job.choice.build()
+    config = prepare.run_config(
+        job.world,
+        job.protocol,
+        job.choice.ref(method, anchor=job.anchor),
+        seed=job.seed,
+        code=provenance.code_hash(type(method)),
+        threads=job.threads,
+    )
+    directory = RunDirectory.create(
+        runs / run_name(config), config, prepare.plan(job.world, config)
+    )
+    return advance(directory, job.world, execution or Execution())
+
+
+def resume(path: Path, root: Path | None, execution: Execution, *, rebuild: bool) -> RunResults:
+    """Continue a run from its directory alone, with any batch size and worker count."""
+    directory = RunDirectory.open(path)
+    world = prepare.reopen_world(directory.config, root, execution.progress)
+    if rebuild:
+        directory.rebuild_journal(prepare.plan(world, directory.config))
+    directory.plan(prepare.plan(world, directory.config))
+    return advance(directory, world, execution)
+
+
+def run_name(config: RunConfig) -> str:
+    """Folder of a run below the runs root, readable and unique."""
+    label = "".join(c if c.isalnum() or c in "-_.=" else "_" for c in config.method.label)
+    return f"{config.board}/{label[:80]}-seed{config.seed}-{config.run_id[:8]}"
+
+
+def advance(directory: RunDirectory, world: World, execution: Execution) -> RunResults:
+    """Take a run through every stage that is not done."""
+    with directory.lock(), fixed_threads(directory.config.threads):
+        samples = prepare.plan(world, directory.config)
+        pending = pending_samples(directory, samples)
+        if directory.config.method.external:
+            mark_missing(directory, pending)
+        elif pending:
+            fit = fitted(directory, world, execution)
+            method = prepare.restore_method(directory.config, world, fit)
+            generate(directory, method, pending, fit, execution)
+        if pending or not directory.complete:
+            rescore(directory, world, execution)
+    return directory.results()
+
+
+def pending_samples(directory: RunDirectory, samples: list[Sample]) -> list[Sample]:
+    """Samples without an outcome, or whose image file is gone."""
+    table = directory.samples()
+    done = {
+        row.sample_id
+        for row in table.itertuples()
+        if row.state not in ("pending", "missing")
+        and (row.state != "ok" or directory.image_path(str(row.sample_id)).exists())
+    }
+    return [sample for sample in samples if sample.sample_id not in done]
+
+
+def mark_missing(directory: RunDirectory, pending: list[Sample]) -> None:
+    """Samples of an external run that nobody delivered; they count against the method."""
+    from persongen_bench.store import Outcome
+
+    directory.record(Outcome(s.sample_id, "missing", "not in the manifest") for s in pending)
+
+
+def fitted(directory: RunDirectory, world: World, execution: Execution) -> Path:
+    """Folder with the fitted method; fits once per key that names all that changes the fit."""
+    config = directory.config
+    folder = cache_root() / "fits" / fit_key(config, world)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(f"{folder}.lock"):
+        if not (folder / "fit.json").exists():
+            _fit(config, world, folder, execution)
+    directory.note("fit", json.loads((folder / "fit.json").read_text(encoding="utf-8")))
+    return folder
+
+
+def fit_key(config: RunConfig, world: World) -> str:
+    """Content key of a fit: training data, method, configuration, stack, seed, code, threads."""
+    cls = registry.get("methods", config.method.name)
+    values = {k: v for k, v in config.method.config.items() if k not in cls.generate_fields}
+    held_out = world.test.hash if cls.privileged else None
+    return content_hash(
+        world.train.hash, held_out, config.method.name, values, config.stack.signature,
+        config.seed, config.code, config.threads,
+    )  # fmt: skip
+
+
+def _fit(config: RunConfig, world: World, folder: Path, execution: Execution) -> None:
+    method = prepare.build_method(config)
+    checkpoints = folder.with_name(f"{folder.name}.partial")
+    checkpoints.mkdir(exist_ok=True)
+    context = FitContext(
+        stack=world.stack,
+        seed=config.seed,
+        features=world.features.for_view,
+        checkpoints=checkpoints,
+        progress=execution.progress,
+        held_out=world.test if method.privileged else None,
+    )
+    start = time.perf_counter()
+    try:
+        method.fit(world.train, context)
+    except (PgbenchError, MemoryError, OSError):
+        raise
+    except Exception as error:
+        raise RunError(
+            f"method {config.method.name} failed to fit: {type(error).__name__}: {error}",
+            fix=f"`pgbench check {config.method.name}` finds out why.",
+        ) from error
+    _store_fit(method, folder, time.perf_counter() - start, len(world.train.users))
+    for file in checkpoints.iterdir():
+        file.unlink()
+    checkpoints.rmdir()
+
+
+def _store_fit(method: Method, folder: Path, seconds: float, n_users: int) -> None:
+    with folder_atomic(folder) as fresh:
+        method.save(fresh)
+        size = sum(file.stat().st_size for file in fresh.rglob("*") if file.is_file())
+        facts = {
+            "fit_seconds": round(seconds, 3),
+            "bytes_per_user": round(size / max(1, n_users), 1),
+            "fit_peak_memory_mb": round(peak_memory_mb(), 1),
+        }
+        write_atomic(fresh / "fit.json", json.dumps(facts).encode())
+
+
+def rescore(directory: RunDirectory, world: World, execution: Execution) -> None:
+    """Score the recorded images and export; never generates."""
+    summary, scores = score(Evaluation(directory, world, execution.progress))
+    log = {"scored": provenance.collect(), "run_id": directory.config.run_id}
+    write_atomic(directory.path / "provenance.json", json.dumps(log, indent=1).encode())
+    directory.export(summary, scores, cost(directory))
+
+
+def cost(directory: RunDirectory) -> dict[str, Any]:
+    """Cost columns: seconds per image over all images made, memory and bytes per user."""
+    seconds = directory.samples()["seconds"].dropna().to_numpy(dtype=float)
+    quantiles = np.quantile(seconds, [0.5, 0.95]) if len(seconds) else (None, None)
+    return {
+        **(directory.noted("fit") or {}),
+        "seconds_per_image_p50": None if quantiles[0] is None else float(quantiles[0]),
+        "seconds_per_image_p95": None if quantiles[1] is None else float(quantiles[1]),
+        "peak_memory_mb": round(peak_memory_mb(), 1),
+    }
