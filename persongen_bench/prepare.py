@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
@@ -98,7 +98,7 @@ class MethodChoice:
 
     name: str
     preset: str | None = None
-    options: Options = {}  # never mutated
+    options: Options = field(default_factory=dict)
     prefer: str | None = None
 
     def build(self) -> Method:

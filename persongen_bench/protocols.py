@@ -20,6 +20,7 @@ from persongen_bench.types import (
     Embeddings,
     Failure,
     Image,
+    KnownTaste,
     Sample,
     ScoreMatrix,
     View,
@@ -122,6 +123,8 @@ class FitContext:
     progress: Progress = no_progress
     held_out: View | None = None
     """The test part: given only to anchors that declare ``privileged``, else None."""
+    taste: KnownTaste | None = None
+    """The true taste, where there is one: given only to ``privileged`` anchors."""
 
 
 class Method(Protocol):

@@ -31,11 +31,12 @@ def package_hash(package: str) -> str:
     return digest.hexdigest()[:16]
 
 
-def code_hash(implementation: type) -> str:
-    """Hash of this package's sources and of those of ``implementation``'s package."""
-    own = package_hash("persongen_bench")
-    theirs = implementation.__module__.partition(".")[0]
-    return own if theirs == "persongen_bench" else f"{own}+{package_hash(theirs)}"
+def code_hash(method: object) -> str:
+    """Hash of this package's sources and of those of the method's (and its base's) package."""
+    parts = (method, getattr(method, "base", None))
+    packages = {type(part).__module__.partition(".")[0] for part in parts if part is not None}
+    others = sorted(packages - {"persongen_bench"})
+    return "+".join(package_hash(name) for name in ("persongen_bench", *others))
 
 
 def git_revision() -> str | None:

@@ -46,7 +46,7 @@ def run(job: Job, runs: Path, execution: Execution | None = None) -> RunResults:
         job.protocol,
         job.choice.ref(method, anchor=job.anchor),
         seed=job.seed,
-        code=provenance.code_hash(type(method)),
+        code=provenance.code_hash(method),
         threads=job.threads,
     )
     directory = RunDirectory.create(
@@ -122,7 +122,7 @@ def fit_key(config: RunConfig, world: World) -> str:
     """Content key of a fit: training data, method, configuration, stack, seed, code, threads."""
     cls = registry.get("methods", config.method.name)
     values = {k: v for k, v in config.method.config.items() if k not in cls.generate_fields}
-    held_out = world.test.hash if cls.privileged else None
+    held_out = (world.dataset.revision, world.test.hash) if cls.privileged else None
     return content_hash(
         world.train.hash, held_out, config.method.name, values, config.stack.signature,
         config.seed, config.code, config.threads,
@@ -140,6 +140,7 @@ def _fit(config: RunConfig, world: World, folder: Path, execution: Execution) ->
         checkpoints=checkpoints,
         progress=execution.progress,
         held_out=world.test if method.privileged else None,
+        taste=world.dataset.taste if method.privileged else None,
     )
     start = time.perf_counter()
     try:

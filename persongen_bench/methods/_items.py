@@ -1,0 +1,50 @@
+"""What the methods that answer with catalogue items share."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, ClassVar
+
+from persongen_bench.protocols import Config
+from persongen_bench.types import Failure, Image, Sample, View
+
+
+class NoConfig(Config):
+    """A method without settings."""
+
+
+def open_choices(
+    view: View, samples: Sequence[Sample], choices: Sequence[str | Failure]
+) -> list[Image | Failure]:
+    """The chosen catalogue image of every sample; failures stay where they are."""
+    if len(samples) != len(choices):
+        raise ValueError("one choice per sample")
+    wanted = sorted({choice for choice in choices if isinstance(choice, str)})
+    opened: Mapping[str, Image] = dict(zip(wanted, view.catalog.images(wanted), strict=True))
+    return [opened[c].copy() if isinstance(c, str) else c for c in choices]
+
+
+def no_history(sample: Sample) -> Failure:
+    """Says that a sample's user has no liked history to work from."""
+    return Failure("method_error", f"user {sample.request.user_id} has no liked history")
+
+
+def write_json(folder: Path, document: Any) -> None:  # noqa: ANN401  # any JSON value
+    """Store a method's small state."""
+    (folder / "state.json").write_text(json.dumps(document), encoding="utf-8")
+
+
+def read_json(folder: Path) -> Any:  # noqa: ANN401  # any JSON value
+    """Read what `write_json` stored."""
+    return json.loads((folder / "state.json").read_text(encoding="utf-8"))
+
+
+class Stateless:
+    """Class attributes of a method without presets or generation-only settings."""
+
+    Config: ClassVar[type[Config]] = NoConfig
+    presets: ClassVar[Mapping[str, Mapping[str, object]]] = {}
+    privileged: ClassVar[bool] = False
+    generate_fields: ClassVar[frozenset[str]] = frozenset()

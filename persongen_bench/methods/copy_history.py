@@ -1,0 +1,43 @@
+"""Copy history: returns pictures the user already liked (control C1).
+
+It wins every similarity to the history and must lose novelty; a benchmark on whose headline it
+leads rewards copying.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import final
+
+from persongen_bench.methods._items import NoConfig, Stateless, no_history, open_choices
+from persongen_bench.protocols import FitContext, Stack
+from persongen_bench.types import Failure, Image, Sample, View
+
+
+@final
+class CopyHistory(Stateless):
+    """Answers with a uniformly drawn item of the request's own history."""
+
+    def __init__(self, config: NoConfig) -> None:
+        self.config = config
+
+    def fit(self, train: View, context: FitContext) -> None:  # noqa: ARG002  # nothing to learn
+        """Keep the training view."""
+        self._train = train
+
+    def generate(self, samples: Sequence[Sample]) -> Sequence[Image | Failure]:
+        """One liked history image per sample; an empty history is a failure."""
+        return open_choices(self._train, samples, [self._choose(s) for s in samples])
+
+    @staticmethod
+    def _choose(sample: Sample) -> str | Failure:
+        history = sample.request.history
+        return history[sample.rng().integers(len(history))] if history else no_history(sample)
+
+    def save(self, folder: Path) -> None:
+        """Nothing is learned."""
+
+    def load(self, folder: Path, stack: Stack, train: View) -> None:  # noqa: ARG002
+        """Keep the training view."""
+        self._train = train

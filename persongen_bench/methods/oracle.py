@@ -1,0 +1,67 @@
+"""Oracle: held-out items the user likes, best true taste first (control C5). Sees the test part."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import ClassVar, final
+
+import numpy as np
+import pandas as pd
+
+from persongen_bench.methods._items import NoConfig, Stateless, no_history, open_choices
+from persongen_bench.protocols import FitContext, Stack
+from persongen_bench.types import Catalog, Failure, Image, Sample, View, content_hash
+
+
+@final
+class Oracle(Stateless):
+    """The upper anchor of every taste metric; privileged, therefore never ranked.
+
+    Draws without replacement from the held-out items the user liked; where the true taste is
+    known, only from those of the highest true utility.
+    """
+
+    privileged: ClassVar[bool] = True
+
+    def __init__(self, config: NoConfig) -> None:
+        self.config = config
+
+    def fit(self, train: View, context: FitContext) -> None:  # noqa: ARG002  # the test part is all
+        """Choose each user's candidates."""
+        if context.held_out is None:
+            raise ValueError("the oracle needs the held-out part")
+        self._catalog = context.held_out.catalog
+        likes = context.held_out.liked_items
+        self._best = {user: _best(user, items, context) for user, items in likes.items()}
+
+    def generate(self, samples: Sequence[Sample]) -> Sequence[Image | Failure]:
+        """One held-out liked image per sample; a user without any is a failure."""
+        view = View(self._catalog, pd.DataFrame())
+        return open_choices(view, samples, [self._choose(s) for s in samples])
+
+    def _choose(self, sample: Sample) -> str | Failure:
+        items = self._best.get(sample.request.user_id, ())
+        return items[sample.index % len(items)] if items else no_history(sample)
+
+    def save(self, folder: Path) -> None:
+        """Store the candidates with the catalogue rows they need."""
+        rows = [(user, item) for user, items in self._best.items() for item in items]
+        pd.DataFrame(rows, columns=["user_id", "item_id"]).to_parquet(folder / "best.parquet")
+        self._catalog.items.to_parquet(folder / "items.parquet")
+
+    def load(self, folder: Path, stack: Stack, train: View) -> None:  # noqa: ARG002
+        """Restore the candidates; images open through the training catalogue's source."""
+        table = pd.read_parquet(folder / "best.parquet")
+        self._best = {str(u): tuple(t["item_id"]) for u, t in table.groupby("user_id")}
+        self._catalog = Catalog(pd.read_parquet(folder / "items.parquet"), train.catalog.source)
+
+
+def _best(user: str, items: tuple[str, ...], context: FitContext) -> tuple[str, ...]:
+    """The candidates in a seeded order of their own for every user."""
+    if context.taste is not None and context.held_out is not None and items:
+        utility = context.taste.utility(context.held_out.catalog.images(items), [user])[:, 0]
+        best = utility >= utility.max() - 1e-9
+        items = tuple(item for item, keep in zip(items, best, strict=True) if keep)
+    rng = np.random.default_rng([context.seed, int(content_hash(user), 16)])
+    return tuple(items[i] for i in rng.permutation(len(items)))

@@ -1,0 +1,114 @@
+"""Precision@k and recall@k of the controlled world (REBECA, paper 001, sec. 3.3, Table 1).
+
+k counts *generated* images here; the retrieval metrics of the paper's section 4.4, where k counts
+neighbours, are other metrics.
+
+Both are exact expectations over all k-subsets of a user's n images instead of one draw of k, so
+that no image is wasted: precision@k is then the share of images whose nearest held-out item is
+liked, for every k; recall@k uses P(item hit) = 1 - C(n - c, k) / C(n, k) for an item that is the
+nearest one of c images (the estimator family of pass@k, Chen et al. 2021, arXiv 2107.03374).
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from dataclasses import replace
+from typing import ClassVar, Self, final
+
+import numpy as np
+import pandas as pd
+from scipy.special import gammaln
+
+from persongen_bench.metrics._base import build_signature, parse_count
+from persongen_bench.metrics._space import ROLE, nearest_in_pool, rows_by_user
+from persongen_bench.protocols import MetricInfo, ScoreContext
+
+
+class _AtK:
+    """Base: nearest neighbours once per user, then a formula of k."""
+
+    card: ClassVar[MetricInfo]
+
+    def __init__(self, k: int) -> None:
+        self.k = k
+        self.info = replace(self.card, name=f"{self.card.name}@{k}")
+
+    @classmethod
+    def parse(cls, argument: str | None) -> Self:
+        """``@k`` with k >= 1."""
+        return cls(parse_count(cls.card.name, argument))
+
+    def signature(self, context: ScoreContext) -> str:
+        """Names the space, the similarity and the estimator."""
+        return build_signature(self.info, context, "sim:cosine|pool:own-test|est:k-subsets", 1)
+
+    @abstractmethod
+    def value(self, nearest: np.ndarray, liked: np.ndarray) -> float:
+        """The user's number from nearest pool positions and the pool's likes."""
+
+    def per_user(self, context: ScoreContext) -> pd.Series:
+        """NaN for users without a pool or without images."""
+        found = {}
+        for user, rows in rows_by_user(context):
+            nearest, liked = nearest_in_pool(context, user, rows)
+            found[user] = self.value(nearest, liked) if len(nearest) else np.nan
+        return pd.Series(found, dtype=float)
+
+
+@final
+class Precision(_AtK):
+    """Share of generated images whose nearest held-out item the user liked; in [0, 1]."""
+
+    card: ClassVar[MetricInfo] = MetricInfo(
+        name="precision",
+        family="taste",
+        direction="higher",
+        range=(0.0, 1.0),
+        unit="share of images",
+        source="REBECA, paper 001, sec. 3.3, Table 1",
+        roles=(ROLE,),
+        failed_value=0.0,
+        shows_not="Diversity: one image repeated scores as its single copy does. The share of "
+        "likes in the pool is what chance scores.",
+    )
+
+    def value(self, nearest: np.ndarray, liked: np.ndarray) -> float:
+        """Mean of the hits; NaN with fewer than k images."""
+        return float(liked[nearest].mean()) if len(nearest) >= self.k else np.nan
+
+
+@final
+class Recall(_AtK):
+    """Share of the user's held-out likes that are the nearest item of one of k images.
+
+    In [0, 1]; at most k / number of likes, so small where pools are large (the paper prints it
+    x 1000).
+    """
+
+    card: ClassVar[MetricInfo] = MetricInfo(
+        name="recall",
+        family="diversity",
+        direction="higher",
+        range=(0.0, 1.0),
+        unit="share of held-out likes",
+        source="REBECA, paper 001, sec. 3.3, Table 1",
+        roles=(ROLE,),
+        shows_not="How good the misses are; its ceiling depends on the size of the pool.",
+    )
+
+    def value(self, nearest: np.ndarray, liked: np.ndarray) -> float:
+        """Expected share of likes hit; NaN without likes or with fewer than k images."""
+        n = len(nearest)
+        if n < self.k or not liked.any():
+            return np.nan
+        hits = np.bincount(nearest, minlength=len(liked))[liked]
+        return float(hit_probability(hits, n, self.k).sum() / liked.sum())
+
+
+def hit_probability(hits: np.ndarray, n: int, k: int) -> np.ndarray:
+    """Chance that a k-subset of n images holds at least one of ``hits`` given ones."""
+    misses = n - np.asarray(hits, dtype=float)
+    possible = misses >= k
+    m = np.where(possible, misses, k)
+    log_miss = gammaln(m + 1) - gammaln(m - k + 1) - gammaln(n + 1) + gammaln(n - k + 1)
+    return np.where(possible, 1 - np.exp(log_miss), 1.0)

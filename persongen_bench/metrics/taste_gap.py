@@ -1,0 +1,77 @@
+"""Own-minus-other gap: do my images suit me better than other people's images do?"""
+
+from __future__ import annotations
+
+from typing import ClassVar, final
+
+import numpy as np
+import pandas as pd
+
+from persongen_bench import stats
+from persongen_bench.errors import ConfigError
+from persongen_bench.metrics._base import build_signature
+from persongen_bench.metrics._space import ROLE, liked_neighbour_matrix
+from persongen_bench.protocols import MetricInfo, ScoreContext
+from persongen_bench.types import ScoreMatrix
+
+
+@final
+class TasteGap:
+    """Score a user gives the own images minus the mean over everybody else's; 0 = not personal.
+
+    A method that makes the same good pictures for everyone gets 0, however good they are. The
+    score is the true taste where it is known, otherwise whether the nearest item of the user's
+    held-out pool is liked; ``taste-gap@true`` and ``taste-gap@neighbour`` choose explicitly.
+    With U users, a method that is given the wrong user is expected at ``-gap / (U - 1)``.
+    """
+
+    info: ClassVar[MetricInfo] = MetricInfo(
+        name="taste-gap",
+        family="taste",
+        direction="higher",
+        range=(-1.0, 1.0),
+        unit="difference of like probabilities",
+        source="identity-swap null of this benchmark; cf. REBECA, paper 001, sec. 4.5",
+        shows_not="Whether the images are liked at all: only that they are liked by the right one.",
+    )
+
+    def __init__(self, instrument: str | None) -> None:
+        self._instrument = instrument
+
+    @classmethod
+    def parse(cls, argument: str | None) -> TasteGap:
+        """``None`` (automatic), ``true`` or ``neighbour``."""
+        if argument not in (None, "true", "neighbour"):
+            raise ConfigError(
+                f"metric taste-gap: unknown instrument {argument!r}", fix="Use true or neighbour."
+            )
+        return cls(argument)
+
+    def _chosen(self, context: ScoreContext) -> str:
+        known = context.taste_signature is not None
+        return self._instrument or ("true" if known else "neighbour")
+
+    def signature(self, context: ScoreContext) -> str:
+        """Names the instrument and its reader or encoder."""
+        if self._chosen(context) == "true":
+            return f"taste-gap|in:u8|reader:{context.taste_signature}|impl:1"
+        space = f"neighbour:{context.encoder_signature(ROLE)}|sim:cosine"
+        return build_signature(self.info, context, space, 1)
+
+    def matrix(self, context: ScoreContext) -> ScoreMatrix:
+        """``(n samples, n users)`` score of every image for every user, for permutation tests."""
+        if self._chosen(context) == "true":
+            return context.taste_matrix()
+        return liked_neighbour_matrix(context)
+
+    def per_user(self, context: ScoreContext) -> pd.Series:
+        """The gap of every user; NaN for users without images."""
+        users = pd.Index(context.users)
+        owners = users.get_indexer(pd.Index(context.samples["user_id"]))
+        gaps = np.full(len(users), np.nan)
+        present = np.unique(owners)
+        if len(present) > 1:
+            matrix = self.matrix(context)[:, present]
+            blocks = stats.block_means(matrix, np.searchsorted(present, owners))
+            gaps[present] = stats.taste_gap(blocks)
+        return pd.Series(gaps, index=users)
