@@ -1,0 +1,43 @@
+"""Statistics with the user as the unit: pure functions, explicit generators.
+
+Images of one user resemble each other, so n images of U users carry far less information than n
+independent ones. Everything here therefore starts from one value per user (or from whole blocks
+of images per user), never from images pooled over users; the one exception is the published
+image-level test, kept under its own name for comparison.
+"""
+
+from persongen_bench.stats.blocks import block_means, taste_gap, user_means
+from persongen_bench.stats.intervals import Interval, interval, interval_of_images
+from persongen_bench.stats.pairs import (
+    PairedDifference,
+    holm,
+    minimum_detectable_effect,
+    paired_difference,
+)
+from persongen_bench.stats.permutation import (
+    Statistic,
+    draw_permutations,
+    image_permutation_test,
+    user_permutation_test,
+)
+from persongen_bench.stats.ranks import RankRow, letter_groups, rank
+
+__all__ = [
+    "Interval",
+    "PairedDifference",
+    "RankRow",
+    "Statistic",
+    "block_means",
+    "draw_permutations",
+    "holm",
+    "image_permutation_test",
+    "interval",
+    "interval_of_images",
+    "letter_groups",
+    "minimum_detectable_effect",
+    "paired_difference",
+    "rank",
+    "taste_gap",
+    "user_means",
+    "user_permutation_test",
+]
