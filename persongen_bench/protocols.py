@@ -65,8 +65,15 @@ class Decoder(Protocol):
 class Stack(Protocol):
     """The frozen pretrained models, by role."""
 
-    name: str
-    roles: tuple[str, ...]
+    @property
+    def name(self) -> str:
+        """Name in the registry."""
+        ...
+
+    @property
+    def roles(self) -> tuple[str, ...]:
+        """The roles it can fill."""
+        ...
 
     def role(self, name: str) -> Any:  # noqa: ANN401  # each role has its own protocol
         """The model for a role; raises `MissingRoleError` naming the roles there are."""
@@ -181,14 +188,30 @@ class TestResult:
 class ScoreContext(Protocol):
     """What a metric may look at: the scored samples, their features, and the held-out part."""
 
-    samples: pd.DataFrame
-    """Samples in state ok, canonical order: ``sample_id, user_id, index``."""
-    users: tuple[str, ...]
-    """Every user of the protocol, also those without a scored sample."""
-    train: View
-    test: View
-    histories: Mapping[str, tuple[str, ...]]
-    """Per user the history of the request (item ids of the training catalogue)."""
+    @property
+    def samples(self) -> pd.DataFrame:
+        """Samples in state ok, canonical order: ``sample_id, user_id, index``."""
+        ...
+
+    @property
+    def users(self) -> tuple[str, ...]:
+        """Every user of the protocol, also those without a scored sample."""
+        ...
+
+    @property
+    def train(self) -> View:
+        """The training view."""
+        ...
+
+    @property
+    def test(self) -> View:
+        """The held-out view."""
+        ...
+
+    @property
+    def histories(self) -> Mapping[str, tuple[str, ...]]:
+        """Per user the history of the request (item ids of the training catalogue)."""
+        ...
 
     def features(self, role: str) -> Embeddings:
         """``(n samples, d)`` of the generated images; each image is encoded once per role."""

@@ -100,8 +100,10 @@ class Catalog:
 class KnownTaste(Protocol):
     """A world whose taste is known: the true probability that a user likes an image."""
 
-    #: signature of the instrument that reads the images, with its version
-    signature: str
+    @property
+    def signature(self) -> str:
+        """The instrument that reads the images, with its version."""
+        ...
 
     def utility(self, images: Sequence[Image], user_ids: Sequence[str]) -> ScoreMatrix:
         """``(n images, n users)`` true like-probabilities in [0, 1]."""
