@@ -1,0 +1,76 @@
+"""Image files under a data root: opening, checking paths, checksums, opening all to verify."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath, PureWindowsPath
+
+import numpy as np
+import pandas as pd
+from jaxtyping import Bool
+
+from persongen_bench import images
+from persongen_bench.datasets.tables import Table
+from persongen_bench.errors import DataError
+from persongen_bench.protocols import Progress, no_progress
+from persongen_bench.types import Catalog, Image
+
+
+@dataclass(frozen=True)
+class ImageFiles:
+    """Opens the ``image`` column of an item table: paths relative to ``root``."""
+
+    root: Path
+
+    def open(self, rows: pd.DataFrame) -> list[Image]:
+        """The images of ``rows``; a missing, damaged or oversized file raises `DataError`."""
+        return [images.read(self.root / name, self.root) for name in rows["image"]]
+
+
+def check_paths(table: Table, root: Path, column: str = "image") -> None:
+    """Raise `DataError` for the first row whose file is outside ``root`` or not there."""
+    names = table.frame[column]
+    table.reject((names == "").to_numpy(), f"empty {column}", "Name an image file.")
+    inside = "Use paths relative to the data folder that stay inside it."
+    table.reject(
+        _mask(names, _leaves), f"{column} {{{column}}} is not a path inside {root}", inside
+    )
+    missing = _mask(names, lambda name: not (root / name).is_file())
+    table.reject(missing, f"{column} {{{column}}}: no such file", "Add it or remove the row.")
+    real_root = os.path.realpath(root) + os.sep
+    outside = _mask(names, lambda name: not os.path.realpath(root / name).startswith(real_root))
+    table.reject(outside, f"{column} {{{column}}} is a link to outside {root}", inside)
+
+
+def checksums(root: Path, names: Iterable[str]) -> list[str]:
+    """sha256 (16 digits) of the bytes of each file."""
+    return [hashlib.sha256((root / name).read_bytes()).hexdigest()[:16] for name in names]
+
+
+def verify(catalog: Catalog, progress: Progress = no_progress) -> None:
+    """Open every image of the catalogue once.
+
+    Raises `DataError` with the first damaged file and how many there are in all.
+    """
+    problems: list[str] = []
+    for item in progress(catalog.ids, "verifying images", len(catalog)):
+        try:
+            catalog.images([item])
+        except DataError as error:
+            problems.append(f"item {item!r}: {error}")
+    if problems:
+        more = f" ({len(problems)} damaged images in all)" if len(problems) > 1 else ""
+        raise DataError(problems[0] + more)
+
+
+def _leaves(name: str) -> bool:
+    path, windows = PurePosixPath(name), PureWindowsPath(name)
+    parts = {*path.parts, *windows.parts}
+    return path.is_absolute() or bool(windows.anchor) or ".." in parts or "\0" in name
+
+
+def _mask(names: pd.Series, test: Callable[[str], bool]) -> Bool[np.ndarray, " n"]:
+    return np.fromiter((test(name) for name in names), dtype=bool, count=len(names))
