@@ -100,6 +100,8 @@ class MethodChoice:
     preset: str | None = None
     options: Options = field(default_factory=dict)
     prefer: str | None = None
+    shown: str | None = None
+    """Printed name, where it is not the method with its options."""
 
     def build(self) -> Method:
         """The configured, unfitted method."""
@@ -121,6 +123,8 @@ class MethodChoice:
     @property
     def label(self) -> str:
         """Printed name: the method with what the user set."""
+        if self.shown is not None:
+            return self.shown
         said = [f"{key}={value}" for key, value in sorted(self.options.items())]
         if self.preset is not None and self.preset != self.prefer:
             said.insert(0, f"preset={self.preset}")

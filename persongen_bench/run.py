@@ -20,7 +20,7 @@ from persongen_bench.prepare import MethodChoice, Protocol, World
 from persongen_bench.protocols import FitContext, Method
 from persongen_bench.schema import RunConfig
 from persongen_bench.score import Evaluation, score
-from persongen_bench.store import RunDirectory, RunResults
+from persongen_bench.store import Outcome, RunDirectory, RunResults
 from persongen_bench.types import Sample, content_hash
 
 DEFAULT_THREADS = min(4, os.cpu_count() or 1)
@@ -101,8 +101,6 @@ def pending_samples(directory: RunDirectory, samples: list[Sample]) -> list[Samp
 
 def mark_missing(directory: RunDirectory, pending: list[Sample]) -> None:
     """Samples of an external run that nobody delivered; they count against the method."""
-    from persongen_bench.store import Outcome
-
     directory.record(Outcome(s.sample_id, "missing", "not in the manifest") for s in pending)
 
 

@@ -188,10 +188,16 @@ def permutation_tests(
 ) -> dict[str, TestSummary]:
     """Block and image-level test on the taste instrument of the run's `taste-gap` metric."""
     instruments = [m for m in metrics if hasattr(m, "matrix")]
-    owners = pd.Index(evaluation.users).get_indexer(pd.Index(evaluation.samples["user_id"]))
-    if not instruments or len(np.unique(owners)) < len(evaluation.users) or len(owners) == 0:
+    if not instruments or evaluation.samples.empty:
         return {}
     scores = instruments[0].matrix(evaluation)
+    scorable = pd.Index(evaluation.users)[~np.isnan(scores).any(axis=0)]
+    users = scorable[scorable.isin(evaluation.samples["user_id"])]
+    owners = users.get_indexer(pd.Index(evaluation.samples["user_id"]))
+    if len(users) < 2:
+        return {}
+    columns = pd.Index(evaluation.users).get_indexer(users)
+    scores, owners = scores[owners >= 0][:, columns], owners[owners >= 0]
     block = stats.user_permutation_test(stats.block_means(scores, owners), rng, N_PERMUTATIONS)
     image = stats.image_permutation_test(scores, owners, rng, N_PERMUTATIONS)
     return {

@@ -52,7 +52,7 @@ def test_the_controlled_board_is_the_papers_experiment():
     assert CONTROLLED.n_images == 25  # REBECA sec. 3.3: k in {1, 5, 10, 20, 25}
     for k in (1, 5, 10, 20):  # Table 1
         assert {f"precision@{k}", f"recall@{k}"} <= set(CONTROLLED.metrics)
-    assert "mean-embedding" in CONTROLLED.anchors
+    assert "mean-embedding" in CONTROLLED.baselines
 
 
 def test_a_board_cannot_rank_by_what_it_does_not_show():

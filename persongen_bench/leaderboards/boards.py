@@ -27,6 +27,10 @@ class Column(Config):
     """Numbers are printed in units of ``10**exponent`` (files in full precision are not scaled)."""
     decimals: int = Field(default=3, ge=0)
     """Digits behind the point, after scaling."""
+    range: tuple[float, float] = (0.0, 1.0)
+    """Smallest and largest possible value; intervals are cut there."""
+    known_taste: bool = False
+    """True where the metric needs a world whose taste is known."""
 
     @property
     def header(self) -> str:
@@ -57,6 +61,8 @@ class Board(Config):
     """The metric that ranks; it must be one of the columns, with a direction."""
     taste: str
     """The metric whose instrument the permutation tests permute."""
+    baselines: tuple[str, ...]
+    """Simple methods that are run beside every method and ranked with it."""
     anchors: tuple[str, ...]
     """Reference methods every table should hold; shown in their own block, never ranked."""
     preset: str | None = None
@@ -83,6 +89,10 @@ class Board(Config):
         """Printed metric names in column order."""
         return tuple(column.metric for column in self.columns)
 
+    def metrics_for(self, *, known_taste: bool) -> tuple[str, ...]:
+        """The metrics a run is scored with, given whether its world's taste is known."""
+        return tuple(c.metric for c in self.columns if known_taste or not c.known_taste)
+
     def column(self, metric: str) -> Column:
         """The column of a metric."""
         for column in self.columns:
@@ -103,16 +113,10 @@ _FIDELITY = (
     Column(metric="novelty"),
     Column(metric="copy-rate", direction="lower"),
     Column(metric="diversity"),
-    Column(metric="history-similarity", direction="none"),
+    Column(metric="history-similarity", direction="none", range=(-1.0, 1.0)),
 )
-_RETRIEVAL_ANCHORS = (
-    "copy-history",
-    "random-item",
-    "population-best",
-    "wrong-user",
-    "nearest-item",
-    "oracle",
-)
+_BASELINES = ("random-item", "nearest-item")
+_ANCHORS = ("copy-history", "population-best", "wrong-user", "oracle")
 _COMMON_NOTES = (
     "history-similarity is a legacy column: copying the history wins it, so it has no better end.",
 )
@@ -124,15 +128,16 @@ CONTROLLED = Board(
     datasets=("dsprites",),
     stack="sprites",
     columns=(
-        Column(metric="true-taste"),
-        Column(metric="taste-gap"),
+        Column(metric="true-taste", known_taste=True),
+        Column(metric="taste-gap", range=(-1.0, 1.0)),
         *_family("precision", (1, 5, 10, 20)),
         *_family("recall", (1, 5, 10, 20), exponent=-3),
         *_FIDELITY,
     ),
     headline="true-taste",
-    taste="true-taste",
-    anchors=(*_RETRIEVAL_ANCHORS, "mean-embedding"),
+    taste="taste-gap",
+    baselines=(*_BASELINES, "mean-embedding"),
+    anchors=_ANCHORS,
     preset="controlled",
     n_images=25,
     n_history=20,
@@ -144,7 +149,7 @@ CONTROLLED = Board(
 )
 
 _CATALOGUE_COLUMNS = (
-    Column(metric="taste-gap"),
+    Column(metric="taste-gap", range=(-1.0, 1.0)),
     *_family("precision", (1, 5)),
     *_family("recall", (1, 5)),
     *_FIDELITY,
@@ -156,10 +161,11 @@ CATALOGUE = Board(
     track="prompt-free",
     datasets=("folder", "*/*"),
     stack="pixels",
-    columns=(*_CATALOGUE_COLUMNS, Column(metric="true-taste")),
+    columns=(*_CATALOGUE_COLUMNS, Column(metric="true-taste", known_taste=True)),
     headline="taste-gap",
     taste="taste-gap",
-    anchors=_RETRIEVAL_ANCHORS,
+    baselines=_BASELINES,
+    anchors=_ANCHORS,
     n_images=10,
     n_history=10,
     notes=("true-taste is shown where the world's taste is known.", *_COMMON_NOTES),
@@ -174,7 +180,8 @@ FLICKR_AES = Board(
     columns=_CATALOGUE_COLUMNS,
     headline="taste-gap",
     taste="taste-gap",
-    anchors=_RETRIEVAL_ANCHORS,
+    baselines=_BASELINES,
+    anchors=_ANCHORS,
     n_images=25,
     n_history=20,
     notes=_COMMON_NOTES,

@@ -1,0 +1,101 @@
+"""What `pgbench run` does: methods, seeds and a sweep, with the board's baselines and anchors."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from persongen_bench.generate import Execution
+from persongen_bench.leaderboards.boards import Board, board_for
+from persongen_bench.prepare import MethodChoice, Options, Protocol, World, WorldRef, load_world
+from persongen_bench.run import DEFAULT_THREADS, Job, run
+from persongen_bench.store import RunResults
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Everything a user says to `pgbench run`."""
+
+    methods: tuple[str, ...]
+    dataset: str
+    runs: Path
+    data_options: Options = field(default_factory=dict)
+    root: Path | None = None
+    split: str | None = None
+    stack: str | None = None
+    preset: str | None = None
+    options: Options = field(default_factory=dict)
+    sweep: Mapping[str, tuple[object, ...]] = field(default_factory=dict)
+    seeds: tuple[int, ...] = (0,)
+    n_images: int | None = None
+    beside: bool = True
+    """Run the board's baselines and anchors too."""
+    threads: int = DEFAULT_THREADS
+
+    @property
+    def board(self) -> Board:
+        """The board the runs go to."""
+        return board_for(self.dataset)
+
+    def world_ref(self) -> WorldRef:
+        """Which world the runs share."""
+        return WorldRef(
+            dataset=self.dataset,
+            stack=self.stack or self.board.stack,
+            options=self.data_options,
+            root=self.root,
+            split=self.split,
+        )
+
+    def protocol(self) -> Protocol:
+        """What the runs have in common."""
+        board = self.board
+        n_images = board.n_images if self.n_images is None else self.n_images
+        return Protocol(board.name, board.track, board.metrics, n_images, board.n_history)
+
+
+def choices(plan: Plan) -> list[tuple[MethodChoice, bool]]:
+    """The methods to run, and whether each is an anchor; the user's own first."""
+    board = plan.board
+    asked = [
+        (choice, name in board.anchors) for name in plan.methods for choice in _swept(plan, name)
+    ]
+    if not plan.beside:
+        return asked
+    base = next((choice for choice, anchor in asked if not anchor), None)
+    beside = [(name, name in board.anchors) for name in (*board.baselines, *board.anchors)]
+    extra = [
+        (_beside(name, base, board), anchor) for name, anchor in beside if name not in plan.methods
+    ]
+    return asked + extra
+
+
+def _swept(plan: Plan, name: str) -> Iterator[MethodChoice]:
+    choice = MethodChoice(name, plan.preset, plan.options, prefer=plan.board.preset)
+    if not plan.sweep:
+        yield choice
+    for key, values in plan.sweep.items():
+        for value in values:
+            yield replace(choice, options={**plan.options, key: value})
+
+
+def _beside(name: str, base: MethodChoice | None, board: Board) -> MethodChoice:
+    """A baseline or anchor; `wrong-user` wraps the first method the user asked for."""
+    if name != "wrong-user" or base is None:
+        return MethodChoice(name, prefer=board.preset)
+    config = base.build().config.model_dump(mode="json")
+    options = {"base": base.name, "base_config": config, "n_history": board.n_history}
+    return MethodChoice(name, options=options, prefer=board.preset, shown=f"{name}[{base.label}]")
+
+
+def execute(plan: Plan, execution: Execution) -> Iterator[RunResults]:
+    """Make every run of the plan, the user's methods first; yields as each completes."""
+    world: World = load_world(plan.world_ref(), execution.progress)
+    todo = choices(plan)
+    for choice, _ in todo:
+        choice.build()
+    for choice, anchor in todo:
+        for seed in plan.seeds:
+            job = Job(world, plan.protocol(), choice, seed, anchor, plan.threads)
+            yield run(job, plan.runs, execution)
