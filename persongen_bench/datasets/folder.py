@@ -25,6 +25,7 @@ from persongen_bench.datasets import image_files, splits
 from persongen_bench.datasets.pseudo_users import PseudoSettings, PseudoTaste, simulate
 from persongen_bench.datasets.tables import Table, find_table, read_table
 from persongen_bench.errors import ConfigError, DataError
+from persongen_bench.progress import bars
 from persongen_bench.types import (
     INTERACTION_COLUMNS,
     Catalog,
@@ -64,7 +65,8 @@ class Folder:
         root = _existing(root)
         catalog = _catalog(root)
         if config.verify:
-            image_files.verify(catalog)
+            with bars() as progress:
+                image_files.verify(catalog, progress)
         log, taste = _log(root, catalog, config)
         return Dataset(
             "folder", _card(root, taste), catalog, log, _splits(catalog, log, config), taste
