@@ -1,0 +1,142 @@
+"""``pgbench check NAME``: run the contract of a registered entry, without pytest."""
+
+from __future__ import annotations
+
+import time
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from persongen_bench import registry
+from persongen_bench.errors import ConfigError, PgbenchError
+from persongen_bench.registry import KINDS, Kind
+from persongen_bench.testing.base import Contract
+from persongen_bench.testing.datasets import DatasetContract
+from persongen_bench.testing.methods import MethodContract
+from persongen_bench.testing.metrics import MetricContract
+from persongen_bench.testing.require import ContractError
+from persongen_bench.testing.stacks import StackContract
+
+CONTRACTS: dict[Kind, type[Contract]] = {
+    "methods": MethodContract,
+    "datasets": DatasetContract,
+    "metrics": MetricContract,
+    "stacks": StackContract,
+}
+REASON_LENGTH = 300
+
+Echo = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class CheckResult:
+    """One check of a contract: passed where ``reason`` is None."""
+
+    name: str
+    reason: str | None
+    seconds: float
+
+    def __str__(self) -> str:
+        said = self.name.removeprefix("test_").replace("_", " ")
+        mark = "pass" if self.reason is None else "FAIL"
+        line = f"{mark}  {said} ({self.seconds:.1f} s)"
+        return line if self.reason is None else f"{line}\n      {self.reason}"
+
+
+@dataclass(frozen=True)
+class CheckReport:
+    """All checks of one entry."""
+
+    kind: Kind
+    name: str
+    results: tuple[CheckResult, ...]
+
+    @property
+    def passed(self) -> bool:
+        """Whether every check passed."""
+        return all(result.reason is None for result in self.results)
+
+    @property
+    def exit_status(self) -> int:
+        """0 where every check passed, else 1."""
+        return 0 if self.passed else 1
+
+    def __str__(self) -> str:
+        failed = sum(result.reason is not None for result in self.results)
+        seconds = sum(result.seconds for result in self.results)
+        outcome = "all passed" if self.passed else f"{failed} FAILED"
+        entry = f"{self.kind[:-1]} {self.name}"
+        return f"{entry}: {len(self.results)} checks, {outcome} in {seconds:.1f} s"
+
+
+def silent(line: str) -> None:
+    """The `Echo` that says nothing."""
+
+
+def find_kind(name: str) -> Kind:
+    """The one kind that has an entry called ``name``; ``kind:name`` says which of several."""
+    kind, separator, _ = name.partition(":")
+    if separator:
+        matching = [k for k in KINDS if kind in (k, k[:-1])]
+        if not matching:
+            raise ConfigError(f"unknown kind {kind!r}", fix=f"Kinds are: {', '.join(KINDS)}.")
+        return matching[0]
+    having = [k for k in KINDS if name in registry.entries(k)]
+    if len(having) > 1:
+        options = " or ".join(f"{k[:-1]}:{name}" for k in having)
+        raise ConfigError(f"{name!r} is the name of several entries", fix=f"Say {options}.")
+    if not having:
+        registry.get("methods", name)  # raises with the nearest names
+    return having[0]
+
+
+def check(
+    name: str, echo: Echo = silent, kind: Kind | None = None, root: Path | None = None
+) -> CheckReport:
+    """Run the contract of ``name``.
+
+    Args:
+        name: registered name, ``distribution/name`` for a plugin; ``kind:name`` where several
+            kinds have it.
+        echo: receives one line per check as it ends, then the summary.
+        kind: which registry; by default the only one that has the name.
+        root: the data folder, for data sets that need one.
+
+    Raises:
+        UnknownNameError: no entry has the name.
+        ConfigError: the entry does not import, or several kinds have the name.
+    """
+    kind = kind or find_kind(name)
+    name = name.rpartition(":")[2]
+    registry.get(kind, name)
+    contract = CONTRACTS[kind]()
+    setattr(contract, contract.subject, name)
+    if root is not None:
+        if kind != "datasets":
+            raise ConfigError("only data sets have a data folder", fix="Leave it out.")
+        vars(contract)["root"] = root
+    results = []
+    for test in contract.checks():
+        results.append(_run(contract, test))
+        echo(str(results[-1]))
+    report = CheckReport(kind, name, tuple(results))
+    echo(str(report))
+    return report
+
+
+def _run(contract: Contract, test: str) -> CheckResult:
+    """One check; whatever a plugin raises is a failure of that check, not of the program."""
+    start = time.perf_counter()
+    reason = None
+    try:
+        getattr(contract, test)()
+    except (ContractError, PgbenchError) as error:
+        reason = str(error)
+    except Exception as error:  # noqa: BLE001  # code under test may raise anything
+        place = traceback.extract_tb(error.__traceback__)[-1]
+        where = f"{Path(place.filename).name}:{place.lineno}"
+        reason = f"{type(error).__name__}: {error} ({where})"
+    if reason is not None:
+        reason = " ".join(reason.split())[:REASON_LENGTH]
+    return CheckResult(test, reason, time.perf_counter() - start)

@@ -1,0 +1,105 @@
+"""A method under test: how the contract makes it, fits it on the toy world and asks it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+
+from persongen_bench import registry
+from persongen_bench.errors import UnsupportedRequestError
+from persongen_bench.protocols import Method
+from persongen_bench.testing.base import Contract
+from persongen_bench.testing.observe import disturbed_generators, printed
+from persongen_bench.testing.require import require_images
+from persongen_bench.testing.toy import PROTOCOL, ToyWorld, toy_world
+from persongen_bench.types import Failure, Image, Request, Sample, plan_samples
+
+FIT_SEED = 7
+PRESETS = ("check", "fast")
+"""Presets the contract prefers, in this order, so that a slow default need not be fitted here."""
+
+Delivery = list[Image | Failure]
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """A fitted method, the world it was fitted on and what it delivers for every sample."""
+
+    world: ToyWorld
+    method: Method
+    delivery: Delivery
+
+
+class MethodCase(Contract):
+    """The settings of `MethodContract` and what its checks share."""
+
+    subject: ClassVar[str] = "method"
+
+    method: str | type[Method] = ""
+    """Registered name, ``distribution/name`` for a plugin, or the class itself."""
+    config: Mapping[str, object] | None = None
+    """Configuration to test; None takes the preset ``check`` or ``fast`` where there is one."""
+    taste_floor: float | None = None
+    """Where set: least mean true taste (0.05 to 0.95) of the images made for the planted users."""
+
+    def method_class(self) -> type[Method]:
+        """The class under test."""
+        if isinstance(self.method, str):
+            found: type[Method] = registry.get("methods", self.method)
+            return found
+        return self.method
+
+    def make(self) -> Method:
+        """A new, unfitted method."""
+        cls = self.method_class()
+        values = self.config
+        if values is None:
+            values = next((cls.presets[name] for name in PRESETS if name in cls.presets), {})
+        method: Method = cls(cls.Config.model_validate(dict(values)))  # type: ignore[call-arg]
+        return method
+
+    def delivery_from_state(self, folder: str) -> list[str]:
+        """Load, and generate in reverse order and two batches; the worker's side of a check."""
+        world, method = toy_world(), self.make()
+        method.load(Path(folder), world.stack, world.train)
+        backwards = world.samples()[::-1]
+        parts = [method.generate(part) for part in (backwards[:5], backwards[5:])]
+        return printed([image for part in parts for image in part][::-1])
+
+    def samples(self) -> list[Sample]:
+        """Two samples for each of the six users."""
+        return self.fitted().world.samples()
+
+    def fitted(self, name: str = "") -> Fitted:
+        """A fit, made once; ``again`` and ``other held-out part`` name the two variations."""
+        return self.once(f"fitted {name}", lambda: self._new_fit(name))
+
+    def _new_fit(self, name: str) -> Fitted:
+        if name == "again":
+            with disturbed_generators():
+                return self.fit(toy_world())
+        return self.fit(toy_world(variant=1 if name else 0))
+
+    def fit(self, world: ToyWorld) -> Fitted:
+        """Fit a new method on ``world`` and let it generate."""
+        method = self.make()
+        method.fit(world.train, world.context(FIT_SEED, privileged=method.privileged))
+        return Fitted(world, method, _copied(method.generate(world.samples())))
+
+    def served_or_refused(self, request: Request) -> None:
+        """Images, failures or `UnsupportedRequestError`; any other end is a broken promise."""
+        samples = plan_samples(PROTOCOL, [request])
+        try:
+            delivery = self.fitted().method.generate(samples)
+        except UnsupportedRequestError:
+            return
+        require_images(delivery, len(samples), failures=True)
+
+
+def _copied(delivery: Sequence[Image | Failure]) -> Delivery:
+    """Own copies, so that a method that reuses its arrays is compared with what it said then."""
+    return [found.copy() if isinstance(found, np.ndarray) else found for found in delivery]

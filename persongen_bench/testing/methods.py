@@ -1,0 +1,173 @@
+"""The contract of a method: what the loop and the leaderboard rely on, as tests.
+
+from persongen_bench.testing import MethodContract
+
+class TestMine(MethodContract):
+    method = "my-distribution/my-method"
+"""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+import numpy as np
+
+from persongen_bench.protocols import Config
+from persongen_bench.testing.leaks import find_strings, opened_files
+from persongen_bench.testing.method_case import MethodCase
+from persongen_bench.testing.observe import (
+    fingerprint,
+    own_taste,
+    printed,
+    refuses_unknown,
+    unsafe_files,
+)
+from persongen_bench.testing.require import ContractError, require, require_images, require_same
+from persongen_bench.testing.toy import toy_world
+from persongen_bench.types import Failure, Request
+
+
+class MethodContract(MethodCase):
+    """Subclass it and set ``method`` (and ``config``), or override `make`.
+
+    A method that declares ``privileged`` receives the held-out view and is excused from the three
+    checks that forbid any trace of it.
+    """
+
+    # --- what it declares -----------------------------------------------------------------
+
+    def test_declares_what_the_loop_reads(self) -> None:
+        """Config, presets, privileged and generate_fields are there and of their types."""
+        cls, method = self.method_class(), self.make()
+        require(issubclass(cls.Config, Config), "Config must derive from protocols.Config")
+        require(isinstance(method.config, cls.Config), "self.config must be an instance of Config")
+        require(isinstance(cls.privileged, bool), "privileged must be True or False")
+        require(isinstance(cls.generate_fields, frozenset), "generate_fields must be a frozenset")
+        unknown = cls.generate_fields - set(cls.Config.model_fields)
+        require(not unknown, f"generate_fields names unknown fields {sorted(unknown)}")
+
+    def test_every_preset_is_a_valid_config(self) -> None:
+        """Defaults and presets validate; a config survives JSON; unknown fields are refused."""
+        cls = self.method_class()
+        for name, values in {"(defaults)": {}, **cls.presets}.items():
+            try:
+                config = cls.Config.model_validate(dict(values))
+            except ValueError as error:
+                raise ContractError(f"preset {name} is not valid: {error}") from None
+            again = cls.Config.model_validate_json(config.model_dump_json())
+            require(again == config, f"preset {name} changes when written as JSON and read back")
+        require(refuses_unknown(cls.Config), "Config must refuse unknown fields (extra='forbid')")
+
+    # --- what it delivers -----------------------------------------------------------------
+
+    def test_delivers_one_image_per_sample(self) -> None:
+        """uint8 RGB (3, h, w) or a `Failure` with a reason; at least one image in the toy world."""
+        delivery = require_images(self.fitted().delivery, len(self.samples()), failures=True)
+        made = [image for image in delivery if not isinstance(image, Failure)]
+        require(made, "every sample failed in a world with six users and thirty pictures")
+
+    def test_no_samples_give_no_images(self) -> None:
+        """``generate([])`` is empty."""
+        require_images(self.fitted().method.generate([]), 0, failures=False)
+
+    def test_unknown_user_isserved_or_refused(self) -> None:
+        """A user outside the training view gives images, failures or UnsupportedRequestError."""
+        train = self.fitted().world.train
+        self.served_or_refused(Request("nobody", tuple(train.catalog.ids[:2]), 2))
+
+    def test_empty_history_isserved_or_refused(self) -> None:
+        """A known and an unknown user without history: images, failures or a clean refusal."""
+        self.served_or_refused(Request(self.fitted().world.train.users[0], (), 2))
+        self.served_or_refused(Request("nobody", (), 2))
+
+    def test_reaches_the_taste_floor(self) -> None:
+        """Users of the toy world like one hue each; only checked where ``taste_floor`` is set."""
+        if self.taste_floor is None:
+            return
+        reached = own_taste(self.fitted().world, self.samples(), self.fitted().delivery)
+        require(
+            reached >= self.taste_floor,
+            f"mean true taste {reached:.3f} is below the floor of {self.taste_floor}",
+        )
+
+    # --- the same answer every time -------------------------------------------------------
+
+    def test_same_seed_same_images(self) -> None:
+        """Two fits with one seed agree, whatever state the global generators are in."""
+        again = self.fitted("again").delivery
+        require_same(self.fitted().delivery, again, "two fits with the same seed")
+
+    def test_generating_leaves_no_trace(self) -> None:
+        """The same samples asked for twice give the same images."""
+        fitted = self.fitted()
+        again = fitted.method.generate(self.samples())
+        require_same(fitted.delivery, list(again), "generating twice")
+
+    def test_batch_does_not_matter(self) -> None:
+        """All at once, one by one and in shuffled order are equal to the last bit."""
+        fitted, samples = self.fitted(), self.samples()
+        single = [image for sample in samples for image in fitted.method.generate([sample])]
+        require_same(fitted.delivery, single, "all at once against one by one")
+        order = np.random.default_rng(0).permutation(len(samples))
+        shuffled = fitted.method.generate([samples[k] for k in order])
+        expected = [fitted.delivery[k] for k in order]
+        require_same(expected, list(shuffled), "canonical against shuffled order")
+
+    def test_worker_does_not_matter(self) -> None:
+        """Another process that loads the saved state makes the same images."""
+        fitted = self.fitted()
+        with tempfile.TemporaryDirectory() as folder:
+            fitted.method.save(Path(folder))
+            found = self.elsewhere("delivery_from_state", folder=folder)
+        require_same(printed(fitted.delivery), found, "this process against a worker")
+
+    def test_save_and_load_round_trip(self) -> None:
+        """A loaded method makes the same images, and saves only files that cannot run code."""
+        fitted, fresh = self.fitted(), self.make()
+        with tempfile.TemporaryDirectory() as folder:
+            fitted.method.save(Path(folder))
+            unsafe = unsafe_files(Path(folder))
+            fresh.load(Path(folder), fitted.world.stack, fitted.world.train)
+            loaded = fresh.generate(self.samples())
+        require_same(fitted.delivery, list(loaded), "fitted against loaded")
+        require(not unsafe, f"save wrote pickled data: {', '.join(unsafe)}")
+
+    # --- what it may touch ----------------------------------------------------------------
+
+    def test_inputs_stay_as_they_were(self) -> None:
+        """Fit and generate change neither the training view nor the list of samples."""
+        world, samples = toy_world(), self.samples()
+        before, asked = fingerprint(world), list(samples)
+        self.fit(world).method.generate(samples)
+        require(fingerprint(world) == before, "fit or generate changed the training view")
+        require(samples == asked, "generate changed the list of samples it was given")
+
+    def test_holds_no_held_out_item(self) -> None:
+        """No held-out id can be reached from the training view or from the fitted method."""
+        world, method = self.fitted().world, self.fitted().method
+        if method.privileged:
+            return
+        for name, holder in {"training view": world.train, "fitted method": method}.items():
+            leaks = find_strings(holder, world.held_out_items, inside_memory=True)
+            for item, trail in leaks.items():
+                raise ContractError(f"the {name} reaches held-out item {item}: {trail}")
+
+    def test_held_out_data_do_not_matter(self) -> None:
+        """Two worlds that differ only in their held-out part give the same images."""
+        if self.method_class().privileged:
+            return
+        one, other = self.fitted().delivery, self.fitted("other held-out part").delivery
+        require_same(one, other, "two worlds that differ only in their held-out part")
+
+    def test_opens_no_held_out_file(self) -> None:
+        """Fitting and generating open no picture outside the training catalogue."""
+        if self.method_class().privileged:
+            return
+        with tempfile.TemporaryDirectory() as folder:
+            world = toy_world(root=Path(folder))
+            with opened_files() as opened:
+                self.fit(world)
+            hidden = world.dataset.catalog.items.loc[sorted(world.held_out_items), "image"]
+            touched = opened() & {(Path(folder) / name).resolve() for name in hidden}
+        require(not touched, f"opened held-out picture {min(touched, default=Path()).name}")

@@ -1,0 +1,138 @@
+"""The contract of a metric: a signed, pure, bounded function with one value per user."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, ClassVar, get_args
+
+import numpy as np
+import pandas as pd
+
+from persongen_bench import registry
+from persongen_bench.errors import ConfigError
+from persongen_bench.protocols import Metric
+from persongen_bench.testing.base import Contract
+from persongen_bench.testing.require import ContractError, require
+from persongen_bench.testing.toy_scores import ToyScores, toy_score_context
+from persongen_bench.types import Direction, content_hash, frame_hash
+
+ARGUMENTS = (None, "2")
+"""What `MetricContract` tries behind ``@`` where no argument is set."""
+TOLERANCE = 1e-9
+"""Sums in another order may differ in the last digits of a float64 in [-1e3, 1e3]."""
+
+
+class MetricContract(Contract):
+    """Subclass it and set ``metric`` (and ``argument``), or override `make` and `context`."""
+
+    subject: ClassVar[str] = "metric"
+
+    metric: str | type[Metric] = ""
+    """Registered name, ``distribution/name`` for a plugin, or the class itself."""
+    argument: str | None = None
+    """The part behind ``@`` of the printed form, such as ``20``."""
+
+    def make(self) -> Metric:
+        """The parsed metric; without ``argument`` a small one is tried where one is needed."""
+        named = isinstance(self.metric, str)
+        cls: Any = registry.get("metrics", str(self.metric)) if named else self.metric
+        for argument in (self.argument,) if self.argument else ARGUMENTS:
+            try:
+                parsed: Metric = cls.parse(argument)
+            except ConfigError as error:
+                refused = error
+            else:
+                return parsed
+        raise ContractError(f"set an argument: {refused}")
+
+    def context(self) -> ToyScores:
+        """What the metric is evaluated on."""
+        return toy_score_context()
+
+    def test_card_is_complete(self) -> None:
+        """Name, family, direction, range, unit, source and what it does not show."""
+        info = self.make().info
+        for name in ("name", "family", "unit", "source", "shows_not"):
+            require(str(getattr(info, name)).strip(), f"info.{name} is empty")
+        require(info.direction in get_args(Direction), f"unknown direction {info.direction!r}")
+        require(info.range[0] < info.range[1], f"range {info.range} is empty")
+        worst = info.failed_value
+        inside = worst is None or info.range[0] <= worst <= info.range[1]
+        require(inside, f"failed_value {worst} is outside {info.range}")
+
+    def test_printed_form_parses_to_itself(self) -> None:
+        """``parse`` of the part behind ``@`` gives the same printed form."""
+        metric = self.make()
+        _, _, argument = metric.info.name.partition("@")
+        again = type(metric).parse(argument or None)
+        require(again.info == metric.info, f"{metric.info.name} parses to {again.info.name}")
+
+    def test_signature_names_what_fixes_the_number(self) -> None:
+        """It starts with the printed form, holds ``impl:`` and every role's model."""
+        metric, context = self.make(), self.context()
+        signature = metric.signature(context)
+        require(signature.startswith(metric.info.name), f"{signature!r} hides the printed form")
+        require("impl:" in signature, f"{signature!r} has no implementation number (impl:1)")
+        for role in metric.info.roles:
+            named = context.encoder_signature(role) in signature
+            require(named, f"{signature!r} does not name the model of role {role}")
+
+    def test_one_value_per_user(self) -> None:
+        """A float Series indexed by exactly the users of the protocol."""
+        values = self._values()
+        require(isinstance(values, pd.Series), f"expected a Series, found {type(values).__name__}")
+        require(pd.api.types.is_float_dtype(values), f"expected floats, found {values.dtype}")
+        require(values.index.is_unique, "a user stands twice")
+        found, users = set(values.index), set(self.context().users)
+        require(found == users, f"values for {sorted(found)}, expected {sorted(users)}")
+        require(values.notna().any(), "no user has a value, though each has images")
+
+    def test_values_lie_in_the_range(self) -> None:
+        """No value outside ``info.range``."""
+        values, (low, high) = self._values().dropna(), self.make().info.range
+        slack = TOLERANCE if math.isfinite(high - low) else 0.0
+        outside = values[(values < low - slack) | (values > high + slack)]
+        require(outside.empty, f"{outside.head(1).to_dict()} lies outside [{low}, {high}]")
+
+    def test_order_of_samples_does_not_matter(self) -> None:
+        """Shuffled samples give the same values; what has an order has a column ``index``."""
+        context = self.context()
+        order = np.random.default_rng(0).permutation(len(context.samples))
+        shuffled = self.make().per_user(context.reordered([int(k) for k in order]))
+        _require_close(self._values(), shuffled, "canonical against shuffled samples")
+
+    def test_same_images_same_values(self) -> None:
+        """Evaluating twice, and with a metric parsed anew, gives the same numbers."""
+        again = self.make().per_user(self.context())
+        _require_close(self._values(), again, "two evaluations")
+
+    def test_user_without_samples_is_undefined(self) -> None:
+        """NaN, never 0, for a user of whom nothing was delivered; the user stays in the table."""
+        context = self.context()
+        absent = context.users[0]
+        values = self.make().per_user(context.without(absent))
+        require(absent in values.index, f"user {absent} without samples was dropped")
+        require(math.isnan(values[absent]), f"user {absent} without samples got {values[absent]}")
+
+    def test_inputs_stay_as_they_were(self) -> None:
+        """Neither the samples nor the images nor the views are changed."""
+        context = self.context()
+        before = _fingerprint(context)
+        self.make().per_user(context)
+        require(_fingerprint(context) == before, "evaluating the metric changed its context")
+
+    def _values(self) -> pd.Series:
+        return self.once("values", lambda: self.make().per_user(self.context()))
+
+
+def _require_close(one: pd.Series, other: pd.Series, promise: str) -> None:
+    gap = (one - other.reindex(one.index)).abs()
+    same = (gap <= TOLERANCE) | (one.isna() & other.reindex(one.index).isna())
+    worst = gap[~same].head(1).to_dict()
+    require(same.all(), f"{promise}: user values differ, by {worst}")
+
+
+def _fingerprint(context: ToyScores) -> str:
+    frames = [context.samples, context.train.interactions, context.test.interactions]
+    pixels = [image.tobytes().hex() for image in context.images]
+    return content_hash([frame_hash(frame) for frame in frames], pixels)

@@ -1,0 +1,65 @@
+"""How a contract speaks: it raises with a sentence. Works without pytest and under ``-O``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from persongen_bench.errors import DataError
+from persongen_bench.images import check
+from persongen_bench.types import Failure, Image
+
+
+class ContractError(AssertionError):
+    """A promise of a protocol is broken; the message says which one and what was found."""
+
+
+def require(condition: object, message: str) -> None:
+    """Raise `ContractError` with ``message`` unless ``condition`` holds."""
+    if not condition:
+        raise ContractError(message)
+
+
+def require_images(delivered: object, n: int, *, failures: bool) -> list[Image | Failure]:
+    """A sequence of ``n`` contract images; `Failure` entries only where ``failures``."""
+    if not isinstance(delivered, Sequence | np.ndarray):
+        raise ContractError(f"expected a sequence of images, found {type(delivered).__name__}")
+    found: list[Image | Failure] = list(delivered)
+    require(len(found) == n, f"expected {n} images, found {len(found)}")
+    for k, image in enumerate(found):
+        if failures and isinstance(image, Failure):
+            require(image.reason, f"failure {k} has no reason")
+            continue
+        _require_image(image, k)
+    return found
+
+
+def require_same(one: Sequence[object], other: Sequence[object], promise: str) -> None:
+    """Two deliveries are equal to the last bit."""
+    require(len(one) == len(other), f"{promise}: {len(one)} against {len(other)} results")
+    for k, (left, right) in enumerate(zip(one, other, strict=True)):
+        require(_equal(left, right), f"{promise}: result {k} differs{_distance(left, right)}")
+
+
+def _require_image(image: object, k: int) -> None:
+    try:
+        check(image)  # type: ignore[arg-type]  # the point is to find out
+    except DataError as error:
+        raise ContractError(f"image {k}: {error}") from None
+
+
+def _equal(left: object, right: object) -> bool:
+    if isinstance(left, np.ndarray) and isinstance(right, np.ndarray):
+        same_kind = left.dtype == right.dtype and left.shape == right.shape
+        return same_kind and left.tobytes() == right.tobytes()
+    return type(left) is type(right) and left == right
+
+
+def _distance(left: object, right: object) -> str:
+    if not (isinstance(left, np.ndarray) and isinstance(right, np.ndarray)):
+        return f": {type(left).__name__} against {type(right).__name__}"
+    if left.shape != right.shape:
+        return f": shape {left.shape} against {right.shape}"
+    gap = np.abs(np.asarray(left, dtype=np.float64) - np.asarray(right, dtype=np.float64))
+    return f" in {int((gap > 0).sum())} of {gap.size} values, by up to {gap.max():.3g}"

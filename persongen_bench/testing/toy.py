@@ -1,0 +1,240 @@
+"""A tiny world with a planted answer, in memory: what the contract tests run on.
+
+Six people, forty-two 16 x 16 pictures in six hues; person k likes hue k/6 and nothing else. The
+last two pictures of every hue are held out. Two worlds may differ in their held-out part alone
+(`variant`), which is how the contracts find out whether a method has seen it.
+"""
+
+from __future__ import annotations
+
+import colorsys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from persongen_bench import images as image_files
+from persongen_bench.protocols import FitContext, Stack
+from persongen_bench.testing.toy_stack import SIZE, ToyStack, gradient
+from persongen_bench.types import (
+    INTERACTION_COLUMNS,
+    Catalog,
+    Dataset,
+    DatasetCard,
+    Embeddings,
+    Image,
+    ImageSource,
+    Request,
+    Sample,
+    ScoreMatrix,
+    Split,
+    View,
+    content_hash,
+    plan_samples,
+)
+
+N_USERS = 6
+TRAIN_PER_HUE = 5
+TEST_PER_HUE = 2
+PROTOCOL = {"dataset": "toy", "split": "by-time", "track": "contract", "seed": 0}
+
+
+@dataclass(frozen=True)
+class DrawnSource:
+    """Draws the pictures from the rows' own numbers."""
+
+    def open(self, rows: pd.DataFrame) -> list[Image]:
+        """One ``(3, 16, 16)`` picture per row."""
+        columns = ["hue", "value", "slope_x", "slope_y"]
+        return [draw(*numbers) for numbers in rows[columns].to_numpy(dtype=np.float64)]
+
+
+@dataclass(frozen=True)
+class FileSource:
+    """Reads the pictures from ``root``."""
+
+    root: Path
+
+    def open(self, rows: pd.DataFrame) -> list[Image]:
+        """One picture per row, from its column ``image``."""
+        return [image_files.read(self.root / name, self.root) for name in rows["image"]]
+
+
+@dataclass(frozen=True)
+class HueTaste:
+    """The planted truth: the like-probability falls with the distance from the user's hue."""
+
+    hues: dict[str, float]
+    signature: str = "toy-hue|impl:1"
+
+    def utility(self, images: Sequence[Image], user_ids: Sequence[str]) -> ScoreMatrix:
+        """``(n images, n users)`` in [0.05, 0.95]; grey pictures are liked by nobody."""
+        wanted = np.array([self.hues[user] for user in user_ids])
+        rows = [_liking(image, wanted) for image in images]
+        return np.array(rows, dtype=np.float64).reshape(len(images), len(user_ids))
+
+
+@dataclass(frozen=True)
+class ToyWorld:
+    """The data set with its split, both views and a stack."""
+
+    dataset: Dataset
+    split: Split
+    train: View
+    test: View
+    stack: Stack
+
+    @property
+    def held_out_items(self) -> set[str]:
+        """Item ids that no method may see."""
+        return set(self.dataset.catalog.ids) - set(self.train.catalog.ids)
+
+    def context(self, seed: int = 0, *, privileged: bool = False) -> FitContext:
+        """What `Method.fit` receives; held-out view and truth only for privileged anchors."""
+        context = FitContext(self.stack, seed, features_of(self.stack))
+        if not privileged:
+            return context
+        return replace(context, held_out=self.test, taste=self.dataset.taste)
+
+    def samples(self, n_images: int = 2) -> list[Sample]:
+        """``n_images`` samples for every user, with their whole liked history."""
+        liked = self.train.liked_items
+        requests = [Request(user, liked[user], n_images) for user in self.train.users]
+        return plan_samples(PROTOCOL, requests)
+
+
+def toy_world(variant: int = 0, root: Path | None = None) -> ToyWorld:
+    """Build the world.
+
+    Args:
+        variant: worlds of different variants differ in their held-out items and in nothing else.
+        root: write the pictures there and read them back; by default they stay in memory.
+    """
+    items = _items(variant)
+    source: ImageSource = DrawnSource()
+    if root is not None:
+        write_images(items, root)
+        source = FileSource(root)
+    dataset = Dataset(
+        name="toy",
+        card=DatasetCard("Toy hues", "Six people who like one hue each.", "Apache-2.0", "drawn"),
+        catalog=Catalog(items, source),
+        interactions=_interactions(items),
+        splits={"by-time": split_by_time},
+        taste=HueTaste({user: _hue(k) for k, user in enumerate(_users())}),
+    )
+    split = dataset.split()
+    return ToyWorld(dataset, split, dataset.train_view(split), dataset.test_view(split), ToyStack())
+
+
+def split_by_time(interactions: pd.DataFrame, seed: int) -> Split:
+    """Everything seen after the training pictures is held out, for everybody."""
+    late = interactions["timestamp"] >= TRAIN_PER_HUE * N_USERS
+    return Split("by-time", seed, interactions[~late], interactions[late])
+
+
+def features_of(stack: Stack) -> Callable[[str, View], Embeddings]:
+    """The `FitContext.features` of a stack, without a cache."""
+
+    def features(role: str, view: View) -> Embeddings:
+        catalog = view.catalog
+        encoded: Embeddings = stack.role(role).encode(catalog.images(catalog.ids))
+        return encoded
+
+    return features
+
+
+def draw(hue: float, value: float, slope_x: float, slope_y: float) -> Image:
+    """A saturated colour with a linear shade; ``hue`` and ``value`` in [0, 1]."""
+    colour = np.array(colorsys.hsv_to_rgb(hue % 1.0, 0.8, value))
+    return gradient(colour, np.full(3, slope_x), np.full(3, slope_y))
+
+
+def write_images(items: pd.DataFrame, root: Path) -> None:
+    """Write every picture of ``items`` as PNG under ``root``."""
+    for name, image in zip(items["image"], DrawnSource().open(items), strict=True):
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(image_files.png_bytes(image))
+
+
+def write_folder(world: ToyWorld, root: Path) -> Path:
+    """Write the world in the layout of the ``folder`` data set; returns ``root``."""
+    items = world.dataset.catalog.items
+    write_images(items, root)
+    items[["image", "caption", "theme"]].to_csv(root / "items.csv", index_label="item_id")
+    log = world.dataset.interactions
+    log[["user_id", "item_id", "rating", "timestamp"]].to_csv(
+        root / "interactions.csv", index=False
+    )
+    return root
+
+
+def _users() -> list[str]:
+    return [f"user-{k}" for k in range(N_USERS)]
+
+
+def _hue(k: int) -> float:
+    return k / N_USERS
+
+
+def _items(variant: int) -> pd.DataFrame:
+    """Training items are the same in every variant; held-out ones share nothing, not even ids."""
+    n_train, n_test = TRAIN_PER_HUE * N_USERS, TEST_PER_HUE * N_USERS
+    rows = [_item("train", k) for k in range(n_train)]
+    rows += [_item(f"test-{variant}", n_train + k) for k in range(n_test)]
+    return pd.DataFrame(rows).set_index("item_id").sort_index()
+
+
+def _item(part: str, order: int) -> dict[str, object]:
+    name = content_hash("toy", part, order)
+    rng = np.random.default_rng(int(name, 16))
+    family = order % N_USERS
+    return {
+        "item_id": f"item-{name}",
+        "image": f"images/{name}.png",
+        "caption": f"hue {family}",
+        "theme": f"hue-{family}",
+        "hue": _hue(family) + rng.uniform(-0.02, 0.02),
+        "value": rng.uniform(0.7, 0.95),
+        "slope_x": rng.uniform(-0.1, 0.1),
+        "slope_y": rng.uniform(-0.1, 0.1),
+        "order": order,
+    }
+
+
+def _interactions(items: pd.DataFrame) -> pd.DataFrame:
+    """Everybody rates everything: 5 for the own hue, 2 for its neighbours, 1 for the rest."""
+    rows = []
+    for item_id, order in items["order"].sort_values().items():
+        for k, user in enumerate(_users()):
+            away = min((order - k) % N_USERS, (k - order) % N_USERS)
+            rating = {0: 5.0, 1: 2.0}.get(away, 1.0)
+            rows.append((user, item_id, rating, away == 0, float(order)))
+    return pd.DataFrame(rows, columns=list(INTERACTION_COLUMNS))
+
+
+def _liking(image: Image, wanted: np.ndarray) -> np.ndarray:
+    red, green, blue = image.reshape(3, -1).mean(axis=1) / 255.0
+    hue, saturation, _ = colorsys.rgb_to_hsv(red, green, blue)
+    away = np.abs((hue - wanted + 0.5) % 1.0 - 0.5)
+    gate = min(1.0, saturation / 0.4)
+    return 0.05 + 0.9 * gate * np.exp(-0.5 * (away / 0.08) ** 2)
+
+
+__all__ = [
+    "SIZE",
+    "DrawnSource",
+    "FileSource",
+    "HueTaste",
+    "ToyStack",
+    "ToyWorld",
+    "draw",
+    "features_of",
+    "split_by_time",
+    "toy_world",
+    "write_folder",
+    "write_images",
+]

@@ -1,0 +1,103 @@
+"""A stack without weights: pictures to sixteen moments, and back to a shaded colour."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from persongen_bench.errors import MissingRoleError
+from persongen_bench.images import check, resize
+from persongen_bench.types import Embeddings, Image
+
+SIZE = 16
+_LINE = np.linspace(-1.0, 1.0, SIZE)
+_POWER = float(np.mean(_LINE**2))
+
+
+def gradient(colour: np.ndarray, slope_x: np.ndarray, slope_y: np.ndarray) -> Image:
+    """Colour plus linear shades, all ``(3,)`` on the scale [0, 1] => uint8 ``(3, 16, 16)``."""
+    shade = slope_x[:, None, None] * _LINE[None, None, :] + slope_y[:, None, None] * _LINE[:, None]
+    pixels = np.rint(255.0 * (colour[:, None, None] + shade))
+    return np.asarray(np.clip(pixels, 0, 255), dtype=np.uint8)
+
+
+class MomentEncoder:
+    """Mean colour, two slopes per channel, deviations and quadrant brightness, each on [-1, 1].
+
+    Each image is encoded on its own, so the batch cannot matter.
+    """
+
+    embedding_size = 16
+
+    def __init__(self, signature: str, weights: np.ndarray) -> None:
+        self.signature = signature
+        self._weights = weights
+
+    def encode(self, images: Sequence[Image]) -> Embeddings:
+        """``n`` images => float32 ``(n, 16)``."""
+        rows = [moments(image) * self._weights for image in images]
+        return np.array(rows, dtype=np.float32).reshape(len(images), self.embedding_size)
+
+
+class GradientDecoder:
+    """The inverse of `MomentEncoder` for shaded colours, plus a grain that only the seed sets."""
+
+    signature = "toy-gradient|impl:1"
+
+    def decode(self, embeddings: Embeddings, seeds: Sequence[int]) -> list[Image]:
+        """``(n, 16)`` and n seeds => n images ``(3, 16, 16)``."""
+        if len(embeddings) != len(seeds):
+            raise ValueError(f"{len(embeddings)} embeddings but {len(seeds)} seeds")
+        return [_decode(row, seed) for row, seed in zip(embeddings, seeds, strict=True)]
+
+
+class ToyStack:
+    """The roles that a method of the prompt-free tracks may ask for."""
+
+    name = "toy"
+    signature = "toy|impl:1"
+
+    def __init__(self) -> None:
+        even = np.ones(16)
+        judge = np.repeat([1.0, 0.5, 0.25, 0.5], [3, 6, 3, 4])
+        self._roles: dict[str, Any] = {
+            "image_encoder": MomentEncoder("toy-moments|impl:1", even),
+            "judge_encoder": MomentEncoder("toy-judge|impl:1", judge),
+            "decoder": GradientDecoder(),
+        }
+
+    @property
+    def roles(self) -> tuple[str, ...]:
+        """The roles there are."""
+        return tuple(self._roles)
+
+    def role(self, name: str) -> Any:  # noqa: ANN401  # each role has its own protocol
+        """The model for a role."""
+        if name not in self._roles:
+            raise MissingRoleError(
+                f"stack toy has no role {name!r}", fix=f"It has {', '.join(self._roles)}."
+            )
+        return self._roles[name]
+
+
+def moments(image: Image) -> np.ndarray:
+    """float64 ``(16,)``: mean (3), horizontal and vertical slope (6), deviation (3), quadrants (4).
+
+    The mean is mapped from [0, 1] to [-1, 1]; everything else is on the scale of [0, 1] pixels.
+    """
+    pixels = resize(check(image), SIZE).astype(np.float64) / 255.0
+    mean = pixels.mean(axis=(1, 2))
+    slope_x = (pixels * _LINE[None, None, :]).mean(axis=(1, 2)) / _POWER
+    slope_y = (pixels * _LINE[None, :, None]).mean(axis=(1, 2)) / _POWER
+    grey = pixels.mean(axis=0).reshape(2, SIZE // 2, 2, SIZE // 2).mean(axis=(1, 3))
+    deviation = pixels.std(axis=(1, 2))
+    return np.concatenate([2 * mean - 1, slope_x, slope_y, deviation, (grey - mean.mean()).ravel()])
+
+
+def _decode(row: np.ndarray, seed: int) -> Image:
+    row = np.asarray(row, dtype=np.float64)
+    image = gradient((row[:3] + 1) / 2, row[3:6], row[6:9]).astype(np.int64)
+    grain = np.random.default_rng(seed).integers(-2, 3, size=image.shape)
+    return np.asarray(np.clip(image + grain, 0, 255), dtype=np.uint8)
