@@ -1,0 +1,192 @@
+"""Which runs may stand in one table; for every other one, the reason why not."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from persongen_bench.leaderboards.boards import Board
+from persongen_bench.leaderboards.standings import Refusal
+from persongen_bench.store import RunResults
+from persongen_bench.types import content_hash
+
+_AGREES = 1e-9
+"""Relative difference up to which a summary's mean agrees with the per-user scores."""
+
+
+@dataclass(frozen=True)
+class Group:
+    """Runs of one table, with what they share and what was refused."""
+
+    protocol: Mapping[str, str | int]
+    signatures: dict[str, str]
+    runs: list[RunResults]
+    refused: list[Refusal] = field(default_factory=list)
+
+
+def refuse(run: RunResults, reason: str) -> Refusal:
+    """The refusal of a readable run."""
+    return Refusal(
+        run=run.path.name, label=run.config.method.label, seed=run.config.seed, reason=reason
+    )
+
+
+def protocol(run: RunResults) -> dict[str, str | int]:
+    """What must be equal within a table, besides the metric signatures, by printed name."""
+    config = run.config
+    return {
+        "track": config.track,
+        "dataset": config.dataset.name,
+        "dataset revision": config.dataset.revision,
+        "split": f"{config.dataset.split} (seed {config.dataset.split_seed})",
+        "split hash": config.dataset.split_hash,
+        "stack": config.stack.name,
+        "stack signature": config.stack.signature,
+        "n_images": config.n_images,
+        "n_history": config.n_history,
+        "users": content_hash(sorted(set(run.scores["user_id"].astype(str)))),
+    }
+
+
+def signatures(run: RunResults, board: Board) -> dict[str, str]:
+    """Signature of every metric of the board that the run has."""
+    found = run.summary.metrics
+    return {metric: found[metric].signature for metric in board.metrics if metric in found}
+
+
+def damage(run: RunResults, board: Board) -> str | None:
+    """Why a run cannot stand on the board at all, None where it can."""
+    config, summary = run.config, run.summary
+    if config.track != board.track or not board.accepts(config.dataset.name):
+        found = f"{config.dataset.name} on track {config.track}"
+        return f"the board takes {' or '.join(board.datasets)} on track {board.track}, not {found}"
+    if summary.run_id != config.run_id:
+        return f"its summary belongs to run {summary.run_id}, run.json says {config.run_id}"
+    if summary.states.get("pending"):
+        return f"{summary.states['pending']} images are still pending; `pgbench resume` it"
+    if board.headline not in summary.metrics:
+        return f"it has no {board.headline}, which ranks this board; `pgbench score` it"
+    if summary.metrics[board.headline].mean is None:
+        return f"its {board.headline} is undefined for every user"
+    return _disagreement(run, board)
+
+
+def _disagreement(run: RunResults, board: Board) -> str | None:
+    for metric in signatures(run, board):
+        said = run.summary.metrics[metric]
+        rows = run.scores[run.scores["metric"] == metric]
+        if set(rows["signature"]) != {said.signature}:
+            return f"its scores of {metric} do not carry the signature of its summary"
+        values = rows["value"].to_numpy(dtype=np.float64)
+        mean = float(np.nanmean(values)) if not np.isnan(values).all() else None
+        if not _close(mean, said.mean):
+            return f"its summary says {metric} = {said.mean}, its scores give {mean}"
+    return None
+
+
+def _close(a: float | None, b: float | None) -> bool:
+    if a is None or b is None:
+        return a is b
+    return abs(a - b) <= _AGREES * max(1.0, abs(a))
+
+
+def divide(runs: Sequence[RunResults], board: Board) -> list[Group]:
+    """Divide comparable runs into tables, the one with most methods first.
+
+    The most common protocol and set of metric signatures founds a table; every run that does not
+    contradict it joins. What is left founds the next table, and is refused by this one.
+    """
+    rest = sorted(runs, key=_order)
+    groups: list[Group] = []
+    while rest:
+        group = _found(rest, board)
+        joined = {id(run) for run in group.runs}
+        rest = [run for run in rest if id(run) not in joined]
+        groups.append(group)
+    return [_with_refusals(group, runs, board) for group in groups]
+
+
+def _order(run: RunResults) -> tuple[str, int, str, str]:
+    return run.config.method.label, run.config.seed, run.config.run_id, str(run.path)
+
+
+def _found(runs: Sequence[RunResults], board: Board) -> Group:
+    votes: dict[str, list[RunResults]] = defaultdict(list)
+    for run in runs:
+        votes[content_hash(protocol(run), signatures(run, board))].append(run)
+    founder = max(votes.items(), key=lambda vote: _weight(vote, board))[1][0]
+    group = Group(protocol(founder), signatures(founder, board), [])
+    for run in runs:
+        if contradiction(run, group, board) is None:
+            group.runs.append(run)
+            group.signatures.update(signatures(run, board))
+    return group
+
+
+def _weight(vote: tuple[str, list[RunResults]], board: Board) -> tuple[int, int, str]:
+    key, runs = vote
+    return len({r.config.method.label for r in runs}), len(signatures(runs[0], board)), key
+
+
+def contradiction(run: RunResults, group: Group, board: Board) -> str | None:
+    """The first thing in which a run differs from a table, None where it fits."""
+    for name, value in protocol(run).items():
+        if value != group.protocol[name]:
+            return f"{name} is {value}, the table has {group.protocol[name]}"
+    for metric, signature in signatures(run, board).items():
+        if group.signatures.get(metric, signature) != signature:
+            return f"{metric} was measured as {signature}, the table has {group.signatures[metric]}"
+    return None
+
+
+def _with_refusals(group: Group, runs: Iterable[RunResults], board: Board) -> Group:
+    for run in sorted(runs, key=_order):
+        reason = contradiction(run, group, board)
+        if reason is not None:
+            group.refused.append(refuse(run, f"{reason} (it stands in another table)"))
+    return group
+
+
+def one_per_seed(runs: Sequence[RunResults]) -> tuple[list[RunResults], list[Refusal]]:
+    """Of runs with one label: those of one configuration, one for each seed.
+
+    The configuration with most seeds stays; averaging different ones would be a mix of methods.
+    """
+    identities: dict[str, list[RunResults]] = defaultdict(list)
+    for run in sorted(runs, key=_order):
+        identities[content_hash(_identity(run))].append(run)
+    kept_key = max(identities, key=lambda key: (len(_seeds(identities[key])), key))
+    kept: dict[int, RunResults] = {}
+    refused = [
+        refuse(run, f"seed {run.config.seed} of this method is already in the table")
+        for run in identities[kept_key]
+        if kept.setdefault(run.config.seed, run) is not run
+    ]
+    example = next(iter(kept.values()))
+    for key, others in identities.items():
+        if key != kept_key:
+            refused += [refuse(run, _other_method(run, example)) for run in others]
+    return [kept[seed] for seed in sorted(kept)], refused
+
+
+def _seeds(runs: Sequence[RunResults]) -> set[int]:
+    return {run.config.seed for run in runs}
+
+
+def _identity(run: RunResults) -> dict[str, Any]:
+    method = run.config.method.model_dump(mode="json")
+    config = {f"config.{name}": value for name, value in method.pop("config").items()}
+    return {**config, **method, "code": run.config.code}
+
+
+def _other_method(run: RunResults, kept: RunResults) -> str:
+    here, there = _identity(run), _identity(kept)
+    name = next(key for key in sorted({*here, *there}) if here.get(key) != there.get(key))
+    return (
+        f"the same label stands for another method in the table: {name} is {here.get(name)!r} "
+        f"here, {there.get(name)!r} there; rank them apart or remove one"
+    )

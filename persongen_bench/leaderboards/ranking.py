@@ -1,0 +1,189 @@
+"""From run directories to standings: per-user values over seeds, intervals, ranks, refusals."""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from persongen_bench import stats
+from persongen_bench.errors import PgbenchError, RunError
+from persongen_bench.leaderboards import matching
+from persongen_bench.leaderboards.boards import Board, get_board
+from persongen_bench.leaderboards.matching import Group
+from persongen_bench.leaderboards.published import load_reported
+from persongen_bench.leaderboards.rows import (
+    UserValues,
+    build_row,
+    difference,
+    generator,
+    user_values,
+)
+from persongen_bench.leaderboards.standings import Refusal, Row, Standings
+from persongen_bench.store import RunDirectory, RunResults, find_runs
+
+
+def collect(folder: Path, board: str | None = None) -> list[Standings]:
+    """All tables of the runs below ``folder``; runs that cannot be read are refused, not lost.
+
+    Args:
+        folder: searched for run directories at any depth.
+        board: only this board.
+
+    Raises:
+        RunError: if no run can stand in any table.
+        UnknownNameError: if there is no such board.
+    """
+    wanted = None if board is None else get_board(board).name
+    runs, unreadable = gather(folder)
+    if wanted is not None:
+        runs = [run for run in runs if run.config.board == wanted]
+    tables = standings(runs, unreadable)
+    if not tables:
+        reason = f"; {unreadable[0].run}: {unreadable[0].reason}" if unreadable else ""
+        raise RunError(
+            f"{folder}: no complete run{f' of board {wanted}' if wanted else ''}{reason}",
+            fix="Make one with `pgbench run`.",
+        )
+    return tables
+
+
+def gather(folder: Path) -> tuple[list[RunResults], list[Refusal]]:
+    """Read every run below ``folder``; what cannot be read comes back as a refusal."""
+    runs: list[RunResults] = []
+    refused: list[Refusal] = []
+    for path in find_runs(folder):
+        try:
+            runs.append(RunDirectory.open(path).results())
+        except PgbenchError as error:
+            refused.append(Refusal(run=path.name, label="", seed=None, reason=str(error)))
+    return runs, refused
+
+
+def standings(runs: Sequence[RunResults], unreadable: Sequence[Refusal] = ()) -> list[Standings]:
+    """Tables of ``runs``, by board, then by number of methods; the order of ``runs`` is moot."""
+    boards: dict[str, list[RunResults]] = defaultdict(list)
+    for run in runs:
+        boards[run.config.board].append(run)
+    return [
+        table for name in sorted(boards) for table in _board_tables(name, boards[name], unreadable)
+    ]
+
+
+def _board_tables(
+    name: str, runs: Sequence[RunResults], unreadable: Sequence[Refusal]
+) -> list[Standings]:
+    board = get_board(name)
+    refused = list(unreadable)
+    sound: list[RunResults] = []
+    for run in sorted(runs, key=lambda r: (r.config.method.label, r.config.seed, r.config.run_id)):
+        reason = matching.damage(run, board)
+        if reason is None:
+            sound.append(run)
+        else:
+            refused.append(matching.refuse(run, reason))
+    return [_table(board, group, refused) for group in matching.divide(sound, board)]
+
+
+def _table(board: Board, group: Group, refused: Sequence[Refusal]) -> Standings:
+    chosen, doubles = _one_method_per_label(group.runs)
+    users = sorted(set(group.runs[0].scores["user_id"].astype(str)))
+    rows = {label: build_row(board, runs, users) for label, runs in chosen.items()}
+    headline = {label: user_values(runs, board.headline, users) for label, runs in chosen.items()}
+    ranked, n_ranked = _rank(board, rows, headline)
+    anchors = _by_headline(board, [row for row in rows.values() if row.anchor])
+    if ranked:
+        first = headline[ranked[0].label]
+        ranked = _versus(ranked, headline, first, family=True)
+        anchors = _versus(anchors, headline, first, family=False)
+    present = {row.name for row in rows.values()}
+    return Standings(
+        board=board,
+        protocol=dict(group.protocol),
+        signatures={m: group.signatures[m] for m in board.metrics if m in group.signatures},
+        n_users=len(users),
+        n_ranked_users=n_ranked,
+        methods=tuple(ranked),
+        anchors=tuple(anchors),
+        missing=tuple(n for n in (*board.baselines, *board.anchors) if n not in present),
+        refused=(*refused, *group.refused, *doubles),
+        reported=None if board.reported is None else load_reported(board.reported),
+        notes=(*board.notes, *_notes(board, group, [*ranked, *anchors])),
+    )
+
+
+def _one_method_per_label(
+    runs: Sequence[RunResults],
+) -> tuple[dict[str, list[RunResults]], list[Refusal]]:
+    labels: dict[str, list[RunResults]] = defaultdict(list)
+    for run in runs:
+        labels[run.config.method.label].append(run)
+    chosen: dict[str, list[RunResults]] = {}
+    refused: list[Refusal] = []
+    for label in sorted(labels):
+        chosen[label], doubles = matching.one_per_seed(labels[label])
+        refused += doubles
+    return chosen, refused
+
+
+def _rank(
+    board: Board, rows: dict[str, Row], headline: dict[str, UserValues]
+) -> tuple[list[Row], int]:
+    labels = [label for label, row in rows.items() if not row.anchor]
+    if not labels:
+        return [], 0
+    matrix = np.column_stack([headline[label] for label in labels])
+    higher = board.column(board.headline).direction == "higher"
+    places = stats.rank(matrix, labels, higher_is_better=higher)
+    ranked = [
+        rows[place.name].model_copy(
+            update={
+                "rank": place.rank,
+                "rank_low": place.rank_low,
+                "rank_high": place.rank_high,
+                "group": place.group,
+            }
+        )
+        for place in places
+    ]
+    return ranked, int((~np.isnan(matrix).any(axis=1)).sum())
+
+
+def _by_headline(board: Board, rows: Sequence[Row]) -> list[Row]:
+    sign = -1.0 if board.column(board.headline).direction == "higher" else 1.0
+    return sorted(rows, key=lambda r: (sign * (r.cells[board.headline].mean or 0.0), r.label))
+
+
+def _versus(
+    rows: Sequence[Row], headline: dict[str, UserValues], first: UserValues, *, family: bool
+) -> list[Row]:
+    """Add the paired difference to the first-ranked method, Holm-adjusted within the methods."""
+    others = [row for row in rows if headline[row.label] is not first]
+    pairs = {
+        row.label: stats.paired_difference(
+            headline[row.label], first, generator("versus", headline[row.label], first)
+        )
+        for row in others
+    }
+    adjusted = dict(zip(pairs, stats.holm([p.p_value for p in pairs.values()]), strict=True))
+    found = {
+        label: difference(pair, adjusted[label] if family else math.nan)
+        for label, pair in pairs.items()
+    }
+    return [row.model_copy(update={"versus_first": found.get(row.label)}) for row in rows]
+
+
+def _notes(board: Board, group: Group, rows: Sequence[Row]) -> list[str]:
+    notes = []
+    for name, rule in (("n_images", board.n_images), ("n_history", board.n_history)):
+        if group.protocol[name] != rule:
+            notes.append(f"{name} is {group.protocol[name]}, the board's own protocol has {rule}.")
+    if len({row.seeds for row in rows}) > 1:
+        notes.append("Rows have different seeds; see the column `seeds`.")
+    codes = {row.code for row in rows if row.distribution == "persongen-bench"}
+    if len(codes) > 1:
+        notes.append(f"The built-in methods were run with {len(codes)} versions of the code.")
+    return notes

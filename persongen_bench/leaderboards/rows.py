@@ -1,0 +1,114 @@
+"""One row of a table: a method's runs brought together, per user first."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from typing import TypeAlias
+
+import numpy as np
+from jaxtyping import Float
+
+from persongen_bench import stats
+from persongen_bench.leaderboards.boards import Board, Column
+from persongen_bench.leaderboards.standings import Cell, Difference, Row
+from persongen_bench.store import RunResults
+from persongen_bench.types import content_hash
+
+UserValues: TypeAlias = Float[np.ndarray, " users"]
+
+
+def user_values(runs: Sequence[RunResults], metric: str, users: Sequence[str]) -> UserValues:
+    """``(users,)`` mean over runs (seeds); NaN where the metric is undefined in all of them."""
+    columns = []
+    for run in runs:
+        rows = run.scores[run.scores["metric"] == metric]
+        by_user = dict(zip(rows["user_id"].astype(str), rows["value"].astype(float), strict=True))
+        columns.append([by_user.get(user, math.nan) for user in users])
+    values = np.asarray(columns, dtype=np.float64)
+    defined = ~np.isnan(values)
+    counts = defined.sum(axis=0)
+    means = np.full(len(users), np.nan)
+    np.divide(np.where(defined, values, 0.0).sum(axis=0), counts, out=means, where=counts > 0)
+    return means
+
+
+def generator(*parts: object) -> np.random.Generator:
+    """A generator seeded by the content of ``parts``: the same inputs give the same numbers."""
+    plain = [p.tolist() if isinstance(p, np.ndarray) else p for p in parts]
+    return np.random.default_rng(int(content_hash(*plain), 16))
+
+
+def build_row(board: Board, runs: Sequence[RunResults], users: Sequence[str]) -> Row:
+    """Average a method's runs; ``users``: every user of the protocol, in a fixed order."""
+    method, summaries = runs[0].config.method, [run.summary for run in runs]
+    tests = [s.tests["permutation.block"] for s in summaries if "permutation.block" in s.tests]
+    states: Counter[str] = Counter()
+    for summary in summaries:
+        states.update(summary.states)
+    return Row(
+        label=method.label,
+        name=method.name,
+        distribution=method.distribution,
+        version=method.version,
+        anchor=method.anchor or method.name in board.anchors,
+        external=method.external,
+        cells={c.metric: _cell(c, runs, users) for c in board.columns},
+        seeds=tuple(run.config.seed for run in runs),
+        seed_sd=_seed_sd([s.metrics[board.headline].mean for s in summaries]),
+        run_ids=tuple(run.config.run_id for run in runs),
+        code=runs[0].config.code,
+        n_expected=sum(s.n_expected for s in summaries),
+        n_ok=sum(s.n_ok for s in summaries),
+        states=dict(sorted(states.items())),
+        p_block=max(t.p_value for t in tests) if len(tests) == len(runs) else None,
+        cost=_costs(runs),
+    )
+
+
+def _cell(column: Column, runs: Sequence[RunResults], users: Sequence[str]) -> Cell:
+    """One seed: the interval of the run's own summary; several: of the users' means over seeds."""
+    name = column.metric
+    found = [run.summary.metrics[name] for run in runs if name in run.summary.metrics]
+    if len(found) == len(runs) == 1:
+        only = found[0]
+        return Cell(mean=only.mean, low=only.low, high=only.high, n_users=only.n_users)
+    if len(found) < len(runs):
+        return Cell()
+    values = user_values(runs, name, users)
+    bounds = stats.interval(values, generator(name, values))
+    low, high = np.clip([bounds.low, bounds.high], *column.range)
+    return Cell(mean=number(bounds.mean), low=number(low), high=number(high), n_users=bounds.n)
+
+
+def number(value: float) -> float | None:
+    """A plain float; None for NaN."""
+    return None if math.isnan(value) else float(value)
+
+
+def _seed_sd(means: Sequence[float | None]) -> float | None:
+    known = [mean for mean in means if mean is not None]
+    return float(np.std(known, ddof=1)) if len(known) > 1 else None
+
+
+def _costs(runs: Sequence[RunResults]) -> dict[str, float]:
+    values: dict[str, list[float]] = defaultdict(list)
+    for run in runs:
+        for name, value in run.cost.items():
+            if isinstance(value, int | float):
+                values[name].append(float(value))
+    return {name: float(np.mean(found)) for name, found in sorted(values.items())}
+
+
+def difference(found: stats.PairedDifference, p_holm: float) -> Difference:
+    """A paired difference as standings keep it: None where statistics say NaN."""
+    return Difference(
+        mean=number(found.mean),
+        low=number(found.low),
+        high=number(found.high),
+        p_value=number(found.p_value),
+        p_holm=number(p_holm),
+        n_users=found.n,
+        minimum_detectable_effect=number(found.minimum_detectable_effect),
+    )

@@ -1,0 +1,116 @@
+"""What a table holds, in full precision: the one model that every renderer reads."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from persongen_bench.leaderboards.boards import Board
+from persongen_bench.leaderboards.published import ReportedTable
+from persongen_bench.protocols import Config
+
+STANDINGS_VERSION = 1
+"""Rises whenever `Standings`, and with it the JSON export, changes shape."""
+
+
+class Cell(Config):
+    """Mean over users with its user-clustered 95% interval, in units of the metric."""
+
+    mean: float | None = None
+    low: float | None = None
+    high: float | None = None
+    n_users: int = 0
+    """Users for whom the metric is defined."""
+
+
+class Difference(Config):
+    """Paired per-user difference, in units of the metric."""
+
+    mean: float | None
+    low: float | None
+    high: float | None
+    p_value: float | None
+    p_holm: float | None
+    """Adjusted over the ranked methods of the table; None for anchors."""
+    n_users: int
+    minimum_detectable_effect: float | None
+    """True difference that would have been found with 80% power."""
+
+
+class Row(Config):
+    """One method, averaged over its seeds."""
+
+    label: str
+    name: str
+    distribution: str
+    version: str
+    anchor: bool
+    external: bool
+    """True where the images were made elsewhere."""
+    rank: int | None = None
+    """Place on the headline among the ranked methods; None for anchors."""
+    rank_low: int | None = None
+    """Best place that the data allow."""
+    rank_high: int | None = None
+    """Worst place that the data allow."""
+    group: str = ""
+    """Tie letters: two methods that share one are not told apart."""
+    cells: dict[str, Cell]
+    seeds: tuple[int, ...]
+    seed_sd: float | None = None
+    """Standard deviation of the headline's mean over seeds; None with one seed."""
+    run_ids: tuple[str, ...]
+    code: str
+    """Hash of the code that made the runs."""
+    n_expected: int
+    """Images over all users and seeds."""
+    n_ok: int
+    states: dict[str, int]
+    p_block: float | None = None
+    """User-block permutation test; the largest p over seeds (so it holds for each of them)."""
+    versus_first: Difference | None = None
+    """This row minus the first-ranked method on the headline."""
+    cost: dict[str, float] = Field(default_factory=dict)
+    """Means over seeds; differs between machines."""
+
+
+class Refusal(Config):
+    """A run that does not stand in the table, and why."""
+
+    run: str
+    """Name of its folder."""
+    label: str
+    seed: int | None
+    reason: str
+
+
+class Standings(Config):
+    """One table: everything that ran on the same data, split, stack and metric definitions."""
+
+    schema_version: int = STANDINGS_VERSION
+    board: Board
+    protocol: dict[str, str | int]
+    """What all rows have in common, by printed name."""
+    signatures: dict[str, str]
+    """Metric name to the definition that all rows share."""
+    n_users: int
+    n_ranked_users: int
+    """Users with a headline value from every ranked method; the ranking compares these."""
+    methods: tuple[Row, ...]
+    """Ranked, first to last."""
+    anchors: tuple[Row, ...]
+    """Reference lines, by the headline; never ranked."""
+    missing: tuple[str, ...]
+    """Baselines and anchors of the board that have no run here."""
+    refused: tuple[Refusal, ...]
+    reported: ReportedTable | None
+    notes: tuple[str, ...]
+
+    @property
+    def metrics(self) -> tuple[str, ...]:
+        """Metrics of the board that some row has, in column order."""
+        return tuple(metric for metric in self.board.metrics if metric in self.signatures)
+
+    @property
+    def rows(self) -> tuple[Row, ...]:
+        """Methods, then anchors."""
+        return self.methods + self.anchors

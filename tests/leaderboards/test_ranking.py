@@ -1,0 +1,292 @@
+"""Who stands in a table, who is refused and why, who is tied, and that it is all reproducible."""
+
+import numpy as np
+import pytest
+
+from persongen_bench.errors import RunError, UnknownNameError
+from persongen_bench.leaderboards.ranking import collect, standings
+from persongen_bench.stats import interval, paired_difference
+from persongen_bench.store import RunDirectory
+
+NAN = float("nan")
+
+
+def only(runs):
+    (table,) = standings(runs)
+    return table
+
+
+def by_label(table):
+    return {row.label: row for row in table.rows}
+
+
+def one_metric(level, n=4):
+    return {"true-taste": np.full(n, level) + np.linspace(-0.02, 0.02, n)}
+
+
+# --- ranks, ties and anchors ---------------------------------------------------------------
+
+
+def test_methods_are_ranked_by_the_headline_and_ties_share_a_letter(board_runs):
+    table = only(board_runs)
+    assert [row.label for row in table.methods] == [
+        "rebeca[guidance_scale=7]", "rebeca", "rebeca-v1", "rebeca[guidance_scale=3]",
+        "nearest-item", "mean-embedding", "rebeca[guidance_scale=1]", "rebeca-no-user",
+        "random-item",
+    ]  # the levels of the fixture, in descending order  # fmt: skip
+    rows = by_label(table)
+    # .910 and .908 with independent user spread sd .022 over 40 users: se .005, not told apart
+    assert set(rows["rebeca"].group) & set(rows["rebeca-v1"].group)
+    assert (rows["rebeca"].rank_low, rows["rebeca"].rank_high) == (2, 3)
+    assert (rows["rebeca-v1"].rank_low, rows["rebeca-v1"].rank_high) == (2, 3)
+    # .34 lies ten standard errors from its neighbours
+    assert (rows["rebeca-no-user"].rank_low, rows["rebeca-no-user"].rank_high) == (8, 8)
+    assert not set(rows["rebeca-no-user"].group) & set(rows["rebeca"].group)
+
+
+def test_anchors_are_never_ranked_even_when_they_win(board_runs):
+    table = only(board_runs)
+    assert table.missing == ()
+    best = max(row.cells["true-taste"].mean for row in table.methods)
+    assert by_label(table)["oracle"].cells["true-taste"].mean > best
+    for row in table.anchors:
+        assert (row.rank, row.rank_low, row.rank_high, row.group) == (None, None, None, "")
+        assert row.versus_first.p_holm is None
+    means = [row.cells["true-taste"].mean for row in table.anchors]
+    assert means == sorted(means, reverse=True)
+
+
+def test_an_anchor_does_not_change_the_ranks_of_the_methods(board_runs):
+    without = [run for run in board_runs if run.config.method.name != "oracle"]
+    with_all, fewer = only(board_runs), only(without)
+    assert with_all.methods == fewer.methods
+    assert fewer.missing == ("oracle",)
+    assert with_all.missing == ()
+
+
+def test_a_board_of_anchors_alone_ranks_nobody(make_run):
+    table = only([make_run("oracle", one_metric(0.9)), make_run("copy-history", one_metric(0.3))])
+    assert table.methods == ()
+    assert [row.label for row in table.anchors] == ["oracle", "copy-history"]
+    assert all(row.versus_first is None for row in table.anchors)
+
+
+# --- numbers -------------------------------------------------------------------------------
+
+
+def test_seeds_are_averaged_per_user_before_anything_else(make_run):
+    a, b = [0.2, 0.4, 0.6, 0.8], [0.4, 0.4, 0.8, 1.0]
+    table = only(
+        [make_run("rebeca", {"true-taste": a}), make_run("rebeca", {"true-taste": b}, seed=1)]
+    )
+    (row,) = table.methods
+    # users' means .3 .4 .7 .9; their t interval (n = 4 < 30), as stats.interval gives it
+    expected = interval(np.array([0.3, 0.4, 0.7, 0.9]), np.random.default_rng(0))
+    cell = row.cells["true-taste"]
+    assert cell.mean == pytest.approx(0.575)
+    assert cell.low == pytest.approx(expected.low)
+    assert cell.high == pytest.approx(min(1.0, expected.high))  # true-taste cannot exceed 1
+    assert row.seeds == (0, 1)
+    # means over seeds .5 and .65: sd with ddof 1 is .15 / sqrt(2)
+    assert row.seed_sd == pytest.approx(0.15 / np.sqrt(2))
+    assert (row.n_expected, row.n_ok) == (200, 200)  # 4 users x 25 images x 2 seeds
+
+
+def test_one_seed_prints_what_its_own_summary_says(board_runs):
+    rows = by_label(only(board_runs))
+    run = next(r for r in board_runs if r.config.method.label == "oracle")
+    for metric, said in run.summary.metrics.items():
+        cell = rows["oracle"].cells[metric]
+        assert (cell.mean, cell.low, cell.high) == (said.mean, said.low, said.high)
+
+
+def test_a_user_undefined_in_one_seed_keeps_the_other_seeds_value(make_run):
+    runs = [
+        make_run("rebeca", {"true-taste": [0.2, NAN, 0.6, NAN]}),
+        make_run("rebeca", {"true-taste": [0.4, 0.8, 0.8, NAN]}, seed=1),
+    ]
+    (row,) = only(runs).methods
+    assert row.cells["true-taste"].mean == pytest.approx((0.3 + 0.8 + 0.7) / 3)
+    assert row.cells["true-taste"].n_users == 3
+
+
+def test_users_that_one_method_lacks_leave_the_ranking_and_are_counted(make_run):
+    runs = [
+        make_run("rebeca", {"true-taste": [0.9, 0.8, 0.9, 0.7]}),
+        make_run("rebeca-v1", {"true-taste": [0.3, NAN, 0.2, 0.2]}),
+    ]
+    table = only(runs)
+    assert (table.n_users, table.n_ranked_users) == (4, 3)
+
+
+def test_the_largest_p_over_seeds_is_printed_and_a_missing_one_is_not_hidden(make_run):
+    runs = [
+        make_run("rebeca", one_metric(0.5), seed=s, p_block=p) for s, p in ((0, 0.01), (1, 0.2))
+    ]
+    assert only(runs).methods[0].p_block == 0.2
+    runs.append(make_run("rebeca", one_metric(0.5), seed=2, p_block=None))
+    assert only(runs).methods[0].p_block is None
+
+
+def test_the_difference_to_the_first_is_the_paired_one(make_run):
+    first, second = np.array([0.9, 0.8, 0.9, 0.7]), np.array([0.3, 0.4, 0.2, 0.2])
+    table = only(
+        [make_run("rebeca", {"true-taste": first}), make_run("rebeca-v1", {"true-taste": second})]
+    )
+    assert table.methods[0].versus_first is None
+    found = table.methods[1].versus_first
+    expected = paired_difference(second, first, np.random.default_rng(0))
+    assert found.mean == pytest.approx(-0.55)  # by hand: (-.6 -.4 -.7 -.5) / 4
+    assert found.p_value == pytest.approx(expected.p_value)
+    assert found.p_holm == pytest.approx(expected.p_value)  # a family of one
+    assert found.minimum_detectable_effect == pytest.approx(expected.minimum_detectable_effect)
+
+
+def test_the_order_of_the_runs_changes_nothing(board_runs):
+    shuffled = [board_runs[i] for i in np.random.default_rng(3).permutation(len(board_runs))]
+    assert standings(shuffled) == standings(board_runs)
+
+
+def test_failed_images_stay_in_the_count(board_runs):
+    row = by_label(only(board_runs))["rebeca-v1"]
+    assert (row.n_expected, row.n_ok) == (2000, 1994)  # 40 users x 25 x 2 seeds, 3 failed in each
+    assert row.states == {"method_error": 6, "ok": 1994}
+
+
+# --- refusals ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"revision": "rev2"}, "dataset revision is rev2, the table has rev1"),
+        ({"split_hash": "split2"}, "split hash is split2, the table has split1"),
+        ({"stack_signature": "stack2"}, "stack signature is stack2, the table has stack1"),
+        ({"n_images": 5}, "n_images is 5, the table has 25"),
+        ({"users": ["u0", "u1", "u2", "ux"]}, "users is "),
+        (
+            {"signatures": {"true-taste": "true-taste|impl:2"}},
+            "true-taste was measured as true-taste|impl:2, the table has true-taste|impl:1",
+        ),
+    ],
+)
+def test_a_run_that_does_not_match_is_refused_and_gets_its_own_table(make_run, change, reason):
+    runs = [make_run(name, one_metric(0.5)) for name in ("rebeca", "rebeca-v1")]
+    odd = make_run("rebeca-no-user", one_metric(0.9), **change)
+    main, other = standings([odd, *runs])
+    assert [row.label for row in main.methods] == ["rebeca", "rebeca-v1"]
+    (refusal,) = main.refused
+    assert refusal.label == "rebeca-no-user"
+    assert refusal.reason.startswith(reason)
+    assert refusal.reason.endswith("(it stands in another table)")
+    assert [row.label for row in other.methods] == ["rebeca-no-user"]
+    assert len(other.refused) == 2
+
+
+def _damaged_summary(run, **update):
+    summary = run.summary.model_copy(update=update)
+    return type(run)(run.path, run.config, summary, run.scores, run.samples, run.cost)
+
+
+def _edited_mean(run):
+    edited = run.summary.metrics["true-taste"].model_copy(update={"mean": 0.99})
+    return _damaged_summary(run, metrics={"true-taste": edited})
+
+
+@pytest.mark.parametrize(
+    ("damage", "reason"),
+    [
+        (lambda r: _damaged_summary(r, states={"pending": 7}), "7 images are still pending"),
+        (lambda r: _damaged_summary(r, run_id="0" * 16), "belongs to run 0000000000000000"),
+        (lambda r: _damaged_summary(r, metrics={}), "has no true-taste, which ranks this board"),
+        (_edited_mean, "its summary says true-taste = 0.99, its scores give 0.5"),
+    ],
+)  # fmt: skip
+def test_a_damaged_run_is_refused_with_what_is_wrong(make_run, damage, reason):
+    table = only(
+        [make_run("rebeca", one_metric(0.5)), damage(make_run("rebeca-v1", one_metric(0.5)))]
+    )
+    assert [row.label for row in table.rows] == ["rebeca"]
+    assert reason in table.refused[0].reason
+
+
+def test_a_run_of_another_track_or_dataset_is_refused(make_run):
+    good = make_run("rebeca", one_metric(0.5))
+    table = only([good, make_run("a", one_metric(0.5), track="prompt-free"),
+                  make_run("b", one_metric(0.5), dataset="folder")])  # fmt: skip
+    assert [r.reason for r in table.refused] == [
+        "the board takes dsprites on track controlled, not dsprites on track prompt-free",
+        "the board takes dsprites on track controlled, not folder on track controlled",
+    ]
+
+
+def test_undefined_everywhere_is_refused(make_run):
+    empty = make_run("rebeca-v1", {"true-taste": [NAN] * 4})
+    table = only([make_run("rebeca", one_metric(0.5)), empty])
+    assert table.refused[0].reason == "its true-taste is undefined for every user"
+
+
+def test_a_metric_that_some_runs_lack_is_an_empty_cell_not_a_refusal(make_run):
+    more = one_metric(0.5) | {"novelty": np.full(4, 0.3)}
+    table = only([make_run("rebeca", more), make_run("rebeca-v1", one_metric(0.4))])
+    assert table.refused == ()
+    rows = by_label(table)
+    assert rows["rebeca"].cells["novelty"].mean == pytest.approx(0.3)
+    assert rows["rebeca-v1"].cells["novelty"].mean is None
+    assert set(table.signatures) == {"true-taste", "novelty"}
+
+
+def test_two_configurations_under_one_label_are_not_averaged(make_run):
+    runs = [make_run("rebeca", one_metric(0.5), seed=s, config={"rank": 4}) for s in (0, 1)]
+    odd = make_run("rebeca", one_metric(0.9), seed=2, config={"rank": 8})
+    table = only([*runs, odd])
+    assert table.methods[0].seeds == (0, 1)
+    assert "config.rank is 8 here, 4 there" in table.refused[0].reason
+
+
+def test_a_copied_run_counts_once(make_run):
+    runs = [make_run("rebeca", one_metric(0.5)), make_run("rebeca", one_metric(0.5), path="copy")]
+    table = only(runs)
+    assert table.methods[0].seeds == (0,)
+    assert table.refused[0].reason == "seed 0 of this method is already in the table"
+
+
+def test_notes_say_what_departs_from_the_board(make_run):
+    runs = [make_run("rebeca", one_metric(0.5), n_images=5, seed=s) for s in (0, 1)]
+    runs.append(make_run("rebeca-v1", one_metric(0.5), n_images=5, code="code2"))
+    notes = " ".join(only(runs).notes)
+    assert "n_images is 5, the board's own protocol has 25." in notes
+    assert "Rows have different seeds" in notes
+    assert "2 versions of the code" in notes
+
+
+# --- folders -------------------------------------------------------------------------------
+
+
+def write_run(folder, run):
+    directory = RunDirectory.create(folder, run.config, [])
+    directory.export(run.summary, run.scores, run.cost)
+    return folder
+
+
+def test_collect_reads_a_tree_and_keeps_unreadable_runs_as_refusals(tmp_path, make_run):
+    write_run(tmp_path / "a" / "one", make_run("rebeca", one_metric(0.5)))
+    cut = write_run(tmp_path / "b" / "two", make_run("rebeca-v1", one_metric(0.5)))
+    (cut / "summary.json").unlink()
+    broken = write_run(tmp_path / "three", make_run("rebeca-v1", one_metric(0.5), seed=1))
+    (broken / "run.json").write_text("{", encoding="utf-8")
+    (table,) = collect(tmp_path)
+    assert [row.label for row in table.rows] == ["rebeca"]
+    reasons = {refusal.run: refusal.reason for refusal in table.refused}
+    assert "not complete" in reasons["two"]
+    assert "not valid JSON" in reasons["three"]
+
+
+def test_collect_without_a_complete_run_says_so(tmp_path, make_run):
+    with pytest.raises(RunError, match="no complete run"):
+        collect(tmp_path)
+    write_run(tmp_path / "one", make_run("rebeca", one_metric(0.5)))
+    with pytest.raises(RunError, match="no complete run of board catalogue"):
+        collect(tmp_path, "catalogue")
+    with pytest.raises(UnknownNameError, match="Did you mean catalogue"):
+        collect(tmp_path, "catalog")
