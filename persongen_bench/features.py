@@ -34,7 +34,7 @@ class CatalogFeatures:
 
     def rows(self, role: str, item_ids: Sequence[str]) -> Embeddings:
         """``(len(item_ids), d)`` float32 in the order asked for."""
-        positions = pd.Index(self.catalog.items.index).get_indexer(pd.Index(item_ids))
+        positions = self.catalog.items.index.get_indexer(pd.Index(item_ids))
         if (positions < 0).any():
             raise KeyError(item_ids[int(np.argmin(positions))])
         return np.asarray(self._table(role)[positions], dtype=np.float32)

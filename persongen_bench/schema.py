@@ -78,8 +78,8 @@ class RunConfig(Config):
 
     @property
     def run_id(self) -> str:
-        """Content hash of everything that can change a sample or a score."""
-        document = self.model_dump(mode="json")
+        """Content hash of what can change a sample: not of the folder, threads or metrics."""
+        document = self.model_dump(mode="json", exclude={"threads", "metrics", "schema_version"})
         document["dataset"].pop("root")
         return content_hash(document)
 

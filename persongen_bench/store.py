@@ -84,9 +84,10 @@ class RunDirectory:
             run = cls.open(path)
             if run.config.run_id != config.run_id:
                 raise RunError(f"{path}: holds another run", fix="Choose another folder.")
+            run.score_by(config.metrics)
         else:
-            write_atomic(path / "run.json", config.model_dump_json(indent=1).encode())
             run = cls(path, config)
+            run._write_config()
         run.plan(samples)
         return run
 
@@ -96,6 +97,15 @@ class RunDirectory:
         if not path.is_dir():
             raise RunError(f"{path}: no such run directory", fix="See `pgbench list runs`.")
         return cls(path, schema.read(RunConfig, path / "run.json"))
+
+    def score_by(self, metrics: tuple[str, ...]) -> None:
+        """Change which metrics the run is scored by; its images stay."""
+        if metrics != self.config.metrics:
+            self.config = self.config.model_copy(update={"metrics": metrics})
+            self._write_config()
+
+    def _write_config(self) -> None:
+        write_atomic(self.path / "run.json", self.config.model_dump_json(indent=1).encode())
 
     @contextmanager
     def lock(self) -> Iterator[None]:
@@ -166,8 +176,8 @@ class RunDirectory:
         return self.path / "images" / sample_id[:2] / f"{sample_id}.png"
 
     def write_image(self, sample_id: str, image: Image) -> str:
-        """Store an image; returns its pixel hash."""
-        write_atomic(self.image_path(sample_id), images.png_bytes(image))
+        """Store an image; returns its pixel hash, by which a lost or torn file is found out."""
+        write_atomic(self.image_path(sample_id), images.png_bytes(image), durable=False)
         return images.pixel_hash(image)
 
     def read_image(self, sample_id: str, pixel_hash: str) -> Image:
@@ -214,8 +224,11 @@ class RunDirectory:
 
     @property
     def complete(self) -> bool:
-        """Whether every stage is done."""
-        return (self.path / "summary.json").exists()
+        """Whether every stage is done, for the metrics asked for."""
+        file = self.path / "summary.json"
+        if not file.exists():
+            return False
+        return set(schema.read(Summary, file).metrics) == set(self.config.metrics)
 
     def results(self) -> RunResults:
         """The exported results; raises `RunError` where the run is not complete."""

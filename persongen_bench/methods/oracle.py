@@ -18,8 +18,8 @@ from persongen_bench.types import Catalog, Failure, Image, Sample, View, content
 class Oracle(Stateless):
     """The upper anchor of every taste metric; privileged, therefore never ranked.
 
-    Draws without replacement from the held-out items the user liked; where the true taste is
-    known, only from those of the highest true utility.
+    Goes through the held-out items the user liked without repetition; where the true taste is
+    known, those of the highest true utility come first.
     """
 
     privileged: ClassVar[bool] = True
@@ -58,10 +58,10 @@ class Oracle(Stateless):
 
 
 def _best(user: str, items: tuple[str, ...], context: FitContext) -> tuple[str, ...]:
-    """The candidates in a seeded order of their own for every user."""
-    if context.taste is not None and context.held_out is not None and items:
-        utility = context.taste.utility(context.held_out.catalog.images(items), [user])[:, 0]
-        best = utility >= utility.max() - 1e-9
-        items = tuple(item for item, keep in zip(items, best, strict=True) if keep)
+    """The candidates, highest true utility first; equal ones in a seeded order per user."""
     rng = np.random.default_rng([context.seed, int(content_hash(user), 16)])
-    return tuple(items[i] for i in rng.permutation(len(items)))
+    items = tuple(items[i] for i in rng.permutation(len(items)))
+    if context.taste is None or context.held_out is None or not items:
+        return items
+    utility = context.taste.utility(context.held_out.catalog.images(items), [user])[:, 0]
+    return tuple(items[i] for i in np.argsort(-utility.round(9), kind="stable"))
