@@ -1,0 +1,63 @@
+"""The options that all diffusion priors share."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from persongen_bench.protocols import Config
+
+Prediction = Literal["sample", "epsilon"]
+Sampler = Literal["ddpm", "ddim", "dpm"]
+
+GENERATE_FIELDS = frozenset({"guidance_scale", "sampler", "n_inference_steps"})
+"""Options that only sampling reads."""
+
+
+class PriorConfig(Config):
+    """Data, optimisation, diffusion and sampling of a prior; defaults as REBECA published them."""
+
+    use_user: bool = True
+    """Condition on the user; off, every row carries the null user (the no-user ablation)."""
+    normalization: Literal["none", "standard"] = "none"
+    """Embeddings as they are (published), or centred and divided by one global deviation."""
+
+    ratings_per_user: int | None = Field(default=100, ge=1)
+    """Ratings drawn per user and epoch without replacement; None: every rating once."""
+    n_validation: int = Field(default=10, ge=0)
+    """Ratings per user kept out of the gradient for early stopping (at most a fifth of them)."""
+    user_dropout: float = Field(default=0.15, ge=0, lt=1)
+    """Probability that a training row's user becomes the null user."""
+    rating_dropout: float = Field(default=0.15, ge=0, lt=1)
+    """Probability that a training row's rating becomes the null rating."""
+    dropout: Literal["reference", "standard"] = "reference"
+    """``reference``: the two drop independently, as released, so that the branch with both null,
+    which guidance uses, is seen on 2.25% of the rows; ``standard``: one draw decides both."""
+
+    batch_size: int = Field(default=64, ge=1)
+    """Rows per gradient step."""
+    learning_rate: float = Field(default=1e-4, gt=0)
+    """AdamW step size at the start."""
+    weight_decay: float = Field(default=1e-5, ge=0)
+    """AdamW decoupled weight decay."""
+    learning_rate_schedule: Literal["plateau", "cosine"] = "plateau"
+    """Halve after 5 epochs without improvement (published), or cosine to 0 over ``max_epochs``."""
+    max_epochs: int = Field(default=2001, ge=1)
+    """Upper bound on the epochs."""
+    patience: int = Field(default=50, ge=1)
+    """Epochs without a lower validation loss before training stops; the best weights are kept."""
+
+    prediction: Prediction = "sample"
+    """What the network predicts: the clean embedding (``sample``) or the noise (``epsilon``)."""
+    beta_schedule: Literal["squaredcos_cap_v2", "linear", "scaled_linear"] = "squaredcos_cap_v2"
+    """Noise schedule, by its diffusers name."""
+    n_timesteps: int = Field(default=1000, ge=2)
+    """Steps of the forward process."""
+
+    guidance_scale: float = Field(default=7.0, ge=0)
+    """Classifier-free guidance s in ``u + s (c - u)``: 0 unconditional, 1 conditional."""
+    sampler: Sampler = "ddpm"
+    """Ancestral DDPM (published), deterministic DDIM, or second-order DPM-Solver++."""
+    n_inference_steps: int = Field(default=1000, ge=1)
+    """Denoising steps, at most ``n_timesteps``."""

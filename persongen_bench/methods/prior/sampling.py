@@ -1,0 +1,98 @@
+"""Drawing embeddings from a prior, each from its own seed alone."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from diffusers.schedulers.scheduling_ddim import DDIMScheduler
+from diffusers.schedulers.scheduling_ddpm import DDPMScheduler
+from diffusers.schedulers.scheduling_dpmsolver_multistep import DPMSolverMultistepScheduler
+from jaxtyping import Float, Int64
+from torch import Tensor
+
+from persongen_bench.batching import map_rows
+from persongen_bench.methods.prior.config import PriorConfig
+from persongen_bench.methods.prior.layers import NULL_RATING, PriorNetwork
+
+ROWS = 32
+"""Samples per network call (both guidance branches go through it together, as 64 rows)."""
+_STREAM = 0x5EBECA
+"""Keeps the prior's noise apart from what the decoder draws from the same seed."""
+
+
+def noise_schedule(config: PriorConfig) -> Any:  # noqa: ANN401  # diffusers is untyped
+    """The forward process and its ancestral reverse: no clipping, as published (appendix E.2)."""
+    return DDPMScheduler(**_common(config), clip_sample=False, timestep_spacing="trailing")
+
+
+def reverse_process(config: PriorConfig) -> Any:  # noqa: ANN401  # diffusers is untyped
+    """The configured sampler, timesteps set; DPM keeps state, so take a new one per call."""
+    if config.sampler == "ddpm":
+        scheduler = noise_schedule(config)
+    elif config.sampler == "ddim":
+        scheduler = DDIMScheduler(**_common(config), clip_sample=False, timestep_spacing="trailing")
+    else:
+        scheduler = DPMSolverMultistepScheduler(**_common(config), timestep_spacing="trailing")
+    scheduler.set_timesteps(config.n_inference_steps)
+    return scheduler
+
+
+def guided(
+    network: PriorNetwork, config: PriorConfig, x: Tensor, time: Tensor, user: Tensor
+) -> Tensor:
+    """Classifier-free guidance (eq. 4): ``u + s (c - u)`` on the prediction.
+
+    ``x (b, E)``, ``time (b,)``, ``user (b,)`` => ``(b, E)``. The condition is the user and a like;
+    the unconditional branch has both null.
+    """
+    null = torch.full_like(user, network.null_user)
+    like, no_rating = torch.ones_like(user), torch.full_like(user, NULL_RATING)
+    both = network(
+        torch.cat([x, x]),
+        torch.cat([time, time]),
+        torch.cat([user, null]),
+        torch.cat([like, no_rating]),
+    )
+    conditional, unconditional = both.chunk(2)
+    return torch.lerp(unconditional, conditional, config.guidance_scale)
+
+
+@torch.no_grad()
+def sample_embeddings(
+    network: PriorNetwork,
+    config: PriorConfig,
+    users: Int64[np.ndarray, " n"],
+    seeds: Int64[np.ndarray, " n"],
+) -> Float[np.ndarray, "n E"]:
+    """One embedding per row; row i depends on ``users[i]`` and ``seeds[i]`` alone, to the bit."""
+    rows = np.stack([users, seeds], axis=1).astype(np.int64)
+    return map_rows(lambda block: _sample_block(network, config, block), rows, ROWS)
+
+
+def _sample_block(
+    network: PriorNetwork, config: PriorConfig, block: Int64[np.ndarray, "b 2"]
+) -> Float[np.ndarray, "b E"]:
+    user = torch.from_numpy(block[:, 0].copy())
+    noise = [_generator(int(seed)) for seed in block[:, 1]]
+    scheduler = reverse_process(config)
+    step_options = {"generator": noise} if config.sampler == "ddpm" else {}
+    x = torch.cat([torch.randn(1, network.embedding_size, generator=g) for g in noise])
+    for t in scheduler.timesteps:
+        predicted = guided(network, config, x, t.expand(len(x)), user)
+        x = scheduler.step(predicted, t, x, **step_options).prev_sample
+    return x.numpy()
+
+
+def _generator(seed: int) -> torch.Generator:
+    state = np.random.SeedSequence([seed, _STREAM]).generate_state(1, np.uint64)
+    return torch.Generator().manual_seed(int(state[0] >> 1))
+
+
+def _common(config: PriorConfig) -> dict[str, Any]:
+    return {
+        "num_train_timesteps": config.n_timesteps,
+        "beta_schedule": config.beta_schedule,
+        "prediction_type": config.prediction,
+    }

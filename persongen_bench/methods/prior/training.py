@@ -1,0 +1,236 @@
+"""The training loop: denoise embeddings of rated images (REBECA eq. 3), resumable bit by bit."""
+
+from __future__ import annotations
+
+import math
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import torch
+from torch import Tensor
+from torch.nn import functional as F  # noqa: N812  # the community's name
+from torch.optim import lr_scheduler
+
+from persongen_bench.methods.prior import checkpoint
+from persongen_bench.methods.prior.config import PriorConfig
+from persongen_bench.methods.prior.layers import NULL_RATING, PriorNetwork
+from persongen_bench.methods.prior.ratings import Ratings, epoch_rows, hold_out
+from persongen_bench.methods.prior.sampling import noise_schedule
+from persongen_bench.protocols import Progress
+
+CHECKPOINT_SECONDS = 5.0
+"""Least time between two checkpoints; the result does not depend on it."""
+VALIDATION_ROWS = 4096
+"""Rows per validation batch."""
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """Embeddings ``(n items, E)`` as the network sees them, and who rated which."""
+
+    embeddings: Tensor
+    ratings: Ratings
+
+
+@dataclass(frozen=True)
+class Resources:
+    """What the loop needs besides data and options."""
+
+    generator: torch.Generator
+    """All randomness of the fit."""
+    identity: str
+    """Names the fit; a checkpoint of another one is not resumed."""
+    checkpoints: Path | None
+    progress: Progress
+
+
+@dataclass
+class History:
+    """Losses of a fit: per batch, and per epoch on the validation rows."""
+
+    batch_loss: list[Tensor] = field(default_factory=list)
+    """One ``(n batches,)`` tensor per epoch."""
+    validation_loss: list[float] = field(default_factory=list)
+    learning_rate: list[float] = field(default_factory=list)
+
+    def frame(self) -> pd.DataFrame:
+        """Columns ``epoch, step, loss, validation_loss, learning_rate``, a row per batch."""
+        epochs = [e for e, losses in enumerate(self.batch_loss) for _ in range(len(losses))]
+        table = pd.DataFrame({"epoch": epochs})
+        table["step"] = table.index
+        table["loss"] = torch.cat(self.batch_loss).numpy()
+        table["validation_loss"] = table["epoch"].map(dict(enumerate(self.validation_loss)))
+        table["learning_rate"] = table["epoch"].map(dict(enumerate(self.learning_rate)))
+        return table
+
+
+class Trainer:
+    """Holds everything that changes while a prior trains."""
+
+    def __init__(
+        self,
+        network: PriorNetwork,
+        data: TrainingData,
+        config: PriorConfig,
+        generator: torch.Generator,
+    ) -> None:
+        self.network, self.config, self.generator = network, config, generator
+        self.embeddings = data.embeddings
+        self.schedule = noise_schedule(config)
+        self.train, self.validation = hold_out(data.ratings, config.n_validation, generator)
+        self.validation_noise = self._draw_noise(len(self.validation))
+        self.optimizer = torch.optim.AdamW(
+            network.parameters(),
+            lr=config.learning_rate,
+            weight_decay=config.weight_decay,
+            fused=True,
+        )
+        self.scheduler = _scheduler(self.optimizer, config)
+        self.history = History()
+        self.best_loss, self.stale = math.inf, 0
+        self.best_weights = _copy(network)
+
+    @property
+    def epoch(self) -> int:
+        """Epochs done."""
+        return len(self.history.validation_loss)
+
+    @property
+    def finished(self) -> bool:
+        """True when the epochs or the patience are used up."""
+        return self.epoch >= self.config.max_epochs or self.stale >= self.config.patience
+
+    def run_epoch(self) -> None:
+        """One pass over the epoch's draw of ratings, one validation, one schedule step."""
+        rows = epoch_rows(self.train.user, self.config.ratings_per_user, self.generator)
+        batches = torch.split(rows, self.config.batch_size)
+        losses = [self._step(self.train.take(batch)) for batch in batches]
+        self.history.batch_loss.append(torch.stack(losses))
+        self.history.learning_rate.append(self.optimizer.param_groups[0]["lr"])
+        loss = self._validate()
+        self.history.validation_loss.append(loss)
+        if isinstance(self.scheduler, lr_scheduler.ReduceLROnPlateau):
+            self.scheduler.step(loss)
+        else:
+            self.scheduler.step()
+        self._keep_best(loss)
+
+    def state(self) -> dict[str, Any]:
+        """Tensors and plain values from which `restore` goes on as if nothing had happened."""
+        return {
+            "network": self.network.state_dict(),
+            "best_weights": self.best_weights,
+            "best_loss": self.best_loss,
+            "stale": self.stale,
+            "optimizer": self.optimizer.state_dict(),
+            "scheduler": self.scheduler.state_dict(),
+            "generator": self.generator.get_state(),
+            "history": vars(self.history),
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Take over what `state` returned."""
+        self.network.load_state_dict(state["network"])
+        self.best_weights = state["best_weights"]
+        self.best_loss, self.stale = state["best_loss"], state["stale"]
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.scheduler.load_state_dict(state["scheduler"])
+        self.generator.set_state(state["generator"])
+        self.history = History(**state["history"])
+
+    def _draw_noise(self, n: int) -> tuple[Tensor, Tensor]:
+        time = torch.randint(self.config.n_timesteps, (n,), generator=self.generator)
+        noise = torch.randn(n, self.embeddings.shape[1], generator=self.generator)
+        return time, noise
+
+    def _step(self, batch: Ratings) -> Tensor:
+        drawn = self._draw_noise(len(batch))
+        kept = drop_conditions(batch, self.network.null_user, self.config, self.generator)
+        loss = self._loss(kept, *drawn)
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        self.optimizer.step()
+        return loss.detach()
+
+    def _loss(self, batch: Ratings, time: Tensor, noise: Tensor) -> Tensor:
+        clean = self.embeddings[batch.item]
+        noisy = self.schedule.add_noise(clean, noise, time)
+        predicted = self.network(noisy, time, batch.user, batch.rating)
+        return F.mse_loss(predicted, clean if self.config.prediction == "sample" else noise)
+
+    @torch.no_grad()
+    def _validate(self) -> float:
+        """Mean loss on the held-out ratings with their conditions and the same noise each time."""
+        n = len(self.validation)
+        if n == 0:
+            return float(self.history.batch_loss[-1].mean())
+        batch = without_user(self.validation, self.network.null_user, self.config)
+        total = 0.0
+        for rows in torch.split(torch.arange(n), VALIDATION_ROWS):
+            drawn = (part[rows] for part in self.validation_noise)
+            total += float(self._loss(batch.take(rows), *drawn)) * len(rows)
+        return total / n
+
+    def _keep_best(self, loss: float) -> None:
+        self.stale += 1
+        if loss < self.best_loss:
+            self.best_loss, self.stale = loss, 0
+            self.best_weights = _copy(self.network)
+
+
+def train_prior(
+    network: PriorNetwork, data: TrainingData, config: PriorConfig, resources: Resources
+) -> History:
+    """Train ``network`` in place to its weights of lowest validation loss.
+
+    Depends on the data, the options, the generator's state and the number of torch threads
+    alone; a run that was killed goes on from its last checkpoint to the same bits.
+    """
+    trainer = Trainer(network, data, config, resources.generator)
+    if (state := checkpoint.read(resources.checkpoints, resources.identity)) is not None:
+        trainer.restore(state)
+    saved = time.monotonic()
+    epochs = range(trainer.epoch, config.max_epochs)
+    for _ in resources.progress(epochs, "training the prior, epochs", len(epochs)):
+        if trainer.finished:
+            break
+        trainer.run_epoch()
+        due = trainer.finished or time.monotonic() - saved >= CHECKPOINT_SECONDS
+        if resources.checkpoints is not None and due:
+            state = {"identity": resources.identity, **trainer.state()}
+            checkpoint.write(resources.checkpoints, state)
+            saved = time.monotonic()
+    network.load_state_dict(trainer.best_weights)
+    return trainer.history
+
+
+def drop_conditions(
+    batch: Ratings, null_user: int, config: PriorConfig, generator: torch.Generator
+) -> Ratings:
+    """Replace users and ratings by their null tokens at the configured rates."""
+    draws = torch.rand(len(batch), 2, generator=generator)
+    if config.dropout == "standard":
+        draws = draws[:, :1].expand(-1, 2)
+    user = batch.user.masked_fill(draws[:, 0] < config.user_dropout, null_user)
+    rating = batch.rating.masked_fill(draws[:, 1] < config.rating_dropout, NULL_RATING)
+    return without_user(Ratings(batch.item, user, rating), null_user, config)
+
+
+def without_user(batch: Ratings, null_user: int, config: PriorConfig) -> Ratings:
+    """``batch`` with every user null where the options switch users off."""
+    if config.use_user:
+        return batch
+    return Ratings(batch.item, torch.full_like(batch.user, null_user), batch.rating)
+
+
+def _scheduler(optimizer: torch.optim.Optimizer, config: PriorConfig) -> lr_scheduler.LRScheduler:
+    if config.learning_rate_schedule == "plateau":
+        return lr_scheduler.ReduceLROnPlateau(optimizer, factor=0.5, patience=5)
+    return lr_scheduler.CosineAnnealingLR(optimizer, T_max=config.max_epochs)
+
+
+def _copy(network: torch.nn.Module) -> dict[str, Tensor]:
+    return {name: value.clone() for name, value in network.state_dict().items()}

@@ -1,0 +1,109 @@
+"""The denoiser of REBECA (appendix D), block by block as its code was released."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F  # noqa: N812  # the community's name
+
+from persongen_bench.errors import ConfigError
+from persongen_bench.methods.prior.layers import (
+    NULL_RATING,
+    Attention,
+    PriorNetwork,
+    TimeEmbedding,
+    ZeroLinear,
+)
+from persongen_bench.methods.rebeca.config import RebecaConfig
+
+
+class AdaLayerNorm(nn.Module):
+    """LayerNorm without affine, then scale and shift from the condition; both start at zero."""
+
+    def __init__(self, size: int) -> None:
+        super().__init__()
+        self.modulation = ZeroLinear(size, 2 * size)
+
+    def forward(self, x: Tensor, condition: Tensor) -> Tensor:
+        """``x (b, n, H)``, ``condition (b, H)`` => ``(b, n, H)``; there is no gate."""
+        scale, shift = self.modulation(condition)[:, None].chunk(2, dim=-1)
+        out: Tensor = F.layer_norm(x, x.shape[-1:]) * (1 + scale) + shift
+        return out
+
+
+class PriorBlock(nn.Module):
+    """Self-attention, gated cross-attention to the condition tokens, MLP.
+
+    As released, the residual stream is *replaced* by its normalised copy at the cross-attention,
+    and the self-attention does not start at zero; the cross-attention's gate and the last layer
+    of the MLP do.
+    """
+
+    def __init__(self, size: int, n_heads: int) -> None:
+        super().__init__()
+        self.norm_self = AdaLayerNorm(size)
+        self.self_attention = Attention(size, n_heads)
+        self.norm_cross = AdaLayerNorm(size)
+        self.cross_attention = Attention(size, n_heads)
+        self.gate = nn.Parameter(torch.zeros(()))
+        self.norm_mlp = AdaLayerNorm(size)
+        self.mlp = nn.Sequential(nn.Linear(size, 4 * size), nn.GELU(), ZeroLinear(4 * size, size))
+
+    def forward(self, x: Tensor, tokens: Tensor, condition: Tensor) -> Tensor:
+        """``x (b, n, H)``, ``tokens (b, 3, H)``, ``condition (b, H)`` => ``(b, n, H)``."""
+        x = x + self.self_attention(self.norm_self(x, condition))
+        normed = self.norm_cross(x, condition)
+        x = normed + self.gate * self.cross_attention(normed, tokens)
+        out: Tensor = x + self.mlp(self.norm_mlp(x, condition))
+        return out
+
+
+class RebecaPrior(PriorNetwork):
+    """Embedding => tokens => blocks => embedding; 4,411,174 parameters as published.
+
+    A learned split makes ``n_tokens`` tokens of ``E / n_tokens`` numbers; they carry no position
+    embedding. User, rating and time are three tokens to attend to, and their mean, through an
+    MLP, drives the adaptive norms.
+    """
+
+    def __init__(self, config: RebecaConfig, embedding_size: int, n_users: int) -> None:
+        super().__init__(embedding_size, n_users)
+        check_sizes(config, embedding_size)
+        size, token_size = config.hidden_size, embedding_size // config.n_tokens
+        self.n_tokens = config.n_tokens
+        self.split = nn.Linear(embedding_size, embedding_size)
+        self.project_in = nn.Linear(token_size, size)
+        self.user = nn.Embedding(n_users + 1, size)
+        self.rating = nn.Embedding(NULL_RATING + 1, size)
+        self.time = TimeEmbedding(size, config.time_freqs)
+        self.condition = nn.Sequential(nn.Linear(size, size), nn.SiLU(), nn.Linear(size, size))
+        blocks = [PriorBlock(size, config.n_heads) for _ in range(config.n_layers)]
+        self.blocks = nn.ModuleList(blocks)
+        self.head = nn.Linear(size, size)
+        self.project_out = nn.Linear(size, token_size)
+        self.merge = nn.Linear(embedding_size, embedding_size)
+
+    def forward(self, x: Tensor, time: Tensor, user: Tensor, rating: Tensor) -> Tensor:
+        """``x (b, E)`` float32 and ``time, user, rating (b,)`` int64 => ``(b, E)``."""
+        tokens = torch.stack([self.user(user), self.rating(rating), self.time(time)], dim=1)
+        condition = self.condition(tokens.mean(dim=1))
+        hidden = self.project_in(self.split(x).unflatten(-1, (self.n_tokens, -1)))
+        for block in self.blocks:
+            hidden = block(hidden, tokens, condition)
+        out: Tensor = self.merge(self.project_out(self.head(hidden)).flatten(1))
+        return out
+
+
+def check_sizes(config: RebecaConfig, embedding_size: int) -> None:
+    """Raise `ConfigError` where tokens or heads do not divide what they split."""
+    if embedding_size % config.n_tokens:
+        divisors = [d for d in range(1, embedding_size + 1) if embedding_size % d == 0]
+        raise ConfigError(
+            f"n_tokens={config.n_tokens} does not divide the embedding size {embedding_size}",
+            fix=f"Use one of {divisors}.",
+        )
+    if config.hidden_size % config.n_heads:
+        raise ConfigError(
+            f"n_heads={config.n_heads} does not divide hidden_size={config.hidden_size}",
+            fix="Change one of them.",
+        )

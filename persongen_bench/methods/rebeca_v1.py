@@ -1,0 +1,133 @@
+"""REBECA's first version: a decoder-only transformer that predicts the noise.
+
+The extended abstract fixes 8 layers, 16 heads, four user tokens, one image and one rating token,
+80 samples per user and AdamW (appendix A.1). It leaves open the width, the noise schedule, the
+rate of condition dropout and the order of the tokens: those are ours. Its guidance weight w
+corresponds to ``guidance_scale = 1 + w``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import ClassVar, Literal, final
+
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+
+from persongen_bench.errors import ConfigError
+from persongen_bench.methods.prior.config import Prediction, PriorConfig
+from persongen_bench.methods.prior.layers import (
+    NULL_RATING,
+    Attention,
+    PriorNetwork,
+    TimeEmbedding,
+    TimeFrequencies,
+)
+from persongen_bench.methods.prior.method import PriorMethod
+
+
+class RebecaV1Config(PriorConfig):
+    """The first version; the defaults are the selected model (appendix A.1) where it is printed."""
+
+    n_layers: int = Field(default=8, ge=1)
+    """Transformer layers."""
+    n_heads: int = Field(default=16, ge=1)
+    """Attention heads; divides ``hidden_size``."""
+    hidden_size: int = Field(default=512, ge=1)
+    """Width of the tokens (not printed)."""
+    n_user_tokens: int = Field(default=4, ge=1)
+    """Tokens that stand for the user."""
+    n_image_tokens: int = Field(default=1, ge=1)
+    """Tokens that stand for the noisy embedding, last in the sequence."""
+    time_freqs: TimeFrequencies = "standard"
+    """Frequencies of the time token (not printed)."""
+    prediction: Prediction = "epsilon"
+    """The network predicts the noise."""
+    beta_schedule: Literal["squaredcos_cap_v2", "linear", "scaled_linear"] = "linear"
+    """The schedule of Ho et al. 2020 (not printed)."""
+    dropout: Literal["reference", "standard"] = "standard"
+    """One draw drops both conditions, as in Ho and Salimans 2022 (not printed)."""
+    ratings_per_user: int | None = Field(default=80, ge=1)
+    """Samples per user and epoch."""
+
+
+class DecoderLayer(nn.Module):
+    """Pre-norm transformer layer with causal self-attention."""
+
+    def __init__(self, size: int, n_heads: int) -> None:
+        super().__init__()
+        self.norm_attention, self.norm_mlp = nn.LayerNorm(size), nn.LayerNorm(size)
+        self.attention = Attention(size, n_heads, causal=True)
+        self.mlp = nn.Sequential(nn.Linear(size, 4 * size), nn.GELU(), nn.Linear(4 * size, size))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """``(b, n, H)`` => ``(b, n, H)``; token i sees tokens up to i."""
+        x = x + self.attention(self.norm_attention(x))
+        out: Tensor = x + self.mlp(self.norm_mlp(x))
+        return out
+
+
+class RebecaV1Prior(PriorNetwork):
+    """User, rating, time and image tokens in one sequence; the noise is read off the image's."""
+
+    def __init__(self, config: RebecaV1Config, embedding_size: int, n_users: int) -> None:
+        super().__init__(embedding_size, n_users)
+        if config.hidden_size % config.n_heads:
+            raise ConfigError(
+                f"n_heads={config.n_heads} does not divide hidden_size={config.hidden_size}",
+                fix="Change one of them.",
+            )
+        size = config.hidden_size
+        self.n_image_tokens = config.n_image_tokens
+        n_tokens = config.n_user_tokens + 2 + config.n_image_tokens
+        self.user = nn.Embedding(n_users + 1, config.n_user_tokens * size)
+        self.rating = nn.Embedding(NULL_RATING + 1, size)
+        self.time = TimeEmbedding(size, config.time_freqs)
+        self.image = nn.Linear(embedding_size, config.n_image_tokens * size)
+        self.position = nn.Embedding(n_tokens, size)
+        layers = [DecoderLayer(size, config.n_heads) for _ in range(config.n_layers)]
+        self.layers = nn.Sequential(*layers)
+        self.norm = nn.LayerNorm(size)
+        self.head = nn.Linear(config.n_image_tokens * size, embedding_size)
+
+    def forward(self, x: Tensor, time: Tensor, user: Tensor, rating: Tensor) -> Tensor:
+        """``x (b, E)`` float32 and ``time, user, rating (b,)`` int64 => noise ``(b, E)``."""
+        size = self.position.embedding_dim
+        parts = [self.user(user), self.rating(rating), self.time(time), self.image(x)]
+        tokens = torch.unflatten(torch.cat(parts, dim=-1), -1, (-1, size)) + self.position.weight
+        hidden = self.norm(self.layers(tokens))[:, -self.n_image_tokens :]
+        out: Tensor = self.head(hidden.flatten(1))
+        return out
+
+
+CONTROLLED: Mapping[str, object] = {
+    "normalization": "standard",
+    "n_layers": 2,
+    "n_heads": 4,
+    "hidden_size": 64,
+    "n_user_tokens": 2,
+    "ratings_per_user": 8192,
+    "n_validation": 512,
+    "batch_size": 512,
+    "learning_rate": 1e-3,
+    "learning_rate_schedule": "cosine",
+    "max_epochs": 40,
+    "guidance_scale": 3.0,
+    "sampler": "ddim",
+    "n_inference_steps": 50,
+}
+"""For worlds of a few users, many ratings and small embeddings, on two cores in about a minute."""
+
+
+@final
+class RebecaV1(PriorMethod):
+    """The prior of the extended abstract: tokens in, noise out."""
+
+    Config = RebecaV1Config
+    presets: ClassVar[Mapping[str, Mapping[str, object]]] = {"paper": {}, "controlled": CONTROLLED}
+    config: RebecaV1Config
+
+    def network(self, embedding_size: int, n_users: int) -> RebecaV1Prior:
+        """The transformer for the stack's embeddings and the data's users."""
+        return RebecaV1Prior(self.config, embedding_size, n_users)
