@@ -175,9 +175,8 @@ def _splits(
     if "content_id" in catalog.items.columns:
         groups = catalog.items["content_id"]
         alone = groups.where(groups != "", "item " + groups.index.astype("str"))
-        found["content"] = splits.by_group(
-            dict(zip(catalog.ids, alone, strict=True)), fraction, "content"
-        )
+        group_of = dict(zip(catalog.ids, alone, strict=True))
+        found[splits.CONTENT] = splits.by_group(group_of, fraction, splits.CONTENT)
     found[splits.ROW] = splits.by_row(fraction)
     found[splits.PER_USER] = splits.per_user()
     found[splits.USER_DISJOINT] = splits.user_disjoint(fraction)

@@ -16,6 +16,9 @@ from persongen_bench.types import Catalog, Image
 SIDE = 8
 """Edge of the thumbnails that are compared, in pixels: the layout of colours."""
 BLOCK = 64
+"""Rows per matrix product, always; see `persongen_bench.batching`."""
+N_OPEN = 16
+"""Pictures held in memory at a time."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +41,7 @@ class NearestItem:
         by_pixels: dict[str, int] = {}
         rows = []
         ids = catalog.ids
-        for block in blocks(len(ids), BLOCK):
+        for block in blocks(len(ids), N_OPEN):
             pictures = catalog.images(ids[block])
             rows.append(_thumbnails(pictures))
             for offset, picture in enumerate(pictures):

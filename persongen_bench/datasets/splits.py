@@ -19,6 +19,7 @@ from persongen_bench.errors import ConfigError, DataError
 from persongen_bench.types import INTERACTION_COLUMNS, Split, SplitFunction
 
 ITEM = "item"
+CONTENT = "content"
 ROW = "row"
 PER_USER = "per-user"
 USER_DISJOINT = "user-disjoint"

@@ -1,0 +1,230 @@
+"""Does a split leak? Users, rows, items, motifs, pictures and time, each checked and counted.
+
+What counts as a leak depends on what the split promises: an item that both parts hold is normal
+for a split of rows, and breaks one of items. Rows in two parts break every split.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+from jaxtyping import Float
+
+from persongen_bench import images as imaging
+from persongen_bench.batching import blocks
+from persongen_bench.datasets import splits
+from persongen_bench.protocols import Progress, no_progress
+from persongen_bench.types import Catalog, Dataset, Split
+
+Severity = Literal["leak", "warning", "info"]
+Kind = Literal[
+    "user-overlap", "row-overlap", "item-overlap", "motif-overlap",
+    "same-picture", "similar-picture", "later-training-row",
+]  # fmt: skip
+
+IMAGE_DISJOINT = frozenset({splits.ITEM, splits.CONTENT})
+"""Splits that promise that no held-out picture was seen in training."""
+THUMBNAIL = 16
+"""Edge in pixels of the RGB thumbnails that similar pictures are found with."""
+BLOCK = 512
+"""Rows per matrix product of thumbnails."""
+N_OPEN = 16
+"""Pictures held in memory at a time."""
+
+
+@dataclass(frozen=True)
+class AuditOptions:
+    """How thorough an audit is."""
+
+    max_held_out: int = 2000
+    """At most this many held-out pictures are opened, evenly spaced over their sorted ids."""
+    max_train: int = 20_000
+    """At most this many training pictures are opened, evenly spaced over their sorted ids."""
+    similar_rms: float = 8.0
+    """Two pictures are similar up to this root mean square difference of their thumbnails, in
+    grey levels (0..255). On 430 stickers, every copy recompressed as JPEG of quality 80, rescaled
+    by 0.75 or 1.5, brightened by 6, darkened by 8 or with noise of 4 levels stayed within it; a
+    64-bit DCT hash moved by up to 28 bits on the same copies."""
+    n_examples: int = 5
+    """Examples kept per finding."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One kind of overlap."""
+
+    kind: Kind
+    severity: Severity
+    count: int
+    """How many: users, rows, items, motifs, held-out pictures, or training rows."""
+    examples: tuple[str, ...]
+    """Their ids (``user item`` for rows; ``held-out item = training item`` for pictures)."""
+
+    def __str__(self) -> str:
+        """One line."""
+        more = ", ..." if self.count > len(self.examples) else ""
+        return f"{self.severity}: {self.kind}: {self.count} ({', '.join(self.examples)}{more})"
+
+
+@dataclass(frozen=True)
+class AuditReport:
+    """All findings about a split, and how many pictures were looked at."""
+
+    split: str
+    findings: tuple[Finding, ...]
+    n_opened: int
+    """Pictures opened, training and held-out together."""
+    n_pictures: int
+    """Pictures there are in both parts; more than ``n_opened`` where a cap was reached."""
+
+    @property
+    def leaks(self) -> tuple[Finding, ...]:
+        """Findings that break the promise of the split."""
+        return tuple(finding for finding in self.findings if finding.severity == "leak")
+
+    def __str__(self) -> str:
+        """A line per finding below a headline."""
+        verdict = f"{len(self.leaks)} leaks" if self.leaks else "no leak"
+        head = (
+            f"split {self.split}: {verdict}; opened {self.n_opened} of {self.n_pictures} pictures"
+        )
+        return "\n".join([head, *map(str, self.findings)])
+
+
+def audit(
+    dataset: Dataset,
+    split: Split,
+    options: AuditOptions = AuditOptions(),
+    progress: Progress = no_progress,
+) -> AuditReport:
+    """Compare the training part with everything held out (validation and test together).
+
+    Cost: one opening of every picture up to the caps, about a thousand small ones per second, and a
+    matrix product of thumbnails.
+    """
+    parts = [part for part in (split.validation, split.test) if len(part)]
+    held_out = pd.concat(parts or [split.test])
+    found: list[tuple[Kind, list[str]]] = [
+        ("user-overlap", _shared(split.train, held_out, ["user_id"])),
+        ("row-overlap", _rows_in_two_parts(split, held_out)),
+        ("item-overlap", _shared(split.train, held_out, ["item_id"])),
+        ("motif-overlap", _shared_motifs(dataset.catalog, split.train, held_out)),
+        ("later-training-row", _later_rows(split, held_out)),
+    ]
+    seen = sorted(split.train["item_id"].unique())
+    unseen = sorted(set(held_out["item_id"]).difference(seen))
+    opened_unseen = _spaced(unseen, options.max_held_out)
+    opened_seen = _spaced(seen, options.max_train)
+    pictures = _Pictures(dataset.catalog, progress)
+    same, similar = pictures.twins(opened_unseen, opened_seen, options.similar_rms)
+    found += [("same-picture", same), ("similar-picture", similar)]
+    findings = [
+        Finding(kind, _severity(kind, split.name), len(who), tuple(who[: options.n_examples]))
+        for kind, who in found
+        if who
+    ]
+    opened = len(opened_unseen) + len(opened_seen) if opened_unseen else 0
+    return AuditReport(split.name, tuple(findings), opened, len(unseen) + len(seen))
+
+
+def _severity(kind: Kind, split: str) -> Severity:
+    """What a finding means under the promise of the split."""
+    if kind in ("row-overlap", "later-training-row"):
+        return "leak"
+    if kind == "user-overlap":
+        return "leak" if split == splits.USER_DISJOINT else "info"
+    if kind == "motif-overlap":
+        return "leak" if split == splits.CONTENT else "warning" if split == splits.ITEM else "info"
+    if kind == "similar-picture":
+        return "warning" if split in IMAGE_DISJOINT else "info"
+    return "leak" if split in IMAGE_DISJOINT else "info"
+
+
+def _shared(left: pd.DataFrame, right: pd.DataFrame, columns: Sequence[str]) -> list[str]:
+    """Sorted combinations of ``columns`` that both frames hold."""
+    keys = [frame[list(columns)].drop_duplicates() for frame in (left, right)]
+    both = keys[0].merge(keys[1], on=list(columns))
+    return sorted(" ".join(row) for row in both.itertuples(index=False))
+
+
+def _rows_in_two_parts(split: Split, held_out: pd.DataFrame) -> list[str]:
+    key = ["user_id", "item_id"]
+    between = _shared(split.validation, split.test, key) if len(split.validation) else []
+    return sorted({*_shared(split.train, held_out, key), *between})
+
+
+def _shared_motifs(catalog: Catalog, train: pd.DataFrame, held_out: pd.DataFrame) -> list[str]:
+    """Values of ``content_id`` that both parts show, where the items have that column."""
+    if "content_id" not in catalog.items.columns:
+        return []
+    motifs = catalog.items["content_id"]
+    sides = [set(motifs.reindex(part["item_id"].unique())) for part in (train, held_out)]
+    return sorted(str(motif) for motif in sides[0] & sides[1] if motif != "")
+
+
+def _later_rows(split: Split, held_out: pd.DataFrame) -> list[str]:
+    """Training rows later than the user's first held-out row, in splits that promise an order."""
+    if split.name != splits.TEMPORAL:
+        return []
+    first = held_out.groupby("user_id")["timestamp"].min()
+    limit = split.train["user_id"].map(first)
+    late = split.train[(split.train["timestamp"] > limit).to_numpy()]
+    return sorted(
+        f"{user} {item}" for user, item in zip(late["user_id"], late["item_id"], strict=True)
+    )
+
+
+def _spaced(ids: Sequence[str], limit: int) -> list[str]:
+    if len(ids) <= limit:
+        return list(ids)
+    return [ids[place] for place in np.linspace(0, len(ids) - 1, limit).astype(int)]
+
+
+@dataclass(frozen=True)
+class _Pictures:
+    catalog: Catalog
+    progress: Progress
+
+    def twins(
+        self, unseen: Sequence[str], seen: Sequence[str], rms: float
+    ) -> tuple[list[str], list[str]]:
+        """Held-out pictures with a pixel-identical and with a similar picture in training."""
+        if not unseen or not seen:
+            return [], []
+        hashes, thumbnails = self._read(unseen)
+        seen_hashes, seen_thumbnails = self._read(seen)
+        first = dict(zip(reversed(seen_hashes), reversed(seen), strict=True))
+        same = {item: first[key] for item, key in zip(unseen, hashes, strict=True) if key in first}
+        nearest, squares = _nearest(thumbnails, seen_thumbnails)
+        near = np.flatnonzero(squares <= rms**2 * thumbnails.shape[1]).tolist()
+        similar = [(unseen[i], seen[nearest[i]]) for i in near if unseen[i] not in same]
+        return [f"{a} = {b}" for a, b in same.items()], [f"{a} = {b}" for a, b in similar]
+
+    def _read(self, ids: Sequence[str]) -> tuple[list[str], Float[np.ndarray, "n d"]]:
+        hashes, thumbnails = [], []
+        parts = list(blocks(len(ids), N_OPEN))
+        for part in self.progress(parts, "auditing pictures", len(parts)):
+            pictures = self.catalog.images(ids[part])
+            hashes += [imaging.pixel_hash(picture) for picture in pictures]
+            small = imaging.stack_square(pictures, THUMBNAIL)
+            thumbnails.append(small.reshape(len(pictures), -1))
+        return hashes, np.concatenate(thumbnails)
+
+
+def _nearest(left: np.ndarray, right: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Per row of ``left`` the nearest row of ``right`` and its squared distance, exact integers."""
+    left = left.astype(np.float64)
+    best = np.full(len(left), np.inf)
+    place = np.zeros(len(left), dtype=np.int64)
+    for part in blocks(len(right), BLOCK):
+        block = right[part].astype(np.float64)
+        squares = (left**2).sum(1)[:, None] + (block**2).sum(1)[None] - 2.0 * left @ block.T
+        closest = squares.argmin(axis=1)
+        distance = squares[np.arange(len(left)), closest]
+        better = distance < best
+        best[better], place[better] = distance[better], closest[better] + part.start
+    return place, best
