@@ -93,8 +93,9 @@ def image_permutation_test(
 
     The statistic is the median (or mean) over users of the mean score of the own images; each
     user keeps the own number of images. The null hypothesis is that *images* are independent of
-    users, so any dependence rejects it, taste or not: with an intra-user correlation of 0.3 a
-    taste-free generator is called personalised in about 30% of boards at alpha = 0.05. Use
+    users, so any dependence rejects it, taste or not: with an intra-user correlation of 0.4 a
+    taste-free generator is called personalised in about a quarter (median) or a third (mean) of
+    boards at alpha = 0.05 (control C3). Use
     `user_permutation_test`; this one is kept to reproduce published numbers.
 
     Args:
