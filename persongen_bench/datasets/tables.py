@@ -7,6 +7,7 @@ Every complaint is one line that names the file, the row as an editor or spreads
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -51,8 +52,8 @@ class Table:
         if not bad.any():
             return
         row = int(self.frame.index[int(np.argmax(bad))])
-        for name, value in self.frame.loc[row].items():
-            what = what.replace(f"{{{name}}}", repr(value))
+        cells = {str(name): repr(value) for name, value in self.frame.loc[row].items()}
+        what = re.sub(r"\{(\w+)\}", lambda found: cells.get(found[1], found[0]), what)
         more = f" ({int(bad.sum())} such rows)" if bad.sum() > 1 else ""
         raise DataError(f"{self.path} row {row}: {what}{more}", fix=fix)
 
@@ -73,7 +74,7 @@ class Table:
     def times(self, column: str) -> Float[np.ndarray, " n"]:
         """Unix seconds (UTC) of Unix seconds or ISO 8601 text; an empty cell gives NaN."""
         text = self.frame[column]
-        seconds = pd.to_numeric(text, errors="coerce").to_numpy(dtype=np.float64)
+        seconds = np.array(pd.to_numeric(text, errors="coerce"), dtype=np.float64)
         todo = np.isnan(seconds) & (text != "").to_numpy()
         if todo.any():
             seconds[todo] = _iso_seconds(text[todo])
