@@ -145,10 +145,9 @@ def resume(
 ) -> None:
     """Continue a run that was stopped; the batch size and worker count may differ."""
     from persongen_bench import report
-    from persongen_bench.run import resume as resume_run
 
     with _execution(workers, batch_size) as execution:
-        results = resume_run(path, data, execution, rebuild=rebuild)
+        results = report.resume(path, data, execution, rebuild=rebuild)
     report.print_run(results)
 
 

@@ -55,13 +55,20 @@ def run(job: Job, runs: Path, execution: Execution | None = None) -> RunResults:
     return advance(directory, job.world, execution or Execution())
 
 
-def resume(path: Path, root: Path | None, execution: Execution, *, rebuild: bool) -> RunResults:
-    """Continue a run from its directory alone, with any batch size and worker count."""
+def reopen(path: Path, root: Path | None, execution: Execution) -> tuple[RunDirectory, World]:
+    """A run and its world from the directory alone; refuses data that changed since."""
     directory = RunDirectory.open(path)
-    world = prepare.reopen_world(directory.config, root, execution.progress)
+    return directory, prepare.reopen_world(directory.config, root, execution.progress)
+
+
+def resume(
+    directory: RunDirectory, world: World, execution: Execution, *, rebuild: bool = False
+) -> RunResults:
+    """Continue a run, with any batch size and worker count."""
+    samples = prepare.plan(world, directory.config)
     if rebuild:
-        directory.rebuild_journal(prepare.plan(world, directory.config))
-    directory.plan(prepare.plan(world, directory.config))
+        directory.rebuild_journal(samples)
+    directory.plan(samples)
     return advance(directory, world, execution)
 
 
