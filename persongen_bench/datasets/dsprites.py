@@ -75,9 +75,7 @@ class DSprites:
             DataError: the file is missing or damaged, or has too few sprites.
         """
         file = PublishedFile.open(root) if root is not None else None
-        pick, rate = (
-            np.random.default_rng(s) for s in np.random.SeedSequence(config.seed).spawn(2)
-        )
+        pick, rate = np.random.default_rng(config.seed).spawn(2)
         chosen = _choose(config.n_images // 4, file, pick)
         if file is not None:
             file.keep_together(np.concatenate(list(chosen.values())))

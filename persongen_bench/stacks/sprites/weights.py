@@ -1,0 +1,46 @@
+"""Where the sprite autoencoder's weights lie and how they are read."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+
+from persongen_bench.errors import ConfigError
+from persongen_bench.stacks.sprites.model import SpriteVae
+
+FOLDER = Path(__file__).resolve().parent.parent / "weights" / "sprites"
+"""The weights that ship with the package."""
+WEIGHTS = "vae.safetensors"
+CARD = "card.json"
+LOSSES = "losses.json"
+_FIX = "Build them with `pgbench models build sprites --output FOLDER`, or reinstall."
+
+
+def sha256(folder: Path) -> str:
+    """First 16 digits of the sha256 of the weights file in ``folder``."""
+    try:
+        data = (folder / WEIGHTS).read_bytes()
+    except OSError:
+        raise ConfigError(f"{folder / WEIGHTS}: no such weights file", fix=_FIX) from None
+    return hashlib.sha256(data).hexdigest()[:16]
+
+
+def load(folder: Path) -> SpriteVae:
+    """The model in ``folder``, in float32 on the CPU, ready to infer.
+
+    Raises `ConfigError` where the file is missing, damaged or of another architecture.
+    """
+    path = folder / WEIGHTS
+    sha256(folder)
+    try:
+        tensors = {name: value.float() for name, value in load_file(path).items()}
+        with torch.device("meta"):
+            model = SpriteVae()
+        model.load_state_dict(tensors, assign=True)
+    except (SafetensorError, RuntimeError) as error:
+        raise ConfigError(f"{path}: not this model's weights ({error})", fix=_FIX) from None
+    return model.eval().requires_grad_(requires_grad=False)
