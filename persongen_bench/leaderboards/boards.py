@@ -110,9 +110,9 @@ def _family(metric: str, cuts: tuple[int, ...], *, exponent: int = 0) -> tuple[C
 
 
 _FIDELITY = (
-    Column(metric="novelty"),
+    Column(metric="novelty", range=(-2.0, 2.0)),
     Column(metric="copy-rate", direction="lower"),
-    Column(metric="diversity"),
+    Column(metric="diversity", range=(0.0, 2.0)),
     Column(metric="history-similarity", direction="none", range=(-1.0, 1.0)),
 )
 _BASELINES = ("random-item", "nearest-item")

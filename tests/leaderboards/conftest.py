@@ -127,7 +127,7 @@ def _values(level, order):
     }
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def board_runs():
     """Two tied methods of two seeds, a worse one, a sweep, baselines and anchors."""
     level = {"rebeca": 0.91, "rebeca-v1": 0.908, "rebeca-no-user": 0.34, "random-item": 0.29,

@@ -13,6 +13,7 @@ from persongen_bench.leaderboards.boards import (
     get_board,
 )
 from persongen_bench.leaderboards.published import load_reported
+from persongen_bench.score import parse_metric
 
 
 @pytest.mark.parametrize(
@@ -46,6 +47,15 @@ def test_metric_names_are_unique_and_the_headline_is_one(board):
     assert len(set(board.metrics)) == len(board.metrics)
     assert board.headline in board.metrics
     assert len(set(board.anchors)) == len(board.anchors)
+
+
+@pytest.mark.parametrize("board", BOARDS.values(), ids=lambda b: b.name)
+def test_columns_agree_with_the_cards_of_the_metrics(board):
+    for column in board.columns:
+        info = parse_metric(column.metric).info
+        assert column.range == info.range, column.metric
+        # a board may say that a column has no better end; it may not turn one around
+        assert column.direction in (info.direction, "none"), column.metric
 
 
 def test_the_controlled_board_is_the_papers_experiment():

@@ -1,0 +1,89 @@
+"""Tables for programs: every number in full precision, nothing left out."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from persongen_bench.leaderboards.standings import Row, Standings
+from persongen_bench.types import content_hash
+
+CSV_COLUMNS = (
+    "board", "table", "block", "method", "rank", "rank_low", "rank_high", "ties", "metric", "mean",
+    "low", "high", "n_users", "signature", "seeds", "seed_sd", "n_expected", "n_ok", "p_block",
+    "minimum_detectable_effect", "reason",
+)  # fmt: skip
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+
+
+def to_json(tables: Sequence[Standings], *, costs: bool = False) -> str:
+    """``{"schema_version", "tables": [Standings, ...]}``; costs only where asked for."""
+    left_out = (
+        None if costs else {"methods": {"__all__": {"cost"}}, "anchors": {"__all__": {"cost"}}}
+    )
+    documents = [table.model_dump(mode="json", exclude=left_out) for table in tables]
+    version = documents[0]["schema_version"] if documents else 1
+    text = {"schema_version": version, "tables": documents}
+    return json.dumps(text, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def to_csv(tables: Sequence[Standings], *, costs: bool = False) -> str:
+    """Long form: one line per row and metric, then the reported and the refused.
+
+    ``block``: methods, anchors, reported or refused; ``table`` tells tables of one board apart.
+    Costs are lines of their own, metric ``cost.<name>``. A text that a spreadsheet would read as
+    a formula gets a leading apostrophe.
+    """
+    buffer = io.StringIO()
+    writer = csv.DictWriter(buffer, CSV_COLUMNS, restval="", lineterminator="\n")
+    writer.writeheader()
+    for table in tables:
+        about = {"board": table.board.name, "table": content_hash(table.protocol, table.signatures)}
+        for line in _lines(table, costs=costs):
+            writer.writerow({key: _safe(value) for key, value in (about | line).items()})
+    return buffer.getvalue()
+
+
+def _lines(table: Standings, *, costs: bool) -> Iterator[dict[str, Any]]:
+    for block, rows in (("methods", table.methods), ("anchors", table.anchors)):
+        for row in rows:
+            yield from _row_lines(block, row, table, costs=costs)
+    for printed in table.reported.rows if table.reported else ():
+        for metric, mean in printed.metrics.items():
+            yield {"block": "reported", "method": printed.method, "metric": metric, "mean": mean}
+    for run in table.refused:
+        label = run.label or run.run
+        yield {"block": "refused", "method": label, "seeds": run.seed, "reason": run.reason}
+
+
+def _row_lines(block: str, row: Row, table: Standings, *, costs: bool) -> Iterator[dict[str, Any]]:
+    effect = row.versus_first.minimum_detectable_effect if row.versus_first else None
+    about = {
+        "block": block,
+        "method": row.label,
+        "rank": row.rank,
+        "rank_low": row.rank_low,
+        "rank_high": row.rank_high,
+        "ties": row.group,
+        "seeds": " ".join(str(seed) for seed in row.seeds),
+        "n_expected": row.n_expected,
+        "n_ok": row.n_ok,
+    }
+    headline = {"seed_sd": row.seed_sd, "p_block": row.p_block, "minimum_detectable_effect": effect}
+    for metric, signature in table.signatures.items():
+        cell = row.cells[metric].model_dump()
+        only_there = headline if metric == table.board.headline else {}
+        yield about | {"metric": metric, "signature": signature} | cell | only_there
+    for name, value in row.cost.items() if costs else ():
+        yield about | {"metric": f"cost.{name}", "mean": value}
+
+
+def _safe(value: object) -> object:
+    if value is None:
+        return ""
+    if isinstance(value, float):
+        return repr(value)
+    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value

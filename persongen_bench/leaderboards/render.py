@@ -1,0 +1,196 @@
+"""Tables in every format: for a terminal, a page, a paper, a spreadsheet, a program."""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from importlib import resources
+from typing import Any, Literal, get_args
+
+from persongen_bench.errors import ConfigError
+from persongen_bench.leaderboards.standings import Standings
+from persongen_bench.leaderboards.view import View, ViewCell, ViewColumn, rows_with_numbers, view
+
+Format = Literal["table", "markdown", "latex", "csv", "json", "html"]
+FORMATS: tuple[Format, ...] = get_args(Format)
+
+
+@dataclass(frozen=True)
+class RenderOptions:
+    """How to print."""
+
+    width: int = 120
+    """Characters per line of the format ``table``."""
+    costs: bool = False
+    """Add seconds, memory and bytes; they differ between machines, the rest does not."""
+
+
+def render(
+    tables: Sequence[Standings], form: str = "table", options: RenderOptions | None = None
+) -> str:
+    """All ``tables`` in one document that ends with a newline.
+
+    ``table``, ``markdown``, ``latex`` and ``html`` print the same rounded cells; ``csv`` and
+    ``json`` hold the numbers in full precision.
+
+    Raises:
+        ConfigError: if there is no such format.
+    """
+    chosen = options or RenderOptions()
+    if form in ("csv", "json"):
+        from persongen_bench.leaderboards import export
+
+        writer = export.to_csv if form == "csv" else export.to_json
+        return writer(tables, costs=chosen.costs)
+    views = [view(table, costs=chosen.costs) for table in tables]
+    if form == "table":
+        from persongen_bench.leaderboards.terminal import terminal, to_text
+
+        return to_text(terminal(views, chosen.width), chosen.width)
+    writers: Mapping[str, Callable[[Sequence[View]], str]] = {
+        "markdown": markdown,
+        "latex": latex,
+        "html": html,
+    }
+    if form not in writers:
+        raise ConfigError(
+            f"no format is called {form!r}", fix=f"Formats are: {', '.join(FORMATS)}."
+        )
+    return writers[form](views)
+
+
+# --- markdown -----------------------------------------------------------------------------
+
+_MARKDOWN_SPECIAL = re.compile(r"([\\`*_\[\]<>|#~])")
+
+
+def escape_markdown(text: str) -> str:
+    """``text`` as it is, on one line, in any Markdown dialect; no HTML gets through."""
+    return _MARKDOWN_SPECIAL.sub(r"\\\1", " ".join(text.split()))
+
+
+def markdown(views: Sequence[View]) -> str:
+    """GitHub-flavoured Markdown."""
+    return "\n".join(_markdown_view(view) for view in views)
+
+
+def _markdown_view(view: View) -> str:
+    lines = [f"## {escape_markdown(view.title)}", ""]
+    lines += [f"{escape_markdown(fact)}  " for fact in view.facts]
+    lines += ["", _md_line(c.header for c in view.columns)]
+    lines.append("|" + "|".join("---:" if c.numeric else ":---" for c in view.columns) + "|")
+    for block in view.blocks:
+        if block.kind != "methods" or not block.rows:
+            title = f"*{escape_markdown(block.title)}*"
+            lines.append(f"| | {title} |" + " |" * (len(view.columns) - 2))
+        lines += [_md_row(view.columns, row) for row in block.rows]
+    lines += ["", *(f"- {escape_markdown(note)}" for note in view.notes)]
+    for extra in view.extras:
+        lines += ["", f"**{escape_markdown(extra.title)}**", "", _md_line(extra.header)]
+        lines.append("|" + ":---|" * len(extra.header))
+        lines += [_md_line(row) for row in extra.rows]
+    return "\n".join(lines) + "\n"
+
+
+def _md_line(texts: Any) -> str:  # noqa: ANN401  # any iterable of str
+    return "| " + " | ".join(escape_markdown(text) for text in texts) + " |"
+
+
+def _md_row(columns: Sequence[ViewColumn], row: Mapping[str, ViewCell]) -> str:
+    cells = [_md_cell(row.get(column.key, ViewCell())) for column in columns]
+    return "| " + " | ".join(cells) + " |"
+
+
+def _md_cell(cell: ViewCell) -> str:
+    text = escape_markdown(cell.text)
+    text = f"**{text}**" if cell.best else text
+    return f"{text} {escape_markdown(cell.interval)}" if cell.interval else text
+
+
+# --- LaTeX --------------------------------------------------------------------------------
+
+_LATEX_SPECIAL = {
+    "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_",
+    "{": r"\{", "}": r"\}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}",
+    "<": r"\textless{}", ">": r"\textgreater{}", "|": r"\textbar{}", '"': r"\textquotedbl{}",
+    "`": r"\textasciigrave{}", "'": r"\textquotesingle{}", "[": "{[}", "]": "{]}",
+}  # fmt: skip
+
+
+_PANEL = 7
+"""Most columns of numbers that stay readable side by side on a page."""
+
+
+def escape_latex(text: str) -> str:
+    """``text`` as LaTeX prints it literally, on one line; brackets cannot become arguments."""
+    plain = (_LATEX_SPECIAL.get(c, c) for c in " ".join(text.split()) if c.isprintable())
+    return re.sub("-(?=-)", "-{}", "".join(plain)).replace("\N{EN DASH}", "--")
+
+
+def latex(views: Sequence[View]) -> str:
+    """``table*`` environments for booktabs; refusals and signatures as comments."""
+    template = _environment(latex=True).get_template("board.tex.j2")
+    helpers = {"cell": _latex_cell, "header": _latex_header, "panels": _latex_panels}
+    return str(template.render(views=views, shown=rows_with_numbers, **helpers))
+
+
+def _latex_panels(view: View) -> list[list[ViewColumn]]:
+    """Columns that a page can hold side by side; every panel names the methods."""
+    names = [c for c in view.columns if c.key in ("rank", "method", "ties")]
+    rest = [c for c in view.columns if c not in names]
+    n_panels = -(-len(rest) // _PANEL)
+    size = -(-len(rest) // n_panels)
+    return [names + rest[start : start + size] for start in range(0, len(rest), size)]
+
+
+def _latex_header(column: ViewColumn) -> str:
+    return re.sub(r"\(x1e(-?\d+)\)", r"($\\times10^{\1}$)", escape_latex(column.header))
+
+
+def _latex_cell(column: ViewColumn, cell: ViewCell) -> str:
+    text = escape_latex(cell.text)
+    text = _minus(text) if column.numeric else text
+    text = rf"\textbf{{{text}}}" if cell.best else text
+    if not cell.interval:
+        return text
+    below = rf"{text}\\[-0.7ex]{{\tiny {_minus(cell.interval)}}}"
+    return rf"\begin{{tabular}}[t]{{@{{}}r@{{}}}}{below}\end{{tabular}}"
+
+
+def _minus(text: str) -> str:
+    return re.sub(r"(?<!\w)-(?=\d)", "$-$", text)
+
+
+# --- HTML ---------------------------------------------------------------------------------
+
+
+def html(views: Sequence[View]) -> str:
+    """One self-contained page: no script, no network; every text escaped."""
+    return str(_environment(latex=False).get_template("board.html.j2").render(views=views))
+
+
+@functools.cache
+def _environment(*, latex: bool) -> Any:  # noqa: ANN401  # jinja2 is imported here only
+    """Templates of this package; HTML escapes by itself, LaTeX through the filter ``tex``."""
+    import jinja2
+
+    folder = resources.files("persongen_bench.leaderboards") / "templates"
+    load = jinja2.FunctionLoader(lambda name: (folder / name).read_text(encoding="utf-8"))
+    marks = {
+        "block_start_string": "((*", "block_end_string": "*))",
+        "variable_start_string": "(((", "variable_end_string": ")))",
+        "comment_start_string": "((=", "comment_end_string": "=))",
+    } if latex else {}  # fmt: skip
+    environment = jinja2.Environment(
+        loader=load,
+        autoescape=not latex,  # noqa: S701  # LaTeX has its own filter
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        **marks,  # type: ignore[arg-type]
+    )
+    environment.filters["tex"] = escape_latex
+    return environment

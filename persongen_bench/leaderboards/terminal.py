@@ -1,0 +1,116 @@
+"""A table for people at a terminal: the columns that fit, and the names of those that do not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from rich import box
+from rich.console import Console, Group, RenderableType
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from persongen_bench.leaderboards.view import (
+    Block,
+    Extra,
+    View,
+    ViewCell,
+    ViewColumn,
+    rows_with_numbers,
+)
+
+_METHOD_WIDTH = (21, 28)
+"""Narrowest and widest column of methods: headings fit in, a longer name is folded."""
+_GAP = 2
+"""Spaces between columns."""
+
+
+def terminal(views: Sequence[View], width: int) -> RenderableType:
+    """All tables, at most ``width`` characters wide."""
+    return Group(*(_one(view, width) for view in views))
+
+
+def _one(view: View, width: int) -> RenderableType:
+    columns = fitting(view, width)
+    left_out = [c.header for c in view.columns if c not in columns]
+    parts: list[RenderableType] = [Text(view.title, style="bold")]
+    parts += [Text(fact, style="dim") for fact in view.facts]
+    parts.append(_table(columns, view.blocks))
+    if left_out:
+        parts.append(Text(f"Left out for width (all in --format markdown, latex, csv, json, html): "
+                          f"{', '.join(left_out)}"))  # fmt: skip
+    parts += [Text(note, style="dim") for note in view.notes]
+    parts += [_extra(extra) for extra in view.extras]
+    return Padding(Group(*parts), (0, 0, 1, 0))
+
+
+def fitting(view: View, width: int) -> list[ViewColumn]:
+    """The columns of highest priority that fit into ``width``, in printed order."""
+    room, kept = width, []
+    for column in sorted(view.columns, key=lambda c: c.priority):
+        need = _width(column, view.blocks) + _GAP
+        if column.priority > 0 and need > room:
+            break
+        room -= need
+        kept.append(column)
+    return [column for column in view.columns if column in kept]
+
+
+def _width(column: ViewColumn, blocks: Iterable[Block]) -> int:
+    cells = [row.get(column.key, ViewCell()) for block in blocks for row in block.rows]
+    widest = max((max(len(c.text), len(c.interval)) for c in cells), default=0)
+    widest = max(widest, *(len(word) for word in column.header.split()))
+    narrow, wide = _METHOD_WIDTH
+    return min(max(widest, narrow), wide) if column.key == "method" else widest
+
+
+def _table(columns: Sequence[ViewColumn], blocks: Sequence[Block]) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, _GAP, 0, 0), pad_edge=False, show_edge=False)
+    for column in columns:
+        width = _width(column, blocks)
+        table.add_column(
+            Text("\n".join(column.header.split())),
+            justify="right" if column.numeric else "left",
+            min_width=width,
+            max_width=width,
+            overflow="fold",
+        )
+    for block in blocks:
+        rows = rows_with_numbers(block, columns)
+        if (rows and block.kind != "methods") or not block.rows:
+            table.add_section()
+            table.add_row(*_heading(columns, block))
+        for row in rows:
+            table.add_row(*(_cell(row.get(c.key, ViewCell()), block) for c in columns))
+    return table
+
+
+def _heading(columns: Sequence[ViewColumn], block: Block) -> list[Text]:
+    title = {"methods": "none to rank yet", "anchors": "anchors (not ranked)"}
+    short = title.get(block.kind, "reported in the paper")
+    return [Text(short if c.key == "method" else "", style="italic") for c in columns]
+
+
+def _cell(cell: ViewCell, block: Block) -> Text:
+    style = "bold" if cell.best else "dim" if block.kind == "reported" else ""
+    text = Text(cell.text, style=style)
+    if cell.interval:
+        text.append(f"\n{cell.interval}", style="dim")
+    return text
+
+
+def _extra(extra: Extra) -> RenderableType:
+    table = Table(box=None, padding=(0, _GAP, 0, 0), pad_edge=False, header_style="dim")
+    for name in extra.header:
+        table.add_column(Text(name), overflow="fold")
+    for row in extra.rows:
+        table.add_row(*(Text(value) for value in row))
+    return Group(Text(f"\n{extra.title}", style="bold"), table)
+
+
+def to_text(renderable: RenderableType, width: int) -> str:
+    """Plain text of a renderable, without colours."""
+    console = Console(width=width, no_color=True, color_system=None, force_terminal=False)
+    with console.capture() as capture:
+        console.print(renderable)
+    return "\n".join(line.rstrip() for line in capture.get().splitlines()) + "\n"

@@ -1,0 +1,234 @@
+"""Standings as text: every human-readable format prints these cells, so all show one number."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from persongen_bench.leaderboards.boards import NOTHING, Board, Column
+from persongen_bench.leaderboards.published import CAVEAT, ReportedTable
+from persongen_bench.leaderboards.standings import Cell, Refusal, Row, Standings
+
+BlockKind = Literal["methods", "anchors", "reported"]
+_BRACKETS = "Brackets: 95% intervals, clustered by user; for ranks, the places that the data allow."
+_TIES = (
+    "Methods that share a letter are not told apart (paired t tests over users, Holm-adjusted "
+    "within the table, alpha 0.05). Anchors are reference lines and are never ranked."
+)
+_COLUMNS = (
+    "p: permutation of whole users on the taste instrument, the largest over seeds. "
+    "MDE: true difference to the first-ranked method that would have been found with 80% power. "
+    "images: delivered / asked for, over all seeds."
+)
+LEGEND = (_BRACKETS, _TIES, _COLUMNS)
+
+
+@dataclass(frozen=True)
+class ViewCell:
+    """One printed cell."""
+
+    text: str = ""
+    interval: str = ""
+    best: bool = False
+
+
+@dataclass(frozen=True)
+class ViewColumn:
+    """One printed column; a low ``priority`` stays longest when space is short."""
+
+    key: str
+    header: str
+    priority: int = 0
+    numeric: bool = True
+
+
+@dataclass(frozen=True)
+class Block:
+    """Rows under one heading."""
+
+    kind: BlockKind
+    title: str
+    rows: tuple[Mapping[str, ViewCell], ...]
+
+
+def rows_with_numbers(
+    block: Block, columns: Sequence[ViewColumn]
+) -> tuple[Mapping[str, ViewCell], ...]:
+    """The rows of ``block`` that have a number in one of ``columns``; a reported one may not."""
+    return tuple(row for row in block.rows if any(c.numeric and c.key in row for c in columns))
+
+
+@dataclass(frozen=True)
+class Extra:
+    """A small table below the main one."""
+
+    title: str
+    header: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+
+
+@dataclass(frozen=True)
+class View:
+    """A whole table as text."""
+
+    title: str
+    facts: tuple[str, ...]
+    columns: tuple[ViewColumn, ...]
+    blocks: tuple[Block, ...]
+    notes: tuple[str, ...]
+    extras: tuple[Extra, ...]
+
+
+def view(standings: Standings, *, costs: bool = False) -> View:
+    """The text of a table; ``costs`` adds what differs between machines."""
+    metrics = [
+        m for m in standings.metrics if any(r.cells[m].mean is not None for r in standings.rows)
+    ]
+    board, methods = standings.board, _rows(standings.board, standings.methods)
+    blocks = [
+        Block("methods", "Methods" if methods else "No method to rank yet", _bold(board, methods)),
+        Block("anchors", "Anchors (reference lines, not ranked)", _rows(board, standings.anchors)),
+    ]
+    if standings.reported is not None:
+        blocks.append(_reported(board, standings.reported, metrics))
+    return View(
+        title=f"{board.title} [board {board.name}]",
+        facts=_facts(standings),
+        columns=_columns(board, metrics),
+        blocks=tuple(block for block in blocks if block.rows or block.kind == "methods"),
+        notes=(
+            *LEGEND,
+            *_about_reported(standings.reported),
+            *standings.notes,
+            *_missing(standings),
+        ),
+        extras=tuple(_extras(standings, costs=costs)),
+    )
+
+
+def _facts(standings: Standings) -> tuple[str, ...]:
+    said, column = standings.protocol, standings.board.column(standings.board.headline)
+    users = f"{standings.n_users} users"
+    if standings.methods and standings.n_ranked_users < standings.n_users:
+        users += f" ({standings.n_ranked_users} with a value from every method enter the ranking)"
+    ranked = f"ranked by {column.metric} ({column.direction} is better), {users}"
+    asked = f"{said['n_images']} images per user from {said['n_history']} liked items at most"
+    data = f"data {said['dataset']} {said['dataset revision']}"
+    split = f"split {said['split']} {said['split hash']}"
+    return f"{ranked}, {asked}", f"{data}, {split}, stack {said['stack signature']}"
+
+
+def _columns(board: Board, metrics: Sequence[str]) -> tuple[ViewColumn, ...]:
+    return (
+        ViewColumn("rank", "rank"),
+        ViewColumn("method", "method", numeric=False),
+        ViewColumn("ties", "ties", numeric=False),
+        *(
+            ViewColumn(m, board.column(m).header, _priority(board, metrics, m))
+            for m in sorted(metrics, key=lambda m: m != board.headline)
+        ),
+        ViewColumn("p", "p", 40),
+        ViewColumn("mde", "MDE", 60),
+        ViewColumn("images", "images", 1),
+        ViewColumn("seeds", "seeds", 50),
+    )
+
+
+def _priority(board: Board, metrics: Sequence[str], metric: str) -> int:
+    """The headline first; of a family ``name@k`` the first, before the second of any."""
+    if metric == board.headline:
+        return 0
+    family = [m for m in metrics if m.partition("@")[0] == metric.partition("@")[0]]
+    return 10 + metrics.index(metric) + 100 * family.index(metric)
+
+
+def _rows(board: Board, rows: Iterable[Row]) -> tuple[dict[str, ViewCell], ...]:
+    return tuple(_row(board, row) for row in rows)
+
+
+def _row(board: Board, row: Row) -> dict[str, ViewCell]:
+    headline = board.column(board.headline)
+    mde = row.versus_first.minimum_detectable_effect if row.versus_first else None
+    cells = {c.metric: _cell(c, row.cells[c.metric]) for c in board.columns}
+    return {
+        "rank": _rank(row),
+        "method": ViewCell(f"{row.label} (external)" if row.external else row.label),
+        "ties": ViewCell(row.group),
+        **cells,
+        "p": ViewCell(NOTHING if row.p_block is None else f"{row.p_block:.3f}"),
+        "mde": ViewCell(headline.format(mde)),
+        "images": ViewCell(f"{row.n_ok}/{row.n_expected}"),
+        "seeds": ViewCell(str(len(row.seeds))),
+    }
+
+
+def _rank(row: Row) -> ViewCell:
+    if row.rank is None:
+        return ViewCell()
+    return ViewCell(str(row.rank), f"[{row.rank_low}-{row.rank_high}]")
+
+
+def _cell(column: Column, cell: Cell) -> ViewCell:
+    if cell.mean is None or cell.low is None or cell.high is None:
+        return ViewCell(column.format(cell.mean))
+    bounds = f"[{column.format(cell.low)}, {column.format(cell.high)}]"
+    return ViewCell(column.format(cell.mean), bounds)
+
+
+def _bold(
+    board: Board, rows: tuple[dict[str, ViewCell], ...]
+) -> tuple[Mapping[str, ViewCell], ...]:
+    """Mark the best number of each column that has a better end; equal prints are all best."""
+    best: dict[str, str] = {}
+    for column in board.columns:
+        found = [row[column.metric].text for row in rows if row[column.metric].text != NOTHING]
+        if column.direction != "none" and found:
+            pick = max if column.direction == "higher" else min
+            best[column.metric] = pick(found, key=float)
+    return tuple(
+        {k: ViewCell(c.text, c.interval, best=best.get(k) == c.text) for k, c in row.items()}
+        for row in rows
+    )
+
+
+def _reported(board: Board, table: ReportedTable, metrics: Sequence[str]) -> Block:
+    rows = [
+        {"method": ViewCell(row.method)}
+        | {m: ViewCell(board.column(m).format(row.metrics[m])) for m in metrics if m in row.metrics}
+        for row in table.rows
+    ]
+    return Block("reported", "Reported in the paper, not measured here",
+                 tuple(row for row in rows if len(row) > 1))  # fmt: skip
+
+
+def _about_reported(table: ReportedTable | None) -> list[str]:
+    return [f"Reported rows: {table.source}; {CAVEAT} ({table.world})."] if table else []
+
+
+def _missing(standings: Standings) -> list[str]:
+    if not standings.missing:
+        return []
+    return [f"Not run here, though the board asks for them: {', '.join(standings.missing)}."]
+
+
+def _extras(standings: Standings, *, costs: bool) -> Iterable[Extra]:
+    if standings.refused:
+        yield Extra("Refused runs", ("runs", "why"), _refusals(standings.refused))
+    yield Extra("Metric definitions", ("metric", "signature"), tuple(standings.signatures.items()))
+    names = sorted({name for row in standings.rows for name in row.cost}) if costs else []
+    if names:
+        numbers = tuple(
+            (row.label, *(f"{row.cost[n]:.4g}" if n in row.cost else NOTHING for n in names))
+            for row in standings.rows
+        )
+        yield Extra("Cost on the machines that ran it", ("method", *names), numbers)
+
+
+def _refusals(refused: Iterable[Refusal]) -> tuple[tuple[str, ...], ...]:
+    """Runs refused for the same reason on one line."""
+    reasons: dict[str, list[str]] = {}
+    for run in refused:
+        name = f"{run.label} (seed {run.seed})" if run.label else run.run
+        reasons.setdefault(run.reason, []).append(name)
+    return tuple((", ".join(names), reason) for reason, names in reasons.items())
