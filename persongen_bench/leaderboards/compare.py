@@ -1,0 +1,216 @@
+"""Two runs side by side: paired differences over the users, metric by metric."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from typing import TypeAlias
+
+import numpy as np
+from rich import box
+from rich.console import Group
+from rich.table import Table
+from rich.text import Text
+
+from persongen_bench import stats
+from persongen_bench.errors import ConfigError, RunError
+from persongen_bench.leaderboards import matching
+from persongen_bench.leaderboards.boards import NOTHING, Board, Column, get_board
+from persongen_bench.leaderboards.render import escape_markdown
+from persongen_bench.leaderboards.rows import UserValues, difference, generator, number, user_values
+from persongen_bench.leaderboards.standings import Difference
+from persongen_bench.leaderboards.terminal import to_text
+from persongen_bench.protocols import Config
+from persongen_bench.store import RunResults
+
+_Values: TypeAlias = tuple[UserValues, UserValues]
+
+ALPHA = 0.05
+"""Family-wise error rate over the metrics of one comparison."""
+HEADER = ("metric", "a", "b", "a - b", "95% interval", "p", "p (Holm)", "users", "MDE", "better")
+LEGEND = (
+    "Paired over users; p: paired t test, Holm-adjusted over the metrics. MDE: true difference "
+    "that would have been found with 80% power. better: only where p (Holm) <= 0.05."
+)
+
+
+class MetricComparison(Config):
+    """One metric of two runs, on the users for whom both define it."""
+
+    metric: str
+    signature: str
+    mean_a: float | None
+    mean_b: float | None
+    difference: Difference
+    """``a - b`` in units of the metric."""
+    better: str
+    """``a`` or ``b`` where the difference is significant and the metric has a better end."""
+
+
+class Comparison(Config):
+    """Two runs under one protocol."""
+
+    schema_version: int = 1
+    board: str
+    a: str
+    b: str
+    protocol: dict[str, str | int]
+    metrics: tuple[MetricComparison, ...]
+    only_in_one: tuple[str, ...]
+    """Metrics that one of the runs lacks."""
+
+
+def compare(run_a: RunResults, run_b: RunResults) -> Comparison:
+    """Paired per-user differences ``a - b`` for every metric that both runs have.
+
+    Raises:
+        RunError: if a run is damaged, or the two differ in data, split, stack, protocol, users or
+            in the definition of a metric.
+    """
+    board = get_board(run_a.config.board)
+    for run in (run_a, run_b):
+        reason = matching.damage(run, board)
+        if reason is not None:
+            raise RunError(f"{run.path}: {reason}")
+    _check_match(run_a, run_b)
+    metrics = [m for m in _ordered(run_a, board) if m in run_b.summary.metrics]
+    users = sorted(set(run_a.scores["user_id"].astype(str)))
+    pairs = [(user_values([run_a], m, users), user_values([run_b], m, users)) for m in metrics]
+    found = [stats.paired_difference(a, b, generator("compare", a, b)) for a, b in pairs]
+    adjusted = stats.holm([pair.p_value for pair in found])
+    rows = [
+        _metric_row(_column(board, metric), run_a.summary.metrics[metric].signature, pair)
+        for metric, pair in zip(metrics, zip(pairs, found, adjusted, strict=True), strict=True)
+    ]
+    names = set(run_a.summary.metrics) ^ set(run_b.summary.metrics)
+    return Comparison(
+        board=board.name,
+        a=f"{run_a.config.method.label} (seed {run_a.config.seed})",
+        b=f"{run_b.config.method.label} (seed {run_b.config.seed})",
+        protocol=matching.protocol(run_a),
+        metrics=tuple(rows),
+        only_in_one=tuple(sorted(names)),
+    )
+
+
+def _metric_row(
+    column: Column, signature: str, pair: tuple[_Values, stats.PairedDifference, float]
+) -> MetricComparison:
+    (a, b), found, p_holm = pair
+    both = ~(np.isnan(a) | np.isnan(b))
+    return MetricComparison(
+        metric=column.metric,
+        signature=signature,
+        mean_a=number(a[both].mean()) if both.any() else None,
+        mean_b=number(b[both].mean()) if both.any() else None,
+        difference=difference(found, p_holm),
+        better=_better(column, found.mean, p_holm),
+    )
+
+
+def _check_match(run_a: RunResults, run_b: RunResults) -> None:
+    ours, theirs = matching.protocol(run_a), matching.protocol(run_b)
+    differing = [
+        f"{name} ({ours[name]}, {theirs[name]})" for name in ours if ours[name] != theirs[name]
+    ]
+    ours_by, theirs_by = run_a.summary.metrics, run_b.summary.metrics
+    differing += [
+        f"the definition of {name} ({ours_by[name].signature}, {theirs_by[name].signature})"
+        for name in ours_by
+        if name in theirs_by and ours_by[name].signature != theirs_by[name].signature
+    ]
+    if differing:
+        raise RunError(
+            f"{run_a.path} and {run_b.path} cannot be compared, they differ in "
+            f"{'; '.join(differing)}",
+            fix="Compare runs on the same data, split, stack and metric definitions.",
+        )
+
+
+def _ordered(run: RunResults, board: Board) -> list[str]:
+    """The board's metrics in its order, then others by name."""
+    found = run.summary.metrics
+    return [m for m in board.metrics if m in found] + sorted(set(found) - set(board.metrics))
+
+
+def _column(board: Board, metric: str) -> Column:
+    known = metric in board.metrics
+    return board.column(metric) if known else Column(metric=metric, direction="none")
+
+
+def _better(column: Column, mean: float, p_holm: float) -> str:
+    if column.direction == "none" or not p_holm <= ALPHA or mean == 0:
+        return ""
+    return "a" if (mean > 0) == (column.direction == "higher") else "b"
+
+
+# --- printing -----------------------------------------------------------------------------
+
+
+def render(comparison: Comparison, form: str = "table", width: int = 120) -> str:
+    """Print as ``table``, ``markdown`` or ``json``; raises `ConfigError` for another format."""
+    writers: Mapping[str, Callable[[], str]] = {
+        "table": lambda: _table(comparison, width),
+        "markdown": lambda: _markdown(comparison),
+        "json": lambda: (
+            json.dumps(comparison.model_dump(mode="json"), indent=1, ensure_ascii=False) + "\n"
+        ),
+    }
+    if form not in writers:
+        raise ConfigError(
+            f"a comparison has no format {form!r}", fix=f"Formats are: {', '.join(writers)}."
+        )
+    return writers[form]()
+
+
+def _cells(comparison: Comparison) -> list[tuple[str, ...]]:
+    board = get_board(comparison.board)
+    return [_line(_column(board, row.metric), row) for row in comparison.metrics]
+
+
+def _line(column: Column, row: MetricComparison) -> tuple[str, ...]:
+    gap = row.difference
+    bounded = gap.low is not None and gap.high is not None
+    return (
+        column.header,
+        column.format(row.mean_a),
+        column.format(row.mean_b),
+        column.format(gap.mean),
+        f"[{column.format(gap.low)}, {column.format(gap.high)}]" if bounded else NOTHING,
+        _p(gap.p_value),
+        _p(gap.p_holm),
+        str(gap.n_users),
+        column.format(gap.minimum_detectable_effect),
+        row.better,
+    )
+
+
+def _p(value: float | None) -> str:
+    if value is None:
+        return NOTHING
+    return "<0.0001" if value < 0.0001 else f"{value:.4f}"
+
+
+def _footer(comparison: Comparison) -> list[str]:
+    missing = comparison.only_in_one
+    return [LEGEND, *([f"Only one run has: {', '.join(missing)}."] if missing else [])]
+
+
+def _table(comparison: Comparison, width: int) -> str:
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 2, 0, 0), show_edge=False)
+    for name in HEADER:
+        table.add_column(Text(name), justify="left" if name in ("metric", "better") else "right")
+    for line in _cells(comparison):
+        table.add_row(*(Text(text) for text in line))
+    heading = [Text(f"a  {comparison.a}"), Text(f"b  {comparison.b}")]
+    return to_text(Group(*heading, table, *(Text(t) for t in _footer(comparison))), width)
+
+
+def _markdown(comparison: Comparison) -> str:
+    def line(texts: Sequence[str]) -> str:
+        return "| " + " | ".join(escape_markdown(text) for text in texts) + " |"
+
+    lines = [f"- a: {escape_markdown(comparison.a)}", f"- b: {escape_markdown(comparison.b)}", ""]
+    lines += [line(HEADER), "|:---|" + "---:|" * (len(HEADER) - 2) + ":---|"]
+    lines += [line(cells) for cells in _cells(comparison)]
+    return "\n".join([*lines, "", *map(escape_markdown, _footer(comparison))]) + "\n"
