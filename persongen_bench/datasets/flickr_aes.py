@@ -93,7 +93,7 @@ class FlickrAes:
 
 def _existing(root: Path | None, ratings_file: str) -> Path:
     if root is None:
-        raise DataError("dataset flickr-aes: no data folder named", fix=INSTRUCTIONS)
+        raise DataError("dataset flickr-aes: no data folder named (--data ROOT)", fix=INSTRUCTIONS)
     if not (root / ratings_file).is_file():
         raise DataError(f"{root}: no file {ratings_file}", fix=INSTRUCTIONS)
     if not (root / IMAGES).is_dir():

@@ -77,7 +77,7 @@ def _existing(root: Path | None) -> Path:
     if root is None:
         raise DataError(
             "dataset folder: no data folder named",
-            fix="Name the folder that holds items.csv and its images (--data-root FOLDER).",
+            fix="Name the folder that holds items.csv and its images (--data FOLDER).",
         )
     if not root.is_dir():
         raise DataError(f"{root}: no such folder", fix="Name the folder that holds items.csv.")
@@ -116,7 +116,7 @@ def _log(
         raise DataError(
             f"{root}: no interactions.csv or interactions.parquet",
             fix="Add one with the columns user_id, item_id and rating, or simulate people over "
-            "the labels of the items with the option pseudo_users=200.",
+            "the labels of the items with --data-option pseudo_users=200.",
         )
     return _read_log(path, catalog, config.like_threshold), None
 
