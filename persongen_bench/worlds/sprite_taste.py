@@ -91,7 +91,7 @@ def _templates() -> _Templates:
         parts.append(np.unique(flat, axis=0))
     masks = np.concatenate(parts)
     centres = np.rint(_centroids(masks)).astype(np.int64)
-    pixels = _windows(masks, centres).reshape(len(masks), -1).astype(np.float32)
+    pixels = _windows(masks, centres).reshape(-1, _WINDOW**2).astype(np.float32)
     labels = np.repeat(np.arange(len(parts)), [len(p) for p in parts])
     return _Templates(pixels, pixels.sum(axis=1), labels)
 
@@ -131,7 +131,7 @@ def _nearest(masks: UInt8[np.ndarray, "n 64 64"]) -> tuple[np.ndarray, np.ndarra
     for rows in (low, high):
         for columns in (low, high):
             centres = np.stack([rows[:, 0], columns[:, 1]], axis=1).astype(np.int64)
-            flat = _windows(masks, centres).reshape(len(masks), -1).astype(np.float32)
+            flat = _windows(masks, centres).reshape(-1, _WINDOW**2).astype(np.float32)
             np.maximum(common, flat @ templates.pixels.T, out=common)
     iou = common / (area[:, None] + templates.area - common)
     best = iou.argmax(axis=1)

@@ -62,7 +62,7 @@ class SpritesStack:
 
 
 class SpriteEncoder:
-    """Sprites to standardised posterior means; implements `ImageEncoder`."""
+    """Sprites to scaled posterior means; implements `ImageEncoder`."""
 
     embedding_size: ClassVar[int] = EMBEDDING_SIZE
 
@@ -71,7 +71,7 @@ class SpriteEncoder:
         self.signature = f"sprites-vae-encoder|in:u8|resize:{SIZE}-bicubic|weights:sha256:{sha256}"
 
     def encode(self, images: Sequence[Image]) -> Embeddings:
-        """uint8 RGB ``(3, h, w)`` each => float32 ``(n, 32)``, about unit variance per column."""
+        """uint8 RGB ``(3, h, w)`` each => float32 ``(n, 32)``, of unit variance or less."""
         return map_rows(self._block, imaging.stack_square(images, SIZE), BLOCK)
 
     def _block(self, pixels: UInt8[np.ndarray, "n 3 64 64"]) -> Float[np.ndarray, "n 32"]:

@@ -84,8 +84,8 @@ class Losses:
 class SpriteVae(nn.Module):
     """Gaussian posterior, standard normal prior, Bernoulli pixels.
 
-    ``scale`` holds, per latent dimension, the mean and the standard deviation of the posterior
-    means over the training sprites. The public embedding is the standardised mean.
+    ``scale`` holds, per latent dimension, the mean and the standard deviation (at least 0.25) of
+    the posterior means over the training sprites. The public embedding is the mean so scaled.
     """
 
     scale: Tensor

@@ -18,7 +18,7 @@ N_SPRITES = 2_000
 N_NEIGHBOURS = 8_000
 """Training sprites among which the nearest neighbour is sought."""
 NOISE = (0.1, 0.2, 0.3)
-"""Standard deviations of the noise on embeddings (whose columns have unit variance)."""
+"""Standard deviations of the noise on embeddings (whose columns have unit variance or less)."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ def _sprites(model: SpriteVae, images: UInt8[np.ndarray, "n 3 64 64"]) -> _Sprit
 
 def _right(seen: Reading, truth: Reading) -> Bool[np.ndarray, " n"]:
     """Whether a clear sprite of the true shape and colour is seen."""
-    return seen.clear & (seen.shape == truth.shape) & (seen.colour == truth.colour)
+    return np.asarray(seen.clear & (seen.shape == truth.shape) & (seen.colour == truth.colour))
 
 
 def _reconstruction(model: SpriteVae, held_out: _Sprites) -> dict[str, float]:

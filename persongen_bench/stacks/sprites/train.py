@@ -32,6 +32,9 @@ HELD_OUT = 0.1
 """Share of the sprites that no training step sees, the same ones for every seed."""
 _SPLIT_SEED = 737_280
 _SCALE_SAMPLE = 20_000
+_SCALE_FLOOR = 0.25
+"""Least standard deviation to divide by. Some dimensions carry next to nothing (the divergence
+switched them off); at unit variance their remains would only blur cosine neighbours."""
 
 
 class TrainConfig(Config):
@@ -39,7 +42,7 @@ class TrainConfig(Config):
 
     seed: int = Field(default=0, ge=0)
     """Seed of the initial weights, the batches and the noise."""
-    steps: int = Field(default=20_000, ge=1)
+    steps: int = Field(default=12_000, ge=1)
     """Optimiser steps."""
     batch_size: int = Field(default=32, ge=1)
     """Images per step."""
@@ -172,7 +175,7 @@ def _standardise(model: SpriteVae, images: UInt8[np.ndarray, "n 3 64 64"]) -> No
     """Store mean and standard deviation of the posterior means of ``images``."""
     parts = torch.split(torch.from_numpy(images), 500)
     means = torch.cat([model.posterior(part.float() / 255)[0] for part in parts])
-    model.scale.copy_(torch.stack([means.mean(0), means.std(0).clamp_min(1e-3)]))
+    model.scale.copy_(torch.stack([means.mean(0), means.std(0).clamp_min(_SCALE_FLOOR)]))
 
 
 def _half(model: SpriteVae) -> dict[str, Float[Tensor, ...]]:
