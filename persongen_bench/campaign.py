@@ -8,6 +8,7 @@ from pathlib import Path
 
 from persongen_bench.generate import Execution
 from persongen_bench.leaderboards.boards import Board, board_for
+from persongen_bench.leaderboards.gallery import draw_contact_sheet
 from persongen_bench.prepare import MethodChoice, Options, Protocol, World, WorldRef, load_world
 from persongen_bench.run import DEFAULT_THREADS, Job, run
 from persongen_bench.store import RunResults
@@ -98,4 +99,6 @@ def execute(plan: Plan, execution: Execution) -> Iterator[RunResults]:
     for choice, anchor in todo:
         for seed in plan.seeds:
             job = Job(world, plan.protocol(), choice, seed, anchor, plan.threads)
-            yield run(job, plan.runs, execution)
+            results = run(job, plan.runs, execution)
+            draw_contact_sheet(results, world)
+            yield results

@@ -1,0 +1,49 @@
+"""The contact sheet of a run: what its users liked above, what was made for them below."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from persongen_bench.leaderboards.boards import get_board
+from persongen_bench.leaderboards.pictures import UserStrip, contact_sheet
+from persongen_bench.prepare import World
+from persongen_bench.store import RunDirectory, RunResults
+from persongen_bench.types import Image
+
+CONTACT_SHEET = "contact_sheet.png"
+N_COLUMNS = 10
+N_USERS = 12
+
+
+def draw_contact_sheet(results: RunResults, world: World) -> Path:
+    """Write the contact sheet into the run directory, unless it is up to date."""
+    path = results.path / CONTACT_SHEET
+    made = results.path / "summary.json"
+    if path.exists() and path.stat().st_mtime >= made.stat().st_mtime:
+        return path
+    users = list(world.test.users)
+    headline = get_board(results.config.board).headline
+    scores = results.scores[results.scores["metric"] == headline].set_index("user_id")["value"]
+    strips = [
+        UserStrip(user, _liked(world, user), _made(results, user), float(scores.get(user, "nan")))
+        for user in users[:N_USERS]
+    ]
+    contact_sheet(
+        strips, path, title=results.config.method.label, headline=headline, n_users=len(users)
+    )
+    return path
+
+
+def _liked(world: World, user: str) -> list[Image]:
+    likes = world.train.liked_items.get(user, ())[-N_COLUMNS:]
+    return world.train.catalog.images(likes)
+
+
+def _made(results: RunResults, user: str) -> list[Image | None]:
+    """The first images made for a user; None for those that were not delivered."""
+    run = RunDirectory(results.path, results.config)
+    rows = results.samples[results.samples["user_id"] == user].head(N_COLUMNS)
+    return [
+        run.read_image(str(row.sample_id), str(row.pixel_hash)) if row.state == "ok" else None
+        for row in rows.itertuples()
+    ]

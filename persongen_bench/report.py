@@ -1,0 +1,159 @@
+"""What the commands do with runs once they are made: print, rank, draw, score again."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+from rich.markup import escape
+
+from persongen_bench.assets import write_atomic
+from persongen_bench.campaign import Plan
+from persongen_bench.errors import ConfigError
+from persongen_bench.external import Delivery, ingest
+from persongen_bench.generate import Execution, fixed_threads
+from persongen_bench.leaderboards import compare as comparing
+from persongen_bench.leaderboards import pictures
+from persongen_bench.leaderboards.boards import get_board
+from persongen_bench.leaderboards.gallery import CONTACT_SHEET, draw_contact_sheet
+from persongen_bench.leaderboards.ranking import collect
+from persongen_bench.leaderboards.render import FORMATS, RenderOptions, render
+from persongen_bench.leaderboards.standings import Standings
+from persongen_bench.prepare import Options, load_world
+from persongen_bench.run import advance, reopen, rescore
+from persongen_bench.run import resume as resume_run
+from persongen_bench.store import RunDirectory, RunResults
+
+NARROW = 120
+"""Characters per line where the output is not a terminal."""
+
+
+def _width() -> int:
+    return Console().width if sys.stdout.isatty() else NARROW
+
+
+def after_run(made: Sequence[RunResults], runs: Path, board: str) -> None:
+    """The leaderboard of the folder, then where the pictures lie."""
+    sys.stdout.write(render(collect(runs, board), "table", RenderOptions(width=_width())))
+    console = Console(highlight=False, soft_wrap=True)
+    for results in made:
+        _warn_of_failures(console, results)
+    console.print(f"\npictures  {escape(str(made[0].path / CONTACT_SHEET))}")
+    for results in made[1:]:
+        if not results.config.method.anchor and (results.path / CONTACT_SHEET).exists():
+            console.print(f"          {escape(str(results.path / CONTACT_SHEET))}")
+
+
+def _warn_of_failures(console: Console, results: RunResults) -> None:
+    summary = results.summary
+    if summary.n_ok < summary.n_expected:
+        reasons = results.samples.loc[results.samples["reason"] != "", "reason"].value_counts()
+        example = f": {reasons.index[0]}" if len(reasons) else ""
+        console.print(
+            f"{escape(results.config.method.label)}: {summary.n_expected - summary.n_ok} of "
+            f"{summary.n_expected} images were not delivered{escape(example)}"
+        )
+
+
+def print_run(results: RunResults) -> None:
+    """One run: its numbers with their intervals."""
+    console = Console(highlight=False, soft_wrap=True)
+    summary = results.summary
+    console.print(f"{escape(str(results.path))}: {summary.n_ok} of {summary.n_expected} images ok")
+    for name, metric in summary.metrics.items():
+        if metric.mean is not None:
+            bounds = f"  [{metric.low:.4f}, {metric.high:.4f}]" if metric.low is not None else ""
+            console.print(f"{name:<20} {metric.mean:.4f}{escape(bounds)}")
+    for name, test in summary.tests.items():
+        console.print(f"{name:<20} p = {test.p_value:.4f}")
+    _warn_of_failures(console, results)
+
+
+def resume(path: Path, root: Path | None, execution: Execution, *, rebuild: bool) -> RunResults:
+    """Continue a run and draw its picture."""
+    directory, world = reopen(path, root, execution)
+    results = resume_run(directory, world, execution, rebuild=rebuild)
+    draw_contact_sheet(results, world)
+    return results
+
+
+def score_again(path: Path, root: Path | None, execution: Execution) -> RunResults:
+    """Score the images of a run by the board's present metrics; generates nothing."""
+    directory, world = reopen(path, root, execution)
+    directory.score_by(get_board(directory.config.board).metrics)
+    with directory.lock(), fixed_threads(directory.config.threads):
+        rescore(directory, world, execution)
+    draw_contact_sheet(directory.results(), world)
+    return directory.results()
+
+
+@dataclass(frozen=True)
+class Submission:
+    """Images made elsewhere, and the data they were made for."""
+
+    folder: Path
+    dataset: str
+    root: Path | None
+    options: Options
+    label: str | None
+    seed: int
+
+
+def score_external(submission: Submission, runs: Path, execution: Execution) -> RunResults:
+    """Enter a folder with a manifest as a run and score it."""
+    plan = Plan(
+        methods=(),
+        dataset=submission.dataset,
+        runs=runs,
+        data_options=submission.options,
+        root=submission.root,
+    )
+    world = load_world(plan.world_ref(), execution.progress)
+    label = submission.label or submission.folder.resolve().name
+    delivery = Delivery(submission.folder, label, submission.seed)
+    directory: RunDirectory = ingest(delivery, world, plan.protocol(), runs, execution.progress)
+    results = advance(directory, world, execution)
+    draw_contact_sheet(results, world)
+    return results
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """Which plots a leaderboard should draw, and where."""
+
+    precision_recall: Path | None = None
+    forest: Path | None = None
+
+
+def leaderboard(
+    runs: Path, board: str | None, form: str, output: Path | None, plots: Pictures
+) -> None:
+    """Print or write the standings, and draw the plots asked for."""
+    if form not in FORMATS:
+        raise ConfigError(f"no format is called {form!r}", fix=f"Use {', '.join(FORMATS)}.")
+    tables = collect(runs, board)
+    text = render(tables, form, RenderOptions(width=_width()))
+    if output is None:
+        sys.stdout.write(text)
+    else:
+        write_atomic(output, text.encode())
+    for path, draw in (
+        (plots.precision_recall, pictures.precision_recall_plot),
+        (plots.forest, pictures.forest_plot),
+    ):
+        if path is not None:
+            draw(only_table(tables), path)
+
+
+def only_table(tables: Sequence[Standings]) -> Standings:
+    """The table with most rows: what a picture is drawn of."""
+    return max(tables, key=lambda table: len(table.rows))
+
+
+def compare(first: Path, second: Path, form: str) -> None:
+    """Print paired differences of two runs."""
+    runs = [RunDirectory.open(path).results() for path in (first, second)]
+    sys.stdout.write(comparing.render(comparing.compare(*runs), form, _width()))
