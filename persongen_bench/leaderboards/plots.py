@@ -1,0 +1,249 @@
+"""Figures of a table, ready for a paper: precision against recall, and differences to the best."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from persongen_bench.errors import ConfigError
+from persongen_bench.leaderboards.boards import Column
+from persongen_bench.leaderboards.figures import figure_at, plain
+from persongen_bench.leaderboards.standings import Cell, Row, Standings
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+_COLOURS = ("#0b5cad", "#c2410c", "#15803d", "#7e22ce", "#a16207", "#0e7490", "#be185d", "#4d7c0f")
+_MARKERS = ("o", "s", "D", "^", "v", "P", "X", "h")
+_GREY = "#7a8490"
+_FOREST_KEY = "filled: told apart (Holm, 0.05); hollow: a tie; diamonds: anchors, not tested"
+_REPORTED = " (reported)"
+_SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+_OPTIONS = re.compile(r"[^\[\]]+\[(?P<options>[^\[\]]+)\]")
+_NUMBER = re.compile(r"-?\d+(\.\d+)?(e[+-]?\d+)?")
+
+
+@dataclass(frozen=True)
+class Point:
+    """One method in the plane; ``setting`` is its value within a sweep."""
+
+    row: Row
+    setting: float | None = None
+
+
+def families(rows: Sequence[Row]) -> dict[str, list[Point]]:
+    """Rows by family: ``rebeca[guidance_scale=1]``, ``...=3`` form one, in order of the value.
+
+    Labels that differ in the value of a single numeric option belong together; where several
+    options would do, the one that gathers most rows. A family of one is no sweep.
+    """
+    settings = {row.label: dict(_settings(row.label)) for row in rows}
+    sizes = Counter(family for found in settings.values() for family in found)
+    result: dict[str, list[Point]] = defaultdict(list)
+    for row in rows:
+        found = settings[row.label]
+        family = max(found, key=lambda name: sizes[name], default=row.label)
+        if sizes[family] > 1:
+            result[family].append(Point(row, found[family]))
+        else:
+            result[row.label].append(Point(row))
+    return {
+        name: sorted(points, key=lambda point: point.setting or 0.0)
+        for name, points in result.items()
+    }
+
+
+def _settings(label: str) -> Iterator[tuple[str, float]]:
+    """Families that a label may belong to, ``rebeca[guidance_scale]``, with its value in each."""
+    match = _OPTIONS.fullmatch(label)
+    options = match["options"].split(",") if match else []
+    for i, option in enumerate(options):
+        key, _, value = option.partition("=")
+        if _NUMBER.fullmatch(value):
+            others = [*options[:i], key, *options[i + 1 :]]
+            yield f"{label.partition('[')[0]}[{','.join(others)}]", float(value)
+
+
+def precision_recall_plot(standings: Standings, path: Path, k: int | None = None) -> None:
+    """Precision against recall with 95% intervals: sweeps as curves, anchors as grey marks.
+
+    Args:
+        standings: a table whose rows have ``precision@k`` and ``recall@k``.
+        path: a ``.png``, ``.pdf`` or ``.svg`` file to write.
+        k: which cut; None for the largest that the table has.
+
+    Raises:
+        ConfigError: if the table has no such metrics, or the file another ending.
+    """
+    precision, recall = _pair(standings, k)
+    columns = standings.board.column(recall), standings.board.column(precision)
+    with figure_at(path, (5.4, 4.2)) as figure:
+        axes = figure.add_subplot()
+        styles = iter(_styles())
+        for name, points in families(standings.methods).items():
+            _curve(axes, name, points, columns, next(styles))
+        for row, marker in zip(standings.anchors, _cycle(_MARKERS)):  # noqa: B905  # endless
+            _anchor(axes, row, columns, marker)
+        _reported(axes, standings, columns)
+        axes.set_xlabel(_axis(columns[0]))
+        axes.set_ylabel(_axis(columns[1]))
+        axes.margins(0.08)
+        entries = sorted(zip(*axes.get_legend_handles_labels(), strict=True), key=_legend_order)
+        handles, labels = zip(*entries, strict=True)
+        figure.legend(handles, labels, loc="outside right upper", fontsize=8, handlelength=1.4)
+
+
+def _legend_order(entry: tuple[object, str]) -> bool:
+    """Measured ones first, in table order; then what was only reported."""
+    return entry[1].endswith(_REPORTED)
+
+
+def _pair(standings: Standings, k: int | None) -> tuple[str, str]:
+    cuts = [int(m.partition("@")[2]) for m in standings.metrics if m.startswith("precision@")]
+    both = [cut for cut in cuts if f"recall@{cut}" in standings.metrics]
+    chosen = k if k is not None else max(both, default=None)
+    if chosen not in both:
+        asked = "" if k is None else f" at {k}"
+        raise ConfigError(
+            f"board {standings.board.name} has no precision and recall{asked} in this table",
+            fix=f"It has {', '.join(standings.metrics)}.",
+        )
+    return f"precision@{chosen}", f"recall@{chosen}"
+
+
+def _axis(column: Column) -> str:
+    power = str(column.exponent).translate(_SUPERSCRIPT)
+    return f"{column.metric} (×10{power})" if column.exponent else column.metric  # noqa: RUF001
+
+
+def _cycle(values: Sequence[str]) -> Iterator[str]:
+    while True:
+        yield from values
+
+
+def _styles() -> Iterator[tuple[str, str]]:
+    """Colours and markers that stay apart in print: every pair is used before one repeats."""
+    for shift in range(len(_MARKERS)):
+        for i, colour in enumerate(_COLOURS):
+            yield colour, _MARKERS[(i + shift) % len(_MARKERS)]
+
+
+def _scaled(cell: Cell, column: Column) -> tuple[float, tuple[float, float]] | None:
+    """The mean and the distances to its bounds, in printed units."""
+    if cell.mean is None:
+        return None
+    unit = 10.0**column.exponent
+    low = cell.mean if cell.low is None else cell.low
+    high = cell.mean if cell.high is None else cell.high
+    return cell.mean / unit, ((cell.mean - low) / unit, (high - cell.mean) / unit)
+
+
+def _curve(
+    axes: Axes,
+    name: str,
+    points: Sequence[Point],
+    columns: tuple[Column, Column],
+    style: tuple[str, str],
+) -> None:
+    colour, marker = style
+    drawn = [(p, _at(p.row, columns)) for p in points]
+    known = [(p, at) for p, at in drawn if at is not None]
+    if not known:
+        return
+    xs, ys = zip(*[(x[0], y[0]) for _, (x, y) in known], strict=True)
+    x_errors = list(zip(*[x[1] for _, (x, _) in known], strict=True))
+    y_errors = list(zip(*[y[1] for _, (_, y) in known], strict=True))
+    axes.errorbar(
+        xs, ys, xerr=x_errors, yerr=y_errors, fmt=f"{marker}-", color=colour, ecolor=colour,
+        elinewidth=0.8, linewidth=1.2, markersize=5, label=plain(name), zorder=3,
+    )  # fmt: skip
+    for point, (x, y) in known:
+        if point.setting is not None:
+            axes.annotate(
+                f"{point.setting:g}", (x[0], y[0]), xytext=(5, 5), textcoords="offset points",
+                fontsize=8, color=colour,
+            )  # fmt: skip
+
+
+def _at(
+    row: Row, columns: tuple[Column, Column]
+) -> tuple[tuple[float, tuple[float, float]], tuple[float, tuple[float, float]]] | None:
+    x, y = (_scaled(row.cells[c.metric], c) for c in columns)
+    return None if x is None or y is None else (x, y)
+
+
+def _anchor(axes: Axes, row: Row, columns: tuple[Column, Column], marker: str) -> None:
+    at = _at(row, columns)
+    if at is None:
+        return
+    (x, x_error), (y, y_error) = at
+    axes.errorbar(
+        [x], [y], xerr=[[e] for e in x_error], yerr=[[e] for e in y_error], fmt=marker,
+        color=_GREY, markerfacecolor="white", elinewidth=0.7, markersize=5,
+        label=plain(f"{row.label} (anchor)"), zorder=2,
+    )  # fmt: skip
+
+
+def _reported(axes: Axes, standings: Standings, columns: tuple[Column, Column]) -> None:
+    markers = _cycle(("*", "p", "8", "d"))
+    for row in standings.reported.rows if standings.reported else ():
+        if all(c.metric in row.metrics for c in columns):
+            x, y = (row.metrics[c.metric] / 10.0**c.exponent for c in columns)
+            label = plain(f"{row.method}{_REPORTED}")
+            axes.plot(
+                [x], [y], next(markers), color="#1b1f24", markerfacecolor="white", markersize=8,
+                label=label, zorder=2,
+            )  # fmt: skip
+
+
+def forest_plot(standings: Standings, path: Path) -> None:
+    """Paired differences to the first-ranked method on the headline, with 95% intervals.
+
+    Filled: significant after Holm's adjustment; hollow: a tie; grey: anchors (not tested).
+
+    Raises:
+        ConfigError: if the table has fewer than two rows or no method, or the file another ending.
+    """
+    rows = [row for row in standings.rows if row.versus_first is not None]
+    if not rows:
+        raise ConfigError(
+            f"board {standings.board.name}: no two methods to compare in this table",
+            fix="Run another method on the same data.",
+        )
+    column = standings.board.column(standings.board.headline)
+    unit = 10.0**column.exponent
+    with figure_at(path, (6.2, 1.3 + 0.3 * len(rows))) as figure:
+        axes = figure.add_subplot()
+        for y, row in enumerate(rows):
+            _difference(axes, row, -y, unit)
+        axes.axvline(0, color="#1b1f24", linewidth=0.9, zorder=1)
+        axes.set_yticks([-y for y in range(len(rows))], [_named(row) for row in rows])
+        axes.tick_params(axis="y", length=0, labelcolor="#1b1f24")
+        axes.grid(visible=False, axis="y")
+        axes.set_ylim(-len(rows) + 0.4, 0.6)
+        first, users = standings.methods[0].label, standings.n_ranked_users
+        said = f"{_axis(column)}: difference to {first}, paired over {users} users"
+        axes.set_xlabel(f"{said}\n{_FOREST_KEY}")
+
+
+def _named(row: Row) -> str:
+    return f"{row.label} (anchor)" if row.anchor else row.label
+
+
+def _difference(axes: Axes, row: Row, y: float, unit: float) -> None:
+    gap = row.versus_first
+    if gap is None or gap.mean is None:
+        return
+    low = gap.mean if gap.low is None else gap.low
+    high = gap.mean if gap.high is None else gap.high
+    told_apart = gap.p_holm is not None and gap.p_holm <= 0.05
+    colour = _GREY if row.anchor else _COLOURS[0]
+    axes.errorbar(
+        [gap.mean / unit], [y], xerr=[[(gap.mean - low) / unit], [(high - gap.mean) / unit]],
+        fmt="D" if row.anchor else "o", color=colour, elinewidth=1.4, markersize=5, capsize=2.5,
+        markerfacecolor=colour if told_apart else "white", zorder=3,
+    )  # fmt: skip
