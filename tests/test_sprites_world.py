@@ -63,7 +63,7 @@ def test_factor_outside_the_grid_is_refused(row):
 
 @pytest.mark.parametrize("index", [-1, 737_280])
 def test_index_outside_the_grid_is_refused(index):
-    with pytest.raises(DataError, match="expected 0..737279"):
+    with pytest.raises(DataError, match=r"expected 0\.\.737279"):
         sprites.to_factors(np.array([0, index]))
 
 
@@ -193,10 +193,32 @@ def test_reader_survives_ragged_edges():
     assert (seen.shape == factors[:, 1]).mean() > 0.99
 
 
+def draw_anywhere(shape, scale, rng):
+    """One mask with a continuous angle and a centre within half a pixel of (31.5, 31.5)."""
+    axis = (np.arange(512) + 0.5) / 8 - 32
+    dx, dy, angle = rng.random() - 0.5, rng.random() - 0.5, rng.random() * 2 * np.pi
+    x, y = np.meshgrid((axis - dx) / scale, -(axis - dy) / scale)
+    cos, sin = np.cos(angle), np.sin(angle)
+    inside = sprites._inside(shape, cos * x + sin * y, cos * y - sin * x)
+    return (inside.reshape(64, 8, 64, 8).sum(axis=(1, 3)) >= 32).astype(np.uint8)
+
+
+@pytest.mark.parametrize("scale", range(1, 6))
+def test_sprites_between_the_grid_points_are_clear(scale):
+    # A generated sprite has any angle and any fraction of a pixel. Measured over 60 draws each:
+    # at least 0.87 at scale 0.6 (and more at larger ones), never the wrong shape.
+    rng = np.random.default_rng(scale)
+    for index, shape in enumerate(sprites.SHAPES):
+        masks = np.stack([draw_anywhere(shape, sprites.SCALES[scale], rng) for _ in range(30)])
+        seen = read(list(sprites.colourise(masks, ["blue"] * 30)))
+        assert (seen.shape == index).all()
+        assert seen.clear.all()
+
+
 def spoiled(kind):
     """100 pictures that are no clear sprite."""
     images, factors, _ = draw(200, seed=4)
-    first, second = images[:100], images[100:]
+    first = images[:100]
     rng = np.random.default_rng(5)
     if kind == "blank":
         return np.zeros_like(first)

@@ -1,7 +1,7 @@
 """Reads sprites out of the published dSprites archive without unpacking it into memory.
 
 The archive's ``imgs`` (737,280 x 64 x 64, uint8 in {0, 1}) takes 3 GB unpacked, so it is streamed
-once, up to the last sprite that is wanted. ``metadata`` is a pickle and is never read.
+once and only the sprites that are wanted are kept, one bit per pixel. ``metadata`` is a pickle and is never read.
 """
 
 from __future__ import annotations
@@ -76,8 +76,9 @@ class PublishedFile:
 
     def _fetch(self, index: list[int]) -> None:
         rows = np.searchsorted(self.index, index)
-        for i, mask in zip(index, _stream(self.path, rows), strict=True):
-            self._packed[i] = np.packbits(mask).tobytes()
+        masks = _stream(self.path, rows)
+        found = {i: np.packbits(m).tobytes() for i, m in zip(index, masks, strict=True)}
+        self._packed.update(found)
 
 
 @contextmanager
@@ -163,18 +164,21 @@ def _flat_index(path: Path, classes: np.ndarray) -> Int[np.ndarray, " n"]:
 
 
 def _stream(path: Path, rows: Int[np.ndarray, " k"]) -> Iterator[UInt8[np.ndarray, "64 64"]]:
-    """The images of ascending ``rows``, in one pass over the compressed data."""
+    """The images of ascending ``rows``, in one pass over the compressed data.
+
+    The pass goes to the end, where the archive's check sum of all pixels is compared.
+    """
     if not len(rows):
         return
     with _archive(path) as archive, archive.open("imgs.npy") as stream:
         _header(stream)
-        for start in range(0, int(rows[-1]) + 1, _CHUNK):
-            data = np.frombuffer(stream.read(_CHUNK * _MASK), dtype=np.uint8)
-            wanted = rows[(rows >= start) & (rows < start + _CHUNK)] - start
-            if len(wanted) and len(data) < (int(wanted[-1]) + 1) * _MASK:
-                raise DataError(f"{path}: imgs ends at row {start + len(data) // _MASK}", fix=_FIX)
-            for row in wanted:
+        start = 0
+        while len(data := np.frombuffer(stream.read(_CHUNK * _MASK), dtype=np.uint8)):
+            for row in rows[(rows >= start) & (rows < start + len(data) // _MASK)] - start:
                 yield _binary(path, start + row, data[row * _MASK : (row + 1) * _MASK])
+            start += len(data) // _MASK
+    if rows[-1] >= start:
+        raise DataError(f"{path}: imgs ends at row {start}", fix=_FIX)
 
 
 def _binary(path: Path, row: int, mask: UInt8[np.ndarray, " p"]) -> UInt8[np.ndarray, "64 64"]:
