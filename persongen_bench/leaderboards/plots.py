@@ -227,7 +227,8 @@ def forest_plot(standings: Standings, path: Path) -> None:
         axes.set_ylim(-len(rows) + 0.4, 0.6)
         first, users = standings.methods[0].label, standings.n_ranked_users
         said = f"{_axis(column)}: difference to {first}, paired over {users} users"
-        axes.set_xlabel(f"{said}\n{_FOREST_KEY}")
+        axes.set_xlabel(said, loc="right")
+        figure.supxlabel(_FOREST_KEY, x=0.99, ha="right", fontsize=7.5, color=_GREY)
 
 
 def _named(row: Row) -> str:
