@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from persongen_bench.assets import write_atomic
+from persongen_bench.audits import leaks
 from persongen_bench.campaign import Plan
 from persongen_bench.errors import ConfigError
 from persongen_bench.external import Delivery, ingest
@@ -41,6 +43,8 @@ def after_run(made: Sequence[RunResults], runs: Path, board: str) -> None:
     console = Console(highlight=False, soft_wrap=True)
     for results in made:
         _warn_of_failures(console, results)
+    for leak in leaks(json.loads((made[0].path / "provenance.json").read_text())["split audit"]):
+        console.print(f"split audit: {escape(leak)}")
     console.print(f"\npictures  {escape(str(made[0].path / CONTACT_SHEET))}")
     for results in made[1:]:
         if not results.config.method.anchor and (results.path / CONTACT_SHEET).exists():

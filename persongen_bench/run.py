@@ -14,6 +14,7 @@ from filelock import FileLock
 
 from persongen_bench import prepare, provenance, registry
 from persongen_bench.assets import cache_root, folder_atomic, write_atomic
+from persongen_bench.audits import audited
 from persongen_bench.errors import PgbenchError, RunError
 from persongen_bench.generate import Execution, fixed_threads, generate, peak_memory_mb
 from persongen_bench.prepare import MethodChoice, Protocol, World
@@ -178,7 +179,11 @@ def _store_fit(method: Method, folder: Path, seconds: float, n_users: int) -> No
 def rescore(directory: RunDirectory, world: World, execution: Execution) -> None:
     """Score the recorded images and export; never generates."""
     summary, scores = score(Evaluation(directory, world, execution.progress))
-    log = {"scored": provenance.collect(), "run_id": directory.config.run_id}
+    log = {
+        "run_id": directory.config.run_id,
+        "scored": provenance.collect(),
+        "split audit": audited(world, execution.progress),
+    }
     write_atomic(directory.path / "provenance.json", json.dumps(log, indent=1).encode())
     directory.export(summary, scores, cost(directory))
 

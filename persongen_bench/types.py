@@ -208,9 +208,15 @@ class View:
 
     @cached_property
     def liked_items(self) -> dict[str, tuple[str, ...]]:
-        """Per user the liked item ids, oldest first (row order where there is no time)."""
+        """Per user the liked item ids, oldest first.
+
+        Where there is no time, the order is that of a hash of the item ids: the tail of the list,
+        which becomes a history, is then a random sample, whatever the order of the rows.
+        """
         liked = self.interactions[self.interactions["liked"].astype(bool)]
-        liked = liked.sort_values("timestamp", kind="stable", na_position="first")
+        shuffled = pd.util.hash_array(liked["item_id"].to_numpy(dtype=object))
+        order = np.lexsort((shuffled, liked["timestamp"].fillna(-np.inf).to_numpy(dtype=float)))
+        liked = liked.iloc[order]
         groups = liked.groupby("user_id", sort=True)["item_id"]
         found = {str(user): tuple(items) for user, items in groups}
         return {user: found.get(user, ()) for user in self.users}
