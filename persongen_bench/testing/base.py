@@ -38,6 +38,10 @@ class Contract:
             names.update(dict.fromkeys(n for n in vars(owner) if n.startswith("test_")))
         return list(names)
 
+    def applies(self, check: str) -> bool:  # noqa: ARG002  # contracts override it
+        """Whether a check binds this subject; one that does not passes without looking."""
+        return True
+
     def once(self, key: str, make: Callable[[], T]) -> T:
         """Make something expensive once per contract class and subject, not once per check."""
         kept = self._kept.setdefault(type(self), {})

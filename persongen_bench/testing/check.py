@@ -118,6 +118,8 @@ def check(
         vars(contract)["root"] = root
     results = []
     for test in contract.checks():
+        if not contract.applies(test):
+            continue
         results.append(_run(contract, test))
         echo(str(results[-1]))
     report = CheckReport(kind, name, tuple(results))

@@ -1,4 +1,4 @@
-"""A stack without weights: pictures to sixteen moments, and back to a shaded colour."""
+"""A stack without weights: pictures to thirty-two moments, and back to a shaded colour."""
 
 from __future__ import annotations
 
@@ -24,19 +24,19 @@ def gradient(colour: np.ndarray, slope_x: np.ndarray, slope_y: np.ndarray) -> Im
 
 
 class MomentEncoder:
-    """Mean colour, two slopes per channel, deviations and quadrant brightness, each on [-1, 1].
+    """Mean colour, two slopes per channel, deviations and brightness by region, on [-1, 1].
 
     Each image is encoded on its own, so the batch cannot matter.
     """
 
-    embedding_size = 16
+    embedding_size = 32
 
     def __init__(self, signature: str, weights: np.ndarray) -> None:
         self.signature = signature
         self._weights = weights
 
     def encode(self, images: Sequence[Image]) -> Embeddings:
-        """``n`` images => float32 ``(n, 16)``."""
+        """``n`` images => float32 ``(n, 32)``."""
         rows = [moments(image) * self._weights for image in images]
         return np.array(rows, dtype=np.float32).reshape(len(images), self.embedding_size)
 
@@ -47,7 +47,7 @@ class GradientDecoder:
     signature = "toy-gradient|impl:1"
 
     def decode(self, embeddings: Embeddings, seeds: Sequence[int]) -> list[Image]:
-        """``(n, 16)`` and n seeds => n images ``(3, 16, 16)``."""
+        """``(n, 32)`` and n seeds => n images ``(3, 16, 16)``."""
         if len(embeddings) != len(seeds):
             raise ValueError(f"{len(embeddings)} embeddings but {len(seeds)} seeds")
         return [_decode(row, seed) for row, seed in zip(embeddings, seeds, strict=True)]
@@ -60,8 +60,8 @@ class ToyStack:
     signature = "toy|impl:1"
 
     def __init__(self) -> None:
-        even = np.ones(16)
-        judge = np.repeat([1.0, 0.5, 0.25, 0.5], [3, 6, 3, 4])
+        even = np.ones(32)
+        judge = np.repeat([1.0, 0.5, 0.25, 0.5], [3, 6, 3, 20])
         self._roles: dict[str, Any] = {
             "image_encoder": MomentEncoder("toy-moments|impl:1", even),
             "judge_encoder": MomentEncoder("toy-judge|impl:1", judge),
@@ -83,17 +83,19 @@ class ToyStack:
 
 
 def moments(image: Image) -> np.ndarray:
-    """float64 ``(16,)``: mean (3), horizontal and vertical slope (6), deviation (3), quadrants (4).
+    """float64 ``(32,)``: means (3), slopes (6), deviations (3), brightness by region (4 + 16).
 
     The mean is mapped from [0, 1] to [-1, 1]; everything else is on the scale of [0, 1] pixels.
+    Regions are the quadrants and the cells of a 4 x 4 grid, each as a difference from the mean.
     """
     pixels = resize(check(image), SIZE).astype(np.float64) / 255.0
     mean = pixels.mean(axis=(1, 2))
     slope_x = (pixels * _LINE[None, None, :]).mean(axis=(1, 2)) / _POWER
     slope_y = (pixels * _LINE[None, :, None]).mean(axis=(1, 2)) / _POWER
-    grey = pixels.mean(axis=0).reshape(2, SIZE // 2, 2, SIZE // 2).mean(axis=(1, 3))
     deviation = pixels.std(axis=(1, 2))
-    return np.concatenate([2 * mean - 1, slope_x, slope_y, deviation, (grey - mean.mean()).ravel()])
+    grey = pixels.mean(axis=0) - mean.mean()
+    regions = [grey.reshape(n, SIZE // n, n, SIZE // n).mean(axis=(1, 3)).ravel() for n in (2, 4)]
+    return np.concatenate([2 * mean - 1, slope_x, slope_y, deviation, *regions])
 
 
 def _decode(row: np.ndarray, seed: int) -> Image:
