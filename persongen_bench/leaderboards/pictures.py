@@ -29,6 +29,16 @@ _INK, _SOFT, _LINE, _MAT, _PAPER = "#1b1f24", "#626b76", "#d5dae0", "#eef0f3", "
 
 
 @dataclass(frozen=True)
+class _Type:
+    size: int
+    bold: bool = False
+    fill: str = _INK
+
+
+_TITLE, _NAME, _BODY, _QUIET = _Type(24, True), _Type(17, True), _Type(15), _Type(15, fill=_SOFT)
+
+
+@dataclass(frozen=True)
 class UserStrip:
     """One user: images liked, images made (None where one was not delivered), and a score."""
 
@@ -83,8 +93,8 @@ def _subtitle(shown: Sequence[UserStrip], n_users: int, headline: str) -> str:
 
 def _heading(draw: ImageDraw.ImageDraw, title: str, subtitle: str, width: int) -> None:
     room = width - 2 * _MARGIN
-    _text(draw, (_MARGIN, 18), title, size=24, bold=True, room=room)
-    _text(draw, (_MARGIN, 50), subtitle, size=15, fill=_SOFT, room=room)
+    _text(draw, (_MARGIN, 18), title, _TITLE, room)
+    _text(draw, (_MARGIN, 50), subtitle, _QUIET, room)
 
 
 def _user(sheet: PilImage.Image, strip: UserStrip, top: int, cell: int, headline: str) -> None:
@@ -93,17 +103,17 @@ def _user(sheet: PilImage.Image, strip: UserStrip, top: int, cell: int, headline
     draw.line((_MARGIN, line, sheet.width - _MARGIN, line), fill=_LINE)
     value = "undefined" if math.isnan(strip.score) else f"{strip.score:.3f}"
     room = _LABEL - 20
-    _text(draw, (_MARGIN, top + 8), strip.user, size=17, bold=True, room=room)
-    _text(draw, (_MARGIN, top + 34), f"{headline} {value}", size=15, room=room)
+    _text(draw, (_MARGIN, top + 8), strip.user, _NAME, room)
+    _text(draw, (_MARGIN, top + 34), f"{headline} {value}", _BODY, room)
     left = _MARGIN + _LABEL
     for row, (name, pictures) in enumerate(zip(_ROWS, (strip.liked, strip.made), strict=True)):
         y = top + row * (cell + _GAP)
         tag = y + cell // 2 + (18 if row == 0 else 0)
-        _text(draw, (_MARGIN, tag), name, size=15, fill=_SOFT, room=room)
+        _text(draw, (_MARGIN, tag), name, _QUIET, room)
         for column, picture in enumerate(pictures):
             _picture(sheet, picture, (left + column * (cell + _GAP), y), cell)
         if not pictures:
-            _text(draw, (left, y + cell // 2 - 9), f"no {name} images", size=15, fill=_SOFT)
+            _text(draw, (left, y + cell // 2 - 9), f"no {name} images", _QUIET)
 
 
 def _picture(sheet: PilImage.Image, image: Image | None, at: tuple[int, int], cell: int) -> None:
@@ -141,21 +151,14 @@ def _font(size: int, *, bold: bool) -> ImageFont.FreeTypeFont:
 
 
 def _text(
-    draw: ImageDraw.ImageDraw,
-    at: tuple[int, int],
-    text: str,
-    *,
-    size: int,
-    bold: bool = False,
-    fill: str = _INK,
-    room: int | None = None,
+    draw: ImageDraw.ImageDraw, at: tuple[int, int], text: str, style: _Type, room: int | None = None
 ) -> None:
     """One line; what does not fit into ``room`` pixels is cut out of the middle."""
-    font = _font(size, bold=bold)
+    font = _font(style.size, bold=style.bold)
     line = " ".join(text.split())
     if room is not None and font.getlength(line) > room:
         line = next(cut for cut in _shortened(line) if font.getlength(cut) <= room)
-    draw.text(at, line, font=font, fill=fill)
+    draw.text(at, line, font=font, fill=style.fill)
 
 
 def _shortened(line: str) -> Iterator[str]:

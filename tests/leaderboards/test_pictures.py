@@ -56,6 +56,13 @@ def test_every_image_is_drawn_at_its_full_size(tmp_path):
     assert count(pixels, BLUE) == 4 * 2 * 128 * 128
 
 
+def test_small_images_are_enlarged_without_blur(tmp_path):
+    checks = np.indices((64, 64)).sum(axis=0) % 2
+    image = np.where(checks, np.array(RED)[:, None, None], np.array(BLUE)[:, None, None])
+    pixels = draw(tmp_path, [UserStrip("u", [image.astype(np.uint8)], [], 0.5)])
+    assert count(pixels, RED) == count(pixels, BLUE) == 128 * 128 // 2  # no colour in between
+
+
 def test_liked_stand_above_generated(tmp_path):
     pixels = draw(tmp_path, strips(1))
     liked = np.argwhere((pixels == RED).all(axis=2))[:, 0]
