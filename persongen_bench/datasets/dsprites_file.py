@@ -1,7 +1,8 @@
 """Reads sprites out of the published dSprites archive without unpacking it into memory.
 
 The archive's ``imgs`` (737,280 x 64 x 64, uint8 in {0, 1}) takes 3 GB unpacked, so it is streamed
-once and only the sprites that are wanted are kept, one bit per pixel. ``metadata`` is a pickle and is never read.
+once and only the sprites that are wanted are kept, one bit per pixel. ``metadata`` is a pickle
+and is never read.
 """
 
 from __future__ import annotations

@@ -13,9 +13,9 @@ from persongen_bench.stacks.sprites.model import SpriteVae
 from persongen_bench.stacks.sprites.train import SpriteSplit, draw_batch
 from persongen_bench.worlds.sprite_taste import LEVEL, Reading, read
 
-N_SPRITES = 2_000
+N_SPRITES = 1_000
 """Held-out sprites per figure."""
-N_NEIGHBOURS = 8_000
+N_NEIGHBOURS = 5_000
 """Training sprites among which the nearest neighbour is sought."""
 NOISE = (0.1, 0.2, 0.3)
 """Standard deviations of the noise on embeddings (whose columns have unit variance or less)."""

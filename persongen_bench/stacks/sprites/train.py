@@ -22,7 +22,7 @@ from torch import Tensor
 
 from persongen_bench.protocols import Config, Progress, no_progress
 from persongen_bench.stacks.sprites.model import EMBEDDING_SIZE, SpriteVae
-from persongen_bench.stacks.sprites.weights import CARD, LOSSES, WEIGHTS, load
+from persongen_bench.stacks.sprites.weights import CARD, LOSSES, WEIGHTS, load, sha256
 from persongen_bench.worlds import sprites
 
 SHAPES = ("square", "heart")
@@ -107,7 +107,8 @@ def build(
     save_file(_half(model), folder / WEIGHTS)
     quality = measure(load(folder), split, progress)
     _write_json(folder / LOSSES, losses)
-    _write_json(folder / CARD, _card(config, split, losses[-1], quality))
+    card = _card(config, split, losses[-1], quality)
+    _write_json(folder / CARD, card | {"weights_sha256": sha256(folder)})
     return folder
 
 
