@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import importlib.util
+from importlib.machinery import PathFinder
 from pathlib import Path
 
 from persongen_bench.registry import Entry
@@ -25,11 +26,14 @@ def summary(entry: Entry) -> str:
 
 
 def _tree(module: str) -> ast.Module | None:
-    """Syntax tree of a module's file; finding it imports at most its parent packages."""
-    try:
-        spec = importlib.util.find_spec(module)
-    except ModuleNotFoundError:
-        return None
+    """Syntax tree of a module's file, found without importing it or its parent packages."""
+    top, *names = module.split(".")
+    spec = importlib.util.find_spec(top)
+    for name in names:
+        if spec is None:
+            break
+        full = f"{spec.name}.{name}"
+        spec = PathFinder.find_spec(full, spec.submodule_search_locations)
     if spec is None or spec.origin is None:
         return None
     return ast.parse(Path(spec.origin).read_text(encoding="utf-8"))

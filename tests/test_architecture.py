@@ -1,0 +1,250 @@
+"""The rules of the code base that a machine can check."""
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+import sys
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PACKAGE = ROOT / "persongen_bench"
+
+# Lower tiers never import higher ones. A module not named here belongs to the tier `run`: the loop.
+TIERS = (
+    {"types", "images", "stats", "errors", "batching", "protocols", "schema"},
+    {"registry", "assets", "worlds", "progress", "listing"},
+    {"stacks"},
+    {"methods", "datasets", "metrics"},
+    {"run", "store"},
+    {"leaderboards"},
+    {"controls", "testing"},
+    {"cli"},
+)
+LOOP_TIER = 4
+LEAVES = ("methods", "datasets", "metrics")
+# The seams (types, protocols, store) are hubs too: everything meets there.
+HUBS = {"cli", "run", "registry", "types", "protocols", "store"}
+# Parts of the outermost shell: what the commands of cli.py call.
+SHELL = {"campaign", "report", "show", "doctor"}
+MAX_LEAF, MAX_HUB, MAX_FUNCTION, MAX_PARAMETERS = 250, 300, 60, 6
+
+FILES = sorted(p for p in PACKAGE.rglob("*.py") if "templates" not in p.parts)
+NAMES = [str(p.relative_to(PACKAGE)) for p in FILES]
+every_file = pytest.mark.parametrize("path", FILES, ids=NAMES)
+
+
+@cache
+def tree_of(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"), filename=str(path))
+
+
+def part(path: Path) -> str:
+    """First name below the package: ``methods`` for methods/rebeca/network.py."""
+    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
+def tier(name: str) -> int:
+    if name in SHELL:
+        return len(TIERS) - 1
+    return next((k for k, names in enumerate(TIERS) if name in names), LOOP_TIER)
+
+
+def imported(path: Path) -> set[str]:
+    """Parts of the package that a file imports, at its top or inside functions."""
+    found = set()
+    for node in ast.walk(tree_of(path)):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        if isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path.name}:{node.lineno}: import by the full name"
+            found |= {f"{node.module}.{alias.name}" for alias in node.names}
+    inside = (name.split(".") for name in found if name.startswith("persongen_bench."))
+    return {names[1] for names in inside} - {"__version__"}
+
+
+def functions(path: Path):
+    for node in ast.walk(tree_of(path)):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            yield node
+
+
+def calls(path: Path):
+    for node in ast.walk(tree_of(path)):
+        if isinstance(node, ast.Call):
+            yield node, ast.unparse(node.func)
+
+
+@every_file
+def test_imports_point_downwards(path):
+    own = tier(part(path))
+    upward = {name for name in imported(path) if tier(name) > own}
+    assert not upward, f"tier {own} imports {sorted(upward)}"
+
+
+@every_file
+def test_leaves_do_not_import_one_another(path):
+    if part(path) in LEAVES:
+        assert not imported(path) & set(LEAVES) - {part(path)}
+
+
+@every_file
+def test_file_is_short(path):
+    most = MAX_HUB if part(path) in HUBS else MAX_LEAF
+    lines = len(path.read_text(encoding="utf-8").splitlines())
+    assert lines <= most, f"{lines} lines, at most {most}"
+
+
+@every_file
+def test_functions_are_short_and_take_few_parameters(path):
+    for node in functions(path):
+        length = node.end_lineno - node.lineno + 1
+        where = f"{path.name}:{node.lineno} {node.name}"
+        assert length <= MAX_FUNCTION, f"{where}: {length} lines"
+        if not decorated_as_command(node):
+            assert parameters(node) <= MAX_PARAMETERS, f"{where}: {parameters(node)} parameters"
+
+
+def decorated_as_command(node) -> bool:
+    """A command's options are its parameters; typer has no other way to say them."""
+    return any("command" in ast.unparse(d) or "callback" in ast.unparse(d)
+               for d in node.decorator_list)  # fmt: skip
+
+
+def parameters(node) -> int:
+    given = [*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs]
+    return len([a for a in given if a.arg not in ("self", "cls")])
+
+
+def test_functions_are_short_on_the_whole():
+    lengths = sorted(n.end_lineno - n.lineno + 1 for p in FILES for n in functions(p))
+    assert lengths[len(lengths) // 2] <= 8, "median"
+    assert lengths[int(0.9 * len(lengths))] <= 30, "90th percentile"
+
+
+@every_file
+def test_everything_is_annotated(path):
+    for node in functions(path):
+        where = f"{path.name}:{node.lineno} {node.name}"
+        assert node.returns is not None, f"{where}: no return annotation"
+        bare = [a.arg for a in [*node.args.args, *node.args.kwonlyargs] if a.annotation is None]
+        assert set(bare) <= {"self", "cls"}, f"{where}: {bare} without annotation"
+
+
+@every_file
+def test_public_things_are_documented(path):
+    assert ast.get_docstring(tree_of(path)), "module without docstring"
+    for node in public_definitions(tree_of(path)):
+        assert ast.get_docstring(node), f"{path.name}:{node.lineno} {node.name}: no docstring"
+
+
+def public_definitions(scope):
+    """Public classes and functions, and the public methods of public classes."""
+    for node in scope.body:
+        named = isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)
+        if named and not node.name.startswith("_") and not is_nested_config(scope, node):
+            yield node
+            if isinstance(node, ast.ClassDef):
+                yield from public_definitions(node)
+
+
+def is_nested_config(scope, node) -> bool:
+    overload = any("overload" in ast.unparse(d) for d in node.decorator_list)
+    return overload or (isinstance(scope, ast.ClassDef) and node.name == "Config")
+
+
+UNSAFE_MODULES = {"pickle", "cPickle", "dill", "joblib", "cloudpickle", "marshal", "shelve"}
+
+
+@every_file
+def test_nothing_can_run_code_from_data(path):
+    for node in ast.walk(tree_of(path)):
+        if isinstance(node, ast.ImportFrom):
+            assert (node.module or "").split(".")[0] not in UNSAFE_MODULES, node.lineno
+    for node, name in calls(path):
+        where = f"{path.name}:{node.lineno}"
+        keywords = {k.arg: ast.unparse(k.value) for k in node.keywords}
+        assert name not in ("eval", "exec"), f"{where}: {name}"
+        assert name.split(".")[0] not in UNSAFE_MODULES, f"{where}: {name}"
+        assert name != "yaml.load", f"{where}: use yaml.safe_load"
+        assert name != "torch.load" or keywords.get("weights_only") == "True", where
+        assert keywords.get("allow_pickle", "False") == "False", where
+        assert keywords.get("trust_remote_code", "False") == "False", where
+
+
+OWN_GENERATORS = re.compile(
+    r"np\.random\.(default_rng|Generator|SeedSequence|PCG64|BitGenerator)\b"
+)
+GLOBAL_GENERATORS = re.compile(
+    r"(np|numpy)\.random\.\w+|torch\.(manual_seed|seed|rand|randn|randint|randperm)|"
+    r"random\.(seed|random|shuffle|choice|randint|sample|uniform)|torch\.cuda\.manual_seed\w*"
+)
+DISTURBS_THEM_ON_PURPOSE = {"testing/observe.py"}
+
+
+@every_file
+def test_no_global_random_generator(path):
+    if str(path.relative_to(PACKAGE)) in DISTURBS_THEM_ON_PURPOSE:
+        return
+    for node, name in calls(path):
+        passed = {k.arg for k in node.keywords} | {ast.unparse(a) for a in node.args}
+        explicit = "generator" in passed or OWN_GENERATORS.fullmatch(name)
+        wrong = GLOBAL_GENERATORS.fullmatch(name) and not explicit
+        assert not wrong, f"{path.name}:{node.lineno}: {name} uses a global generator"
+
+
+@pytest.mark.parametrize("command", [["--help"], ["--version"], ["list", "methods"]])
+def test_command_line_starts_light(command):
+    code = (
+        "import sys; from persongen_bench import cli\n"
+        f"sys.argv = ['pgbench', *{command!r}]\n"
+        "try: cli.main()\n"
+        "except SystemExit: pass\n"
+        "heavy = {'torch', 'pandas', 'diffusers', 'transformers', 'matplotlib', 'sklearn'}\n"
+        "if sys.argv[1:] == ['list', 'methods']: heavy -= {'pandas'}\n"
+        "print(sorted(heavy & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "[]"
+
+
+def test_package_imports_light():
+    code = "import sys, persongen_bench; print({'torch', 'pandas', 'numpy'} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "set()"
+
+
+def tracked_files() -> list[Path]:
+    done = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=False)
+    if done.returncode != 0:
+        pytest.skip("not a git checkout")
+    return [ROOT / name for name in done.stdout.decode().split("\0") if name]
+
+
+# The first letter of each in brackets, so that this file does not find itself.
+PRIVATE = re.compile(
+    r"/[w]ork/|/[f]arm/|/[r]oot/|/[h]ome/|/[t]mp/|[b]ash_jobs|[p]ypi\.org|[p]ythonhosted"
+)
+
+
+def test_no_tracked_file_names_a_machine():
+    for path in tracked_files():
+        if path.suffix in (".png", ".safetensors", ".npz", ".parquet") or not path.exists():
+            continue
+        found = PRIVATE.search(path.read_text(encoding="utf-8", errors="replace"))
+        assert found is None, f"{path.relative_to(ROOT)}: {found and found.group()}"
+
+
+def test_every_entry_point_names_a_class_with_the_declared_file():
+    import tomllib
+
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    for group, points in project["entry-points"].items():
+        for name, value in points.items():
+            module = value.partition(":")[0].removeprefix("persongen_bench.").replace(".", "/")
+            exists = (PACKAGE / f"{module}.py").exists() or (PACKAGE / module).is_dir()
+            assert exists, f"{group} {name}: {value}"
