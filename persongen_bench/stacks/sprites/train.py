@@ -201,6 +201,7 @@ def _card(
         },
         "training": config.model_dump(),
         "torch": torch.__version__.split("+")[0],
+        "threads": torch.get_num_threads(),
         "final_losses_nats": {key: last[key] for key in ("reconstruction", "kl")},
         "quality_on_held_out_sprites": quality,
         "limits": "Encodes and draws one square or heart of scale 0.6; nothing else.",
