@@ -98,9 +98,11 @@ def paired_t(a: Float[np.ndarray, " users"], b: Float[np.ndarray, " users"]) -> 
         return float("nan"), float("nan")
     if found.min() == found.max():
         return 0.0, float(found[0] == 0)
-    sd = float(found.std(ddof=1))
-    t = found.mean() / (sd / np.sqrt(n))
-    return sd, float(2 * distributions.t.sf(abs(t), n - 1))
+    scale = np.abs(found).max()  # squares of tiny differences would be rounded to 0
+    unit = found / scale
+    spread = unit.std(ddof=1)
+    t = unit.mean() / (spread / np.sqrt(n))
+    return float(scale * spread), float(2 * distributions.t.sf(abs(t), n - 1))
 
 
 def holm(p_values: Sequence[float] | Float[np.ndarray, " m"]) -> Float[np.ndarray, " m"]:
