@@ -32,7 +32,9 @@ T = TypeVar("T")
 class Config(BaseModel):
     """Base of every configuration: frozen, unknown fields are errors."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", protected_namespaces=(), use_attribute_docstrings=True
+    )
 
 
 # --- stacks -------------------------------------------------------------------------------

@@ -1,0 +1,138 @@
+"""Write the pages that come from the registry: ``python docs/generate.py [--check]``.
+
+With ``--check`` nothing is written; the exit status is 1 where a page is stale.
+"""
+
+from __future__ import annotations
+
+import inspect
+import sys
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from persongen_bench import registry
+from persongen_bench.errors import ConfigError
+
+DOCS = Path(__file__).parent
+MARK = "<!-- Written by docs/generate.py from the registry; do not edit. -->"
+ARGUMENTS = (None, "20")
+"""Tried in this order behind ``@`` for the card of a metric."""
+
+
+def own(kind: registry.Kind) -> dict[str, Any]:
+    """The built-in entries, whatever plugins happen to be installed."""
+    return {name: entry.load() for name, entry in registry.entries(kind).items() if "/" not in name}
+
+
+def table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> list[str]:
+    """A Markdown table."""
+    lines = [header, ["---"] * len(header), *rows]
+    return [f"| {' | '.join(cell(value) for value in line)} |" for line in lines]
+
+
+def cell(value: object) -> str:
+    """One cell: one line, bars escaped."""
+    return " ".join(str(value).split()).replace("|", "\\|")
+
+
+def summary(thing: object) -> str:
+    """First paragraph of a docstring."""
+    return (inspect.getdoc(thing) or "").partition("\n\n")[0]
+
+
+def page(title: str, introduction: str, body: Iterable[str]) -> str:
+    """A whole page; the double backticks of docstrings become Markdown's single ones."""
+    text = "\n".join([f"# {title}", "", MARK, "", introduction, "", *body])
+    return text.replace("``", "`").rstrip() + "\n"
+
+
+def methods_page() -> str:
+    """Every built-in method with its presets and options."""
+    methods = own("methods")
+    overview = table(
+        ("method", "what it does", "presets"),
+        [(f"[`{n}`](#{n})", summary(m), ", ".join(m.presets) or "-") for n, m in methods.items()],
+    )
+    sections = [line for name, method in methods.items() for line in method_section(name, method)]
+    return page("Methods", METHODS, [*overview, "", *sections])
+
+
+def method_section(name: str, method: Any) -> list[str]:  # noqa: ANN401  # a Method class
+    """One method: what it is, its options, what its presets change."""
+    about = inspect.getdoc(sys.modules[method.__module__]) or ""
+    lines = [f"## {name}", "", summary(method), "", *about.splitlines(), ""]
+    if method.privileged:
+        lines += ["It looks at held-out data and is never ranked.", ""]
+    fields = method.Config.model_fields
+    if fields:
+        names = [preset for preset, values in method.presets.items() if values]
+        rows = [option(key, field, method.presets, names) for key, field in fields.items()]
+        lines += [*table(("option", "default", *names, "meaning"), rows), ""]
+    return lines
+
+
+def option(key: str, field: Any, presets: Any, names: Sequence[str]) -> list[str]:  # noqa: ANN401
+    """One option: its default, what each preset sets, its docstring."""
+    default = field.get_default(call_default_factory=True)
+    sets = [f"`{presets[name][key]}`" if key in presets[name] else "" for name in names]
+    return [f"`{key}`", f"`{default}`", *sets, field.description or ""]
+
+
+def metrics_page() -> str:
+    """Every built-in metric's card."""
+    rows, notes = [], []
+    for name, metric in own("metrics").items():
+        info = card(metric)
+        low, high = info.range
+        printed = info.name if "@" not in info.name else f"{name}@k"
+        rows.append((f"[`{printed}`](#{name})", info.family, info.direction, f"{low:g} to {high:g}",
+                     info.unit, ", ".join(info.roles) or "-"))  # fmt: skip
+        failed = "-" if info.failed_value is None else f"{info.failed_value:g}"
+        notes += [
+            f"## {name}", "", summary(metric), "",
+            f"- Source: {info.source}", f"- Does not show: {info.shows_not}",
+            f"- An image that was not delivered counts: {failed}", "",
+        ]  # fmt: skip
+    header = ("metric", "family", "better", "range", "unit", "roles")
+    return page("Metrics", METRICS, [*table(header, rows), "", *notes])
+
+
+def card(metric: Any) -> Any:  # noqa: ANN401  # a Metric class, its MetricInfo
+    """The card of a metric that may need an argument."""
+    for argument in ARGUMENTS:
+        try:
+            return metric.parse(argument).info
+        except ConfigError as error:
+            refused = error
+    raise refused
+
+
+METHODS = (
+    "What `pgbench list methods` lists. Options are set with `-o NAME=VALUE`, presets with "
+    "`--preset NAME`; `pgbench show method NAME` prints the same card."
+)
+METRICS = (
+    "What `pgbench list metrics` lists. Every metric gives one value per user; the printed form, "
+    "such as `precision@20`, is its name everywhere. The signature printed beside a number names "
+    "the model, the preprocessing and the implementation that made it."
+)
+PAGES = {"methods.md": methods_page, "metrics.md": metrics_page}
+
+
+def main() -> int:
+    """Write the pages, or say which are stale."""
+    fresh = {DOCS / name: make() for name, make in PAGES.items()}
+    if "--check" not in sys.argv[1:]:
+        for path, text in fresh.items():
+            path.write_text(text, encoding="utf-8")
+        return 0
+    old = {path: path.read_text(encoding="utf-8") if path.exists() else "" for path in fresh}
+    stale = [path.name for path, text in fresh.items() if old[path] != text]
+    for name in stale:
+        sys.stderr.write(f"docs/{name} is stale; run python docs/generate.py\n")
+    return 1 if stale else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
