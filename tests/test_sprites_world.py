@@ -39,7 +39,7 @@ def test_grid_is_the_published_one():
     # Published layout: 1 x 3 x 6 x 40 x 32 x 32 = 737,280 images, the last factor fastest, so
     # that the strides are 245760, 40960, 1024, 32 and 1.
     assert np.prod(sprites.GRID) == sprites.N_SPRITES == 737_280
-    strides = [sprites.to_index(row).item() for row in np.eye(6, dtype=int)[1:]]
+    strides = [sprites.to_index(row[None]).item() for row in np.eye(6, dtype=int)[1:]]
     assert strides == [245_760, 40_960, 1024, 32, 1]
 
 

@@ -116,10 +116,7 @@ def _choose(
     """
     chosen = {}
     for name in SHAPES:
-        shape = sprites.SHAPES.index(name)
-        turns = sprites.distinct_orientations(shape, SCALE_CLASS)
-        axes = ([0], [shape], [SCALE_CLASS], turns, range(32), range(32))
-        pool = sprites.to_index(np.stack(np.meshgrid(*axes, indexing="ij"), -1).reshape(-1, 6))
+        pool = sprites.distinct_sprites(sprites.SHAPES.index(name), SCALE_CLASS)
         pool = pool if file is None else pool[file.has(pool)]
         if len(pool) < n:
             where = file.path if file else "the grid"

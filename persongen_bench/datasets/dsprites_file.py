@@ -13,7 +13,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO
 
 import numpy as np
 from jaxtyping import Bool, Int, UInt8
@@ -107,7 +106,7 @@ def _entries(path: Path, archive: zipfile.ZipFile) -> dict[str, zipfile.ZipInfo]
     return found
 
 
-def _header(stream: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype]:
+def _header(stream: zipfile.ZipExtFile) -> tuple[tuple[int, ...], bool, np.dtype]:
     """Shape, Fortran order and type of an npy stream, which then stands at its data."""
     if np.lib.format.read_magic(stream) == (1, 0):
         return np.lib.format.read_array_header_1_0(stream)
@@ -175,7 +174,8 @@ def _stream(path: Path, rows: Int[np.ndarray, " k"]) -> Iterator[UInt8[np.ndarra
         _header(stream)
         start = 0
         while len(data := np.frombuffer(stream.read(_CHUNK * _MASK), dtype=np.uint8)):
-            for row in rows[(rows >= start) & (rows < start + len(data) // _MASK)] - start:
+            here = rows[(rows >= start) & (rows < start + len(data) // _MASK)] - start
+            for row in here.tolist():
                 yield _binary(path, start + row, data[row * _MASK : (row + 1) * _MASK])
             start += len(data) // _MASK
     if rows[-1] >= start:

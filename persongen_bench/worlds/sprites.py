@@ -124,6 +124,13 @@ def distinct_orientations(shape: int, scale: int) -> list[int]:
     return sorted(int(i) for i in np.unique(flat, axis=0, return_index=True)[1])
 
 
+def distinct_sprites(shape: int, scale: int) -> Int[np.ndarray, " n"]:
+    """Flat indices of all sprites of one shape and scale, no two of which have equal pixels."""
+    turns = distinct_orientations(shape, scale)
+    axes = ([0], [shape], [scale], turns, range(GRID[4]), range(GRID[5]))
+    return to_index(np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, len(GRID)))
+
+
 def render(factors: Int[np.ndarray, "n 6"]) -> UInt8[np.ndarray, "n 64 64"]:
     """Masks in {0, 1} of the given factor classes; ``pos_x`` runs right, ``pos_y`` down."""
     _, shape, scale, orientation, x, y = to_factors(to_index(factors)).T

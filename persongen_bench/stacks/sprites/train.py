@@ -68,11 +68,7 @@ class SpriteSplit:
 
 def sprite_split() -> SpriteSplit:
     """All distinct masks of the controlled world, divided once and for all."""
-    pools = []
-    for shape in (sprites.SHAPES.index(name) for name in SHAPES):
-        turns = sprites.distinct_orientations(shape, SCALE_CLASS)
-        axes = ([0], [shape], [SCALE_CLASS], turns, range(32), range(32))
-        pools.append(sprites.to_index(np.stack(np.meshgrid(*axes, indexing="ij"), -1)))
+    pools = [sprites.distinct_sprites(sprites.SHAPES.index(s), SCALE_CLASS) for s in SHAPES]
     index = np.random.default_rng(_SPLIT_SEED).permutation(np.concatenate(pools))
     n = round(len(index) * HELD_OUT)
     return SpriteSplit(index[n:], index[:n])
