@@ -39,6 +39,16 @@ class CatalogFeatures:
             raise KeyError(item_ids[int(np.argmin(positions))])
         return np.asarray(self._table(role)[positions], dtype=np.float32)
 
+    def restricted(self, view: View) -> CatalogFeatures:
+        """Features of a view alone: nothing in them leads to an item outside the view.
+
+        The decoder's own space, which every score needs too, is taken over, not encoded again.
+        """
+        own = CatalogFeatures(view.catalog, self.stack, self.cache, self.progress)
+        if "image_encoder" in self.stack.roles:
+            own._loaded["image_encoder"] = self.rows("image_encoder", view.catalog.ids)
+        return own
+
     def for_view(self, role: str, view: View) -> Embeddings:
         """Features of a view's catalogue, in its order (what `FitContext.features` calls)."""
         return self.rows(role, view.catalog.ids)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -135,19 +135,20 @@ def fit_key(config: RunConfig, world: World) -> str:
     )  # fmt: skip
 
 
+def fit_context(world: World, seed: int, *, privileged: bool) -> FitContext:
+    """What a method may use while it fits; held-out items only for privileged anchors."""
+    if not privileged:
+        return FitContext(world.stack, seed, world.features.restricted(world.train).for_view)
+    features = world.features.for_view
+    return FitContext(world.stack, seed, features, held_out=world.test, taste=world.dataset.taste)
+
+
 def _fit(config: RunConfig, world: World, folder: Path, execution: Execution) -> None:
     method = prepare.build_method(config)
     checkpoints = folder.with_name(f"{folder.name}.partial")
     checkpoints.mkdir(exist_ok=True)
-    context = FitContext(
-        stack=world.stack,
-        seed=config.seed,
-        features=world.features.for_view,
-        checkpoints=checkpoints,
-        progress=execution.progress,
-        held_out=world.test if method.privileged else None,
-        taste=world.dataset.taste if method.privileged else None,
-    )
+    allowed = fit_context(world, config.seed, privileged=method.privileged)
+    context = replace(allowed, checkpoints=checkpoints, progress=execution.progress)
     start = time.perf_counter()
     try:
         method.fit(world.train, context)
