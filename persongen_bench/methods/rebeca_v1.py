@@ -34,8 +34,8 @@ class RebecaV1Config(PriorConfig):
     """Transformer layers."""
     n_heads: int = Field(default=16, ge=1)
     """Attention heads; divides ``hidden_size``."""
-    hidden_size: int = Field(default=512, ge=1)
-    """Width of the tokens (not printed)."""
+    hidden_size: int = Field(default=1024, ge=1)
+    """Width of the tokens (not printed); noise of E dimensions needs as much to pass one token."""
     n_user_tokens: int = Field(default=4, ge=1)
     """Tokens that stand for the user."""
     n_image_tokens: int = Field(default=1, ge=1)

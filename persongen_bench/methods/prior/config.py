@@ -11,7 +11,7 @@ from persongen_bench.protocols import Config
 Prediction = Literal["sample", "epsilon"]
 Sampler = Literal["ddpm", "ddim", "dpm"]
 
-GENERATE_FIELDS = frozenset({"guidance_scale", "sampler", "n_inference_steps"})
+GENERATE_FIELDS = frozenset({"guidance_scale", "sampler", "n_inference_steps", "clip_range"})
 """Options that only sampling reads."""
 
 
@@ -61,3 +61,6 @@ class PriorConfig(Config):
     """Ancestral DDPM (published), deterministic DDIM, or second-order DPM-Solver++."""
     n_inference_steps: int = Field(default=1000, ge=1)
     """Denoising steps, at most ``n_timesteps``."""
+    clip_range: float | None = Field(default=None, gt=0)
+    """Bound on every number of the estimated clean embedding (after ``normalization``) at each
+    step; None: no clipping, as published. Noise prediction needs it where few steps are taken."""

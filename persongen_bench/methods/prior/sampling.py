@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import numpy as np
@@ -23,8 +24,8 @@ _STREAM = 0x5EBECA
 
 
 def noise_schedule(config: PriorConfig) -> Any:  # noqa: ANN401  # diffusers is untyped
-    """The forward process and its ancestral reverse: no clipping, as published (appendix E.2)."""
-    return DDPMScheduler(**_common(config), clip_sample=False, timestep_spacing="trailing")
+    """The forward process and its ancestral reverse."""
+    return DDPMScheduler(**_common(config), clip_sample=False)
 
 
 def reverse_process(config: PriorConfig) -> Any:  # noqa: ANN401  # diffusers is untyped
@@ -32,10 +33,12 @@ def reverse_process(config: PriorConfig) -> Any:  # noqa: ANN401  # diffusers is
     if config.sampler == "ddpm":
         scheduler = noise_schedule(config)
     elif config.sampler == "ddim":
-        scheduler = DDIMScheduler(**_common(config), clip_sample=False, timestep_spacing="trailing")
+        scheduler = DDIMScheduler(**_common(config), clip_sample=False)
     else:
-        scheduler = DPMSolverMultistepScheduler(**_common(config), timestep_spacing="trailing")
-    scheduler.set_timesteps(config.n_inference_steps)
+        scheduler = DPMSolverMultistepScheduler(**_common(config))
+    with warnings.catch_warnings():  # the DPM scheduler calls np.array on a tensor
+        warnings.filterwarnings("ignore", "__array__ implementation", DeprecationWarning)
+        scheduler.set_timesteps(config.n_inference_steps)
     return scheduler
 
 
@@ -57,6 +60,18 @@ def guided(
     )
     conditional, unconditional = both.chunk(2)
     return torch.lerp(unconditional, conditional, config.guidance_scale)
+
+
+def to_clean(prediction: Tensor, x: Tensor, alpha: Tensor, config: PriorConfig) -> Tensor:
+    """The clean embedding that a prediction at cumulative ``alpha`` stands for, clipped if asked.
+
+    Guiding the noise and guiding the clean embedding are the same, for one is linear in the other.
+    """
+    if config.prediction == "epsilon":
+        prediction = (x - (1 - alpha).sqrt() * prediction) / alpha.sqrt()
+    if config.clip_range is None:
+        return prediction
+    return prediction.clamp(-config.clip_range, config.clip_range)
 
 
 @torch.no_grad()
@@ -81,7 +96,8 @@ def _sample_block(
     x = torch.cat([torch.randn(1, network.embedding_size, generator=g) for g in noise])
     for t in scheduler.timesteps:
         predicted = guided(network, config, x, t.expand(len(x)), user)
-        x = scheduler.step(predicted, t, x, **step_options).prev_sample
+        clean = to_clean(predicted, x, scheduler.alphas_cumprod[t], config)
+        x = scheduler.step(clean, t, x, **step_options).prev_sample
     return x.numpy()
 
 
@@ -94,5 +110,6 @@ def _common(config: PriorConfig) -> dict[str, Any]:
     return {
         "num_train_timesteps": config.n_timesteps,
         "beta_schedule": config.beta_schedule,
-        "prediction_type": config.prediction,
+        "prediction_type": "sample",
+        "timestep_spacing": "trailing",
     }
