@@ -49,11 +49,12 @@ class Plan:
             split=self.split,
         )
 
-    def protocol(self) -> Protocol:
+    def protocol(self, world: World) -> Protocol:
         """What the runs have in common."""
         board = self.board
+        metrics = board.metrics_for(known_taste=world.dataset.taste is not None)
         n_images = board.n_images if self.n_images is None else self.n_images
-        return Protocol(board.name, board.track, board.metrics, n_images, board.n_history)
+        return Protocol(board.name, board.track, metrics, n_images, board.n_history)
 
 
 def choices(plan: Plan) -> list[tuple[MethodChoice, bool]]:
@@ -98,7 +99,7 @@ def execute(plan: Plan, execution: Execution) -> Iterator[RunResults]:
         choice.build()
     for choice, anchor in todo:
         for seed in plan.seeds:
-            job = Job(world, plan.protocol(), choice, seed, anchor, plan.threads)
+            job = Job(world, plan.protocol(world), choice, seed, anchor, plan.threads)
             results = run(job, plan.runs, execution)
             draw_contact_sheet(results, world)
             yield results

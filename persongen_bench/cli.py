@@ -182,7 +182,7 @@ def leaderboard(
     board: Annotated[
         str | None, typer.Option(help="Which board; default: every one there is.")
     ] = None,
-    format: Annotated[
+    form: Annotated[
         str, typer.Option("--format", "-f", help="table, markdown, latex, csv, json or html.")
     ] = "table",
     output: Annotated[Path | None, typer.Option("--output", help="Write to a file.")] = None,
@@ -192,21 +192,19 @@ def leaderboard(
     """Rank the runs of a folder: intervals, ties, anchors, signatures, reported rows."""
     from persongen_bench import report
 
-    report.leaderboard(runs, board, format, output, report.Pictures(plot, forest))
+    report.leaderboard(runs, board, form, output, report.Pictures(plot, forest))
 
 
 @app.command()
 def compare(
     first: Annotated[Path, typer.Argument(metavar="RUN_A")],
     second: Annotated[Path, typer.Argument(metavar="RUN_B")],
-    format: Annotated[
-        str, typer.Option("--format", "-f", help="table, markdown or json.")
-    ] = "table",
+    form: Annotated[str, typer.Option("--format", "-f", help="table, markdown or json.")] = "table",
 ) -> None:
     """Paired differences between two runs, per metric, with intervals and Holm's correction."""
     from persongen_bench import report
 
-    report.compare(first, second, format)
+    report.compare(first, second, form)
 
 
 @app.command("list")

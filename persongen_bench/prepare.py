@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
@@ -184,6 +185,7 @@ def run_config(
         metrics=protocol.metrics,
         code=code,
         threads=threads,
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
     )
 
 

@@ -87,7 +87,8 @@ def resume(path: Path, root: Path | None, execution: Execution, *, rebuild: bool
 def score_again(path: Path, root: Path | None, execution: Execution) -> RunResults:
     """Score the images of a run by the board's present metrics; generates nothing."""
     directory, world = reopen(path, root, execution)
-    directory.score_by(get_board(directory.config.board).metrics)
+    board = get_board(directory.config.board)
+    directory.score_by(board.metrics_for(known_taste=world.dataset.taste is not None))
     with directory.lock(), fixed_threads(directory.config.threads):
         rescore(directory, world, execution)
     draw_contact_sheet(directory.results(), world)
@@ -118,7 +119,9 @@ def score_external(submission: Submission, runs: Path, execution: Execution) -> 
     world = load_world(plan.world_ref(), execution.progress)
     label = submission.label or submission.folder.resolve().name
     delivery = Delivery(submission.folder, label, submission.seed)
-    directory: RunDirectory = ingest(delivery, world, plan.protocol(), runs, execution.progress)
+    directory: RunDirectory = ingest(
+        delivery, world, plan.protocol(world), runs, execution.progress
+    )
     results = advance(directory, world, execution)
     draw_contact_sheet(results, world)
     return results

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 from pydantic import Field, ValidationError
 
@@ -75,11 +75,15 @@ class RunConfig(Config):
     """Hash of the source files of this package and of the method's package."""
     threads: int = 1
     """Threads of every numerical call; fixed, because it may move the last bit."""
+    created: str = ""
+    """When the run was begun (UTC, ISO 8601); not part of its identity."""
+
+    _NOT_IDENTITY: ClassVar = ("threads", "metrics", "schema_version", "created")
 
     @property
     def run_id(self) -> str:
         """Content hash of what can change a sample: not of the folder, threads or metrics."""
-        document = self.model_dump(mode="json", exclude={"threads", "metrics", "schema_version"})
+        document = self.model_dump(mode="json", exclude=set(self._NOT_IDENTITY))
         document["dataset"].pop("root")
         return content_hash(document)
 

@@ -21,7 +21,7 @@ def list_kind(kind: str, runs: Path) -> None:
     """Print one kind of thing, a line each."""
     plural = kind if kind.endswith("s") else f"{kind}s"
     if plural in get_args(Kind):
-        entries = registry.entries(plural).values()  # type: ignore[arg-type]  # checked above
+        entries = registry.entries(plural).values()
         rows = [(e.name, e.distribution, listing.summary(e)) for e in entries]
         _print(("name", "from", "what it is"), rows)
     elif plural == "boards":

@@ -58,7 +58,9 @@ def test_c1_fails_when_the_copier_does_not_copy(world, monkeypatch):
 
 
 def test_c5_fails_when_the_oracle_answers_with_dislikes(world, monkeypatch, tmp_path):
-    monkeypatch.setenv("PGBENCH_CACHE", str(tmp_path))  # fits of the sound oracle are kept elsewhere
+    monkeypatch.setenv(
+        "PGBENCH_CACHE", str(tmp_path)
+    )  # fits of the sound oracle are kept elsewhere
     right = Oracle.fit
 
     def invert(self, train, context):

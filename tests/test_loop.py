@@ -126,7 +126,12 @@ def test_fits_are_shared_only_by_what_has_the_same_fit(world):
     def key(name="wrong-user", seed=0, **options):
         choice = MethodChoice(name, options=options)
         config = prepare.run_config(
-            world, PROTOCOL, choice.ref(choice.build(), anchor=False), seed=seed, code="c", threads=1
+            world,
+            PROTOCOL,
+            choice.ref(choice.build(), anchor=False),
+            seed=seed,
+            code="c",
+            threads=1,
         )
         return run.fit_key(config, world)
 
@@ -162,7 +167,9 @@ class Faulty(RandomItem.__mro__[1]):
                 raise ZeroDivisionError("no such luck")
             if bad and self.how == "refuses":
                 raise UnsupportedRequestError("not this one")
-            image = np.zeros((3, 4, 4), dtype=np.float32 if bad and self.how == "float" else np.uint8)
+            image = np.zeros(
+                (3, 4, 4), dtype=np.float32 if bad and self.how == "float" else np.uint8
+            )
             made.append(Failure("filtered", "unsafe") if bad and self.how == "filters" else image)
         return made[:-1] if self.how == "short" else made
 

@@ -253,7 +253,10 @@ def test_a_bad_catalogue(home, tmp_path, spoil):
 
 
 BAD_ARGUMENTS = {
-    "misspelt method": (["--method", "random-itm"], "no method is called 'random-itm'.*random-item"),
+    "misspelt method": (
+        ["--method", "random-itm"],
+        "no method is called 'random-itm'.*random-item",
+    ),
     "misspelt data set": (["-m", "oracle", "-d", "dsprite"], "dsprite.*dsprites"),
     "misspelt stack": (["-m", "oracle", "--stack", "pixel"], "no stack .*pixels"),
     "unknown option": (["-m", "population-best", "-o", "n_bets=3"], "'n_bets'.*n_best"),
@@ -262,7 +265,10 @@ BAD_ARGUMENTS = {
     "no key=value": (["-m", "oracle", "-o", "n_best"], "'n_best' is not KEY=VALUE"),
     "unknown preset": (["-m", "oracle", "--preset", "fast"], "no preset 'fast'"),
     "unknown split": (["-m", "oracle", "--split", "tuesday"], "no split 'tuesday'.*item"),
-    "unknown data option": (["-m", "oracle", "--data-option", "colour=red"], "colour.*pseudo_users"),
+    "unknown data option": (
+        ["-m", "oracle", "--data-option", "colour=red"],
+        "colour.*pseudo_users",
+    ),
     "no such folder": (["-m", "oracle", "--data", "nowhere"], "nowhere: no such folder"),
     "role not in the stack": (["-m", "mean-embedding"], "decoder"),
 }
@@ -415,7 +421,7 @@ def test_a_good_manifest_is_scored_and_its_gaps_count(home, users, tmp_path):
     shutil.copy(first_image(home / "data"), folder / "good.png")
     arguments = score_arguments(home, folder)
     arguments[arguments.index("--runs") + 1] = tmp_path / "runs"
-    status, out, err = pgbench(home, *arguments)
+    status, _, err = pgbench(home, *arguments)
     assert (status, err) == (0, "")
     (summary,) = (tmp_path / "runs").rglob("summary.json")
     states = json.loads(summary.read_text())["states"]

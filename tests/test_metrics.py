@@ -53,7 +53,7 @@ class Plane:
         self.samples = pd.DataFrame({"user_id": [user for user, _ in images]})
         self.users = ("anna", "ben")
         self.test = view(LOG)
-        self.train = view(list(train) or LOG[:0] + [("anna", "b45", True), ("ben", "b45", True)])
+        self.train = view(list(train) or [("anna", "b45", True), ("ben", "b45", True)])
         self.histories = histories or {"anna": ("b45",), "ben": ("b45",)}
         self._taste = taste
         if taste is None:
@@ -159,7 +159,9 @@ def test_diversity_is_the_mean_pairwise_distance():
     assert np.isnan(scores["ben"])
 
 
-@pytest.mark.parametrize("name", ["precision", "precision@0", "recall@x", "novelty@3", "taste-gap@x"])
+@pytest.mark.parametrize(
+    "name", ["precision", "precision@0", "recall@x", "novelty@3", "taste-gap@x"]
+)
 def test_wrong_arguments_are_refused(name):
     with pytest.raises(ConfigError):
         parse_metric(name)

@@ -41,7 +41,9 @@ def config():
 
 @pytest.fixture
 def samples(config):
-    return plan_samples(config.protocol(), [Request("anna", n_images=2), Request("ben", n_images=2)])
+    return plan_samples(
+        config.protocol(), [Request("anna", n_images=2), Request("ben", n_images=2)]
+    )
 
 
 @pytest.fixture
@@ -57,8 +59,12 @@ def picture(seed=0):
 
 
 def test_sample_ids_depend_on_content_not_on_order_or_number(config):
-    both = plan_samples(config.protocol(), [Request("anna", n_images=2), Request("ben", n_images=2)])
-    other = plan_samples(config.protocol(), [Request("ben", n_images=5), Request("anna", n_images=1)])
+    both = plan_samples(
+        config.protocol(), [Request("anna", n_images=2), Request("ben", n_images=2)]
+    )
+    other = plan_samples(
+        config.protocol(), [Request("ben", n_images=5), Request("anna", n_images=1)]
+    )
     ids = {(s.request.user_id, s.index): s.sample_id for s in both}
     more = {(s.request.user_id, s.index): s.sample_id for s in other}
     assert all(more[key] == ids[key] for key in ids.keys() & more.keys())
@@ -110,14 +116,14 @@ def test_planning_twice_keeps_what_was_recorded(run, samples):
 
 
 def test_a_failed_batch_records_nothing(run, samples):
-    class Stop(Exception):
+    class StopError(Exception):
         pass
 
     def outcomes():
         yield Outcome(samples[0].sample_id, "ok")
-        raise Stop
+        raise StopError
 
-    with pytest.raises(Stop):
+    with pytest.raises(StopError):
         run.record(outcomes())
     assert set(run.samples()["state"]) == {"pending"}
 
@@ -187,7 +193,9 @@ def summary_of(config) -> Summary:
         n_expected=4,
         n_ok=4,
         states={"ok": 4},
-        metrics={"true-taste": {"mean": 0.5, "low": 0.4, "high": 0.6, "n_users": 2, "signature": "s"}},
+        metrics={
+            "true-taste": {"mean": 0.5, "low": 0.4, "high": 0.6, "n_users": 2, "signature": "s"}
+        },
     )
 
 

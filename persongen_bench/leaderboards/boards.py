@@ -150,8 +150,8 @@ CONTROLLED = Board(
 
 _CATALOGUE_COLUMNS = (
     Column(metric="taste-gap", range=(-1.0, 1.0)),
-    *_family("precision", (1, 5)),
-    *_family("recall", (1, 5)),
+    *_family("precision", (10,)),
+    *_family("recall", (10,)),
     *_FIDELITY,
 )
 

@@ -154,12 +154,13 @@ def _with_refusals(group: Group, runs: Iterable[RunResults], board: Board) -> Gr
 def one_per_seed(runs: Sequence[RunResults]) -> tuple[list[RunResults], list[Refusal]]:
     """Of runs with one label: those of one configuration, one for each seed.
 
-    The configuration with most seeds stays; averaging different ones would be a mix of methods.
+    The configuration begun last stays (then the one with most seeds); averaging different ones
+    would be a mix of methods.
     """
     identities: dict[str, list[RunResults]] = defaultdict(list)
     for run in sorted(runs, key=_order):
         identities[content_hash(_identity(run))].append(run)
-    kept_key = max(identities, key=lambda key: (len(_seeds(identities[key])), key))
+    kept_key = max(identities, key=lambda key: (*_standing(identities[key]), key))
     kept: dict[int, RunResults] = {}
     refused = [
         refuse(run, f"seed {run.config.seed} of this method is already in the table")
@@ -171,6 +172,10 @@ def one_per_seed(runs: Sequence[RunResults]) -> tuple[list[RunResults], list[Ref
         if key != kept_key:
             refused += [refuse(run, _other_method(run, example)) for run in others]
     return [kept[seed] for seed in sorted(kept)], refused
+
+
+def _standing(runs: Sequence[RunResults]) -> tuple[str, int]:
+    return max(run.config.created for run in runs), len(_seeds(runs))
 
 
 def _seeds(runs: Sequence[RunResults]) -> set[int]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 from rich import box
 from rich.console import Console, Group, RenderableType
@@ -11,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from persongen_bench.leaderboards.view import (
+    DEFINITIONS,
     Block,
     Extra,
     View,
@@ -40,8 +42,16 @@ def _one(view: View, width: int) -> RenderableType:
         parts.append(Text(f"Left out for width (all in --format markdown, latex, csv, json, html): "
                           f"{', '.join(left_out)}"))  # fmt: skip
     parts += [Text(note, style="dim") for note in view.notes]
-    parts += [_extra(extra) for extra in view.extras]
+    parts += [_extra(_about(extra, columns)) for extra in view.extras]
     return Padding(Group(*parts), (0, 0, 1, 0))
+
+
+def _about(extra: Extra, columns: Sequence[ViewColumn]) -> Extra:
+    """Definitions only of the columns that are shown."""
+    shown = {column.key for column in columns}
+    if extra.title != DEFINITIONS:
+        return extra
+    return replace(extra, rows=tuple(row for row in extra.rows if row[0] in shown))
 
 
 def fitting(view: View, width: int) -> list[ViewColumn]:

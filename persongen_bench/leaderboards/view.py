@@ -59,6 +59,10 @@ def rows_with_numbers(
     return tuple(row for row in block.rows if any(c.numeric and c.key in row for c in columns))
 
 
+DEFINITIONS = "Metric definitions"
+"""Title of the table of signatures, keyed by column."""
+
+
 @dataclass(frozen=True)
 class Extra:
     """A small table below the main one."""
@@ -215,7 +219,7 @@ def _missing(standings: Standings) -> list[str]:
 def _extras(standings: Standings, *, costs: bool) -> Iterable[Extra]:
     if standings.refused:
         yield Extra("Refused runs", ("runs", "why"), _refusals(standings.refused))
-    yield Extra("Metric definitions", ("metric", "signature"), tuple(standings.signatures.items()))
+    yield Extra(DEFINITIONS, ("metric", "signature"), tuple(standings.signatures.items()))
     names = sorted({name for row in standings.rows for name in row.cost}) if costs else []
     if names:
         numbers = tuple(
