@@ -38,6 +38,9 @@ class Contract:
             names.update(dict.fromkeys(n for n in vars(owner) if n.startswith("test_")))
         return list(names)
 
+    def prepare(self) -> None:
+        """Get what every check needs; an error here means that nothing can be checked."""
+
     def applies(self, check: str) -> bool:  # noqa: ARG002  # contracts override it
         """Whether a check binds this subject; one that does not passes without looking."""
         return True

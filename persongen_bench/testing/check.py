@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from persongen_bench import registry
+from persongen_bench.assets import data_root
 from persongen_bench.errors import ConfigError, PgbenchError
 from persongen_bench.registry import KINDS, Kind
 from persongen_bench.testing.base import Contract
@@ -101,21 +102,17 @@ def check(
             kinds have it.
         echo: receives one line per check as it ends, then the summary.
         kind: which registry; by default the only one that has the name.
-        root: the data folder, for data sets that need one.
+        root: the data folder, for data sets that need one; by default where it usually lies.
 
     Raises:
         UnknownNameError: no entry has the name.
+        DataError: the data are not there.
         ConfigError: the entry does not import, or several kinds have the name.
     """
     kind = kind or find_kind(name)
     name = name.rpartition(":")[2]
-    registry.get(kind, name)
-    contract = CONTRACTS[kind]()
-    setattr(contract, contract.subject, name)
-    if root is not None:
-        if kind != "datasets":
-            raise ConfigError("only data sets have a data folder", fix="Leave it out.")
-        vars(contract)["root"] = root
+    contract = _contract(kind, name, root)
+    contract.prepare()
     results = []
     for test in contract.checks():
         if not contract.applies(test):
@@ -125,6 +122,17 @@ def check(
     report = CheckReport(kind, name, tuple(results))
     echo(str(report))
     return report
+
+
+def _contract(kind: Kind, name: str, root: Path | None) -> Contract:
+    registry.get(kind, name)
+    contract = CONTRACTS[kind]()
+    setattr(contract, contract.subject, name)
+    if isinstance(contract, DatasetContract):
+        contract.root = root or data_root(name)
+    elif root is not None:
+        raise ConfigError("only data sets have a data folder", fix="Leave it out.")
+    return contract
 
 
 def _run(contract: Contract, test: str) -> CheckResult:

@@ -39,6 +39,10 @@ class DatasetContract(Contract):
         loaded: Dataset = loader.load(loader.Config.model_validate(self.config or {}), self.root)
         return loaded
 
+    def prepare(self) -> None:
+        """Load the data; `DataError` says how to get those that cannot be shipped."""
+        self._data()
+
     def test_card_says_what_a_reader_needs(self) -> None:
         """Title, description, licence and source are filled in."""
         card = self._data().card
