@@ -131,13 +131,14 @@ def _plain(value: object) -> str:
 
 
 def build_models(name: str, output: Path, seed: int) -> None:
-    """Train the shipped models from scratch into ``output``."""
+    """Train the shipped models from scratch into ``output``, on one thread as they were."""
     from persongen_bench.progress import bars
 
     if name != "sprites":
         raise ConfigError(f"no models are called {name!r}", fix="Choose sprites.")
+    from persongen_bench.generate import fixed_threads
     from persongen_bench.stacks.sprites import build
 
-    with bars() as progress:
+    with bars() as progress, fixed_threads(1):
         build(output, seed=seed, progress=progress)
     Console().print(f"wrote {output}")
