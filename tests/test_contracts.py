@@ -1,6 +1,6 @@
 """The contracts accept what is right, and each broken promise is caught by the check for it."""
-# The subjects below have the shape that the protocols ask for, used or not:
-# ruff: noqa: ARG002, ARG003, RUF012
+# The subjects below have the shape that the protocols ask for, plain class attributes included:
+# ruff: noqa: RUF012
 
 from __future__ import annotations
 

@@ -34,7 +34,7 @@ class Blend:
     def __init__(self, config: BlendConfig) -> None:
         self.config = config
 
-    def fit(self, train: View, context: FitContext) -> None:  # noqa: ARG002
+    def fit(self, train: View, context: FitContext) -> None:
         """Remember what each user liked."""
         self._train = train
         self._liked = {user: list(items) for user, items in train.liked_items.items() if items}
@@ -55,7 +55,7 @@ class Blend:
         """Write who liked what."""
         (folder / "liked.json").write_text(json.dumps(self._liked), encoding="utf-8")
 
-    def load(self, folder: Path, stack: Stack, train: View) -> None:  # noqa: ARG002
+    def load(self, folder: Path, stack: Stack, train: View) -> None:
         """Restore what `save` wrote; the pictures come from the training view."""
         self._train = train
         self._liked = json.loads((folder / "liked.json").read_text(encoding="utf-8"))
