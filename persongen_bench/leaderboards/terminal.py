@@ -75,7 +75,8 @@ def _width(column: ViewColumn, blocks: Iterable[Block]) -> int:
 
 
 def _table(columns: Sequence[ViewColumn], blocks: Sequence[Block]) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, padding=(0, _GAP, 0, 0), pad_edge=False, show_edge=False)
+    padding = (0, _GAP - 1, 0, 0)  # the box puts one more space between columns
+    table = Table(box=box.SIMPLE_HEAD, padding=padding, pad_edge=False, show_edge=False)
     for column in columns:
         width = _width(column, blocks)
         table.add_column(

@@ -215,6 +215,15 @@ def test_at_120_columns_precision_and_recall_stand_beside_the_headline(table):
     assert all(name in header for name in ("true-taste", "taste-gap", "precision@20", "recall@20"))
 
 
+@pytest.mark.parametrize("width", range(90, 200, 3))
+def test_no_column_is_cut_at_any_width(table, width):
+    text = render([table], "table", RenderOptions(width=width))
+    head, rule = text.split("\n────")[0].splitlines()[-1], max(text.splitlines(), key=len)
+    assert head.rstrip().endswith(("images", "seeds"))
+    assert len(rule) <= width
+    assert re.search(rf"{table.methods[0].n_ok}/{table.methods[0].n_expected}", text)
+
+
 def test_a_board_without_methods_says_so(make_run):
     (table,) = standings([make_run("oracle", {"true-taste": [0.9] * 4})])
     assert "none to rank yet" in render([table], "table")
