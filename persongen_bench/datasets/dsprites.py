@@ -59,7 +59,7 @@ class DSpritesConfig(protocols.Config):
 
 
 class DSprites:
-    """Loader of the controlled world; implements `DatasetLoader`."""
+    """REBECA's controlled world: coloured sprites and four users whose taste is known."""
 
     Config: ClassVar[type[protocols.Config]] = DSpritesConfig
 

@@ -69,7 +69,7 @@ class FlickrAesConfig(protocols.Config):
 
 
 class FlickrAes:
-    """Loader of the published files; implements `DatasetLoader`."""
+    """FLICKR-AES as published: 210 workers' ratings of Flickr photographs."""
 
     Config: ClassVar[type[protocols.Config]] = FlickrAesConfig
 

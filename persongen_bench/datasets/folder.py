@@ -55,7 +55,7 @@ class FolderConfig(protocols.Config):
 
 
 class Folder:
-    """Loader of a folder with a catalogue and a log; implements `DatasetLoader`."""
+    """Your own catalogue of images with its interaction log, or with simulated people."""
 
     Config: ClassVar[type[protocols.Config]] = FolderConfig
 

@@ -32,7 +32,7 @@ BLOCK = 32
 
 
 class PixelsStack:
-    """Role ``image_encoder`` only; implements `Stack`."""
+    """A training-free descriptor of any picture; role ``image_encoder`` only."""
 
     name = "pixels"
     roles = ("image_encoder",)

@@ -30,7 +30,7 @@ BLOCK = 64
 
 
 class SpritesStack:
-    """Roles ``image_encoder`` and ``decoder``; implements `Stack`."""
+    """A 32-d autoencoder of sprites; roles ``image_encoder`` and ``decoder``."""
 
     name: ClassVar[str] = "sprites"
     roles: ClassVar[tuple[str, ...]] = ("decoder", "image_encoder")
