@@ -11,22 +11,22 @@ from persongen_bench.methods.rebeca.network import RebecaPrior
 
 CONTROLLED: Mapping[str, object] = {
     "normalization": "standard",
-    "n_tokens": 4,
-    "n_layers": 4,
+    "n_tokens": 2,
+    "n_layers": 3,
     "n_heads": 4,
     "hidden_size": 64,
-    "time_freqs": "standard",
-    "ratings_per_user": 8192,
+    "ratings_per_user": 4096,
     "n_validation": 512,
-    "batch_size": 512,
-    "learning_rate": 1e-3,
+    "batch_size": 256,
+    "learning_rate": 2e-3,
     "learning_rate_schedule": "cosine",
-    "max_epochs": 40,
-    "guidance_scale": 3.0,
+    "max_epochs": 32,
+    "guidance_scale": 4.0,
     "sampler": "ddim",
     "n_inference_steps": 50,
 }
-"""For worlds of a few users, many ratings and small embeddings, on two cores in about a minute."""
+"""For worlds of a few users, many ratings and small embeddings: 2,048 steps, about 40 s on two
+cores. Network details, losses, dropout and time frequencies stay as released."""
 
 
 @final
