@@ -502,12 +502,33 @@ def test_a_damaged_checkpoint_is_named(tmp_path):
         fitted("rebeca", checkpoints=tmp_path)
 
 
+# A rate this large soon stops improving, so that the best epoch is not the last one.
+DIVERGING = {"learning_rate": 5.0, "max_epochs": 50, "patience": 3}
+
+
+def validation_losses(made):
+    return made._fitted.history.groupby("epoch")["validation_loss"].first()
+
+
 def test_patience_stops_and_keeps_the_best_weights():
-    # A rate this large never improves on the first epochs.
-    made = fitted("rebeca", learning_rate=5.0, max_epochs=50, patience=3)
-    history = made._fitted.history
-    losses = history.groupby("epoch")["validation_loss"].first()
-    assert len(losses) == losses.argmin() + 1 + 3
+    made = fitted("rebeca", **DIVERGING)
+    losses = validation_losses(made)
+    best = int(losses.argmin())
+    assert len(losses) == best + 1 + 3
+    stopped_at_best = fitted("rebeca", **{**DIVERGING, "max_epochs": best + 1})
+    assert same_weights(made, stopped_at_best)
+
+
+def test_patience_survives_a_kill(monkeypatch, tmp_path):
+    monkeypatch.setattr(training, "CHECKPOINT_SECONDS", 0)
+    whole = fitted("rebeca", **DIVERGING)
+    with monkeypatch.context() as patch:
+        kill_at(patch, 5 * (len(validation_losses(whole)) - 1))  # in the last epoch
+        with pytest.raises(KilledError):
+            fitted("rebeca", checkpoints=tmp_path, **DIVERGING)
+    resumed = fitted("rebeca", checkpoints=tmp_path, **DIVERGING)
+    pd.testing.assert_series_equal(validation_losses(whole), validation_losses(resumed))
+    assert same_weights(whole, resumed)
 
 
 def test_plateau_halves_the_rate():
@@ -576,6 +597,9 @@ def test_normalised_embeddings_come_back_in_the_stacks_units():
     centred = parts.apply(torch.from_numpy(VECTORS))
     assert float(centred.square().mean()) == pytest.approx(1.0, abs=1e-4)
     np.testing.assert_allclose(parts.undo(centred.numpy()), VECTORS, atol=1e-5)
+    before = made.embeddings(plan(1))
+    parts.mean.add_(100)
+    np.testing.assert_allclose(made.embeddings(plan(1)), before + 100, rtol=1e-5)
 
 
 @every_method
