@@ -10,7 +10,7 @@ from persongen_bench.generate import Execution
 from persongen_bench.leaderboards.boards import Board, board_for
 from persongen_bench.leaderboards.gallery import draw_contact_sheet
 from persongen_bench.prepare import MethodChoice, Options, Protocol, World, WorldRef, load_world
-from persongen_bench.run import DEFAULT_THREADS, Job, run
+from persongen_bench.run import Job, run
 from persongen_bench.store import RunResults
 
 
@@ -32,7 +32,7 @@ class Plan:
     n_images: int | None = None
     beside: bool = True
     """Run the board's baselines and anchors too."""
-    threads: int = DEFAULT_THREADS
+    threads: int = 1
 
     @property
     def board(self) -> Board:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import errno
 import json
+import os
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -33,6 +34,8 @@ models_app = typer.Typer(no_args_is_help=True, help="The models that ship with t
 app.add_typer(new_app, name="new")
 app.add_typer(models_app, name="models")
 
+THREADS = max(1, min(4, (os.cpu_count() or 1) // 2))
+"""Half the cores: numerical threads that wait for a busy core slow each other down badly."""
 Runs = Annotated[Path, typer.Option(help="Folder of the run directories.")]
 Data = Annotated[Path | None, typer.Option(help="Folder of the data set.")]
 Workers = Annotated[int, typer.Option(min=1, help="Processes that generate.")]
@@ -113,6 +116,7 @@ def run(
     n_images: Annotated[int | None, typer.Option(min=0, help="Images per user.")] = None,
     runs: Runs = Path("runs"),
     workers: Workers = 1,
+    threads: Annotated[int, typer.Option(min=1, help="Numerical threads per process.")] = THREADS,
     batch_size: Batch = 64,
     beside: Annotated[bool, typer.Option(help="Run the board's baselines and anchors too.")] = True,
 ) -> None:
@@ -123,7 +127,7 @@ def run(
         methods=tuple(method), dataset=dataset, runs=runs, data_options=_pairs(data_option),
         root=data, split=split, stack=stack, preset=preset, options=_pairs(option),
         sweep={key: tuple(map(_value, str(v).split(","))) for key, v in _raw(sweep).items()},
-        seeds=tuple(seed or [0]), n_images=n_images, beside=beside,
+        seeds=tuple(seed or [0]), n_images=n_images, beside=beside, threads=threads,
     )  # fmt: skip
     with _execution(workers, batch_size) as execution:
         made = list(campaign.execute(plan, execution))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,13 +17,11 @@ from persongen_bench.audits import audited
 from persongen_bench.errors import PgbenchError, RunError
 from persongen_bench.generate import Execution, fixed_threads, generate, peak_memory_mb
 from persongen_bench.prepare import MethodChoice, Protocol, World
-from persongen_bench.protocols import FitContext, Method
+from persongen_bench.protocols import FitContext, FittedMethod, Method
 from persongen_bench.schema import RunConfig
 from persongen_bench.score import Evaluation, score
 from persongen_bench.store import Outcome, RunDirectory, RunResults
 from persongen_bench.types import Sample, content_hash
-
-DEFAULT_THREADS = min(4, os.cpu_count() or 1)
 
 
 @dataclass(frozen=True)
@@ -36,7 +33,7 @@ class Job:
     choice: MethodChoice
     seed: int = 0
     anchor: bool = False
-    threads: int = DEFAULT_THREADS
+    threads: int = 1
 
 
 def run(job: Job, runs: Path, execution: Execution | None = None) -> RunResults:
@@ -114,14 +111,31 @@ def mark_missing(directory: RunDirectory, pending: list[Sample]) -> None:
 
 def fitted(directory: RunDirectory, world: World, execution: Execution) -> Path:
     """Folder with the fitted method; fits once per key that names all that changes the fit."""
-    config = directory.config
+    folder = fit_once(directory.config, world, execution)
+    directory.note("fit", json.loads((folder / "fit.json").read_text(encoding="utf-8")))
+    return folder
+
+
+def fit_once(config: RunConfig, world: World, execution: Execution) -> Path:
+    """The folder of a fit, from the cache where it is done; other processes wait for it."""
     folder = cache_root() / "fits" / fit_key(config, world)
     folder.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(f"{folder}.lock"):
         if not (folder / "fit.json").exists():
             _fit(config, world, folder, execution)
-    directory.note("fit", json.loads((folder / "fit.json").read_text(encoding="utf-8")))
     return folder
+
+
+def fit_other(config: RunConfig, world: World, execution: Execution) -> FittedMethod:
+    """How a method that wraps another one gets it: fitted once, shared with that one's own run."""
+
+    def fitted_method(method: Method, name: str) -> None:
+        values = method.config.model_dump(mode="json")
+        ref = config.method.model_copy(update={"name": name, "config": values})
+        other = config.model_copy(update={"method": ref})
+        method.load(fit_once(other, world, execution), world.stack, world.train)
+
+    return fitted_method
 
 
 def fit_key(config: RunConfig, world: World) -> str:
@@ -148,7 +162,12 @@ def _fit(config: RunConfig, world: World, folder: Path, execution: Execution) ->
     checkpoints = folder.with_name(f"{folder.name}.partial")
     checkpoints.mkdir(exist_ok=True)
     allowed = fit_context(world, config.seed, privileged=method.privileged)
-    context = replace(allowed, checkpoints=checkpoints, progress=execution.progress)
+    context = replace(
+        allowed,
+        checkpoints=checkpoints,
+        progress=execution.progress,
+        fit_other=fit_other(config, world, execution),
+    )
     start = time.perf_counter()
     try:
         method.fit(world.train, context)

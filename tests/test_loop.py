@@ -227,3 +227,13 @@ def test_methods_never_see_held_out_items(world):
 
 def test_the_data_folder_is_not_part_of_a_runs_name(world, tmp_path):
     assert str(Path(world.ref.root)) not in make(world, tmp_path).path.name
+
+
+def test_a_wrapped_method_is_fitted_once_for_both(world, tmp_path, monkeypatch):
+    fits = []
+    plain = RandomItem.fit
+    monkeypatch.setenv("PGBENCH_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(RandomItem, "fit", lambda *a: fits.append(1) or plain(*a))
+    make(world, tmp_path / "runs", "random-item")
+    make(world, tmp_path / "runs", "wrong-user", base="random-item")
+    assert len(fits) == 1

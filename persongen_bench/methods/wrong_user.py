@@ -46,7 +46,10 @@ class WrongUser(Stateless):
 
     def fit(self, train: View, context: FitContext) -> None:
         """Fit the base method and draw the derangement."""
-        self.base.fit(train, context)
+        if context.fit_other is None:
+            self.base.fit(train, context)
+        else:
+            context.fit_other(self.base, self.config.base)
         self._other = derange(train, context.seed)
         self._likes = train.liked_items
 
