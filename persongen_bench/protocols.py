@@ -225,6 +225,11 @@ class ScoreContext(Protocol):
         """Per user the history of the request (item ids of the training catalogue)."""
         ...
 
+    @property
+    def n_asked(self) -> Mapping[str, int]:
+        """Per user the images asked for: delivered, or not delivered through the method's fault."""
+        ...
+
     def features(self, role: str) -> Embeddings:
         """``(n samples, d)`` of the generated images; each image is encoded once per role."""
         ...

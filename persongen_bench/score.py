@@ -77,6 +77,12 @@ class Evaluation:
         return {request.user_id: request.history for request in requests}
 
     @cached_property
+    def n_asked(self) -> Mapping[str, int]:
+        """Images asked for per user, without those our instrument failed on."""
+        states = self.all_samples[~self.all_samples["state"].isin(["unscored", "pending"])]
+        return {str(user): int(n) for user, n in states["user_id"].value_counts().items()}
+
+    @cached_property
     def images(self) -> list[Image]:
         """The images of `samples`, each checked against the journal."""
         pairs = list(zip(self.samples["sample_id"], self.samples["pixel_hash"], strict=True))
@@ -124,7 +130,8 @@ def penalised(metric: Metric, values: pd.Series, samples: pd.DataFrame) -> pd.Se
     """Let undelivered images count: they enter a per-image mean with the metric's failed value.
 
     ``values``: per-user mean over the user's ok images. States ``method_error``, ``filtered``
-    and ``missing`` are the method's; ``unscored`` is the instrument's and does not count.
+    and ``missing`` are the method's; ``unscored`` is the instrument's and does not count. A user
+    with images for whom the metric is undefined stays undefined.
     """
     worst = metric.info.failed_value
     if worst is None:
@@ -133,7 +140,8 @@ def penalised(metric: Metric, values: pd.Series, samples: pd.DataFrame) -> pd.Se
     ok = state.apply(lambda s: (s == "ok").sum()).reindex(values.index, fill_value=0)
     failed = state.apply(lambda s: s.isin(["method_error", "filtered", "missing"]).sum())
     failed = failed.reindex(values.index, fill_value=0)
-    total = (values.fillna(0.0) * ok + worst * failed) / (ok + failed).where(ok + failed > 0)
+    delivered = values.where(ok > 0, 0.0)
+    total = (delivered * ok + worst * failed) / (ok + failed).where(ok + failed > 0)
     return total.astype(float)
 
 

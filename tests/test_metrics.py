@@ -48,10 +48,11 @@ class Plane:
 
     taste_signature = "plane"
 
-    def __init__(self, images, *, train=(), histories=None, taste=None):
+    def __init__(self, images, *, train=(), histories=None, taste=None, n_asked=None):
         self.angles = [angle for _, angle in images]
         self.samples = pd.DataFrame({"user_id": [user for user, _ in images]})
         self.users = ("anna", "ben")
+        self.n_asked = n_asked or self.samples["user_id"].value_counts().to_dict()
         self.test = view(LOG)
         self.train = view(list(train) or [("anna", "b45", True), ("ben", "b45", True)])
         self.histories = histories or {"anna": ("b45",), "ben": ("b45",)}
@@ -175,3 +176,26 @@ def test_undelivered_images_count_with_the_worst_value():
     assert found["anna"] == pytest.approx(2 * 0.9 / 5)  # two ok, three failed at 0, one unscored
     assert found["ben"] == 0.0
     assert penalised(Diversity(), values, samples)["anna"] == 0.9
+
+
+def test_an_undefined_value_does_not_become_a_number():
+    """With images but fewer than k of them, or without a pool, there is no precision@k."""
+    samples = pd.DataFrame({"user_id": ["anna", "anna"], "state": ["ok", "missing"]})
+    found = penalised(Precision(10), pd.Series({"anna": np.nan}), samples)
+    assert np.isnan(found["anna"])
+
+
+def test_undelivered_images_hit_nothing():
+    """Three of five images came: the missing two are misses, and nobody drops out of the mean."""
+    context = Plane([("anna", 1), ("anna", 2), ("anna", 9)], n_asked={"anna": 5, "ben": 5})
+    recall, precision = Recall(5).per_user(context), Precision(5).per_user(context)
+    assert recall["anna"] == pytest.approx(1.0)  # every subset of all five holds all three
+    # k = 1 of 5: item 0 is hit by 2 of 5 images, item 10 by 1 of 5.
+    assert Recall(1).per_user(context)["anna"] == pytest.approx((2 / 5 + 1 / 5) / 2)
+    assert recall["ben"] == 0.0
+    assert precision["anna"] == 1.0
+    samples = pd.DataFrame(
+        {"user_id": ["anna"] * 5 + ["ben"] * 5, "state": ["ok"] * 3 + ["method_error"] * 7}
+    )
+    scored = penalised(Precision(5), precision, samples)
+    assert scored.tolist() == [3 / 5, 0.0]

@@ -43,15 +43,17 @@ class _AtK:
         return build_signature(self.info, context, "sim:cosine|pool:own-test|est:k-subsets", 1)
 
     @abstractmethod
-    def value(self, nearest: np.ndarray, liked: np.ndarray) -> float:
-        """The user's number from nearest pool positions and the pool's likes."""
+    def value(self, nearest: np.ndarray, liked: np.ndarray, n_asked: int) -> float:
+        """The user's number: pool positions of the delivered images, the pool's likes, n asked."""
 
     def per_user(self, context: ScoreContext) -> pd.Series:
-        """NaN for users without a pool or without images."""
+        """NaN for users without a pool, and where fewer than k images were asked for."""
         found = {}
         for user, rows in rows_by_user(context):
             nearest, liked = nearest_in_pool(context, user, rows)
-            found[user] = self.value(nearest, liked) if len(nearest) else np.nan
+            n_asked = context.n_asked.get(user, 0)
+            defined = len(liked) > 0 and n_asked >= self.k
+            found[user] = self.value(nearest, liked, n_asked) if defined else np.nan
         return pd.Series(found, dtype=float)
 
 
@@ -72,9 +74,9 @@ class Precision(_AtK):
         "likes in the pool is what chance scores.",
     )
 
-    def value(self, nearest: np.ndarray, liked: np.ndarray) -> float:
-        """Mean of the hits; NaN with fewer than k images."""
-        return float(liked[nearest].mean()) if len(nearest) >= self.k else np.nan
+    def value(self, nearest: np.ndarray, liked: np.ndarray, n_asked: int) -> float:  # noqa: ARG002  # for recall
+        """Mean of the hits over the delivered images (the others count 0 when it is scored)."""
+        return float(liked[nearest].mean()) if len(nearest) else np.nan
 
 
 @final
@@ -96,13 +98,12 @@ class Recall(_AtK):
         shows_not="How good the misses are; its ceiling depends on the size of the pool.",
     )
 
-    def value(self, nearest: np.ndarray, liked: np.ndarray) -> float:
-        """Expected share of likes hit; NaN without likes or with fewer than k images."""
-        n = len(nearest)
-        if n < self.k or not liked.any():
+    def value(self, nearest: np.ndarray, liked: np.ndarray, n_asked: int) -> float:
+        """Expected share of likes hit, an undelivered image hitting none; NaN without likes."""
+        if not liked.any():
             return np.nan
         hits = np.bincount(nearest, minlength=len(liked))[liked]
-        return float(hit_probability(hits, n, self.k).sum() / liked.sum())
+        return float(hit_probability(hits, n_asked, self.k).sum() / liked.sum())
 
 
 def hit_probability(hits: np.ndarray, n: int, k: int) -> np.ndarray:

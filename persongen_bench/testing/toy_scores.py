@@ -41,6 +41,11 @@ class ToyScores:
         """Every user's liked training items."""
         return self.train.liked_items
 
+    @property
+    def n_asked(self) -> Mapping[str, int]:
+        """Images per user; all are delivered here."""
+        return {str(user): int(n) for user, n in self.samples["user_id"].value_counts().items()}
+
     def features(self, role: str) -> Embeddings:
         """``(n samples, d)`` of the images."""
         encoded: Embeddings = self.world.stack.role(role).encode(self.images)
