@@ -119,14 +119,6 @@ def no_progress(items: Iterable[T], description: str, total: int | None = None) 
     return items
 
 
-class FittedMethod(Protocol):
-    """Puts a fitted state into another registered method."""
-
-    def __call__(self, method: Method, name: str) -> None:
-        """Fit ``method``, registered as ``name``, on the same view, or take the fit there is."""
-        ...
-
-
 @dataclass(frozen=True)
 class FitContext:
     """What a method may use while it fits, besides the training view."""
@@ -140,8 +132,9 @@ class FitContext:
     progress: Progress = no_progress
     held_out: View | None = None
     """The test part: given only to anchors that declare ``privileged``, else None."""
-    fit_other: FittedMethod | None = None
-    """For methods that wrap another one: its fit is shared with its own run."""
+    base_fitted: bool = False
+    """For a method that wraps another one (attribute ``base``, its registered name in
+    ``config.base``): the loop has fitted that one already, once for its own run and this one."""
     taste: KnownTaste | None = None
     """The true taste, where there is one: given only to ``privileged`` anchors."""
 

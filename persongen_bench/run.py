@@ -14,10 +14,10 @@ from filelock import FileLock
 from persongen_bench import prepare, provenance, registry
 from persongen_bench.assets import cache_root, folder_atomic, write_atomic
 from persongen_bench.audits import audited
-from persongen_bench.errors import PgbenchError, RunError
+from persongen_bench.errors import ConfigError, PgbenchError, RunError
 from persongen_bench.generate import Execution, fixed_threads, generate, peak_memory_mb
 from persongen_bench.prepare import MethodChoice, Protocol, World
-from persongen_bench.protocols import FitContext, FittedMethod, Method
+from persongen_bench.protocols import FitContext, Method
 from persongen_bench.schema import RunConfig
 from persongen_bench.score import Evaluation, score
 from persongen_bench.store import Outcome, RunDirectory, RunResults
@@ -126,16 +126,21 @@ def fit_once(config: RunConfig, world: World, execution: Execution) -> Path:
     return folder
 
 
-def fit_other(config: RunConfig, world: World, execution: Execution) -> FittedMethod:
-    """How a method that wraps another one gets it: fitted once, shared with that one's own run."""
-
-    def fitted_method(method: Method, name: str) -> None:
-        values = method.config.model_dump(mode="json")
-        ref = config.method.model_copy(update={"name": name, "config": values})
-        other = config.model_copy(update={"method": ref})
-        method.load(fit_once(other, world, execution), world.stack, world.train)
-
-    return fitted_method
+def load_base(method: Method, config: RunConfig, world: World, execution: Execution) -> bool:
+    """Fit the method that ``method`` wraps, once for its own run and this one; False for none."""
+    base: Method | None = getattr(method, "base", None)
+    if base is None:
+        return False
+    name = str(method.config.base)
+    if base.privileged and not method.privileged:
+        raise ConfigError(
+            f"method {config.method.name} cannot wrap {name}, which sees held-out data"
+        )
+    values = base.config.model_dump(mode="json")
+    ref = config.method.model_copy(update={"name": name, "config": values})
+    own = config.model_copy(update={"method": ref})
+    base.load(fit_once(own, world, execution), world.stack, world.train)
+    return True
 
 
 def fit_key(config: RunConfig, world: World) -> str:
@@ -166,7 +171,7 @@ def _fit(config: RunConfig, world: World, folder: Path, execution: Execution) ->
         allowed,
         checkpoints=checkpoints,
         progress=execution.progress,
-        fit_other=fit_other(config, world, execution),
+        base_fitted=load_base(method, config, world, execution),
     )
     start = time.perf_counter()
     try:

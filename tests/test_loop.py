@@ -13,6 +13,7 @@ from persongen_bench.methods._items import NoConfig
 from persongen_bench.methods.random_item import RandomItem
 from persongen_bench.prepare import MethodChoice, Protocol, WorldRef
 from persongen_bench.store import RunDirectory
+from persongen_bench.testing.leaks import find_strings
 from persongen_bench.testing.toy import toy_world, write_folder
 from persongen_bench.types import Failure
 
@@ -237,3 +238,24 @@ def test_a_wrapped_method_is_fitted_once_for_both(world, tmp_path, monkeypatch):
     make(world, tmp_path / "runs", "random-item")
     make(world, tmp_path / "runs", "wrong-user", base="random-item")
     assert len(fits) == 1
+
+
+def test_a_wrapper_cannot_smuggle_in_held_out_data(world, tmp_path):
+    with pytest.raises(ConfigError, match="cannot wrap oracle, which sees held-out data"):
+        make(world, tmp_path, "wrong-user", base="oracle")
+
+
+def test_what_the_loop_hands_to_fit_leads_to_no_held_out_item(world, tmp_path, monkeypatch):
+    hidden = set(world.test.catalog.ids) - set(world.train.interactions["item_id"])
+    found = []
+    plain = RandomItem.fit
+
+    def spy(self, train, context):
+        found.append(find_strings((train, context), hidden))
+        plain(self, train, context)
+
+    monkeypatch.setenv("PGBENCH_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(RandomItem, "fit", spy)
+    make(world, tmp_path / "runs", "wrong-user", base="random-item")
+    assert hidden
+    assert found == [{}]

@@ -46,10 +46,8 @@ class WrongUser(Stateless):
 
     def fit(self, train: View, context: FitContext) -> None:
         """Fit the base method and draw the derangement."""
-        if context.fit_other is None:
+        if not context.base_fitted:
             self.base.fit(train, context)
-        else:
-            context.fit_other(self.base, self.config.base)
         self._other = derange(train, context.seed)
         self._likes = train.liked_items
 
