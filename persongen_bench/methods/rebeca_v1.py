@@ -119,9 +119,12 @@ CONTROLLED: Mapping[str, object] = {
     "n_inference_steps": 50,
     "clip_range": 4.0,
 }
-"""For worlds of a few users, many ratings and small embeddings: 5,120 steps, about a minute on two
-cores. Predicting the noise learns the interaction of user and rating slowly; one user token
-instead of four, the squared-cosine schedule and bounded estimates make that affordable."""
+"""For worlds of a few users, many ratings and small embeddings: 5,120 steps, under two minutes.
+
+Predicting the noise learns the interaction of user and rating slowly; one user token instead of
+four, the squared-cosine schedule and bounded estimates help. It is still a matter of the seed
+whether this budget suffices: of three seeds one learned it, one in part, one not (docs/results.md).
+"""
 
 
 @final
