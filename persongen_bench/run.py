@@ -66,7 +66,8 @@ def resume(
     samples = prepare.plan(world, directory.config)
     if rebuild:
         directory.rebuild_journal(samples)
-    directory.plan(samples)
+    else:
+        directory.plan(samples)
     return advance(directory, world, execution)
 
 

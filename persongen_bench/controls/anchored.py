@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import tempfile
 from pathlib import Path
 
@@ -18,6 +19,12 @@ def small_world(seed: int, n_items: int = 2000) -> World:
     """The controlled world with fewer pictures."""
     options = {"n_images": n_items, "seed": seed}
     return load_world(WorldRef(dataset="dsprites", stack="sprites", options=options))
+
+
+@functools.cache
+def shared_scores(seed: int) -> pd.DataFrame:
+    """`anchored_scores` of a fresh world, run once for all the controls that look at it."""
+    return anchored_scores(seed)
 
 
 def anchored_scores(seed: int, world: World | None = None) -> pd.DataFrame:

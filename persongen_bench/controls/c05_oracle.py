@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from persongen_bench.controls.anchored import anchored_scores
+from persongen_bench.controls.anchored import shared_scores
 from persongen_bench.controls.base import ControlOptions, ControlResult
 
 TASTE = ("true-taste", "taste-gap", "precision@1", "precision@20")
@@ -12,7 +12,7 @@ TASTE = ("true-taste", "taste-gap", "precision@1", "precision@20")
 
 def run(options: ControlOptions) -> ControlResult:
     """Score all anchors on a small controlled world and look at `oracle`."""
-    return judge(anchored_scores(options.seed))
+    return judge(shared_scores(options.seed))
 
 
 def judge(scores: pd.DataFrame) -> ControlResult:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
-from persongen_bench.protocols import Config
+from persongen_bench.protocols import Config, FitContext, Stack
 from persongen_bench.types import Failure, Image, Sample, View
 
 
@@ -48,3 +48,21 @@ class Stateless:
     presets: ClassVar[Mapping[str, Mapping[str, object]]] = {}
     privileged: ClassVar[bool] = False
     generate_fields: ClassVar[frozenset[str]] = frozenset()
+
+
+class FromCatalog(Stateless):
+    """Base of the methods that learn nothing: they keep the training view and answer from it."""
+
+    def __init__(self, config: NoConfig) -> None:
+        self.config = config
+
+    def fit(self, train: View, context: FitContext) -> None:  # noqa: ARG002  # nothing to learn
+        """Keep the training view."""
+        self._train = train
+
+    def save(self, folder: Path) -> None:
+        """Nothing is learned."""
+
+    def load(self, folder: Path, stack: Stack, train: View) -> None:  # noqa: ARG002  # the seam
+        """Keep the training view."""
+        self._train = train

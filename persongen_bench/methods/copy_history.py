@@ -7,24 +7,15 @@ leads rewards copying.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import final
 
-from persongen_bench.methods._items import NoConfig, Stateless, no_history, open_choices
-from persongen_bench.protocols import FitContext, Stack
-from persongen_bench.types import Failure, Image, Sample, View
+from persongen_bench.methods._items import FromCatalog, no_history, open_choices
+from persongen_bench.types import Failure, Image, Sample
 
 
 @final
-class CopyHistory(Stateless):
+class CopyHistory(FromCatalog):
     """Answers with a uniformly drawn item of the request's own history."""
-
-    def __init__(self, config: NoConfig) -> None:
-        self.config = config
-
-    def fit(self, train: View, context: FitContext) -> None:  # noqa: ARG002  # nothing to learn
-        """Keep the training view."""
-        self._train = train
 
     def generate(self, samples: Sequence[Sample]) -> Sequence[Image | Failure]:
         """One liked history image per sample; an empty history is a failure."""
@@ -34,10 +25,3 @@ class CopyHistory(Stateless):
     def _choose(sample: Sample) -> str | Failure:
         history = sample.request.history
         return history[sample.rng().integers(len(history))] if history else no_history(sample)
-
-    def save(self, folder: Path) -> None:
-        """Nothing is learned."""
-
-    def load(self, folder: Path, stack: Stack, train: View) -> None:  # noqa: ARG002
-        """Keep the training view."""
-        self._train = train
