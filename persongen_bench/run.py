@@ -56,7 +56,10 @@ def run(job: Job, runs: Path, execution: Execution | None = None) -> RunResults:
 def reopen(path: Path, root: Path | None, execution: Execution) -> tuple[RunDirectory, World]:
     """A run and its world from the directory alone; refuses data that changed since."""
     directory = RunDirectory.open(path)
-    return directory, prepare.reopen_world(directory.config, root, execution.progress)
+    world = prepare.reopen_world(directory.config, root, execution.progress)
+    if root is not None:
+        directory.data_lies_in(root)
+    return directory, world
 
 
 def resume(

@@ -104,6 +104,12 @@ class RunDirectory:
             self.config = self.config.model_copy(update={"metrics": metrics})
             self._write_config()
 
+    def data_lies_in(self, root: Path) -> None:
+        """Remember where the data lie now; worker processes open them from there."""
+        dataset = self.config.dataset.model_copy(update={"root": str(root.resolve())})
+        self.config = self.config.model_copy(update={"dataset": dataset})
+        self._write_config()
+
     def _write_config(self) -> None:
         write_atomic(self.path / "run.json", self.config.model_dump_json(indent=1).encode())
 

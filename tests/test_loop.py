@@ -1,6 +1,7 @@
 """The loop on a small catalogue on disk: the same result however it is run, and nothing lost."""
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -259,3 +260,17 @@ def test_what_the_loop_hands_to_fit_leads_to_no_held_out_item(world, tmp_path, m
     make(world, tmp_path / "runs", "wrong-user", base="random-item")
     assert hidden
     assert found == [{}]
+
+
+@pytest.mark.slow
+def test_moved_data_is_found_by_workers_too(world, catalogue, tmp_path):
+    whole = make(world, tmp_path / "runs")
+    before = table(whole)
+    moved = Path(shutil.copytree(catalogue, tmp_path / "moved"))
+    document = json.loads((whole.path / "run.json").read_text())
+    document["dataset"]["root"] = str(tmp_path / "gone")
+    (whole.path / "run.json").write_text(json.dumps(document))
+    shutil.rmtree(whole.path / "images")
+    execution = Execution(2, 5)
+    directory, again = run.reopen(whole.path, moved, execution)
+    assert table(run.resume(directory, again, execution)) == before
