@@ -1,0 +1,1 @@
+"""Tasteworld: pictures whose content and art style vary independently, and who likes them."""
