@@ -31,7 +31,7 @@ TEMPLATES = (
     "{style} art of a {size} {colour} {shape}, {background} background",
     "{background} background with a {colour} {shape}, {size}, {style} style",
     "{size} {colour} {shape}, {background}, {style}",
-    "a {style} picture: {colour} {shape} of {size} size on {background}",
+    "{style} picture: {colour} {shape} of {size} size on {background}",
 )
 """Ways to say the same picture; `caption` picks one by number."""
 

@@ -134,7 +134,7 @@ def load(folder: Path) -> ReaderNetwork:
     except (OSError, SafetensorError, RuntimeError) as error:
         raise ConfigError(f"{path}: no weights of the reader ({error})", fix=_FIX) from None
     network.eval().requires_grad_(requires_grad=False)
-    return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
+    return network.to(memory_format=torch.channels_last)
 
 
 def attribute_accuracy(

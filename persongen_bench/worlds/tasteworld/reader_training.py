@@ -31,7 +31,7 @@ def build(
     """Train, measure and write weights, losses and card into ``folder``; returns the card."""
     plan = PLAN if steps is None else PLAN.model_copy(update={"steps": steps})
     network = seeded(reader.ReaderNetwork, plan.seed)
-    network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    network = network.to(memory_format=torch.channels_last)
     workshop = Workshop(folder, progress)
 
     def loss(step: Step) -> Mapping[str, Tensor]:
@@ -43,7 +43,7 @@ def build(
     tensors = {k: v.half().contiguous() for k, v in network.state_dict().items()
                if v.is_floating_point()}  # fmt: skip
     save_file(tensors, folder / reader.WEIGHTS)
-    card = {
+    card: dict[str, object] = {
         "model": "attribute reader of tasteworld, residual CNN",
         "license": "Apache-2.0",
         "data": f"persongen_bench.worlds.tasteworld ({RENDERER})",
@@ -83,7 +83,7 @@ def losses(
 ) -> dict[str, Tensor]:
     """Cross-entropy of the attributes over the legible pictures, and of legibility over all."""
     keep = legible.bool()
-    parts = torch.split(logits[keep, :-1], COUNTS, dim=1)
+    parts = torch.split(logits[keep, :-1], list(COUNTS), dim=1)
     reading = torch.stack(
         [F.cross_entropy(part, codes[keep, i]) for i, part in enumerate(parts)]
     ).sum()

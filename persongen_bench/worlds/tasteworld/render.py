@@ -109,17 +109,17 @@ def _geometry(
 
 
 def _circle(u: Plane, v: Plane) -> Plane:
-    return np.hypot(u, v) - 0.95
+    return np.asarray(np.hypot(u, v) - 0.95)
 
 
 def _square(u: Plane, v: Plane) -> Plane:
-    return np.maximum(np.abs(u), np.abs(v)) - 0.84
+    return np.asarray(np.maximum(np.abs(u), np.abs(v)) - 0.84)
 
 
 def _triangle(u: Plane, v: Plane) -> Plane:
     w = v - 0.15
     slope = np.abs(u) * np.float32(np.sqrt(3) / 2) - w * 0.5
-    return np.maximum(slope, w) - 0.58
+    return np.asarray(np.maximum(slope, w) - 0.58)
 
 
 def _star(u: Plane, v: Plane) -> Plane:
@@ -143,11 +143,11 @@ def _heart(u: Plane, v: Plane) -> Plane:
 
 def _cross(u: Plane, v: Plane) -> Plane:
     a, b = np.abs(u), np.abs(v)
-    return np.minimum(np.maximum(a - 0.96, b - 0.36), np.maximum(a - 0.36, b - 0.96))
+    return np.asarray(np.minimum(np.maximum(a - 0.96, b - 0.36), np.maximum(a - 0.36, b - 0.96)))
 
 
 def _crescent(u: Plane, v: Plane) -> Plane:
-    return np.maximum(np.hypot(u, v) - 0.97, 0.74 - np.hypot(u - 0.46, v + 0.14))
+    return np.asarray(np.maximum(np.hypot(u, v) - 0.97, 0.74 - np.hypot(u - 0.46, v + 0.14)))
 
 
 _SHAPES: tuple[Callable[[Plane, Plane], Plane], ...] = (
@@ -164,7 +164,7 @@ def _backgrounds(
     horizon = 40 + np.rint(6 * chance[meadow])
     ground = np.arange(SIZE)[None, :] >= horizon[:, None]
     pictures[meadow] = np.where(ground[:, :, None, None], _rgb(0.60, 0.80, 0.52), _SKY)
-    return pictures
+    return np.asarray(pictures)
 
 
 def _rgb(red: float, green: float, blue: float) -> Float[np.ndarray, " 3"]:

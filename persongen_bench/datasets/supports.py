@@ -1,0 +1,87 @@
+"""Splits for cold start: what is known of the tested people is cut down to their first k rows.
+
+Any split whose tested people have training rows can be cut; `new_people` makes one from any log. Of
+one split the supports are nested: a person's first k rows are the first k of one order, and the
+test part is the same for every k.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+
+import numpy as np
+import pandas as pd
+
+from persongen_bench.datasets.splits import by_item, user_disjoint
+from persongen_bench.errors import ConfigError
+from persongen_bench.types import Split, SplitFunction
+
+SUPPORTS = (0, 1, 2, 4, 8, 16, 100)
+"""Sizes of support of the cold-start track."""
+COLD_START = "cold-start"
+"""Name of the split that `new_people` makes."""
+MARK = "@"
+"""Stands between the name of a split and the size of support."""
+
+
+def supports(
+    name: str, split: SplitFunction, sizes: Sequence[int] = SUPPORTS
+) -> Mapping[str, SplitFunction]:
+    """Splits ``name@0``, ``name@1``, ...: ``split``, cut to each of ``sizes``."""
+    return {f"{name}{MARK}{k}": partial(_cut_to, split=split, name=name, k=k) for k in sizes}
+
+
+def new_people(people: Sequence[str] | float, test_fraction: float) -> SplitFunction:
+    """Some people are tested, on held-out items; what they rated besides is their support.
+
+    What the others say of the held-out items is the validation part, which nobody trains on.
+
+    Args:
+        people: their ids, or the share of all people to draw, in (0, 1).
+        test_fraction: share of the items that is held out, in (0, 1).
+    """
+    items, users = by_item(test_fraction), user_disjoint(people)
+    return partial(_new_people, items=items, users=users)
+
+
+def first_rows(split: Split, k: int, name: str) -> Split:
+    """``split`` where every person of the test part keeps their first ``k`` training rows.
+
+    First by time; where there is none, by a hash of the item, so that the order of a log file does
+    not matter. Raises `ConfigError` for a negative ``k``.
+    """
+    if k < 0:
+        raise ConfigError(f"support of {k} ratings", fix="Use 0 or more.")
+    train = split.train
+    tested = train["user_id"].isin(split.test["user_id"].unique()).to_numpy()
+    kept = train[~tested | (_place(train) < k)].reset_index(drop=True)
+    return Split(f"{name}{MARK}{k}", split.seed, kept, split.test, split.validation)
+
+
+def _new_people(
+    interactions: pd.DataFrame, seed: int, *, items: SplitFunction, users: SplitFunction
+) -> Split:
+    by_items = items(interactions, seed)
+    new = set(users(interactions, seed).test["user_id"])
+    tested = by_items.test["user_id"].isin(new).to_numpy()
+    test, rest = (by_items.test[mask].reset_index(drop=True) for mask in (tested, ~tested))
+    return Split(COLD_START, seed, by_items.train, test, rest)
+
+
+def _cut_to(
+    interactions: pd.DataFrame, seed: int, *, split: SplitFunction, name: str, k: int
+) -> Split:
+    return first_rows(split(interactions, seed), k, name)
+
+
+def _place(rows: pd.DataFrame) -> np.ndarray:
+    """``(n,)`` of every row its place among its user's, from 0."""
+    times = rows["timestamp"].astype(float).fillna(-np.inf).to_numpy()
+    shuffled = pd.util.hash_array(rows["item_id"].to_numpy(dtype=object))
+    users = pd.factorize(rows["user_id"])[0]
+    order = np.lexsort((shuffled, times, users))
+    starts = np.searchsorted(users[order], users)
+    place = np.empty(len(rows), dtype=np.int64)
+    place[order] = np.arange(len(rows))
+    return np.asarray(place - starts)
