@@ -1,0 +1,236 @@
+"""The role ``decoder``: a Stable Diffusion pipeline that draws many conditions in one batch.
+
+Picture i is a function of condition i and seed i alone: its noise comes from a generator of its
+own on the CPU, every network call has the same number of rows, and image prompts stay with their
+row (`persongen_bench.stacks.diffusion.pipeline`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float, UInt8
+from torch import Tensor
+
+from persongen_bench.batching import blocks
+from persongen_bench.errors import ConfigError
+from persongen_bench.roles import Adapter, Condition, DrawOptions
+from persongen_bench.stacks.diffusion.adapters import AdapterSlot
+from persongen_bench.stacks.diffusion.pipeline import quiet
+from persongen_bench.stacks.diffusion.settings import SAMPLERS, DiffusionSettings
+from persongen_bench.types import Embeddings, Image
+
+
+@dataclass(frozen=True)
+class _Row:
+    """One picture to draw, checked."""
+
+    condition: Condition
+    seed: int
+    images: Embeddings
+    """``(m, d)`` image prompts; m = 0: the IP-Adapter is off."""
+
+    @property
+    def kind(self) -> tuple[int, bool]:
+        """Rows of one kind may share a network call."""
+        return len(self.images), bool(self.condition.negative_prompt)
+
+
+class DiffusionDecoder:
+    """A pipeline as a `PromptDecoder`, without safety checker and without a progress bar.
+
+    The pipeline is moved to the device and the precision of ``settings``. ``weights`` names its
+    weights in the signature, as ``sha256:...``.
+    """
+
+    def __init__(
+        self,
+        pipeline: Any,  # noqa: ANN401  # a RowwisePipeline or RowwiseXLPipeline
+        settings: DiffusionSettings,
+        weights: str,
+    ) -> None:
+        self._settings = settings
+        self._device, self._dtype = settings.torch_device(), settings.torch_dtype()
+        with quiet():
+            self._pipeline = pipeline.to(self._device, self._dtype)
+            if settings.sampler != "stock":
+                stock = pipeline.scheduler.config
+                pipeline.scheduler = SAMPLERS[settings.sampler].from_config(stock)
+        self._pipeline.set_progress_bar_config(disable=True)
+        self._slot = AdapterSlot(self._pipeline)
+        self._weights = weights
+
+    @property
+    def pipeline(self) -> Any:  # noqa: ANN401  # a diffusers pipeline
+        """The pipeline behind it, for methods that train; they leave it as it was."""
+        return self._pipeline
+
+    @property
+    def size(self) -> int:
+        """Pixels per side of a picture."""
+        trained: int = self._pipeline.unet.config.sample_size * self._pipeline.vae_scale_factor
+        return self._settings.size or trained
+
+    @property
+    def embedding_size(self) -> int | None:
+        """Dimensions of an image prompt; None: the pipeline has no IP-Adapter."""
+        projection = self._pipeline.unet.encoder_hid_proj
+        if projection is None:
+            return None
+        found: int = projection.image_projection_layers[0].image_embeds.in_features
+        return found
+
+    @property
+    def signature(self) -> str:
+        """Classes, weights and every setting that changes a pixel."""
+        own = self._settings
+        parts = {
+            "out": f"u8-{self.size}x{self.size}-unresized",
+            "sampler": f"{own.sampler}:{type(self._pipeline.scheduler).__name__}",
+            "steps": own.n_inference_steps,
+            "guidance": own.guidance_scale,
+            "image-scale": own.image_scale,
+            "rows": own.rows,
+            "dtype": str(self._dtype).removeprefix("torch."),
+            "safety-checker": "off",
+            "weights": self._weights,
+            "impl": 1,
+        }
+        named = "|".join(f"{key}:{value}" for key, value in parts.items())
+        return f"diffusion-decoder|{type(self._pipeline).__name__}|{named}"
+
+    def decode(self, embeddings: Embeddings, seeds: Sequence[int]) -> list[Image]:
+        """`draw` with one image prompt each and empty words.
+
+        float ``(n, embedding_size)`` and n seeds => n images uint8 RGB ``(3, size, size)``.
+        """
+        rows = np.asarray(embeddings, dtype=np.float32)
+        if rows.ndim != 2:
+            raise ValueError(f"expected embeddings (n, {self.embedding_size}), found {rows.shape}")
+        return self.draw([Condition(images=row[None]) for row in rows], seeds)
+
+    def draw(
+        self,
+        conditions: Sequence[Condition],
+        seeds: Sequence[int],
+        options: DrawOptions = DrawOptions(),  # noqa: B008  # frozen
+    ) -> list[Image]:
+        """As many images, uint8 RGB ``(3, size, size)``, as conditions and seeds in [0, 2^64).
+
+        Raises `ValueError` for a wrong shape, a NaN, or options out of range, and `ConfigError`
+        for image prompts where the pipeline has no IP-Adapter.
+        """
+        if len(conditions) != len(seeds):
+            raise ValueError(f"{len(conditions)} conditions, but {len(seeds)} seeds")
+        settings = self._settings.resolve(options)
+        rows = [self._row(k, c, s) for k, (c, s) in enumerate(zip(conditions, seeds, strict=True))]
+        drawn: dict[int, Image] = {}
+        for kind in sorted({row.kind for row in rows}):
+            places = [k for k, row in enumerate(rows) if row.kind == kind]
+            for block in blocks(len(places), settings.rows):
+                part = places[block]
+                pixels = self._call([rows[k] for k in part], settings)
+                drawn |= dict(zip(part, _to_images(pixels, part), strict=True))
+        return [drawn[k] for k in range(len(rows))]
+
+    def adapted(self, adapter: Adapter) -> AbstractContextManager[None]:
+        """Draw with personal weights while the context is open; see `AdapterSlot.hold`."""
+        return self._slot.hold(adapter)
+
+    def _row(self, place: int, condition: Condition, seed: int) -> _Row:
+        size = self.embedding_size
+        if condition.images is None:
+            return _Row(condition, seed, np.zeros((0, size or 0), dtype=np.float32))
+        if size is None:
+            raise ConfigError(
+                "image prompts need an IP-Adapter, and this pipeline has none",
+                fix="Use a stack whose decoder has one, or a method that draws from words.",
+            )
+        images = np.asarray(condition.images, dtype=np.float32)
+        if images.ndim != 2 or len(images) == 0 or images.shape[1] != size:
+            raise ValueError(
+                f"condition {place}: expected image prompts (m, {size}) with m >= 1, "
+                f"found {images.shape}"
+            )
+        if not np.isfinite(images).all():
+            raise ValueError(f"condition {place}: an image prompt holds NaN or an infinity")
+        return _Row(condition, seed, images)
+
+    def _call(self, rows: Sequence[_Row], settings: DiffusionSettings) -> Float[Tensor, "n 3 h w"]:
+        """One run of the pipeline on at most ``settings.rows`` rows of one kind."""
+        padded = [*rows, *[rows[-1]] * (settings.rows - len(rows))]
+        generators = [torch.Generator().manual_seed(int(row.seed)) for row in padded]
+        negative = [row.condition.negative_prompt for row in padded]
+        scale = settings.image_scale if len(rows[0].images) else 0.0
+        with quiet(), self._image_scale(scale):
+            drawn = self._pipeline(
+                prompt=[row.condition.prompt for row in padded],
+                # None is what the published pipelines call no negative prompt.
+                negative_prompt=negative if negative[0] else None,
+                latents=self._noise(generators),
+                generator=generators,
+                guidance_scale=settings.guidance_scale,
+                num_inference_steps=settings.n_inference_steps,
+                height=self.size,
+                width=self.size,
+                output_type="pt",
+                return_dict=False,
+                **self._image_prompts(padded, settings.guidance_scale > 1),
+            )
+        found: Tensor = drawn[0][: len(rows)]
+        return found
+
+    def _noise(self, generators: Sequence[torch.Generator]) -> Float[Tensor, "n c h w"]:
+        """Initial latents, drawn on the CPU in float32 whatever the device and the precision."""
+        side = self.size // self._pipeline.vae_scale_factor
+        shape = (self._pipeline.unet.config.in_channels, side, side)
+        rows = [torch.randn(shape, generator=generator) for generator in generators]
+        return torch.stack(rows).to(self._device, self._dtype)
+
+    def _image_prompts(self, rows: Sequence[_Row], guided: bool) -> dict[str, list[Tensor]]:
+        """``[negative; positive]`` image prompts; the negative one is the zero vector.
+
+        With the adapter off its layers still ask for a prompt, and read zeros at scale 0.
+        """
+        if self.embedding_size is None:
+            return {}
+        off = np.zeros((1, self.embedding_size), dtype=np.float32)
+        given = np.stack([row.images if len(row.images) else off for row in rows])
+        both = np.concatenate([np.zeros_like(given), given]) if guided else given
+        return {"ip_adapter_image_embeds": [torch.from_numpy(both).to(self._device, self._dtype)]}
+
+    @contextmanager
+    def _image_scale(self, scale: float) -> Iterator[None]:
+        """The IP-Adapter at ``scale`` inside, and as it was afterwards."""
+        processors = [
+            processor
+            for processor in self._pipeline.unet.attn_processors.values()
+            if hasattr(processor, "to_k_ip")
+        ]
+        before = [list(processor.scale) for processor in processors]
+        try:
+            for processor in processors:
+                processor.scale = [scale] * len(processor.scale)
+            yield
+        finally:
+            for processor, kept in zip(processors, before, strict=True):
+                processor.scale = kept
+
+
+def _to_images(
+    pixels: Float[Tensor, "n 3 h w"], places: Sequence[int]
+) -> list[UInt8[np.ndarray, "3 h w"]]:
+    """[0, 1] floats to uint8; raises `ValueError` where the network overflowed."""
+    finite = torch.isfinite(pixels).flatten(1).all(dim=1)
+    if not bool(finite.all()):
+        place = places[int(torch.argmin(finite.int()))]
+        raise ValueError(
+            f"picture {place} came out as NaN or infinity in {pixels.dtype}; "
+            "draw in bfloat16 or float32"
+        )
+    return list(pixels.float().mul(255).round().to(torch.uint8).cpu().numpy())

@@ -1,0 +1,37 @@
+"""Checksums of large files, computed once and remembered."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+from persongen_bench.assets import cache_root, file_sha256, write_atomic
+from persongen_bench.progress import bars
+from persongen_bench.stacks.published.locate import Place
+from persongen_bench.types import content_hash
+
+
+def remembered_sha256(path: Path) -> str:
+    """Hex sha256 of a file; read again only where its path, size or time of change is new."""
+    real = path.resolve()
+    state = real.stat()
+    identity = [str(real), state.st_size, state.st_mtime_ns]
+    memo = cache_root() / "digests" / f"{content_hash(*identity)}.json"
+    try:
+        known: str = json.loads(memo.read_text(encoding="utf-8"))["sha256"]
+    except (OSError, ValueError, KeyError, TypeError):
+        known = file_sha256(real)
+        document = {"file": identity, "sha256": known}
+        write_atomic(memo, json.dumps(document).encode(), durable=False)
+    return known
+
+
+def combined_sha256(places: Sequence[Place]) -> str:
+    """``sha256:`` and 16 digits over the labels and contents of files, wherever they lie."""
+    digest = hashlib.sha256()
+    with bars() as progress:
+        for place in progress(places, "checksums of the weights, files", len(places)):
+            digest.update(f"{place.label}={remembered_sha256(place.path)}\n".encode())
+    return f"sha256:{digest.hexdigest()[:16]}"

@@ -1,0 +1,186 @@
+"""The published models as stacks: Stable Diffusion 1.5 and XL with their IP-Adapters.
+
+The weights are never fetched here: they lie where `locate` looks, and `pgbench models pull` puts
+them there. The safety checker is off: it is neither loaded nor run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, ClassVar
+
+from persongen_bench.errors import MissingRoleError
+from persongen_bench.stacks.diffusion import load
+from persongen_bench.stacks.diffusion.decoder import DiffusionDecoder
+from persongen_bench.stacks.diffusion.image_encoder import (
+    ClipDualEncoder,
+    ClipImageEncoder,
+    Placement,
+)
+from persongen_bench.stacks.diffusion.settings import DiffusionSettings
+from persongen_bench.stacks.published import files
+from persongen_bench.stacks.published.digests import combined_sha256
+from persongen_bench.stacks.published.locate import Place, Places, locate
+from persongen_bench.stacks.published.manifest import HubRepo, Manifest
+
+IMPLEMENTATION = 1
+"""Rises when the same weights and settings give other numbers."""
+
+
+@dataclass(frozen=True)
+class Parts:
+    """Which repositories and files fill the roles."""
+
+    pipeline: HubRepo
+    adapter: HubRepo
+    adapter_file: str
+    image_encoder: str
+    """Folder of the IP-Adapter's image encoder in its repository."""
+    clip: HubRepo = files.CLIP
+
+    def prefixes(self, role: str) -> tuple[str, ...]:
+        """Labels of a role's files begin with these."""
+        adapter = self.adapter.folder
+        return {
+            "decoder": (f"{self.pipeline.folder}/", f"{adapter}/{self.adapter_file}"),
+            "image_encoder": (f"{adapter}/{self.image_encoder}/",),
+            "clip": (f"{self.clip.folder}/",),
+        }[role]
+
+
+class PublishedStack:
+    """Roles ``decoder``, ``image_encoder`` and ``clip`` over published weights.
+
+    On a GPU in float16, on a CPU in float32 (settings may say otherwise). A role is opened when
+    it is first asked for and then kept.
+    """
+
+    name: ClassVar[str]
+    roles: ClassVar[tuple[str, ...]] = ("clip", "decoder", "image_encoder")
+    manifest: ClassVar[Manifest]
+    parts: ClassVar[Parts]
+    defaults: ClassVar[Mapping[str, Any]]
+    """Settings of the decoder."""
+    rows: ClassVar[Mapping[str, int]]
+    """Pictures per network call by type of device."""
+
+    def __init__(
+        self, folder: Path | None = None, settings: Mapping[str, Any] | None = None
+    ) -> None:
+        """Use the files in ``folder`` (`locate`); ``settings`` go over the stack's defaults."""
+        chosen = DiffusionSettings(**{**self.defaults, **(settings or {})})
+        if "rows" not in (settings or {}):
+            rows = self.rows.get(chosen.torch_device().type, 1)
+            chosen = chosen.model_copy(update={"rows": rows})
+        self.settings = chosen
+        self.places: Places = locate(self.manifest, folder)
+        self._open: dict[str, Any] = {}
+
+    def role(self, name: str) -> Any:  # noqa: ANN401  # each role has its own protocol
+        """The model for a role; raises `MissingRoleError`, or names the weights it lacks."""
+        openers: dict[str, Callable[[], Any]] = {
+            "decoder": self._decoder,
+            "image_encoder": self._image_encoder,
+            "clip": self._clip,
+        }
+        if name not in openers:
+            raise MissingRoleError(
+                f"stack {self.name} has no {name!r}, only {', '.join(self.roles)}",
+                fix="Use a stack that has it; `pgbench list stacks` names them.",
+            )
+        if name not in self._open:
+            self.places.require()
+            self._open[name] = openers[name]()
+        return self._open[name]
+
+    @cached_property
+    def signature(self) -> str:
+        """Name, settings and the checksum of every file; no model is opened for it."""
+        self.places.require()
+        said = self.settings.model_dump(exclude={"device", "dtype"})
+        said["dtype"] = str(self.settings.torch_dtype()).removeprefix("torch.")
+        said["weights"] = combined_sha256(self.places.files)
+        said["impl"] = IMPLEMENTATION
+        return f"{self.name}({'|'.join(f'{key}:{value}' for key, value in said.items())})"
+
+    def _files(self, role: str) -> tuple[Place, ...]:
+        return self.places.of(self.parts.prefixes(role))
+
+    def _source(self, repo: HubRepo, inside: str = "", variant: str | None = None) -> load.Source:
+        return load.Source(self.places.folder(repo) / inside, self.places.command, variant)
+
+    def _decoder(self) -> DiffusionDecoder:
+        weights = combined_sha256(self._files("decoder"))
+        pipeline = load.open_pipeline(
+            self._source(self.parts.pipeline, variant="fp16"),
+            self._source(self.parts.adapter),
+            self.parts.adapter_file,
+            self.settings.torch_dtype(),
+        )
+        return DiffusionDecoder(pipeline, self.settings, weights)
+
+    def _placement(self) -> Placement:
+        own = self.settings
+        return Placement(own.torch_device(), own.torch_dtype(), rows=own.rows)
+
+    def _image_encoder(self) -> ClipImageEncoder:
+        weights = combined_sha256(self._files("image_encoder"))
+        source = self._source(self.parts.adapter, self.parts.image_encoder)
+        where = self._placement()
+        return ClipImageEncoder(load.open_image_encoder(source, where.dtype), weights, where)
+
+    def _clip(self) -> ClipDualEncoder:
+        weights = combined_sha256(self._files("clip"))
+        where = self._placement()
+        model, tokenizer = load.open_clip_model(self._source(self.parts.clip), where.dtype)
+        return ClipDualEncoder(model, tokenizer, weights, where)
+
+
+class Sd15Stack(PublishedStack):
+    """Stable Diffusion 1.5 with IP-Adapter (ViT-H/14, 1024-d); the safety checker is off.
+
+    Defaults as in REBECA's code: the pipeline's own sampler (PNDM), 50 steps, guidance 5, adapter
+    at full strength, 512 x 512. The role ``clip`` is OpenAI's ViT-L/14, whose text tower is the
+    pipeline's text encoder.
+    """
+
+    name = "sd15"
+    manifest = files.SD15
+    parts = Parts(
+        files.STABLE_DIFFUSION_15,
+        files.IP_ADAPTER_15,
+        "models/ip-adapter_sd15.safetensors",
+        "models/image_encoder",
+    )
+    defaults: ClassVar[Mapping[str, Any]] = {
+        "sampler": "stock",
+        "n_inference_steps": 50,
+        "guidance_scale": 5.0,
+    }
+    rows: ClassVar[Mapping[str, int]] = {"cpu": 1, "cuda": 8}
+
+
+class SdxlStack(PublishedStack):
+    """Stable Diffusion XL 1.0 with IP-Adapter (ViT-bigG/14, 1280-d); the safety checker is off.
+
+    Defaults: the pipeline's own sampler (Euler), and as in ImageGem 30 steps, guidance 5,
+    1024 x 1024; the watermark that diffusers may add is off.
+    """
+
+    name = "sdxl"
+    manifest = files.SDXL
+    parts = Parts(
+        files.STABLE_DIFFUSION_XL,
+        files.IP_ADAPTER_XL,
+        "sdxl_models/ip-adapter_sdxl.safetensors",
+        "sdxl_models/image_encoder",
+    )
+    defaults: ClassVar[Mapping[str, Any]] = {
+        "sampler": "stock",
+        "n_inference_steps": 30,
+        "guidance_scale": 5.0,
+    }
+    rows: ClassVar[Mapping[str, int]] = {"cpu": 1, "cuda": 2}

@@ -1,0 +1,105 @@
+"""The stack that makes every method run end to end on a laptop: small models of the real classes.
+
+All of them were trained on tasteworld by `pgbench models build sandbox` and ship with the
+package. They know tasteworld pictures and nothing else.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, ClassVar
+
+import torch
+
+from persongen_bench.errors import MissingRoleError
+from persongen_bench.stacks.diffusion import load
+from persongen_bench.stacks.diffusion.decoder import DiffusionDecoder
+from persongen_bench.stacks.diffusion.image_encoder import (
+    ClipDualEncoder,
+    ClipImageEncoder,
+    Normalisation,
+    Placement,
+)
+from persongen_bench.stacks.diffusion.settings import DiffusionSettings
+from persongen_bench.stacks.sandbox import adapter_file, standins
+from persongen_bench.stacks.sandbox.assembly import ADAPTER, CLIP, IMAGE_ENCODER, PIPELINE
+
+FOLDER = Path(__file__).resolve().parent.parent / "weights" / "sandbox"
+"""The weights that ship with the package."""
+SETTINGS = DiffusionSettings(
+    sampler="dpm", n_inference_steps=12, guidance_scale=2.5, rows=16, dtype="auto"
+)
+"""Few-step sampling; the guidance was chosen on attribute agreement (see the model card)."""
+_COMMAND = "pgbench models build sandbox --output FOLDER"
+
+
+class SandboxStack:
+    """Small diffusers, transformers and open_clip models, trained on tasteworld."""
+
+    name: ClassVar[str] = "sandbox"
+    roles: ClassVar[tuple[str, ...]] = ("decoder", "image_encoder", "clip", *standins.ROLES)
+
+    def __init__(
+        self, folder: Path | None = None, settings: DiffusionSettings | None = None
+    ) -> None:
+        """Use the weights in ``folder``; default: the shipped ones."""
+        self._folder = FOLDER if folder is None else folder
+        self._settings = SETTINGS if settings is None else settings
+        self._open: dict[str, Any] = {}
+
+    def role(self, name: str) -> Any:  # noqa: ANN401  # each role has its own protocol
+        """The model for a role, loaded once; any other role raises `MissingRoleError`."""
+        if name not in self.roles:
+            raise MissingRoleError(
+                f"stack sandbox has no {name!r}, only {', '.join(self.roles)}",
+                fix="Use a stack that has it; `pgbench list stacks` names them.",
+            )
+        if name not in self._open:
+            self._open[name] = self._opened(name)
+        return self._open[name]
+
+    def _opened(self, name: str) -> Any:  # noqa: ANN401  # each role has its own protocol
+        if name == "decoder":
+            return self._decoder()
+        if name == "image_encoder":
+            return self._image_encoder()
+        if name == "clip":
+            return self._clip()
+        return standins.open_role(name, self._folder / name, lambda: self.role("clip"))
+
+    @property
+    def signature(self) -> str:
+        """Name, decoder settings and the checksum of every weights file."""
+        decoder = self._settings.model_dump(exclude={"device", "dtype"})
+        decoder["dtype"] = str(self._settings.torch_dtype()).removeprefix("torch.")
+        said = "|".join(f"{key}:{value}" for key, value in decoder.items())
+        return f"sandbox({said}|weights:{self._weights('')}|impl:1)"
+
+    def _weights(self, *places: str) -> str:
+        found = {}
+        for place in places:
+            folder = self._folder / place
+            files = [str(p.relative_to(folder)) for p in sorted(folder.rglob("*.safetensors"))]
+            found[place] = (folder, files)
+        return load.weights_sha256(found)
+
+    def _source(self, place: str) -> load.Source:
+        return load.Source(self._folder / place, _COMMAND)
+
+    def _decoder(self) -> DiffusionDecoder:
+        pipeline = load.open_pipeline(
+            self._source(PIPELINE), self._source(ADAPTER), adapter_file.NAME, torch.float32
+        )
+        weights = self._weights(PIPELINE, ADAPTER)
+        return DiffusionDecoder(pipeline, self._settings, weights)
+
+    def _image_encoder(self) -> ClipImageEncoder:
+        model = load.open_image_encoder(self._source(IMAGE_ENCODER), torch.float32)
+        return ClipImageEncoder(model, self._weights(IMAGE_ENCODER), self._placement(IMAGE_ENCODER))
+
+    def _clip(self) -> ClipDualEncoder:
+        model, tokenizer = load.open_clip_model(self._source(CLIP), torch.float32)
+        return ClipDualEncoder(model, tokenizer, self._weights(CLIP), self._placement(CLIP))
+
+    def _placement(self, place: str) -> Placement:
+        return Placement(normalisation=Normalisation.of(self._folder / place))

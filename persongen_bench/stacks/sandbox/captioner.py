@@ -1,0 +1,88 @@
+"""The role ``captioner``: names a picture's attributes by the CLIP's cosines, nothing else.
+
+Zero-shot: every value of an attribute has a direction, the mean embedding of captions that name
+it in many contexts (`standin_quality.prototypes`); the nearest one is what the picture shows.
+The attribute reader, which knows the true taste, has no part in it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from safetensors import SafetensorError
+from safetensors.numpy import load_file, save
+
+from persongen_bench.assets import write_atomic
+from persongen_bench.errors import ConfigError
+from persongen_bench.roles import Description
+from persongen_bench.stacks.sandbox import data
+from persongen_bench.stacks.sandbox import standin_quality as figures
+from persongen_bench.stacks.sandbox.standin_encoder import DualEncoder
+from persongen_bench.stacks.sandbox.standin_files import FIX, WEIGHTS, weights_sha256
+from persongen_bench.types import Embeddings, Image
+from persongen_bench.worlds.tasteworld.attributes import COUNTS, NAMES, Scenes, caption, decode
+
+Directions = list[Embeddings]
+"""Per attribute one row for each value."""
+
+
+class AttributeTagger:
+    """Pictures to captions and tags; implements `Captioner`."""
+
+    def __init__(self, folder: Path, clip: DualEncoder) -> None:
+        """Read the folder that `build_captioner` wrote for this ``clip``."""
+        self._clip = clip
+        self._directions = _read(folder, clip.embedding_size)
+        self.signature = (
+            f"sandbox-captioner|zero-shot|weights:sha256:{weights_sha256(folder)}"
+            f"|on:({clip.signature})|impl:1"
+        )
+
+    def describe(self, images: Sequence[Image]) -> list[Description]:
+        """A sentence and the five values; description i from image i."""
+        scenes = self.scenes(images)
+        tags = decode(scenes)
+        return [Description(caption(s), t) for s, t in zip(scenes, tags, strict=True)]
+
+    def scenes(self, images: Sequence[Image]) -> Scenes:
+        """What the pictures seem to show, ``(n, 5)``."""
+        return figures.zero_shot(self._clip.encode(images), self._directions)
+
+
+def build_captioner(folder: Path, clip: DualEncoder) -> Path:
+    """Write the directions and their card into ``folder``; seconds, nothing is trained."""
+    found = figures.prototypes(clip, caption)
+    tensors = {name: rows.astype(np.float32) for name, rows in zip(NAMES, found, strict=True)}
+    write_atomic(folder / WEIGHTS, save(tensors))
+    card = {
+        "model": "zero-shot attribute tagger: cosines with mean caption embeddings of a CLIP",
+        "clip": clip.signature,
+        "weights_sha256": weights_sha256(folder),
+        "quality": quality(AttributeTagger(folder, clip)),
+    }
+    data.write_card(folder, card, [])
+    return folder
+
+
+def quality(tagger: AttributeTagger) -> dict[str, float]:
+    """Share of right values on pictures of held-out scenes, per attribute and all five at once."""
+    test = figures.held_out_pictures()
+    right = tagger.scenes(list(test.images)) == test.scenes
+    found = figures.with_mean(dict(zip(NAMES, right.mean(axis=0).tolist(), strict=True)))
+    return found | {"all": round(float(right.all(axis=1).mean()), 4)}
+
+
+def _read(folder: Path, embedding_size: int) -> Directions:
+    path = folder / WEIGHTS
+    weights_sha256(folder)
+    try:
+        tensors = load_file(path)
+    except SafetensorError as error:
+        raise ConfigError(f"{path}: not readable ({error})", fix=FIX) from None
+    wanted = {name: (n, embedding_size) for name, n in zip(NAMES, COUNTS, strict=True)}
+    found = {name: rows.shape for name, rows in tensors.items()}
+    if found != wanted:
+        raise ConfigError(f"{path}: expected shapes {wanted}, found {found}", fix=FIX)
+    return [tensors[name] for name in NAMES]

@@ -1,0 +1,111 @@
+"""The role ``inception``: pooled features of a small classifier, for Frechet distances and KID.
+
+Built of torchvision's GoogLeNet blocks (Szegedy et al. 2015). It learns to name the attributes
+of pictures, with another architecture and seed than the reader that knows the true taste.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import ClassVar
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torchvision.models.googlenet import BasicConv2d, Inception
+
+from persongen_bench.protocols import Progress, no_progress
+from persongen_bench.stacks.sandbox import data
+from persongen_bench.stacks.sandbox.standin_encoder import NetworkEncoder
+from persongen_bench.stacks.sandbox.standin_files import (
+    read_weights,
+    weights_sha256,
+    write_weights,
+)
+from persongen_bench.stacks.sandbox.standin_quality import probe
+from persongen_bench.stacks.sandbox.standin_training import (
+    AttributeHeads,
+    draw,
+    plan_with,
+    scene_split,
+)
+from persongen_bench.training import Plan, Step, Workshop, seeded, train
+
+EMBEDDING_SIZE = 128
+PLAN = Plan(steps=1000, batch_size=64, learning_rate=3e-3, ema=0.99, seed=301)
+
+
+class InceptionTrunk(nn.Sequential):
+    """Pixels in [-1, 1] ``(n, 3, 64, 64)`` => pooled features ``(n, 128)``."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            BasicConv2d(3, 24, kernel_size=3, stride=2, padding=1),
+            BasicConv2d(24, 32, kernel_size=3, padding=1),
+            nn.MaxPool2d(2),
+            Inception(32, 24, 24, 40, 8, 16, 16),
+            nn.MaxPool2d(2),
+            Inception(96, 32, 32, 56, 12, 24, 16),
+            Inception(128, 32, 32, 64, 12, 16, 16),
+            nn.MaxPool2d(2),
+            Inception(128, 32, 40, 64, 12, 16, 16),
+            nn.AdaptiveAvgPool2d(1),
+            nn.Flatten(),
+        )
+
+
+class InceptionFeatures(NetworkEncoder):
+    """Pictures to pooled features; implements `ImageEncoder`."""
+
+    architecture: ClassVar[str] = "sandbox-inception-googlenet-pool"
+
+    def __init__(self, folder: Path) -> None:
+        """Read the folder that `build_inception` wrote."""
+        super().__init__(
+            read_weights(folder, InceptionTrunk()), weights_sha256(folder), EMBEDDING_SIZE
+        )
+
+
+class _Classifier(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.trunk = InceptionTrunk().to(memory_format=torch.channels_last)
+        self.heads = AttributeHeads(EMBEDDING_SIZE)
+
+    def losses(self, pixels: Float[Tensor, "n 3 64 64"], scenes: Tensor) -> dict[str, Tensor]:
+        return {"loss": self.heads.loss(self.trunk(pixels), scenes)}
+
+
+def build_inception(
+    folder: Path,
+    *,
+    seed: int | None = None,
+    steps: int | None = None,
+    progress: Progress = no_progress,
+) -> Path:
+    """Train the feature network into ``folder``; a stopped build continues. Returns ``folder``."""
+    plan = plan_with(PLAN, seed, steps)
+    model = seeded(_Classifier, plan.seed)
+    known = scene_split()[0]
+    workshop = Workshop(folder, progress)
+
+    def loss(step: Step) -> Mapping[str, Tensor]:
+        pictures = draw(known, plan.batch_size, step.rng)
+        return model.losses(data.pixels(pictures.images), torch.from_numpy(pictures.scenes))
+
+    train(model, loss, plan, workshop, "train the inception features")
+    write_weights(folder, model.trunk)
+    card = {
+        "model": "GoogLeNet blocks (torchvision), 128 pooled features of an attribute classifier",
+        "training": plan.model_dump(),
+        "weights_sha256": weights_sha256(folder),
+        "quality": quality(InceptionFeatures(folder)),
+    }
+    data.write_card(folder, card, workshop.log)
+    return folder
+
+
+def quality(encoder: InceptionFeatures) -> dict[str, object]:
+    """What a linear probe reads from the pooled features."""
+    return {"linear_probe": probe(encoder)}

@@ -1,0 +1,57 @@
+"""The weights of a stand-in: one file, in half precision where that costs nothing."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import TypeVar
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save
+from torch import nn
+
+from persongen_bench.assets import write_atomic
+from persongen_bench.errors import ConfigError
+
+N = TypeVar("N", bound=nn.Module)
+
+WEIGHTS = "model.safetensors"
+FIX = "Build them with `pgbench models build sandbox --output FOLDER`, or reinstall."
+
+
+def write_weights(folder: Path, module: nn.Module) -> None:
+    """Save the state of ``module``: matrices and filters in float16, the rest in float32.
+
+    Biases, norms and running statistics are few, and half precision may lose them.
+    """
+    tensors = {
+        name: (value.half() if value.ndim > 1 else value).contiguous()
+        for name, value in module.state_dict().items()
+    }
+    write_atomic(folder / WEIGHTS, save(tensors))
+
+
+def read_weights(folder: Path, module: N) -> N:
+    """``module`` with the weights in ``folder``, in float32, ready to infer.
+
+    Raises `ConfigError` where the file is missing, damaged or of another architecture.
+    """
+    path = folder / WEIGHTS
+    weights_sha256(folder)
+    try:
+        module.load_state_dict(
+            {k: v.float() if v.dtype == torch.float16 else v for k, v in load_file(path).items()}
+        )
+    except (SafetensorError, RuntimeError) as error:
+        raise ConfigError(f"{path}: not this model's weights ({error})", fix=FIX) from None
+    return module.eval().requires_grad_(requires_grad=False)
+
+
+def weights_sha256(folder: Path) -> str:
+    """First 16 digits of the sha256 of the weights in ``folder``."""
+    try:
+        data = (folder / WEIGHTS).read_bytes()
+    except OSError:
+        raise ConfigError(f"{folder / WEIGHTS}: no such weights file", fix=FIX) from None
+    return hashlib.sha256(data).hexdigest()[:16]
