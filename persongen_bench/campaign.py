@@ -39,6 +39,13 @@ class Plan:
         """The board the runs go to."""
         return board_for(self.dataset)
 
+    @property
+    def prefer(self) -> tuple[str, ...]:
+        """Presets to use where none is named: the stack's, then the board's."""
+        board = self.board
+        names = (self.stack or board.stack, board.preset)
+        return tuple(name for name in names if name is not None)
+
     def world_ref(self) -> WorldRef:
         """Which world the runs share."""
         return WorldRef(
@@ -68,13 +75,13 @@ def choices(plan: Plan) -> list[tuple[MethodChoice, bool]]:
     base = next((choice for choice, anchor in asked if not anchor), None)
     beside = [(name, name in board.anchors) for name in (*board.baselines, *board.anchors)]
     extra = [
-        (_beside(name, base, board), anchor) for name, anchor in beside if name not in plan.methods
+        (_beside(name, base, plan), anchor) for name, anchor in beside if name not in plan.methods
     ]
     return asked + extra
 
 
 def _swept(plan: Plan, name: str) -> Iterator[MethodChoice]:
-    choice = MethodChoice(name, plan.preset, plan.options, prefer=plan.board.preset)
+    choice = MethodChoice(name, plan.preset, plan.options, prefer=plan.prefer)
     if not plan.sweep:
         yield choice
     for key, values in plan.sweep.items():
@@ -82,13 +89,13 @@ def _swept(plan: Plan, name: str) -> Iterator[MethodChoice]:
             yield replace(choice, options={**plan.options, key: value})
 
 
-def _beside(name: str, base: MethodChoice | None, board: Board) -> MethodChoice:
+def _beside(name: str, base: MethodChoice | None, plan: Plan) -> MethodChoice:
     """A baseline or anchor; `wrong-user` wraps the first method the user asked for."""
     if name != "wrong-user" or base is None:
-        return MethodChoice(name, prefer=board.preset)
+        return MethodChoice(name, prefer=plan.prefer)
     config = base.build().config.model_dump(mode="json")
-    options = {"base": base.name, "base_config": config, "n_history": board.n_history}
-    return MethodChoice(name, options=options, prefer=board.preset, shown=f"{name}[{base.label}]")
+    options = {"base": base.name, "base_config": config, "n_history": plan.board.n_history}
+    return MethodChoice(name, options=options, prefer=plan.prefer, shown=f"{name}[{base.label}]")
 
 
 def execute(plan: Plan, execution: Execution) -> Iterator[RunResults]:

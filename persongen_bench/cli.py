@@ -17,7 +17,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from persongen_bench import __version__
+from persongen_bench.cold_start_cli import cold_start_app
 from persongen_bench.errors import ConfigError, PgbenchError
+from persongen_bench.models_cli import models_app
+from persongen_bench.rehearse_cli import rehearse_app
 
 if TYPE_CHECKING:
     from persongen_bench.generate import Execution
@@ -30,9 +33,10 @@ app = typer.Typer(
     help="The benchmark of personalized image generation.",
 )
 new_app = typer.Typer(no_args_is_help=True, help="Write the skeleton of a plugin package.")
-models_app = typer.Typer(no_args_is_help=True, help="The models that ship with the package.")
 app.add_typer(new_app, name="new")
 app.add_typer(models_app, name="models")
+app.add_typer(rehearse_app)
+app.add_typer(cold_start_app)
 
 THREADS = max(1, min(4, (os.cpu_count() or 1) // 2))
 """Half the cores: numerical threads that wait for a busy core slow each other down badly."""
@@ -102,7 +106,7 @@ def _value(text: str) -> Any:  # noqa: ANN401  # any JSON value
 @app.command()
 def run(
     method: Annotated[list[str], typer.Option("--method", "-m", help="Method; repeatable.")],
-    dataset: Annotated[str, typer.Option("--dataset", "-d", help="Data set.")] = "dsprites",
+    dataset: Annotated[str, typer.Option("--dataset", "-d", help="Data set.")] = "tasteworld",
     data: Data = None,
     data_option: Annotated[list[str] | None, typer.Option(metavar="KEY=VALUE")] = None,
     split: Annotated[str | None, typer.Option(help="Split rule of the data set.")] = None,
@@ -158,7 +162,7 @@ def resume(
 @app.command()
 def score(
     folder: Annotated[Path, typer.Argument(help="Run directory, or folder with manifest.csv.")],
-    dataset: Annotated[str, typer.Option("--dataset", "-d", help="Data set.")] = "dsprites",
+    dataset: Annotated[str, typer.Option("--dataset", "-d", help="Data set.")] = "tasteworld",
     data: Data = None,
     data_option: Annotated[list[str] | None, typer.Option(metavar="KEY=VALUE")] = None,
     label: Annotated[str | None, typer.Option(help="Name of the method that made them.")] = None,
@@ -274,18 +278,6 @@ def new_method(
     from persongen_bench.testing.scaffold import write_method
 
     typer.echo(f"wrote {write_method(name, folder)}")
-
-
-@models_app.command("build")
-def models_build(
-    name: Annotated[str, typer.Argument(help="Which models; there is `sprites`.")] = "sprites",
-    output: Annotated[Path, typer.Option(help="Folder for the weights.")] = Path("models"),
-    seed: Annotated[int, typer.Option(min=0)] = 0,
-) -> None:
-    """Train the shipped models from scratch."""
-    from persongen_bench import show as shown
-
-    shown.build_models(name, output, seed)
 
 
 if __name__ == "__main__":

@@ -95,12 +95,13 @@ def make_config(model: type[Config], options: Options, owner: str) -> Any:  # no
 
 @dataclass(frozen=True)
 class MethodChoice:
-    """A method by name, a preset (``auto``: the preferred one if it has it) and options."""
+    """A method by name, a preset (else a preferred one) and options."""
 
     name: str
     preset: str | None = None
     options: Options = field(default_factory=dict)
-    prefer: str | None = None
+    prefer: tuple[str, ...] = ()
+    """Presets to use where the user named none: the first of these that the method has."""
     shown: str | None = None
     """Printed name, where it is not the method with its options."""
 
@@ -113,7 +114,7 @@ class MethodChoice:
 
     def _preset(self, cls: type[Method]) -> Options:
         if self.preset is None:
-            return cls.presets.get(self.prefer or "", {})
+            return next((cls.presets[name] for name in self.prefer if name in cls.presets), {})
         if self.preset not in cls.presets:
             raise ConfigError(
                 f"method {self.name} has no preset {self.preset!r}",
@@ -127,7 +128,7 @@ class MethodChoice:
         if self.shown is not None:
             return self.shown
         said = [f"{key}={value}" for key, value in sorted(self.options.items())]
-        if self.preset is not None and self.preset != self.prefer:
+        if self.preset is not None and self.preset not in self.prefer:
             said.insert(0, f"preset={self.preset}")
         return f"{self.name}[{','.join(said)}]" if said else self.name
 

@@ -130,6 +130,9 @@ class FitContext:
     checkpoints: Path | None = None
     """Folder for resumable state; kept when a run is killed, removed after the fit."""
     progress: Progress = no_progress
+    users: tuple[str, ...] = ()
+    """Users that images will be asked for, a part of the training view's users: the ones a method
+    that trains per user need train. Empty: every user of the view."""
     held_out: View | None = None
     """The test part: given only to anchors that declare ``privileged``, else None."""
     base_fitted: bool = False

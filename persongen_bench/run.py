@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -153,17 +154,21 @@ def fit_key(config: RunConfig, world: World) -> str:
     values = {k: v for k, v in config.method.config.items() if k not in cls.generate_fields}
     held_out = (world.dataset.revision, world.test.hash) if cls.privileged else None
     return content_hash(
-        world.train.hash, held_out, config.method.name, values, config.stack.signature,
-        config.seed, config.code, config.threads,
+        world.train.hash, held_out, world.test.users, config.method.name, values,
+        config.stack.signature, config.seed, config.code, config.threads,
     )  # fmt: skip
 
 
 def fit_context(world: World, seed: int, *, privileged: bool) -> FitContext:
     """What a method may use while it fits; held-out items only for privileged anchors."""
+    asked = tuple(user for user in world.test.users if user in world.train.liked_items)
     if not privileged:
-        return FitContext(world.stack, seed, world.features.restricted(world.train).for_view)
-    features = world.features.for_view
-    return FitContext(world.stack, seed, features, held_out=world.test, taste=world.dataset.taste)
+        features = world.features.restricted(world.train).for_view
+        return FitContext(world.stack, seed, features, users=asked)
+    return FitContext(
+        world.stack, seed, world.features.for_view, users=asked,
+        held_out=world.test, taste=world.dataset.taste,
+    )  # fmt: skip
 
 
 def _fit(config: RunConfig, world: World, folder: Path, execution: Execution) -> None:
@@ -187,10 +192,8 @@ def _fit(config: RunConfig, world: World, folder: Path, execution: Execution) ->
             f"method {config.method.name} failed to fit: {type(error).__name__}: {error}",
             fix=f"`pgbench check {config.method.name}` finds out why.",
         ) from error
-    _store_fit(method, folder, time.perf_counter() - start, len(world.train.users))
-    for file in checkpoints.iterdir():
-        file.unlink()
-    checkpoints.rmdir()
+    _store_fit(method, folder, time.perf_counter() - start, len(world.test.users))
+    shutil.rmtree(checkpoints)
 
 
 def _store_fit(method: Method, folder: Path, seconds: float, n_users: int) -> None:

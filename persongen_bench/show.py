@@ -73,7 +73,11 @@ def _show_entry(kind: str, name: str) -> None:
         rows += [(f"option {key}", text) for key, text in _options(cls.Config)]
     if hasattr(cls, "presets"):
         rows += [(f"preset {key}", values) for key, values in cls.presets.items()]
-    if kind == "stack":
+    if kind == "stack" and hasattr(cls, "manifest"):
+        size = f"{cls.manifest.n_bytes:,} bytes"
+        rows += [("download", size), ("files", f"pgbench models where {name}")]
+        rows += [("note", note) for note in cls.manifest.notes]
+    elif kind == "stack":
         stack = cls()
         rows += [(role, getattr(stack.role(role), "signature", "")) for role in stack.roles]
     _card(name, rows)
@@ -128,17 +132,3 @@ def _plain(value: object) -> str:
     from rich.markup import escape
 
     return escape(str(value))
-
-
-def build_models(name: str, output: Path, seed: int) -> None:
-    """Train the shipped models from scratch into ``output``, on one thread as they were."""
-    from persongen_bench.progress import bars
-
-    if name != "sprites":
-        raise ConfigError(f"no models are called {name!r}", fix="Choose sprites.")
-    from persongen_bench.generate import fixed_threads
-    from persongen_bench.stacks.sprites import build
-
-    with bars() as progress, fixed_threads(1):
-        build(output, seed=seed, progress=progress)
-    Console().print(f"wrote {output}")

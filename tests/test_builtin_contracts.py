@@ -86,7 +86,12 @@ CONTRACTS = {
     "metrics": {c.metric.partition("@")[0] for c in MetricContract.__subclasses__()},
     "stacks": {c.stack for c in StackContract.__subclasses__()},
 }
-ELSEWHERE = {"rebeca", "rebeca-no-user", "rebeca-v1"}  # in their own slow test module
+ELSEWHERE = {
+    "rebeca", "rebeca-no-user", "rebeca-v1", "sd-prompt", "unpersonalized", "vlm-persona",
+    "vlm-persona+lora", "in-context", "ip-adapter-history", "lora-user", "lora-shared",
+    "textual-inversion", "tasteworld", "sandbox", "sd15", "sdxl",
+}  # fmt: skip
+"""In test modules of their own."""
 
 
 @pytest.mark.parametrize("kind", CONTRACTS)

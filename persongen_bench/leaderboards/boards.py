@@ -148,6 +148,31 @@ CONTROLLED = Board(
     ),
 )
 
+TASTEWORLD = Board(
+    name="tasteworld",
+    title="Simulated people with known taste (tasteworld), empty prompt",
+    track="prompt-free",
+    datasets=("tasteworld",),
+    stack="sandbox",
+    columns=(
+        Column(metric="true-taste", known_taste=True),
+        Column(metric="taste-gap", range=(-1.0, 1.0)),
+        *_family("precision", (5,)),
+        *_family("recall", (5,)),
+        *_FIDELITY,
+    ),
+    headline="true-taste",
+    taste="taste-gap",
+    baselines=(*_BASELINES, "mean-embedding"),
+    anchors=(*_ANCHORS, "unpersonalized"),
+    n_images=8,
+    n_history=20,
+    notes=(
+        "true-taste: the true probability that the user likes an image, by its attributes as read.",
+        *_COMMON_NOTES,
+    ),
+)
+
 _CATALOGUE_COLUMNS = (
     Column(metric="taste-gap", range=(-1.0, 1.0)),
     *_family("precision", (10,)),
@@ -187,7 +212,9 @@ FLICKR_AES = Board(
     notes=_COMMON_NOTES,
 )
 
-BOARDS: dict[str, Board] = {board.name: board for board in (CONTROLLED, CATALOGUE, FLICKR_AES)}
+BOARDS: dict[str, Board] = {
+    board.name: board for board in (TASTEWORLD, CONTROLLED, CATALOGUE, FLICKR_AES)
+}
 
 
 def get_board(name: str) -> Board:

@@ -48,7 +48,7 @@ class WrongUser(Stateless):
         """Fit the base method and draw the derangement."""
         if not context.base_fitted:
             self.base.fit(train, context)
-        self._other = derange(train, context.seed)
+        self._other = derange(train, context.users or train.users, context.seed)
         self._likes = train.liked_items
 
     def generate(self, samples: Sequence[Sample]) -> Sequence[Image | Failure]:
@@ -74,9 +74,9 @@ class WrongUser(Stateless):
         self._likes = train.liked_items
 
 
-def derange(train: View, seed: int) -> dict[str, str]:
-    """Another user for everyone, of about the same number of likes; one cycle over all."""
+def derange(train: View, among: Sequence[str], seed: int) -> dict[str, str]:
+    """Another of these users for each, of about the same number of likes; one cycle over all."""
     rng = np.random.default_rng(seed)
-    users = [train.users[i] for i in rng.permutation(len(train.users))]
+    users = [among[i] for i in rng.permutation(len(among)) if among[i] in train.liked_items]
     users.sort(key=lambda user: len(train.liked_items[user]).bit_length())
     return dict(zip(users, users[1:] + users[:1], strict=True))

@@ -19,7 +19,7 @@ from persongen_bench.testing.toy import PROTOCOL, ToyWorld, toy_world
 from persongen_bench.types import Failure, Image, Request, Sample, plan_samples
 
 FIT_SEED = 7
-PRESETS = ("check", "fast", "controlled")
+PRESETS = ("check", "fast", "controlled", "sandbox")
 """Presets that the contract prefers to the defaults, in this order."""
 COST_FIELDS = {"epochs": 2, "max_epochs": 2, "n_inference_steps": 4, "batch_size": 64}
 """Fields that mean the same in every method and set its cost: the contract tests promises, not
@@ -121,7 +121,7 @@ def _cheap(cls: type[Method]) -> dict[str, object]:
     """The preferred preset, with the fields that set the cost lowered."""
     values = dict(next((cls.presets[name] for name in PRESETS if name in cls.presets), {}))
     chosen = cls.Config.model_validate(values).model_dump()
-    lowered = {f: most for f, most in COST_FIELDS.items() if chosen.get(f, 0) > most}
+    lowered = {f: most for f, most in COST_FIELDS.items() if (chosen.get(f) or 0) > most}
     return values | lowered
 
 

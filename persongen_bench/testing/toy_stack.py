@@ -9,6 +9,8 @@ import numpy as np
 
 from persongen_bench.errors import MissingRoleError
 from persongen_bench.images import check, resize
+from persongen_bench.roles import Condition, DrawOptions
+from persongen_bench.testing.toy_words import HueCaptioner, condition_row
 from persongen_bench.types import Embeddings, Image
 
 SIZE = 16
@@ -52,6 +54,16 @@ class GradientDecoder:
             raise ValueError(f"{len(embeddings)} embeddings but {len(seeds)} seeds")
         return [_decode(row, seed) for row, seed in zip(embeddings, seeds, strict=True)]
 
+    def draw(
+        self,
+        conditions: Sequence[Condition],
+        seeds: Sequence[int],
+        options: DrawOptions = DrawOptions(),  # noqa: B008  # frozen
+    ) -> list[Image]:
+        """As `roles.PromptDecoder.draw`; what words mean is said in `toy_words`."""
+        rows = [condition_row(c, options, MomentEncoder.embedding_size) for c in conditions]
+        return self.decode(np.array(rows).reshape(len(rows), -1), seeds)
+
 
 class ToyStack:
     """The roles that a method of the prompt-free tracks may ask for."""
@@ -66,6 +78,7 @@ class ToyStack:
             "image_encoder": MomentEncoder("toy-moments|impl:1", even),
             "judge_encoder": MomentEncoder("toy-judge|impl:1", judge),
             "decoder": GradientDecoder(),
+            "captioner": HueCaptioner(),
         }
 
     @property

@@ -37,7 +37,9 @@ def test_a_dataset_without_a_board_is_an_error_that_lists_them():
 def test_a_near_miss_is_suggested():
     with pytest.raises(UnknownNameError, match="Did you mean controlled"):
         get_board("controled")
-    with pytest.raises(UnknownNameError, match="Boards are: controlled, catalogue, flickr-aes"):
+    with pytest.raises(
+        UnknownNameError, match="Boards are: tasteworld, controlled, catalogue, flickr-aes"
+    ):
         get_board("zzzz")
     assert get_board("catalogue") is BOARDS["catalogue"]
 

@@ -10,9 +10,18 @@ from persongen_bench.protocols import Config
 
 Prediction = Literal["sample", "epsilon"]
 Sampler = Literal["ddpm", "ddim", "dpm"]
+UnseenUser = Literal["refuse", "mixture", "fitted"]
 
-GENERATE_FIELDS = frozenset({"guidance_scale", "sampler", "n_inference_steps", "clip_range"})
-"""Options that only sampling reads."""
+DECODER_FIELDS = (
+    "prompt", "negative_prompt", "decoder_guidance_scale", "decoder_steps", "image_scale",
+)  # fmt: skip
+"""Options that are passed on to the decoder; their defaults leave everything to the stack."""
+GENERATE_FIELDS = frozenset(
+    {"guidance_scale", "sampler", "n_inference_steps", "clip_range", *DECODER_FIELDS}
+)
+"""Options that only sampling and decoding read."""
+ADAPT_FIELDS = frozenset({"unseen_user", "n_token_steps"})
+"""Options that only the head for unseen users reads."""
 
 
 class PriorConfig(Config):
@@ -20,6 +29,12 @@ class PriorConfig(Config):
 
     use_user: bool = True
     """Condition on the user; off, every row carries the null user (the no-user ablation)."""
+    user_start: Literal["random", "ratings"] = "random"
+    """Where the users' tokens start: at random (published), or at what a regression of each user's
+    likes on the embeddings says, so that users who rate alike start alike."""
+    train_on: Literal["ratings", "likes"] = "ratings"
+    """Denoise every rated image under its rating (published), or the liked ones alone: what a
+    dislike says then reaches the network through ``user_start`` only."""
     normalization: Literal["none", "standard"] = "none"
     """Embeddings as they are (published), or centred and divided by one global deviation."""
 
@@ -43,6 +58,9 @@ class PriorConfig(Config):
     """AdamW decoupled weight decay."""
     learning_rate_schedule: Literal["plateau", "cosine"] = "plateau"
     """Halve after 5 epochs without improvement (published), or cosine to 0 over ``max_epochs``."""
+    precision: Literal["float32", "bfloat16"] = "float32"
+    """Of the matrix products of a training step; weights, sums, validation and sampling stay
+    float32. ``bfloat16`` is faster on processors that have it, and far slower on others."""
     max_epochs: int = Field(default=2001, ge=1)
     """Upper bound on the epochs."""
     patience: int = Field(default=50, ge=1)
@@ -64,3 +82,21 @@ class PriorConfig(Config):
     clip_range: float | None = Field(default=None, gt=0)
     """Bound on every number of the estimated clean embedding (after ``normalization``) at each
     step; None: no clipping, as published. Noise prediction needs it where few steps are taken."""
+
+    prompt: str = ""
+    """Words that every picture of every user is drawn with, beside its embedding (appendix L.1)."""
+    negative_prompt: str = ""
+    """Words that it is drawn away from."""
+    decoder_guidance_scale: float | None = Field(default=None, ge=0)
+    """Classifier-free guidance of the decoder, 1 or less: off; None: the stack's own (paper: 5)."""
+    decoder_steps: int | None = Field(default=None, ge=1)
+    """Denoising steps of the decoder; None: the stack's own (paper: 50)."""
+    image_scale: float | None = Field(default=None, ge=0)
+    """Strength of the decoder's IP-Adapter; None: the stack's own (paper: 1)."""
+
+    unseen_user: UnseenUser = "refuse"
+    """Whom training did not see: ``refuse``; or infer a token from the ratings they bring, as a
+    ``mixture`` of the known users' tokens or ``fitted`` to the loss. With no rating at all it is
+    the null user's."""
+    n_token_steps: int = Field(default=60, ge=1)
+    """Gradient steps on a ``fitted`` token, the network frozen."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from functools import cache
 from typing import Literal, TypeAlias, TypeVar
 
 import torch
@@ -22,13 +23,23 @@ NULL_RATING = 2
 class PriorNetwork(nn.Module, ABC):
     """Predicts from a noisy embedding, its time, a user and a rating.
 
-    ``null_user`` and `NULL_RATING` stand for a dropped condition.
+    ``null_user`` and `NULL_RATING` stand for a dropped condition. Row u of the table ``user`` is
+    the token of known user u, row ``null_user`` the null user's, and the rows behind it are
+    tokens of users that came after the training.
     """
+
+    user: nn.Embedding
 
     def __init__(self, embedding_size: int, n_users: int) -> None:
         super().__init__()
         self.embedding_size = embedding_size
         self.null_user = n_users
+
+    def set_newcomers(self, tokens: Tensor) -> None:
+        """Put ``tokens (m, width)`` behind the null user's, in place of earlier ones."""
+        trained = self.user.weight.detach()[: self.null_user + 1]
+        table = torch.cat([trained, tokens])
+        self.user = nn.Embedding(len(table), table.shape[1], _weight=table)
 
     @abstractmethod
     def forward(self, x: Tensor, time: Tensor, user: Tensor, rating: Tensor) -> Tensor:
@@ -49,20 +60,54 @@ class Attention(nn.Module):
         self.out = nn.Linear(size, size)
 
     def forward(self, x: Tensor, context: Tensor | None = None) -> Tensor:
-        """``x (b, n, H)`` attends to itself, or to ``context (b, m, H)``."""
-        if context is None:
-            query, key, value = self.project(x).chunk(3, dim=-1)
-        else:
-            size = x.shape[-1]
-            weight, bias = self.project.weight, self.project.bias
-            query = F.linear(x, weight[:size], bias[:size])
-            key, value = F.linear(context, weight[size:], bias[size:]).chunk(2, dim=-1)
+        """``x (b, n, H)`` attends to itself, or to ``context (b, m, H)``, m small against H."""
+        if context is not None:
+            return self._attend_to_few(x, context)
         query, key, value = (
-            part.unflatten(-1, (self.n_heads, -1)).transpose(1, 2) for part in (query, key, value)
+            torch.unflatten(part, -1, (self.n_heads, -1)).transpose(1, 2)
+            for part in self.project(x).chunk(3, dim=-1)
         )
-        mixed = F.scaled_dot_product_attention(query, key, value, is_causal=self.causal)
+        mixed = attend(query, key, value, causal=self.causal)
         out: Tensor = self.out(mixed.transpose(1, 2).flatten(2))
         return out
+
+    def _attend_to_few(self, x: Tensor, context: Tensor) -> Tensor:
+        """The same sums in another order: the n tokens of ``x`` need no projection of their own.
+
+        ``(W_q x + b_q) . k`` is ``x . (W_q' k) + b_q . k``, and ``W_o`` is applied to the m values
+        instead of the n mixtures of them.
+        """
+        size, heads = x.shape[-1], (self.n_heads, -1)
+        weight, bias = self.project.weight, self.project.bias
+        both = F.linear(context, weight[size:], bias[size:])
+        key, value = (torch.unflatten(part, -1, heads) for part in both.chunk(2, dim=-1))
+        key = key * key.shape[-1] ** -0.5  # (b, m, heads, d)
+        into, start = (torch.unflatten(part[:size], 0, heads) for part in (weight, bias))
+        keys = torch.einsum("bmhd,hdc->bhmc", key, into)
+        scores = torch.einsum("bnc,bhmc->bnhm", x, keys)
+        scores = scores + torch.einsum("bmhd,hd->bhm", key, start)[:, None]
+        out_of = torch.unflatten(self.out.weight, 1, heads)
+        values = torch.einsum("bmhd,chd->bhmc", value, out_of)
+        shares = scores.float().softmax(dim=-1).to(values.dtype)
+        out: Tensor = torch.einsum("bnhm,bhmc->bnc", shares, values) + self.out.bias
+        return out
+
+
+def attend(query: Tensor, key: Tensor, value: Tensor, *, causal: bool) -> Tensor:
+    """Scaled dot-product attention, ``(b, heads, n, d)`` each; token i sees up to i if causal.
+
+    In bfloat16 it is written out: the backward pass of torch's kernel takes four times as long
+    on a CPU as the products do.
+    """
+    if query.dtype == torch.float32:
+        return F.scaled_dot_product_attention(query, key, value, is_causal=causal)
+    scores = (query @ (key * key.shape[-1] ** -0.5).transpose(-1, -2)).float()
+    if causal:
+        n = scores.shape[-1]
+        later = torch.ones(n, n, dtype=torch.bool, device=scores.device).triu(1)
+        scores = scores.masked_fill(later, -math.inf)
+    mixed: Tensor = scores.softmax(dim=-1).to(value.dtype) @ value
+    return mixed
 
 
 class TimeEmbedding(nn.Module):
@@ -85,10 +130,14 @@ def fourier_features(time: Tensor, frequencies: TimeFrequencies) -> Tensor:
     ``standard``: log-spaced frequencies from 1 down to 1e-4. ``reference``: from 1 *up* to 1e4, as
     in REBECA's released code, where most features alias at integer times.
     """
-    sign = 1.0 if frequencies == "reference" else -1.0
-    exponents = torch.linspace(0, sign * math.log(MAX_FREQUENCY), N_FOURIER // 2)
-    angles = time[:, None].float() * exponents.exp()
+    angles = time[:, None].float() * _frequencies(frequencies)
     return torch.cat([angles.sin(), angles.cos()], dim=-1)
+
+
+@cache
+def _frequencies(which: TimeFrequencies) -> Tensor:
+    sign = 1.0 if which == "reference" else -1.0
+    return torch.linspace(0, sign * math.log(MAX_FREQUENCY), N_FOURIER // 2).exp()
 
 
 N = TypeVar("N", bound=nn.Module)

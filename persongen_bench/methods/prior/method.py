@@ -1,67 +1,29 @@
-"""The life cycle of a prior as a method: fit, generate, save, load."""
+"""The life cycle of a prior as a method: fit, adapt to newcomers, generate, save, load."""
 
 from __future__ import annotations
 
-import json
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from functools import cached_property, partial
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
-import pandas as pd
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
-from torch import Tensor
 
 from persongen_bench.errors import ConfigError, RunError, UnsupportedRequestError
-from persongen_bench.methods.prior.config import GENERATE_FIELDS, PriorConfig
+from persongen_bench.methods.prior import fitted as files
+from persongen_bench.methods.prior.config import ADAPT_FIELDS, GENERATE_FIELDS, PriorConfig
+from persongen_bench.methods.prior.decoding import decode, open_decoder
+from persongen_bench.methods.prior.fitted import FittedPrior, Normalization
 from persongen_bench.methods.prior.layers import PriorNetwork, build
-from persongen_bench.methods.prior.ratings import tabulate
+from persongen_bench.methods.prior.newcomers import infer_tokens
+from persongen_bench.methods.prior.ratings import TrainingData, tabulate
 from persongen_bench.methods.prior.sampling import sample_embeddings
-from persongen_bench.methods.prior.training import Resources, TrainingData, train_prior
+from persongen_bench.methods.prior.training import Resources, train_prior
 from persongen_bench.protocols import Config, FitContext, Stack
 from persongen_bench.types import Embeddings, Failure, Image, Sample, View, content_hash
-
-WEIGHTS, CARD, LOG = "prior.safetensors", "prior.json", "training.parquet"
-
-
-@dataclass(frozen=True)
-class Normalization:
-    """``z = (e - mean) / deviation``: embeddings as the network sees them."""
-
-    mean: Tensor
-    """``(E,)``"""
-    deviation: Tensor
-    """``(1,)``, one number for all dimensions, so that cosines and shapes stay."""
-
-    def apply(self, embeddings: Tensor) -> Tensor:
-        """``(n, E)`` of the stack => ``(n, E)`` of the network."""
-        return (embeddings - self.mean) / self.deviation
-
-    def undo(self, embeddings: Embeddings) -> Embeddings:
-        """``(n, E)`` of the network => ``(n, E)`` of the stack."""
-        restored: Embeddings = embeddings * self.deviation.numpy() + self.mean.numpy()
-        return restored
-
-
-@dataclass(frozen=True)
-class FittedPrior:
-    """What `fit` learned."""
-
-    network: PriorNetwork
-    users: tuple[str, ...]
-    normalization: Normalization
-    history: pd.DataFrame
-    """Loss of every batch, see `History.frame`."""
-
-    @cached_property
-    def user_rows(self) -> dict[str, int]:
-        """User id => row of the user table."""
-        return {user: row for row, user in enumerate(self.users)}
 
 
 class PriorMethod(ABC):
@@ -74,6 +36,10 @@ class PriorMethod(ABC):
     presets: ClassVar[Mapping[str, Mapping[str, object]]] = {}
     privileged: ClassVar[bool] = False
     generate_fields: ClassVar[frozenset[str]] = GENERATE_FIELDS
+    adapt_fields: ClassVar[frozenset[str]] = ADAPT_FIELDS
+    heads: ClassVar[tuple[Mapping[str, object], ...]] = tuple(
+        {"unseen_user": head} for head in ("mixture", "fitted")
+    )
 
     config: PriorConfig
 
@@ -87,6 +53,7 @@ class PriorMethod(ABC):
         self.config = config
         self._fitted: FittedPrior | None = None
         self._stack: Stack | None = None
+        self._train: View | None = None
 
     @abstractmethod
     def network(self, embedding_size: int, n_users: int) -> PriorNetwork:
@@ -94,23 +61,52 @@ class PriorMethod(ABC):
 
     def fit(self, train: View, context: FitContext) -> None:
         """Train the prior on the embeddings of the rated images."""
+        open_decoder(context.stack, self.config)
         features = torch.tensor(context.features("image_encoder", train))
         generator = torch.Generator().manual_seed(context.seed)
         network = build(partial(self.network, features.shape[1], len(train.users)), generator)
-        normalization = _normalization(features, self.config)
+        normalization = Normalization.of(features, self.config)
         data = TrainingData(normalization.apply(features), tabulate(train))
         resources = Resources(
             generator, self._identity(train, context), context.checkpoints, context.progress
         )
         history = train_prior(network, data, self.config, resources)
         self._fitted = FittedPrior(network.eval(), train.users, normalization, history.frame())
-        self._stack = context.stack
+        self._stack, self._train = context.stack, train
+
+    @property
+    def adapts(self) -> bool:
+        """Whether `adapt` takes users in that training did not see."""
+        return self.config.use_user and self.config.unseen_user != "refuse"
+
+    def adapt(self, support: View, context: FitContext) -> None:
+        """Infer the tokens of the users of ``support`` from their ratings; the network stays.
+
+        Earlier newcomers are forgotten. Raises `ConfigError` where the options refuse newcomers,
+        and where one of them was in training.
+        """
+        fitted, train = self._ready(), self._train
+        assert train is not None
+        met = set(fitted.users).intersection(support.users)
+        if met or not self.adapts:
+            raise ConfigError(
+                f"user {min(met)!r} has been in training" if met else "it refuses newcomers",
+                fix="Set unseen_user to mixture or fitted, and fit without the newcomers.",
+            )
+        tokens = torch.zeros(0, fitted.network.user.embedding_dim)
+        if len(support.interactions):
+            known, theirs = (self._data(view, context) for view in (train, support))
+            generator = torch.Generator().manual_seed(context.seed)
+            tokens = infer_tokens(fitted.network, self.config, known, theirs, generator)
+        fitted.network.set_newcomers(tokens)
+        self._fitted = replace(fitted, newcomers=support.users)
 
     def generate(self, samples: Sequence[Sample]) -> Sequence[Image | Failure]:
         """Draw an embedding for each sample and decode it.
 
         A user that was not in training is a `Failure`; where all are, `UnsupportedRequestError`
-        is raised. Without ``use_user`` everybody is served.
+        is raised. Without ``use_user`` everybody is served, and where newcomers are not refused,
+        those without a rating are served as the null user is.
         """
         served = [i for i, sample in enumerate(samples) if self._user(sample) is not None]
         if samples and not served:
@@ -132,49 +128,34 @@ class PriorMethod(ABC):
 
     def save(self, folder: Path) -> None:
         """Write weights (safetensors), users (JSON) and the loss of every batch (Parquet)."""
-        fitted = self._ready()
-        folder.mkdir(parents=True, exist_ok=True)
-        tensors = {f"network.{k}": v for k, v in fitted.network.state_dict().items()}
-        tensors |= {f"normalization.{k}": v for k, v in vars(fitted.normalization).items()}
-        save_file(tensors, folder / WEIGHTS)
-        card = {"users": fitted.users, "embedding_size": fitted.network.embedding_size}
-        (folder / CARD).write_text(json.dumps(card, indent=1), encoding="utf-8")
-        fitted.history.to_parquet(folder / LOG, index=False)
+        files.save(self._ready(), folder)
 
-    def load(self, folder: Path, stack: Stack, train: View) -> None:  # noqa: ARG002  # the seam
+    def load(self, folder: Path, stack: Stack, train: View) -> None:
         """Restore what `save` wrote; raises `RunError` where files are missing or do not fit."""
-        try:
-            card = json.loads((folder / CARD).read_text(encoding="utf-8"))
-            tensors = load_file(folder / WEIGHTS)
-            users = tuple(str(user) for user in card["users"])
-            shape = partial(self.network, int(card["embedding_size"]), len(users))
-            network = build(shape, torch.Generator())
-            network.load_state_dict(_part(tensors, "network."))
-            normalization = Normalization(**_part(tensors, "normalization."))
-            history = pd.read_parquet(folder / LOG)
-        except (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
-            raise RunError(
-                f"{folder}: not a saved prior of this configuration ({error})", fix="Fit it again."
-            ) from None
-        self._fitted = FittedPrior(network.eval(), users, normalization, history)
-        self._stack = stack
+        open_decoder(stack, self.config)
+        self._fitted = files.load(folder, self.network)
+        self._stack, self._train = stack, train
+
+    def _data(self, view: View, context: FitContext) -> TrainingData:
+        """Embeddings and ratings of a view, as the network sees them."""
+        features = torch.tensor(context.features("image_encoder", view))
+        return TrainingData(self._ready().normalization.apply(features), tabulate(view))
 
     def _images(self, samples: Sequence[Sample]) -> list[Image]:
         if not samples:
             return []
         _, stack = self._ready(), self._stack
         assert stack is not None
-        images: list[Image] = stack.role("decoder").decode(
-            self.embeddings(samples), [sample.seed for sample in samples]
-        )
-        return images
+        seeds = [sample.seed for sample in samples]
+        return decode(stack, self.config, self.embeddings(samples), seeds)
 
     def _user(self, sample: Sample) -> int | None:
-        """Row of the sample's user in the user table; None for one that was not in training."""
+        """Row of the sample's user in the user table; None for one who is not served."""
         fitted = self._ready()
         if not self.config.use_user:
             return fitted.network.null_user
-        return fitted.user_rows.get(sample.request.user_id)
+        others = fitted.network.null_user if self.adapts else None
+        return fitted.user_rows.get(sample.request.user_id, others)
 
     def _ready(self) -> FittedPrior:
         if self._fitted is None:
@@ -182,21 +163,10 @@ class PriorMethod(ABC):
         return self._fitted
 
     def _identity(self, train: View, context: FitContext) -> str:
-        options = self.config.model_dump(mode="json", exclude=set(self.generate_fields))
+        left_out = set(self.generate_fields | self.adapt_fields)
+        options = self.config.model_dump(mode="json", exclude=left_out)
         name = type(self).__name__
         return content_hash(name, options, train.hash, context.seed, context.stack.signature)
-
-
-def _normalization(features: Tensor, config: PriorConfig) -> Normalization:
-    if config.normalization == "none":
-        return Normalization(torch.zeros(features.shape[1]), torch.ones(1))
-    mean = features.mean(dim=0)
-    deviation = (features - mean).square().mean().sqrt().clamp(min=1e-12)
-    return Normalization(mean, deviation[None])
-
-
-def _part(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
-    return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
 
 
 def _unknown_user(sample: Sample) -> str:

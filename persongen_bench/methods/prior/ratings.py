@@ -28,6 +28,14 @@ class Ratings:
         return Ratings(self.item[rows], self.user[rows], self.rating[rows])
 
 
+@dataclass(frozen=True)
+class TrainingData:
+    """Embeddings ``(n items, E)`` as the network sees them, and who rated which."""
+
+    embeddings: Tensor
+    ratings: Ratings
+
+
 def tabulate(view: View) -> Ratings:
     """All interactions of ``view``; users are numbered in the order of ``view.users``."""
     table = view.interactions

@@ -17,7 +17,8 @@ from torch.optim import lr_scheduler
 from persongen_bench.methods.prior import checkpoint
 from persongen_bench.methods.prior.config import PriorConfig
 from persongen_bench.methods.prior.layers import NULL_RATING, PriorNetwork
-from persongen_bench.methods.prior.ratings import Ratings, epoch_rows, hold_out
+from persongen_bench.methods.prior.raters import start_tokens
+from persongen_bench.methods.prior.ratings import Ratings, TrainingData, epoch_rows, hold_out
 from persongen_bench.methods.prior.sampling import noise_schedule
 from persongen_bench.protocols import Progress
 
@@ -25,14 +26,6 @@ CHECKPOINT_SECONDS = 5.0
 """Least time between two checkpoints; the result does not depend on it."""
 VALIDATION_ROWS = 4096
 """Rows per validation batch."""
-
-
-@dataclass(frozen=True)
-class TrainingData:
-    """Embeddings ``(n items, E)`` as the network sees them, and who rated which."""
-
-    embeddings: Tensor
-    ratings: Ratings
 
 
 @dataclass(frozen=True)
@@ -81,6 +74,11 @@ class Trainer:
         self.embeddings = data.embeddings
         self.schedule = noise_schedule(config)
         self.train, self.validation = hold_out(data.ratings, config.n_validation, generator)
+        if config.user_start == "ratings":
+            start_tokens(network, TrainingData(data.embeddings, self.train), generator)
+        if config.train_on == "likes":
+            self.train = self.train.take(self.train.rating == 1)
+            self.validation = self.validation.take(self.validation.rating == 1)
         self.validation_noise = self._draw_noise(len(self.validation))
         self.optimizer = torch.optim.AdamW(
             network.parameters(),
@@ -106,9 +104,7 @@ class Trainer:
     def run_epoch(self) -> None:
         """One pass over the epoch's draw of ratings, one validation, one schedule step."""
         rows = epoch_rows(self.train.user, self.config.ratings_per_user, self.generator)
-        batches = torch.split(rows, self.config.batch_size)
-        losses = [self._step(self.train.take(batch)) for batch in batches]
-        self.history.batch_loss.append(torch.stack(losses))
+        self.history.batch_loss.append(self.run_batches(rows))
         self.history.learning_rate.append(self.optimizer.param_groups[0]["lr"])
         loss = self._validate()
         self.history.validation_loss.append(loss)
@@ -117,6 +113,11 @@ class Trainer:
         else:
             self.scheduler.step()
         self._keep_best(loss)
+
+    def run_batches(self, rows: Tensor) -> Tensor:
+        """A gradient step per batch of the training rows; the loss of each, ``(n batches,)``."""
+        batches = torch.split(rows, self.config.batch_size)
+        return torch.stack([self._step(self.train.take(batch)) for batch in batches])
 
     def state(self) -> dict[str, Any]:
         """Tensors and plain values from which `restore` goes on as if nothing had happened."""
@@ -158,8 +159,11 @@ class Trainer:
     def _loss(self, batch: Ratings, time: Tensor, noise: Tensor) -> Tensor:
         clean = self.embeddings[batch.item]
         noisy = self.schedule.add_noise(clean, noise, time)
-        predicted = self.network(noisy, time, batch.user, batch.rating)
-        return F.mse_loss(predicted, clean if self.config.prediction == "sample" else noise)
+        half = self.config.precision == "bfloat16" and torch.is_grad_enabled()
+        with torch.autocast("cpu", torch.bfloat16, enabled=half):
+            predicted = self.network(noisy, time, batch.user, batch.rating)
+        target = clean if self.config.prediction == "sample" else noise
+        return F.mse_loss(predicted.float(), target)
 
     @torch.no_grad()
     def _validate(self) -> float:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import cast
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812  # the community's name
@@ -26,9 +29,13 @@ class AdaLayerNorm(nn.Module):
 
     def forward(self, x: Tensor, condition: Tensor) -> Tensor:
         """``x (b, n, H)``, ``condition (b, H)`` => ``(b, n, H)``; there is no gate."""
-        scale, shift = self.modulation(condition)[:, None].chunk(2, dim=-1)
-        out: Tensor = F.layer_norm(x, x.shape[-1:]) * (1 + scale) + shift
-        return out
+        return modulated(x, self.modulation(condition))
+
+
+def modulated(x: Tensor, modulation: Tensor) -> Tensor:
+    """``x (b, n, H)`` normalised, times 1 + scale, plus shift; both in ``modulation (b, 2 H)``."""
+    scale, shift = modulation[:, None].chunk(2, dim=-1)
+    return torch.addcmul(shift, F.layer_norm(x, x.shape[-1:]), 1 + scale)
 
 
 class PriorBlock(nn.Module):
@@ -49,13 +56,30 @@ class PriorBlock(nn.Module):
         self.norm_mlp = AdaLayerNorm(size)
         self.mlp = nn.Sequential(nn.Linear(size, 4 * size), nn.GELU(), ZeroLinear(4 * size, size))
 
+    @property
+    def modulations(self) -> tuple[nn.Linear, nn.Linear, nn.Linear]:
+        """The layers that turn the condition into scales and shifts of the three norms."""
+        return self.norm_self.modulation, self.norm_cross.modulation, self.norm_mlp.modulation
+
     def forward(self, x: Tensor, tokens: Tensor, condition: Tensor) -> Tensor:
         """``x (b, n, H)``, ``tokens (b, 3, H)``, ``condition (b, H)`` => ``(b, n, H)``."""
-        x = x + self.self_attention(self.norm_self(x, condition))
-        normed = self.norm_cross(x, condition)
+        return self.transform(x, tokens, together(self.modulations, condition))
+
+    def transform(self, x: Tensor, tokens: Tensor, modulations: Sequence[Tensor]) -> Tensor:
+        """`forward` with the three modulations, each ``(b, 2 H)``, worked out already."""
+        by_self, by_cross, by_mlp = modulations
+        x = x + self.self_attention(modulated(x, by_self))
+        normed = modulated(x, by_cross)
         x = normed + self.gate * self.cross_attention(normed, tokens)
-        out: Tensor = x + self.mlp(self.norm_mlp(x, condition))
+        out: Tensor = x + self.mlp(modulated(x, by_mlp))
         return out
+
+
+def together(layers: Sequence[nn.Linear], x: Tensor) -> tuple[Tensor, ...]:
+    """What each of the layers makes of ``x``, in one matrix product."""
+    weight = torch.cat([layer.weight for layer in layers])
+    bias = torch.cat([layer.bias for layer in layers])
+    return F.linear(x, weight, bias).chunk(len(layers), dim=-1)
 
 
 class RebecaPrior(PriorNetwork):
@@ -77,8 +101,9 @@ class RebecaPrior(PriorNetwork):
         self.rating = nn.Embedding(NULL_RATING + 1, size)
         self.time = TimeEmbedding(size, config.time_freqs)
         self.condition = nn.Sequential(nn.Linear(size, size), nn.SiLU(), nn.Linear(size, size))
-        blocks = [PriorBlock(size, config.n_heads) for _ in range(config.n_layers)]
-        self.blocks = nn.ModuleList(blocks)
+        self.blocks = nn.ModuleList(
+            [PriorBlock(size, config.n_heads) for _ in range(config.n_layers)]
+        )
         self.head = nn.Linear(size, size)
         self.project_out = nn.Linear(size, token_size)
         self.merge = nn.Linear(embedding_size, embedding_size)
@@ -88,8 +113,10 @@ class RebecaPrior(PriorNetwork):
         tokens = torch.stack([self.user(user), self.rating(rating), self.time(time)], dim=1)
         condition = self.condition(tokens.mean(dim=1))
         hidden = self.project_in(self.split(x).unflatten(-1, (self.n_tokens, -1)))
-        for block in self.blocks:
-            hidden = block(hidden, tokens, condition)
+        blocks = cast("Sequence[PriorBlock]", self.blocks)
+        modulations = together([m for block in blocks for m in block.modulations], condition)
+        for k, block in enumerate(blocks):
+            hidden = block.transform(hidden, tokens, modulations[3 * k : 3 * k + 3])
         out: Tensor = self.merge(self.project_out(self.head(hidden)).flatten(1))
         return out
 

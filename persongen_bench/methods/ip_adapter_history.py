@@ -1,0 +1,89 @@
+"""IP-Adapter history: several liked images as image prompts of one picture (IP-Adapter, 2023)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import ClassVar, Literal, final
+
+import numpy as np
+from pydantic import Field
+
+from persongen_bench.methods._drawing import (
+    PUBLISHED_DRAWING,
+    DrawingConfig,
+    DrawsConditions,
+    required_role,
+)
+from persongen_bench.methods._items import no_history
+from persongen_bench.protocols import Stack
+from persongen_bench.roles import Condition, DrawOptions
+from persongen_bench.types import Embeddings, Failure, Sample, View
+
+
+class IpAdapterHistoryConfig(DrawingConfig):
+    """Settings of `IpAdapterHistory`."""
+
+    n_images: int = Field(default=4, ge=1)
+    """Image prompts of a picture; all of a shorter history."""
+    choice: Literal["recent", "random"] = "recent"
+    """``recent``: the last of the history, the same for all of a user's pictures; ``random``:
+    drawn without repetition for every sample."""
+    combine: Literal["tokens", "mean"] = "tokens"
+    """``tokens``: the image prompts stand side by side and the decoder attends to all;
+    ``mean``: one image prompt, their mean."""
+    image_scale: float | None = Field(default=None, ge=0)
+    """Strength of the IP-Adapter; None: the stack's own. Its authors advise 1 for empty words."""
+
+    @property
+    def draw_options(self) -> DrawOptions:
+        """The same for the decoder."""
+        return DrawOptions(self.guidance_scale, self.n_inference_steps, self.image_scale)
+
+
+@final
+class IpAdapterHistory(DrawsConditions):
+    """Shows the decoder what the user liked; trains nothing and keeps nothing.
+
+    It reads the request's history alone, so that it serves users it has never seen; a user
+    without history is a failure. It is close to copying: read it beside novelty and copy rate.
+    Preset ``paper``: the decoder's settings in REBECA, whose adapter has strength 1.
+    """
+
+    Config = IpAdapterHistoryConfig
+    presets: ClassVar[Mapping[str, Mapping[str, object]]] = {
+        "paper": {**PUBLISHED_DRAWING, "image_scale": 1.0},
+        "sandbox": {},
+    }
+    generate_fields: ClassVar[frozenset[str]] = frozenset(IpAdapterHistoryConfig.model_fields)
+    config: IpAdapterHistoryConfig
+
+    def conditions(self, samples: Sequence[Sample]) -> Sequence[Condition | Failure]:
+        """Image prompts for every sample; each history image is encoded once."""
+        chosen = [self._choose(sample) for sample in samples]
+        self._encode(item for items in chosen for item in items)
+        return [
+            Condition(images=self._combined(items)) if items else no_history(sample)
+            for sample, items in zip(samples, chosen, strict=True)
+        ]
+
+    def _choose(self, sample: Sample) -> tuple[str, ...]:
+        history, n = sample.request.history, self.config.n_images
+        if self.config.choice == "recent" or len(history) <= n:
+            return history[-n:]
+        return tuple(history[i] for i in sample.rng().choice(len(history), n, replace=False))
+
+    def _encode(self, item_ids: Iterable[str]) -> None:
+        wanted = sorted(set(item_ids) - self._known.keys())
+        if wanted:
+            rows = self._encoder.encode(self._train.catalog.images(wanted))
+            self._known.update(zip(wanted, rows, strict=True))
+
+    def _combined(self, items: Sequence[str]) -> Embeddings:
+        rows = np.stack([self._known[item] for item in items])
+        return rows if self.config.combine == "tokens" else rows.mean(axis=0, keepdims=True)
+
+    def _open(self, stack: Stack, train: View) -> None:
+        super()._open(stack, train)
+        self._encoder = required_role(stack, "image_encoder", "encode liked images")
+        self._train = train
+        self._known: dict[str, Embeddings] = {}

@@ -1,0 +1,91 @@
+"""What the captioner says about catalogue images; each image is described once."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+from persongen_bench.batching import blocks
+from persongen_bench.protocols import Progress, no_progress
+from persongen_bench.roles import Captioner, Description
+from persongen_bench.types import Catalog
+
+CHUNK = 64
+"""Images opened and described at a time; bounds memory, does not change a word."""
+
+
+class DescriptionBook:
+    """Descriptions by item id, filled as they are needed."""
+
+    def __init__(
+        self,
+        captioner: Captioner,
+        catalog: Catalog,
+        known: Mapping[str, Description] | None = None,
+    ) -> None:
+        self._captioner, self._catalog = captioner, catalog
+        self._known = dict(known or {})
+
+    def of(self, item_ids: Sequence[str]) -> list[Description]:
+        """Descriptions in the order of ``item_ids``; unknown ones are made now."""
+        self.fill(item_ids)
+        return [self._known[item] for item in item_ids]
+
+    def fill(
+        self,
+        item_ids: Iterable[str],
+        progress: Progress = no_progress,
+        checkpoints: Path | None = None,
+    ) -> None:
+        """Describe the items that are not in the book yet.
+
+        Every chunk is appended to a file in ``checkpoints``, from which a killed run goes on.
+        """
+        file = None if checkpoints is None else checkpoints / "descriptions.jsonl"
+        if file is not None:
+            self._known = {**_read(file), **self._known}
+        wanted = [item for item in dict.fromkeys(item_ids) if item not in self._known]
+        parts = list(blocks(len(wanted), CHUNK))
+        for part in progress(parts, "describe images", len(parts)):
+            ids = wanted[part]
+            found = self._captioner.describe(self._catalog.images(ids))
+            made = dict(zip(ids, found, strict=True))
+            self._known.update(made)
+            if file is not None:
+                _append(file, made)
+
+    def document(self) -> dict[str, list[object]]:
+        """The book as JSON values; `descriptions_from` reads them."""
+        return {item: [said.caption, list(said.tags)] for item, said in self._known.items()}
+
+
+def descriptions_from(document: Mapping[str, Sequence[object]]) -> dict[str, Description]:
+    """What `DescriptionBook.document` wrote."""
+    return {item: _description(values) for item, values in document.items()}
+
+
+def _description(values: Sequence[object]) -> Description:
+    caption, tags = values
+    if not isinstance(tags, list):
+        raise TypeError(f"expected a list of tags, found {type(tags).__name__}")
+    return Description(str(caption), tuple(map(str, tags)))
+
+
+def _append(file: Path, made: Mapping[str, Description]) -> None:
+    """One JSON line, begun with a line break: what a kill cut off before spoils itself alone."""
+    document = {item: [said.caption, list(said.tags)] for item, said in made.items()}
+    with file.open("a", encoding="utf-8") as stream:
+        stream.write("\n" + json.dumps(document))
+
+
+def _read(file: Path) -> dict[str, Description]:
+    """All whole lines of a checkpoint."""
+    known: dict[str, Description] = {}
+    lines = file.read_text(encoding="utf-8").splitlines() if file.exists() else []
+    for line in filter(None, lines):
+        try:
+            known |= descriptions_from(json.loads(line))
+        except json.JSONDecodeError:
+            continue
+    return known

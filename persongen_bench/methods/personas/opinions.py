@@ -1,0 +1,56 @@
+"""Which images a user liked and disliked, and which of them count."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from persongen_bench.methods.personas.config import PersonaConfig
+from persongen_bench.types import View
+
+
+@dataclass(frozen=True)
+class Opinions:
+    """Item ids of one user, oldest first, without repetition."""
+
+    likes: tuple[str, ...] = ()
+    dislikes: tuple[str, ...] = ()
+
+
+def opinions(train: View, config: PersonaConfig) -> dict[str, Opinions]:
+    """The likes and dislikes that count, for every user of the training view."""
+    log = in_time_order(train.interactions)
+    liked, disliked = _sides(log, config)
+    likes, dislikes = _chosen(log[liked], config), _chosen(log[disliked], config)
+    return {user: Opinions(likes.get(user, ()), dislikes.get(user, ())) for user in train.users}
+
+
+def in_time_order(interactions: pd.DataFrame) -> pd.DataFrame:
+    """Oldest first; rows without a time, or of the same, by a hash of their item ids.
+
+    The rule of `View.liked_items`, so that the order of the rows does not matter.
+    """
+    shuffled = pd.util.hash_array(interactions["item_id"].to_numpy(dtype=object))
+    times = interactions["timestamp"].fillna(-np.inf).to_numpy(dtype=float)
+    return interactions.iloc[np.lexsort((shuffled, times))]
+
+
+def _sides(log: pd.DataFrame, config: PersonaConfig) -> tuple[pd.Series, pd.Series]:
+    liked = log["liked"].astype(bool)
+    if config.labels == "liked":
+        return liked, ~liked
+    above = log["rating"] >= config.like_from
+    below = log["rating"] <= config.dislike_to
+    if config.labels == "auto" and not (above.any() and below.any()):
+        return liked, ~liked
+    return above, below
+
+
+def _chosen(log: pd.DataFrame, config: PersonaConfig) -> dict[str, tuple[str, ...]]:
+    groups = log.drop_duplicates(["user_id", "item_id"]).groupby("user_id", sort=True)
+    n = config.n_images_per_user
+    rows = groups.head(n) if config.images == "first" else groups.tail(n)
+    items = rows.groupby("user_id", sort=True)["item_id"]
+    return {str(user): tuple(map(str, found)) for user, found in items}

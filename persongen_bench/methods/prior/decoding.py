@@ -1,0 +1,48 @@
+"""From embeddings to pictures: the stack's decoder as it is, or with the options of a method."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from persongen_bench.errors import ConfigError
+from persongen_bench.methods.prior.config import DECODER_FIELDS, PriorConfig
+from persongen_bench.protocols import Decoder, Stack
+from persongen_bench.roles import Condition, DrawOptions, PromptDecoder
+from persongen_bench.types import Embeddings, Image
+
+
+def decoder_options(config: PriorConfig) -> list[str]:
+    """Names of the decoder's options that differ from their defaults, in a fixed order."""
+    fields = PriorConfig.model_fields
+    return [name for name in DECODER_FIELDS if getattr(config, name) != fields[name].default]
+
+
+def open_decoder(stack: Stack, config: PriorConfig) -> Decoder:
+    """The stack's decoder, if it can do what the options ask; raises `ConfigError` otherwise."""
+    decoder: Decoder = stack.role("decoder")
+    asked = decoder_options(config)
+    if asked and not isinstance(decoder, PromptDecoder):
+        raise ConfigError(
+            f"the decoder of stack {stack.name} takes embeddings only, "
+            f"and {', '.join(asked)} {'is' if len(asked) == 1 else 'are'} set",
+            fix="Leave that out, or use a stack with a text-to-image decoder.",
+        )
+    return decoder
+
+
+def decode(
+    stack: Stack, config: PriorConfig, embeddings: Embeddings, seeds: Sequence[int]
+) -> list[Image]:
+    """One picture per row ``(n, E)``; picture i depends on row i and ``seeds[i]`` alone."""
+    decoder = open_decoder(stack, config)
+    if not decoder_options(config):
+        return decoder.decode(embeddings, seeds)
+    assert isinstance(decoder, PromptDecoder)
+    words = {"prompt": config.prompt, "negative_prompt": config.negative_prompt}
+    conditions = [Condition(**words, images=row[None]) for row in embeddings]
+    options = DrawOptions(
+        guidance_scale=config.decoder_guidance_scale,
+        n_inference_steps=config.decoder_steps,
+        image_scale=config.image_scale,
+    )
+    return decoder.draw(conditions, seeds, options)

@@ -1,0 +1,47 @@
+"""SD prompt: the decoder and one fixed text, the same for everybody (REBECA, 001, app. L.1)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import ClassVar, Literal, final
+
+from persongen_bench.methods._drawing import DRAWING_FIELDS, DrawingConfig, DrawsConditions
+from persongen_bench.roles import Condition
+from persongen_bench.types import Sample
+
+LEVELS: Mapping[str, Condition] = {
+    "T0": Condition(),
+    "T1": Condition("high quality photo", "bad quality photo, letters"),
+    "T2": Condition(
+        "Realistic image, finely detailed, with balanced composition and harmonious elements. "
+        "Dynamic yet subtle tones, versatile style adaptable to diverse themes and aesthetics, "
+        "prioritizing clarity and authenticity.",
+        "deformed, ugly, wrong proportion, frame, watermark, low res, bad anatomy, "
+        "worst quality, low quality",
+    ),
+}
+"""Levels 0, 1 and 2 of the paper's prompt ablation, word for word (001, app. L.1)."""
+
+
+class SdPromptConfig(DrawingConfig):
+    """Settings of `SdPrompt`."""
+
+    level: Literal["T0", "T1", "T2"] = "T0"
+    """No words, a mild quality prompt, or a long one with a long negative prompt; see `LEVELS`."""
+
+
+@final
+class SdPrompt(DrawsConditions):
+    """The text-to-image model without a user; what differs between samples is the noise.
+
+    The paper lays these prompts under REBECA's image prompts to see whether wording matters; here
+    they stand alone, as the floor that any personalization has to beat.
+    """
+
+    Config = SdPromptConfig
+    generate_fields: ClassVar[frozenset[str]] = DRAWING_FIELDS | {"level"}
+    config: SdPromptConfig
+
+    def conditions(self, samples: Sequence[Sample]) -> Sequence[Condition]:
+        """The level's text for every sample."""
+        return [LEVELS[self.config.level]] * len(samples)

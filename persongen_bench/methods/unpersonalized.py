@@ -1,0 +1,23 @@
+"""Unpersonalized: what the stack's decoder draws when nobody asks for anything."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import final
+
+from persongen_bench.methods._drawing import DrawsConditions
+from persongen_bench.roles import Condition
+from persongen_bench.types import Sample
+
+
+@final
+class Unpersonalized(DrawsConditions):
+    """Empty words, no image prompt, the sample's own noise: `sd-prompt` at level T0.
+
+    Its taste is that of the decoder's training data. Its own-minus-other gap is zero but for
+    chance: nothing about the user enters but the seed.
+    """
+
+    def conditions(self, samples: Sequence[Sample]) -> Sequence[Condition]:
+        """Nothing, for every sample."""
+        return [Condition()] * len(samples)
