@@ -19,6 +19,7 @@ from persongen_bench.stacks.sandbox import standin_quality as figures
 from persongen_bench.stacks.sandbox.judge import CONTEXT_LENGTH, JudgeEncoder
 from persongen_bench.stacks.sandbox.lpips_trunk import CHANNELS
 from persongen_bench.stacks.sandbox.lpips_trunk_training import draw_pairs
+from persongen_bench.stacks.sandbox.standin_encoder import BLOCK
 from persongen_bench.worlds.tasteworld.attributes import caption, decode
 from persongen_bench.worlds.tasteworld.people import People
 from persongen_bench.worlds.tasteworld.people_config import PeopleConfig
@@ -66,6 +67,16 @@ def test_rows_depend_on_their_picture_alone(roles, pictures, role):
     assert whole.shape == (33, roles[role].embedding_size)
     assert np.array_equal(roles[role].encode(some[::-1])[::-1], whole)
     assert np.array_equal(roles[role].encode(some[30:]), whole[30:])
+
+
+@pytest.mark.parametrize("role", ENCODERS[:4])
+def test_network_calls_have_a_fixed_number_of_rows(roles, pictures, monkeypatch, role):
+    # Equal rows above may be luck of the kernels; this is what makes them equal.
+    seen, embed = [], roles[role]._embed
+    monkeypatch.setattr(roles[role], "_embed", lambda rows: seen.append(len(rows)) or embed(rows))
+    roles[role].encode(pictures[:1])
+    roles[role].encode(pictures[:33])
+    assert seen == [BLOCK] * 3
 
 
 @pytest.mark.parametrize("role", ENCODERS)

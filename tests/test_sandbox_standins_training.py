@@ -137,11 +137,13 @@ def test_contrastive_by_hand():
     # Logits 0 everywhere: every row and column is uniform over 2, ln 2 whatever the targets are.
     match = torch.tensor([[True, False], [True, True]])
     assert judge_training.contrastive(torch.zeros(2, 2), match).item() == pytest.approx(np.log(2))
-    # Logits ln 3 on the diagonal: 3/4 on the right one. Rows: -ln 3/4, and half each of -ln 3/4
-    # and -ln 1/4; columns: the same two. Mean of both: -(3 ln 3/4 + ln 1/4) / 4.
-    logits = torch.eye(2) * np.log(3)
-    wanted = -(3 * np.log(3 / 4) + np.log(1 / 4)) / 4
-    assert judge_training.contrastive(logits, match).item() == pytest.approx(wanted, rel=1e-6)
+    # One logit of ln 3. Rows: -ln 3/4 for the first, ln 2 for the second. Columns: the first is
+    # half -ln 3/4 and half -ln 1/4, the second ln 2.
+    logits = torch.tensor([[np.log(3), 0.0], [0.0, 0.0]])
+    rows = (-np.log(3 / 4) + np.log(2)) / 2
+    columns = (-(np.log(3 / 4) + np.log(1 / 4)) / 2 + np.log(2)) / 2
+    found = judge_training.contrastive(logits, match).item()
+    assert found == pytest.approx((rows + columns) / 2, rel=1e-6)
 
 
 def test_nt_xent_by_hand():

@@ -16,12 +16,10 @@ from diffusers import AutoencoderKL, StableDiffusionPipeline, UNet2DConditionMod
 from transformers import CLIPModel, CLIPTextModel, CLIPVisionModelWithProjection
 
 from persongen_bench.stacks.diffusion.pipeline import quiet
-from persongen_bench.stacks.sandbox import adapter_file, unet_training, words
+from persongen_bench.stacks.sandbox import adapter_file, data, unet_training, words
 
 PIPELINE, CLIP, ADAPTER = "pipeline", "clip", "ip_adapter/models"
 IMAGE_ENCODER = f"{ADAPTER}/image_encoder"
-PREPROCESSOR = {"image_mean": [0.5] * 3, "image_std": [0.5] * 3}
-"""Pixels in [-1, 1], as every model of the sandbox reads them."""
 
 
 def assemble(folder: Path) -> None:
@@ -47,9 +45,7 @@ def assemble(folder: Path) -> None:
     loose = folder / PIPELINE / "unet" / adapter_file.NAME
     if loose.exists():
         loose.replace(folder / ADAPTER / adapter_file.NAME)
-    for place in (CLIP, IMAGE_ENCODER):
-        text = json.dumps(PREPROCESSOR, indent=1) + "\n"
-        (folder / place / "preprocessor_config.json").write_text(text, encoding="utf-8")
+    data.write_preprocessor(folder / IMAGE_ENCODER)
 
 
 def _forget_place(path: Path) -> None:

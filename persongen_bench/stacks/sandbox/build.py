@@ -72,11 +72,11 @@ def build(
         raise ConfigError(
             f"the sandbox has no part {only!r}", fix=f"Choose one of {', '.join(wanted)}."
         )
-    for name, train in wanted.items():
-        done = (folder / name / "card.json").exists()
-        if only in (None, name) and not done:
-            train()
-    if only is None:
+    todo = [name for name in wanted if only in (None, name)]
+    todo = [name for name in todo if not (folder / name / "card.json").exists()]
+    for name in todo:
+        wanted[name]()
+    if only is None and (todo or not (folder / "card.json").exists()):
         assemble(folder)
         write_card(folder, N_QUALITY if steps is None else 8, progress)
     return folder

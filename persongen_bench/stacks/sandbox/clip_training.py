@@ -75,6 +75,7 @@ def build(folder: Path, *, steps: int | None = None, progress: Progress = no_pro
         "quality": quality(model, tokenizer),
     }
     tokenizer.save_pretrained(folder)
+    data.write_preprocessor(folder)
     data.save(model, folder, card, workshop.log)
     return folder
 

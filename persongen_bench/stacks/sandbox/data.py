@@ -43,6 +43,13 @@ def levels(found: Float[Tensor, "n 3 64 64"]) -> UInt8[np.ndarray, "n 3 64 64"]:
     return np.ascontiguousarray(scaled)
 
 
+def write_preprocessor(folder: Path) -> None:
+    """Say beside an image encoder that it reads pixels in [-1, 1], as every model here does."""
+    folder.mkdir(parents=True, exist_ok=True)
+    text = json.dumps({"image_mean": [0.5] * 3, "image_std": [0.5] * 3}, indent=1) + "\n"
+    (folder / "preprocessor_config.json").write_text(text, encoding="utf-8")
+
+
 def save(
     model: Any,  # noqa: ANN401  # a diffusers or transformers model
     folder: Path,
