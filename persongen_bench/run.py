@@ -6,13 +6,14 @@ import json
 import shutil
 import time
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from filelock import FileLock
 
-from persongen_bench import prepare, provenance, registry
+from persongen_bench import newcomers, prepare, provenance, registry
 from persongen_bench.assets import cache_root, folder_atomic, write_atomic
 from persongen_bench.audits import audited
 from persongen_bench.errors import ConfigError, PgbenchError, RunError
@@ -184,7 +185,9 @@ def _fit(config: RunConfig, world: World, folder: Path, execution: Execution) ->
     )
     start = time.perf_counter()
     try:
-        method.fit(world.train, context)
+        base = partial(fit_once, execution=execution)
+        if not newcomers.adapt(method, config, world, context, base):
+            method.fit(world.train, context)
     except (PgbenchError, MemoryError, OSError):
         raise
     except Exception as error:

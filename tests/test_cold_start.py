@@ -265,12 +265,7 @@ def test_everything_is_written(tmp_path):
 
 # --- with the loop's own hook -------------------------------------------------------------------
 
-hooked = pytest.mark.skipif(
-    not hasattr(run, "newcomers"), reason="the loop does not adapt methods to newcomers yet"
-)
 
-
-@hooked
 def test_the_prior_is_fitted_once_for_all_supports_and_heads(tmp_path, monkeypatch):
     fits = []
     original = Rebeca.fit
