@@ -25,7 +25,7 @@ SANDBOX: Mapping[str, object] = {
     "weights_dtype": "float16",
 }
 """For small decoders on a CPU: seconds per user. Learned without words, as the images are drawn:
-where a captioner names all that a picture shows, nothing of a taste is left for the weights."""
+where a captioner names all that a picture shows, little of a taste is left for the weights."""
 
 
 @final
