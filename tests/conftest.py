@@ -1,4 +1,10 @@
 """What pytest must know of this folder."""
 
+import torch
+
 collect_ignore = ["plugin_example"]
 """A package of its own; `test_plugin_example.py` installs it and runs its tests."""
+
+torch.set_num_threads(1)
+"""As a run computes on two cores: a matrix product that several threads share may round a row by
+where it stands, so what is equal bit by bit is equal for a number of threads (`batching`)."""

@@ -328,6 +328,18 @@ def test_guidance_asks_for_a_like_against_both_null():
     assert ratings.tolist() == [1, 1, NULL_RATING, NULL_RATING]
 
 
+@pytest.mark.parametrize(("stop", "n_guided"), [(1.0, 20), (0.7, 14), (0.0, 0)])
+def test_guidance_stops_after_its_share_of_the_steps(stop, n_guided):
+    """Both branches in one call while it lasts, the condition alone afterwards."""
+    options = {"sampler": "ddim", "n_inference_steps": 20, "guidance_scale": 3.0}
+    drawn, network = gaussian_draws(n=4, guidance_stop=stop, **options)
+    rows = [len(users) for _, users, _ in network.calls]
+    assert rows == [2 * sampling.ROWS] * n_guided + [sampling.ROWS] * (20 - n_guided)
+    assert all((ratings[: sampling.ROWS] == 1).all() for _, _, ratings in network.calls)
+    unguided = gaussian_draws(n=4, sampler="ddim", n_inference_steps=20, guidance_scale=1.0)[0]
+    assert (np.abs(drawn - unguided).max() < 1e-5) == (stop == 0.0)
+
+
 def test_noise_predictions_become_clean_embeddings():
     g = torch.Generator().manual_seed(0)
     clean, noise = 3 * torch.randn(5, 2, generator=g), torch.randn(5, 2, generator=g)

@@ -17,8 +17,11 @@ DECODER_FIELDS = (
 )  # fmt: skip
 """Options that are passed on to the decoder; their defaults leave everything to the stack."""
 GENERATE_FIELDS = frozenset(
-    {"guidance_scale", "sampler", "n_inference_steps", "clip_range", *DECODER_FIELDS}
-)
+    {
+        "guidance_scale", "guidance_stop", "sampler", "n_inference_steps", "clip_range",
+        *DECODER_FIELDS,
+    }
+)  # fmt: skip
 """Options that only sampling and decoding read."""
 ADAPT_FIELDS = frozenset({"unseen_user", "n_token_steps"})
 """Options that only the head for unseen users reads."""
@@ -75,6 +78,9 @@ class PriorConfig(Config):
 
     guidance_scale: float = Field(default=7.0, ge=0)
     """Classifier-free guidance s in ``u + s (c - u)``: 0 unconditional, 1 conditional."""
+    guidance_stop: float = Field(default=1.0, ge=0, le=1)
+    """Fraction of the denoising steps after which guidance stops and the condition leads alone
+    (Kynkaanniemi et al. 2024); 1: guided to the end, as published."""
     sampler: Sampler = "ddpm"
     """Ancestral DDPM (published), deterministic DDIM, or second-order DPM-Solver++."""
     n_inference_steps: int = Field(default=1000, ge=1)

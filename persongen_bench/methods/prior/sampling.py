@@ -62,6 +62,18 @@ def guided(
     return torch.lerp(unconditional, conditional, config.guidance_scale)
 
 
+def conditional(
+    network: PriorNetwork,
+    config: PriorConfig,  # noqa: ARG001  # as for `guided`
+    x: Tensor,
+    time: Tensor,
+    user: Tensor,
+) -> Tensor:
+    """The prediction for the user and a like, without guidance; shapes as for `guided`."""
+    predicted: Tensor = network(x, time, user, torch.ones_like(user))
+    return predicted
+
+
 def to_clean(prediction: Tensor, x: Tensor, alpha: Tensor, config: PriorConfig) -> Tensor:
     """The clean embedding that a prediction at cumulative ``alpha`` stands for, clipped if asked.
 
@@ -94,8 +106,10 @@ def _sample_block(
     scheduler = reverse_process(config)
     step_options = {"generator": noise} if config.sampler == "ddpm" else {}
     x = torch.cat([torch.randn(1, network.embedding_size, generator=g) for g in noise])
-    for t in scheduler.timesteps:
-        predicted = guided(network, config, x, t.expand(len(x)), user)
+    n_guided = round(config.guidance_stop * len(scheduler.timesteps))
+    for k, t in enumerate(scheduler.timesteps):
+        predict = guided if k < n_guided else conditional
+        predicted = predict(network, config, x, t.expand(len(x)), user)
         clean = to_clean(predicted, x, scheduler.alphas_cumprod[t], config)
         x = scheduler.step(clean, t, x, **step_options).prev_sample
     return x.numpy()
