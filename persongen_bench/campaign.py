@@ -6,8 +6,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from persongen_bench.errors import ConfigError
 from persongen_bench.generate import Execution
-from persongen_bench.leaderboards.boards import Board, board_for
+from persongen_bench.leaderboards.boards import ALL, Board, board_for
 from persongen_bench.leaderboards.gallery import draw_contact_sheet
 from persongen_bench.prepare import MethodChoice, Options, Protocol, World, WorldRef, load_world
 from persongen_bench.run import Job, run
@@ -67,17 +68,23 @@ class Plan:
 def choices(plan: Plan) -> list[tuple[MethodChoice, bool]]:
     """The methods to run, and whether each is an anchor; the user's own first."""
     board = plan.board
-    asked = [
-        (choice, name in board.anchors) for name in plan.methods for choice in _swept(plan, name)
-    ]
+    names = _named(plan)
+    asked = [(choice, name in board.anchors) for name in names for choice in _swept(plan, name)]
     if not plan.beside:
         return asked
     base = next((choice for choice, anchor in asked if not anchor), None)
     beside = [(name, name in board.anchors) for name in (*board.baselines, *board.anchors)]
-    extra = [
-        (_beside(name, base, plan), anchor) for name, anchor in beside if name not in plan.methods
-    ]
+    extra = [(_beside(name, base, plan), anchor) for name, anchor in beside if name not in names]
     return asked + extra
+
+
+def _named(plan: Plan) -> tuple[str, ...]:
+    """The methods asked for, each once, the board's own in place of `ALL`."""
+    board = plan.board
+    if ALL in plan.methods and not board.methods:
+        raise ConfigError(f"board {board.name} has no list of methods", fix="Name each of them.")
+    named = (board.methods if name == ALL else (name,) for name in plan.methods)
+    return tuple(dict.fromkeys(name for names in named for name in names))
 
 
 def _swept(plan: Plan, name: str) -> Iterator[MethodChoice]:

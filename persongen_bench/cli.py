@@ -105,7 +105,9 @@ def _value(text: str) -> Any:  # noqa: ANN401  # any JSON value
 
 @app.command()
 def run(
-    method: Annotated[list[str], typer.Option("--method", "-m", help="Method; repeatable.")],
+    method: Annotated[
+        list[str], typer.Option("--method", "-m", help="Method; repeatable; all: the whole track.")
+    ],
     dataset: Annotated[str, typer.Option("--dataset", "-d", help="Data set.")] = "tasteworld",
     data: Data = None,
     data_option: Annotated[list[str] | None, typer.Option(metavar="KEY=VALUE")] = None,

@@ -14,7 +14,9 @@ THREADS = max(1, min(4, (os.cpu_count() or 1) // 2))
 
 @cold_start_app.command("cold-start")
 def cold_start(
-    method: Annotated[list[str], typer.Option("--method", "-m", help="Method; repeatable.")],
+    method: Annotated[
+        list[str], typer.Option("--method", "-m", help="Method; repeatable; all: the whole track.")
+    ],
     dataset: Annotated[str, typer.Option("--dataset", "-d", help="Data set.")] = "tasteworld",
     data: Annotated[Path | None, typer.Option(help="Folder of the data set.")] = None,
     split: Annotated[str | None, typer.Option(help="Which split is cut; default: its own.")] = None,

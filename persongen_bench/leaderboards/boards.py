@@ -45,6 +45,10 @@ class Column(Config):
         return text[1:] if text.startswith("-") and float(text) == 0 else text
 
 
+ALL = "all"
+"""In place of a method's name: every method of the track that the board knows."""
+
+
 class Board(Config):
     """Data, protocol, metrics and rules of one leaderboard."""
 
@@ -61,6 +65,8 @@ class Board(Config):
     """The metric that ranks; it must be one of the columns, with a direction."""
     taste: str
     """The metric whose instrument the permutation tests permute."""
+    methods: tuple[str, ...] = ()
+    """The methods of its track that ship: what `ALL` stands for."""
     baselines: tuple[str, ...]
     """Simple methods that are run beside every method and ranked with it."""
     anchors: tuple[str, ...]
@@ -148,6 +154,11 @@ CONTROLLED = Board(
     ),
 )
 
+_PROMPT_FREE = (
+    "rebeca", "rebeca-v1", "vlm-persona", "vlm-persona+lora", "in-context", "ip-adapter-history",
+    "textual-inversion", "lora-user", "lora-shared", "sd-prompt",
+)  # fmt: skip
+
 TASTEWORLD = Board(
     name="tasteworld",
     title="Simulated people with known taste (tasteworld), empty prompt",
@@ -163,6 +174,7 @@ TASTEWORLD = Board(
     ),
     headline="true-taste",
     taste="taste-gap",
+    methods=_PROMPT_FREE,
     baselines=(*_BASELINES, "mean-embedding"),
     anchors=(*_ANCHORS, "unpersonalized"),
     n_images=8,
@@ -205,6 +217,7 @@ FLICKR_AES = Board(
     columns=_CATALOGUE_COLUMNS,
     headline="taste-gap",
     taste="taste-gap",
+    methods=_PROMPT_FREE,
     baselines=_BASELINES,
     anchors=_ANCHORS,
     n_images=25,
