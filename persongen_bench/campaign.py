@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field, replace
+from multiprocessing import get_context
 from pathlib import Path
 
 from persongen_bench.errors import ConfigError
-from persongen_bench.generate import Execution
+from persongen_bench.generate import Execution, end_with, fixed_threads
 from persongen_bench.leaderboards.boards import ALL, Board, board_for
 from persongen_bench.leaderboards.gallery import draw_contact_sheet
 from persongen_bench.prepare import MethodChoice, Options, Protocol, World, WorldRef, load_world
+from persongen_bench.protocols import no_progress
 from persongen_bench.run import Job, run
-from persongen_bench.store import RunResults
+from persongen_bench.store import RunDirectory, RunResults
 
 
 @dataclass(frozen=True)
@@ -105,15 +109,56 @@ def _beside(name: str, base: MethodChoice | None, plan: Plan) -> MethodChoice:
     return MethodChoice(name, options=options, prefer=plan.prefer, shown=f"{name}[{base.label}]")
 
 
-def execute(plan: Plan, execution: Execution) -> Iterator[RunResults]:
-    """Make every run of the plan, the user's methods first; yields as each completes."""
-    world: World = load_world(plan.world_ref(), execution.progress)
-    todo = choices(plan)
-    for choice, _ in todo:
-        choice.build()
-    for choice, anchor in todo:
-        for seed in plan.seeds:
-            job = Job(world, plan.protocol(world), choice, seed, anchor, plan.threads)
-            results = run(job, plan.runs, execution)
-            draw_contact_sheet(results, world)
-            yield results
+def execute(plan: Plan, execution: Execution, n_jobs: int = 1) -> Iterator[RunResults]:
+    """Make every run of the plan, the user's methods first; yields in that order.
+
+    With ``n_jobs`` above 1 as many runs are made at a time, each in a process of its own, whose
+    peak memory is then that run's alone. A fit that two runs share is made once.
+    """
+    tasks = [Task(plan, *asked, seed) for asked in choices(plan) for seed in plan.seeds]
+    for task in tasks:
+        task.choice.build()
+    if n_jobs > 1:
+        yield from _side_by_side(tasks, execution, n_jobs)
+        return
+    world = load_world(plan.world_ref(), execution.progress)
+    for task in tasks:
+        yield task.make(world, execution)
+
+
+@dataclass(frozen=True)
+class Task:
+    """One run of a plan."""
+
+    plan: Plan
+    choice: MethodChoice
+    anchor: bool
+    seed: int
+
+    def make(self, world: World, execution: Execution) -> RunResults:
+        """Make the run on the plan's world, and its picture."""
+        plan = self.plan
+        job = Job(world, plan.protocol(world), self.choice, self.seed, self.anchor, plan.threads)
+        results = run(job, plan.runs, execution)
+        draw_contact_sheet(results, world)
+        return results
+
+
+def _side_by_side(tasks: list[Task], execution: Execution, n_jobs: int) -> Iterator[RunResults]:
+    quiet = replace(execution, progress=no_progress)
+    spawn = get_context("spawn")
+    with ProcessPoolExecutor(n_jobs, spawn, max_tasks_per_child=1) as pool:
+        made = [pool.submit(_make_alone, task, quiet, os.getpid()) for task in tasks]
+        try:
+            for future in execution.progress(made, "runs", len(made)):
+                yield RunDirectory.open(future.result()).results()
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+def _make_alone(task: Task, execution: Execution, parent: int) -> Path:
+    """What a process of its own does: the folder of the run."""
+    end_with(parent)
+    with fixed_threads(task.plan.threads):
+        world = load_world(task.plan.world_ref(), execution.progress)
+        return task.make(world, execution).path

@@ -121,6 +121,7 @@ def run(
     ] = None,
     n_images: Annotated[int | None, typer.Option(min=0, help="Images per user.")] = None,
     runs: Runs = Path("runs"),
+    jobs: Annotated[int, typer.Option(min=1, help="Runs at a time, a process each.")] = 1,
     workers: Workers = 1,
     threads: Annotated[int, typer.Option(min=1, help="Numerical threads per process.")] = THREADS,
     batch_size: Batch = 64,
@@ -136,7 +137,7 @@ def run(
         seeds=tuple(seed or [0]), n_images=n_images, beside=beside, threads=threads,
     )  # fmt: skip
     with _execution(workers, batch_size) as execution:
-        made = list(campaign.execute(plan, execution))
+        made = list(campaign.execute(plan, execution, jobs))
     report.after_run(made, runs, plan.board.name)
 
 

@@ -112,17 +112,21 @@ _worker: dict[str, Any] = {}
 
 def _start_worker(path: Path, config: RunConfig, fit: Path, parent: int) -> None:
     """Load world and fitted method once per worker process."""
-    threading.Thread(target=_end_with_parent, args=(parent,), daemon=True).start()
+    end_with(parent)
     world = prepare.reopen_world(config, None, no_progress)
     method = prepare.restore_method(config, world, fit)
     _worker.update(run=RunDirectory(path, config), method=method, threads=config.threads)
 
 
-def _end_with_parent(parent: int) -> None:
-    """A killed run leaves no worker behind."""
-    while os.getppid() == parent:
-        time.sleep(0.5)
-    os._exit(1)
+def end_with(parent: int) -> None:
+    """This worker ends when the process ``parent`` does: a killed run leaves nobody behind."""
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(0.5)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 def _work(samples: Sequence[Sample]) -> list[Outcome]:

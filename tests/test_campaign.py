@@ -6,6 +6,7 @@ import pytest
 
 from persongen_bench import campaign, registry
 from persongen_bench.errors import ConfigError
+from persongen_bench.generate import Execution
 from persongen_bench.leaderboards.boards import ALL, BOARDS, board_for
 
 TRACK = board_for("tasteworld").methods
@@ -44,3 +45,30 @@ def test_the_methods_of_a_board_are_there_and_may_be_ranked(board):
     for name in board.methods:
         assert not registry.get("methods", name).privileged
         assert name not in (*board.baselines, *board.anchors)
+
+
+def sprites(folder, *methods, **options):
+    return campaign.Plan(
+        methods, "dsprites", folder, {"n_images": 40}, n_images=2, beside=False, **options
+    )
+
+
+def test_runs_side_by_side_are_the_runs_one_by_one(tmp_path):
+    names, seeds = ("random-item", "nearest-item"), (0, 1)
+    one, two = (
+        list(campaign.execute(sprites(tmp_path / name, *names, seeds=seeds), Execution(), n_jobs))
+        for name, n_jobs in (("one", 1), ("two", 2))
+    )
+    assert len(one) == len(two) == 4
+    for alone, beside in zip(one, two, strict=True):
+        assert beside.path.is_relative_to(tmp_path / "two")
+        assert alone.config.run_id == beside.config.run_id
+        assert alone.summary == beside.summary
+        assert alone.samples.equals(beside.samples)
+        assert (beside.path / "contact_sheet.png").is_file()
+
+
+def test_a_run_that_fails_beside_others_says_why(tmp_path):
+    asked = sprites(tmp_path, "textual-inversion", "random-item")
+    with pytest.raises(ConfigError, match="stack"):
+        list(campaign.execute(asked, Execution(), 2))
