@@ -61,15 +61,24 @@ class Attention(nn.Module):
 
     def forward(self, x: Tensor, context: Tensor | None = None) -> Tensor:
         """``x (b, n, H)`` attends to itself, or to ``context (b, m, H)``, m small against H."""
-        if context is not None:
+        if context is None:
+            parts = self.project(x).chunk(3, dim=-1)
+        elif context.shape[1] < x.shape[1]:
             return self._attend_to_few(x, context)
+        else:
+            parts = self._project_apart(x, context)
         query, key, value = (
-            torch.unflatten(part, -1, (self.n_heads, -1)).transpose(1, 2)
-            for part in self.project(x).chunk(3, dim=-1)
+            torch.unflatten(part, -1, (self.n_heads, -1)).transpose(1, 2) for part in parts
         )
         mixed = attend(query, key, value, causal=self.causal)
         out: Tensor = self.out(mixed.transpose(1, 2).flatten(2))
         return out
+
+    def _project_apart(self, x: Tensor, context: Tensor) -> tuple[Tensor, ...]:
+        """Queries of ``x``; keys and values of ``context``."""
+        size, weight, bias = x.shape[-1], self.project.weight, self.project.bias
+        query = F.linear(x, weight[:size], bias[:size])
+        return query, *F.linear(context, weight[size:], bias[size:]).chunk(2, dim=-1)
 
     def _attend_to_few(self, x: Tensor, context: Tensor) -> Tensor:
         """The same sums in another order: the n tokens of ``x`` need no projection of their own.
