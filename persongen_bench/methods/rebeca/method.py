@@ -51,10 +51,11 @@ SANDBOX: Mapping[str, object] = {
     "sampler": "ddim",
     "n_inference_steps": 20,
 }
-"""For small embeddings and some hundred raters of whom few rate much, two minutes. The linear schedule spends
-most steps where almost all is noise, which is where a user's taste decides what to predict; there
-guidance may be strong, and it stops before it pushes embeddings off those of pictures. 20 steps of
-DDIM take 50 times fewer network calls than 1000 of DDPM."""
+"""For small embeddings and some hundred raters of whom few rate much; two minutes on one core. The
+linear schedule spends most steps where almost all is noise, which is where a user's taste decides
+what to predict; there guidance may be strong, and it stops before it pushes embeddings off those of
+pictures. Tokens start from what ratings say, or two minutes would not do. 20 steps of DDIM take 50
+times fewer network calls than 1000 of DDPM."""
 
 
 @final
