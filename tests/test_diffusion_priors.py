@@ -13,7 +13,8 @@ import pytest
 import torch
 
 from persongen_bench.errors import ConfigError, RunError, UnsupportedRequestError
-from persongen_bench.methods.prior import checkpoint, sampling, training
+from persongen_bench.methods import _checkpoint as checkpoint
+from persongen_bench.methods.prior import sampling, training
 from persongen_bench.methods.prior.config import PriorConfig
 from persongen_bench.methods.prior.layers import NULL_RATING, PriorNetwork, fourier_features
 from persongen_bench.methods.prior.ratings import Ratings, epoch_rows, hold_out, tabulate

@@ -15,7 +15,7 @@ from finetune_case import QUICK, USERS, WORLD, pipeline, state_of
 from torch.nn.functional import mse_loss
 
 from persongen_bench.errors import ConfigError, MissingRoleError, RunError
-from persongen_bench.methods.finetune import checkpoint
+from persongen_bench.methods import _checkpoint as checkpoint
 from persongen_bench.methods.finetune.config import (
     PAPER_TIERS,
     LoraUserConfig,

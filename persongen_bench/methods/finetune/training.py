@@ -19,7 +19,7 @@ import torch
 from torch import Tensor, nn
 
 from persongen_bench.errors import RunError
-from persongen_bench.methods.finetune import checkpoint
+from persongen_bench.methods import _checkpoint as checkpoint
 from persongen_bench.methods.finetune.config import TrainingConfig
 from persongen_bench.protocols import Progress
 

@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.nn import functional as F  # noqa: N812  # the community's name
 from torch.optim import lr_scheduler
 
-from persongen_bench.methods.prior import checkpoint
+from persongen_bench.methods import _checkpoint as checkpoint
 from persongen_bench.methods.prior.config import PriorConfig
 from persongen_bench.methods.prior.layers import NULL_RATING, PriorNetwork
 from persongen_bench.methods.prior.raters import start_tokens

@@ -11,7 +11,7 @@ import torch
 
 from persongen_bench.errors import RunError
 
-FILE = "prior.pt"
+FILE = "fit.pt"
 
 
 def write(folder: Path, state: dict[str, Any]) -> None:
