@@ -10,6 +10,8 @@ import typer
 
 cold_start_app = typer.Typer()
 THREADS = max(1, min(4, (os.cpu_count() or 1) // 2))
+WIDE = 100
+"""Columns of a terminal from which on intervals are printed; `cold-start.json` has them all."""
 
 
 @cold_start_app.command("cold-start")
@@ -55,5 +57,7 @@ def cold_start(
         made = list(track.execute(plan, execution, known or SUPPORTS))
     found = track.write(made, output)
     board = track.board_of(dataset)
-    Console(highlight=False).print(curve_table(found, board.column(board.headline)))
+    console = Console(highlight=False)
+    wide = console.width >= WIDE
+    console.print(curve_table(found, board.column(board.headline), wide=wide))
     typer.echo(f"\ncurves    {output / track.PLOTS[0]}")

@@ -78,17 +78,17 @@ def by_area(curves: Sequence[Curve], *, higher_is_better: bool) -> list[Curve]:
     return sorted(curves, key=lambda c: (c.anchor, sign * np.nan_to_num(c.area.mean), c.label))
 
 
-def curve_table(curves: Sequence[Curve], column: Column) -> Table:
-    """A row per method: the mean at every support, and the area with its interval."""
+def curve_table(curves: Sequence[Curve], column: Column, *, wide: bool = True) -> Table:
+    """A row per method: the mean at every support, and the area, with its interval if ``wide``."""
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
-    table.add_column(column.metric, overflow="fold")
+    table.add_column(column.metric, overflow="fold", min_width=12)
     for k in curves[0].supports:
         table.add_column(f"k={k}", justify="right")
-    table.add_column("area [95%]", justify="right", no_wrap=True)
+    table.add_column("area [95%]" if wide else "area", justify="right", no_wrap=True)
     for found in curves:
         cells = [column.format(_known(point.mean)) for point in found.points]
         low, high = (column.format(_known(x)) for x in (found.area.low, found.area.high))
-        bounds = f" [{low}, {high}]" if low != NOTHING else ""
+        bounds = f" [{low}, {high}]" if wide and low != NOTHING else ""
         name = f"{found.label} (anchor)" if found.anchor else found.label
         table.add_row(name, *cells, f"{column.format(_known(found.area.mean))}{bounds}")
     return table
