@@ -156,8 +156,8 @@ def test_attention_is_torch_multihead_attention(causal):
     x = torch.randn(3, 5, 8, generator=generator(1))
     mask = torch.ones(5, 5, dtype=torch.bool).triu(1) if causal else None
     torch.testing.assert_close(ours(x), theirs(x, x, x, attn_mask=mask)[0])
-    if not causal:
-        context = torch.randn(3, 2, 8, generator=generator(2))
+    for n in (2, 5, 7) if not causal else ():  # fewer, as many and more than x has
+        context = torch.randn(3, n, 8, generator=generator(2))
         torch.testing.assert_close(ours(x, context), theirs(x, context, context)[0])
 
 
