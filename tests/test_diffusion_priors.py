@@ -511,7 +511,7 @@ def test_a_damaged_checkpoint_is_named(tmp_path):
     fitted("rebeca", checkpoints=tmp_path)
     path = tmp_path / checkpoint.FILE
     path.write_bytes(path.read_bytes()[:100])
-    with pytest.raises(RunError, match=r"prior\.pt: not a readable checkpoint.*Delete it"):
+    with pytest.raises(RunError, match=r"fit\.pt: not a readable checkpoint.*Delete it"):
         fitted("rebeca", checkpoints=tmp_path)
 
 
