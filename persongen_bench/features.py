@@ -1,76 +1,203 @@
-"""Encode each image once: catalogue features on disk, sample features per run."""
+"""Encode each image once per model: one store for catalogues, runs, metrics and methods."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from persongen_bench.assets import folder_atomic
+from persongen_bench.assets import write_array
 from persongen_bench.batching import blocks
-from persongen_bench.protocols import ImageEncoder, Progress, Stack, no_progress
-from persongen_bench.types import Catalog, Embeddings, View, content_hash
+from persongen_bench.errors import DataError
+from persongen_bench.feature_table import DescriptionTable, FeatureTable, Keys, keys_of
+from persongen_bench.images import pixel_hash
+from persongen_bench.protocols import Progress, Stack, no_progress
+from persongen_bench.roles import Head, open_role
+from persongen_bench.types import Catalog, Description, Embeddings, Image, View, content_hash
 
 CHUNK = 512
 """Images opened at a time; bounds memory, does not change a value."""
+BUFFER = 1 << 28
+"""Bytes of rows held before they are written."""
+
+OpenImages = Callable[[Sequence[int]], list[Image]]
+"""Opens the images at these positions of a collection."""
+
+
+class FeatureStore:
+    """Rows and words by content and model; ``encoded`` counts the images that a model has seen."""
+
+    def __init__(self, folder: Path, stack: Stack, progress: Progress = no_progress) -> None:
+        self.stack = stack
+        self.encoded: Counter[str] = Counter()
+        self._folder = folder
+        self._progress = progress
+        self._tables: dict[str, FeatureTable] = {}
+
+    def rows(self, role: str, pixel_hashes: Sequence[str], open_images: OpenImages) -> Embeddings:
+        """float32 ``(n, d)`` of the images with these hashes; only the unknown are opened.
+
+        Raises `DataError` where an image is not the one its hash says.
+        """
+        model, keys = open_role(self.stack, role), keys_of(pixel_hashes)
+        if isinstance(model, Head):
+            return model.from_base(self.rows(model.base, pixel_hashes, open_images))
+        table = self._table(model)
+        if not table.known(keys).all():
+            with table.lock():
+                new = ~table.known(keys)
+                first = np.unique(keys[new], return_index=True)[1]
+                places = np.flatnonzero(new)[np.sort(first)]
+                self._add(role, self._opened(places, keys, open_images, role))
+        return table.rows(keys)
+
+    def learn(self, role: str, n: int, open_images: OpenImages) -> list[str]:
+        """Encode n images whose hashes are not known yet, opening each once; their hashes."""
+        model = open_role(self.stack, role)
+        if isinstance(model, Head):
+            return self.learn(model.base, n, open_images)
+        hashes: list[str] = []
+
+        def chunks() -> Iterable[tuple[Keys, list[Image]]]:
+            for part in self._parts(range(n), role):
+                opened = open_images(part)
+                own = [pixel_hash(image) for image in opened]
+                hashes.extend(own)
+                yield keys_of(own), opened
+
+        with self._table(model).lock():
+            self._add(role, chunks())
+        return hashes
+
+    def describe(
+        self, role: str, pixel_hashes: Sequence[str], open_images: OpenImages
+    ) -> list[Description]:
+        """What a captioner says about the images; each is described once."""
+        model = open_role(self.stack, role)
+        table = DescriptionTable(self._place(model) / "words.sqlite")
+        known = table.get(pixel_hashes)
+        new = {h: place for place, h in enumerate(pixel_hashes) if h not in known}
+        hashes = list(new)
+        for part in self._parts(range(len(hashes)), role):
+            own = [hashes[k] for k in part]
+            said = model.describe(open_images([new[h] for h in own]))
+            self.encoded[role] += len(own)
+            table.add(own, said)
+            known |= dict(zip(own, said, strict=True))
+        return [known[h] for h in pixel_hashes]
+
+    def _add(self, role: str, chunks: Iterable[tuple[Keys, list[Image]]]) -> None:
+        """Encode the images of each chunk that have no row yet."""
+        model = open_role(self.stack, role)
+        table, keys, rows = self._table(model), np.zeros(0, np.uint64), list[Embeddings]()
+        for own, opened in chunks:
+            new = ~table.known(own) & ~np.isin(own, keys)
+            new[np.setdiff1d(np.arange(len(own)), np.unique(own, return_index=True)[1])] = False
+            if new.any():
+                rows.append(model.encode([opened[k] for k in np.flatnonzero(new)]))
+                keys = np.concatenate([keys, own[new]])
+                self.encoded[role] += int(new.sum())
+            if sum(part.nbytes for part in rows) > BUFFER:
+                table.add(keys, np.concatenate(rows))
+                keys, rows = np.zeros(0, np.uint64), []
+        if rows:
+            table.add(keys, np.concatenate(rows))
+
+    def _opened(
+        self, places: Sequence[int] | np.ndarray, keys: Keys, open_images: OpenImages, role: str
+    ) -> Iterable[tuple[Keys, list[Image]]]:
+        for part in self._parts(places, role):
+            opened = open_images(part)
+            found = keys_of([pixel_hash(image) for image in opened])
+            if not np.array_equal(found, keys[part]):
+                raise DataError(
+                    "an image is not the one that was recorded: its file has changed",
+                    fix="Restore it, or load the data anew.",
+                )
+            yield found, opened
+
+    def _parts(self, places: Sequence[int] | np.ndarray, role: str) -> Iterable[list[int]]:
+        parts = [[int(k) for k in places[block]] for block in blocks(len(places), CHUNK)]
+        return self._progress(parts, f"encode images ({role})", len(parts))
+
+    def _table(self, model: Any) -> FeatureTable:  # noqa: ANN401  # an encoder
+        if model.signature not in self._tables:
+            self._tables[model.signature] = FeatureTable(self._place(model), model.embedding_size)
+        return self._tables[model.signature]
+
+    def _place(self, model: Any) -> Path:  # noqa: ANN401  # an encoder or a captioner
+        return self._folder / content_hash("model", model.signature)
 
 
 @dataclass
 class CatalogFeatures:
-    """Embeddings of a whole catalogue, computed once per encoder and memory-mapped.
-
-    The cache key names the catalogue's content and the encoder's signature (weights sha256 and
-    preprocessing included).
-    """
+    """What the models say about a catalogue's items, through the store."""
 
     catalog: Catalog
-    stack: Stack
+    store: FeatureStore
     cache: Path
-    progress: Progress = no_progress
-    _loaded: dict[str, Embeddings] = field(default_factory=dict)
+    """Folder for the pixel hashes of a catalogue, named by its content."""
+    _hashes: list[str] = field(default_factory=list)
 
     def rows(self, role: str, item_ids: Sequence[str]) -> Embeddings:
         """``(len(item_ids), d)`` float32 in the order asked for."""
-        positions = self.catalog.items.index.get_indexer(pd.Index(item_ids))
-        if (positions < 0).any():
-            raise KeyError(item_ids[int(np.argmin(positions))])
-        return np.asarray(self._table(role)[positions], dtype=np.float32)
+        places = self._places(item_ids)
+        hashes = self._known_hashes(role)
+        return self.store.rows(role, [hashes[k] for k in places], self._opener(places))
+
+    def describe(self, role: str, item_ids: Sequence[str]) -> list[Description]:
+        """What a captioner says about items."""
+        places = self._places(item_ids)
+        hashes = self.pixel_hashes(item_ids)
+        return self.store.describe(role, hashes, self._opener(places))
+
+    def pixel_hashes(self, item_ids: Sequence[str]) -> list[str]:
+        """Content of items."""
+        places = self._places(item_ids)
+        hashes = self._known_hashes(None)
+        return [hashes[k] for k in places]
 
     def restricted(self, view: View) -> CatalogFeatures:
-        """Features of a view alone: nothing in them leads to an item outside the view.
-
-        The decoder's own space, which every score needs too, is taken over, not encoded again.
-        """
-        own = CatalogFeatures(view.catalog, self.stack, self.cache, self.progress)
-        if "image_encoder" in self.stack.roles:
-            own._loaded["image_encoder"] = self.rows("image_encoder", view.catalog.ids)
-        return own
+        """Features of a view alone: nothing in them leads to an item outside the view."""
+        hashes = self.pixel_hashes(view.catalog.ids)
+        return CatalogFeatures(view.catalog, self.store, self.cache, hashes)
 
     def for_view(self, role: str, view: View) -> Embeddings:
         """Features of a view's catalogue, in its order (what `FitContext.features` calls)."""
         return self.rows(role, view.catalog.ids)
 
-    def _table(self, role: str) -> Embeddings:
-        if role not in self._loaded:
-            encoder: ImageEncoder = self.stack.role(role)
-            key = content_hash(self.catalog.hash, encoder.signature)
-            folder = self.cache / "features" / key
-            if not (folder / "features.npy").exists():
-                with folder_atomic(folder) as fresh:
-                    np.save(fresh / "features.npy", self._encode(encoder, role))
-            self._loaded[role] = np.load(folder / "features.npy", mmap_mode="r")
-        return self._loaded[role]
+    @cached_property
+    def _ids(self) -> list[str]:
+        return self.catalog.ids
 
-    def _encode(self, encoder: ImageEncoder, role: str) -> Embeddings:
-        ids = self.catalog.ids
-        parts = list(blocks(len(ids), CHUNK))
-        return np.concatenate(
-            [
-                encoder.encode(self.catalog.images(ids[part]))
-                for part in self.progress(parts, f"encode catalogue ({role})", len(parts))
-            ]
-            or [np.zeros((0, encoder.embedding_size), dtype=np.float32)]
-        )
+    def _places(self, item_ids: Sequence[str]) -> list[int]:
+        positions = self.catalog.items.index.get_indexer(pd.Index(item_ids))
+        if (positions < 0).any():
+            raise KeyError(item_ids[int(np.argmin(positions))])
+        return [int(k) for k in positions]
+
+    def _opener(self, places: Sequence[int]) -> OpenImages:
+        return lambda part: self.catalog.images([self._ids[places[k]] for k in part])
+
+    def _known_hashes(self, role: str | None) -> list[str]:
+        """Hashes of every item; found while encoding for ``role`` where they are not known."""
+        if len(self._hashes) != len(self.catalog):
+            file = self.cache / "catalogs" / f"{self.catalog.hash}.npy"
+            if not file.exists():
+                write_array(file, keys_of(self._find_hashes(role)))
+            self._hashes = [f"{key:016x}" for key in np.load(file)]
+        return self._hashes
+
+    def _find_hashes(self, role: str | None) -> list[str]:
+        opener = self._opener(range(len(self.catalog)))
+        if role is not None:
+            return self.store.learn(role, len(self.catalog), opener)
+        parts = blocks(len(self.catalog), CHUNK)
+        opened = (opener(range(part.start, part.stop)) for part in parts)
+        return [pixel_hash(image) for images in opened for image in images]

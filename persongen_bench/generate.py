@@ -12,7 +12,7 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -23,7 +23,9 @@ from typing import Any
 from persongen_bench import images, prepare
 from persongen_bench.batching import blocks
 from persongen_bench.errors import DataError, UnsupportedRequestError
+from persongen_bench.prepare import World
 from persongen_bench.protocols import Method, Progress, no_progress
+from persongen_bench.role_record import RecordingStack
 from persongen_bench.schema import RunConfig
 from persongen_bench.store import Outcome, RunDirectory
 from persongen_bench.types import Failure, Image, Sample
@@ -89,14 +91,20 @@ def _keep(run: RunDirectory, sample: Sample, made: Image | Failure, seconds: flo
 
 
 def generate(
-    run: RunDirectory, method: Method, pending: Sequence[Sample], fit: Path, execution: Execution
+    run: RunDirectory, world: World, pending: Sequence[Sample], fit: Path, execution: Execution
 ) -> None:
-    """Make ``pending``; the journal is written once per batch, by this process only."""
+    """Make ``pending``; the journal is written once per batch, by this process only.
+
+    It also keeps which models the method asked for.
+    """
     parts = [list(pending[block]) for block in blocks(len(pending), execution.batch_size)]
     if execution.n_workers == 1:
+        stack = RecordingStack(world.stack)
+        method = prepare.restore_method(run.config, world, fit, stack)
         made: Iterator[list[Outcome]] = (make_batch(method, part, run) for part in parts)
         for outcomes in execution.progress(made, "generate", len(parts)):
             run.record(outcomes)
+            note_roles(run, stack.used)
         return
     setup = (run.path, run.config, fit, os.getpid())
     with ProcessPoolExecutor(
@@ -104,7 +112,16 @@ def generate(
     ) as pool:
         jobs = [pool.submit(_work, part) for part in parts]
         for job in execution.progress(as_completed(jobs), "generate", len(parts)):
-            run.record(job.result())
+            outcomes, used = job.result()
+            run.record(outcomes)
+            note_roles(run, used)
+
+
+def note_roles(run: RunDirectory, used: Mapping[str, str]) -> None:
+    """Remember the models that a method was given, role => signature."""
+    known = run.noted("roles") or {}
+    if not used.items() <= known.items():
+        run.note("roles", {**known, **used})
 
 
 _worker: dict[str, Any] = {}
@@ -114,8 +131,10 @@ def _start_worker(path: Path, config: RunConfig, fit: Path, parent: int) -> None
     """Load world and fitted method once per worker process."""
     end_with(parent)
     world = prepare.reopen_world(config, None, no_progress)
-    method = prepare.restore_method(config, world, fit)
-    _worker.update(run=RunDirectory(path, config), method=method, threads=config.threads)
+    stack = RecordingStack(world.stack)
+    method = prepare.restore_method(config, world, fit, stack)
+    run = RunDirectory(path, config)
+    _worker.update(run=run, method=method, stack=stack, threads=config.threads)
 
 
 def end_with(parent: int) -> None:
@@ -129,9 +148,10 @@ def end_with(parent: int) -> None:
     threading.Thread(target=watch, daemon=True).start()
 
 
-def _work(samples: Sequence[Sample]) -> list[Outcome]:
+def _work(samples: Sequence[Sample]) -> tuple[list[Outcome], dict[str, str]]:
     with fixed_threads(_worker["threads"]):
-        return make_batch(_worker["method"], samples, _worker["run"])
+        made = make_batch(_worker["method"], samples, _worker["run"])
+    return made, _worker["stack"].used
 
 
 def peak_memory_mb() -> float:

@@ -15,7 +15,7 @@ from pydantic import ValidationError
 from persongen_bench import registry
 from persongen_bench.assets import cache_root, data_root
 from persongen_bench.errors import ConfigError
-from persongen_bench.features import CatalogFeatures
+from persongen_bench.features import CatalogFeatures, FeatureStore
 from persongen_bench.protocols import Config, Method, Progress, Stack, no_progress
 from persongen_bench.schema import DatasetRef, MethodRef, RunConfig, StackRef
 from persongen_bench.types import Dataset, Request, Sample, Split, View, plan_samples
@@ -57,8 +57,13 @@ class World:
 
     @cached_property
     def features(self) -> CatalogFeatures:
-        """Embeddings of the whole catalogue."""
-        return CatalogFeatures(self.dataset.catalog, self.stack, cache_root(), self.progress)
+        """What the models say about the whole catalogue."""
+        return CatalogFeatures(self.dataset.catalog, self.store, cache_root() / "features")
+
+    @cached_property
+    def store(self) -> FeatureStore:
+        """What the stack's models said about any image so far."""
+        return FeatureStore(cache_root() / "features", self.stack, self.progress)
 
     def requests(self, n_images: int, n_history: int) -> list[Request]:
         """One request per user with held-out data; history = the last liked training items."""
@@ -226,8 +231,8 @@ def build_method(config: RunConfig) -> Method:
     return method
 
 
-def restore_method(config: RunConfig, world: World, fit: Path) -> Method:
-    """The fitted method of a run."""
+def restore_method(config: RunConfig, world: World, fit: Path, stack: Stack) -> Method:
+    """The fitted method of a run; it draws with ``stack``, the world's own or one that notes."""
     method = build_method(config)
-    method.load(fit, world.stack, world.train)
+    method.load(fit, stack, world.train)
     return method

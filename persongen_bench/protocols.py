@@ -7,22 +7,19 @@ They are protocols: a class of the right shape fits, whoever wrote it. The contr
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Protocol, TypeVar, runtime_checkable
 
-import pandas as pd
 from pydantic import BaseModel, ConfigDict
 
 from persongen_bench.types import (
     Dataset,
-    Direction,
     Embeddings,
     Failure,
     Image,
     KnownTaste,
     Sample,
-    ScoreMatrix,
     View,
 )
 
@@ -176,110 +173,4 @@ class Method(Protocol):
 
     def load(self, folder: Path, stack: Stack, train: View) -> None:
         """Restore what `save` wrote; ``train`` is the view that was fitted."""
-        ...
-
-
-# --- metrics ------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class TestResult:
-    """A permutation p-value, ``(1 + k) / (B + 1)``, with the observed statistic."""
-
-    __test__ = False
-
-    statistic: float
-    p_value: float
-    n_permutations: int
-
-
-class ScoreContext(Protocol):
-    """What a metric may look at: the scored samples, their features, and the held-out part."""
-
-    @property
-    def samples(self) -> pd.DataFrame:
-        """Samples in state ok, canonical order: ``sample_id, user_id, index``."""
-        ...
-
-    @property
-    def users(self) -> tuple[str, ...]:
-        """Every user of the protocol, also those without a scored sample."""
-        ...
-
-    @property
-    def train(self) -> View:
-        """The training view."""
-        ...
-
-    @property
-    def test(self) -> View:
-        """The held-out view."""
-        ...
-
-    @property
-    def histories(self) -> Mapping[str, tuple[str, ...]]:
-        """Per user the history of the request (item ids of the training catalogue)."""
-        ...
-
-    @property
-    def n_asked(self) -> Mapping[str, int]:
-        """Per user the images asked for: delivered, or not delivered through the method's fault."""
-        ...
-
-    def features(self, role: str) -> Embeddings:
-        """``(n samples, d)`` of the generated images; each image is encoded once per role."""
-        ...
-
-    def item_features(self, role: str, item_ids: Sequence[str]) -> Embeddings:
-        """``(n items, d)`` of catalogue images."""
-        ...
-
-    def encoder_signature(self, role: str) -> str:
-        """Signature of the model behind a role."""
-        ...
-
-    def taste_matrix(self) -> ScoreMatrix:
-        """``(n samples, n users)``: true utility of sample i for user u, where it is known."""
-        ...
-
-    @property
-    def taste_signature(self) -> str | None:
-        """Signature of the taste reader, None where the true taste is unknown."""
-        ...
-
-
-@dataclass(frozen=True)
-class MetricInfo:
-    """The card of one metric."""
-
-    name: str
-    """Printed form, also the CLI argument and the column, such as ``precision@20``."""
-    family: str
-    direction: Direction
-    range: tuple[float, float]
-    unit: str
-    source: str
-    roles: tuple[str, ...] = ()
-    failed_value: float | None = field(default=None, kw_only=True)
-    """What a sample that the method failed to deliver counts; None where images have no value."""
-    shows_not: str = field(default="", kw_only=True)
-    """What the number does not show."""
-
-
-class Metric(Protocol):
-    """A pure function of scored samples and features: per user first, summary second."""
-
-    info: MetricInfo
-
-    @classmethod
-    def parse(cls, argument: str | None) -> Metric:
-        """Build from the part behind ``@`` (None where there is none)."""
-        ...
-
-    def signature(self, context: ScoreContext) -> str:
-        """Everything that fixes the number, ``precision@20|enc:...|sim:cosine|impl:1``."""
-        ...
-
-    def per_user(self, context: ScoreContext) -> pd.Series:
-        """One float per user of ``context.users``, indexed by user id; NaN where undefined."""
         ...

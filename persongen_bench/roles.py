@@ -13,8 +13,9 @@ from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
-from persongen_bench.protocols import Decoder
-from persongen_bench.types import Embeddings, Image
+from persongen_bench.errors import MissingRoleError
+from persongen_bench.protocols import Decoder, Stack
+from persongen_bench.types import Description, Embeddings, Image
 
 
 @dataclass(frozen=True)
@@ -95,15 +96,6 @@ class TextEncoder(Protocol):
         ...
 
 
-@dataclass(frozen=True)
-class Description:
-    """What a captioner says about one image."""
-
-    caption: str
-    tags: tuple[str, ...]
-    """Lower-case keywords (objects, attributes, styles, colours), without repetition."""
-
-
 @runtime_checkable
 class Captioner(Protocol):
     """Images to words: the role ``captioner``."""
@@ -113,3 +105,47 @@ class Captioner(Protocol):
     def describe(self, images: Sequence[Image]) -> list[Description]:
         """One description per image; i depends on image i alone."""
         ...
+
+
+@runtime_checkable
+class Variants(Protocol):
+    """A role with several published versions or preprocessings, such as ``aesthetic/v1``."""
+
+    variants: tuple[str, ...]
+
+    def variant(self, name: str) -> Any:  # noqa: ANN401  # what the role promises
+        """The model of one of ``variants``, with a signature of its own."""
+        ...
+
+
+@runtime_checkable
+class Head(Protocol):
+    """An encoder that is a function of another role's rows: its images are encoded there."""
+
+    base: str
+    """The role it stands on, such as ``clip``."""
+
+    def from_base(self, rows: Embeddings) -> Embeddings:
+        """``(n, d)`` of the base role => ``(n, embedding_size)``; row i from row i."""
+        ...
+
+
+def open_role(stack: Stack, name: str) -> Any:  # noqa: ANN401  # each role has its own protocol
+    """The model for ``role`` or ``role/variant``.
+
+    A stack that has one model for a role gives it for every variant; its signature says which
+    model it is. One without a ``judge_encoder`` judges in its only image space, the
+    ``image_encoder``; boards mark methods that use it. Raises `MissingRoleError` for a role or a
+    variant that the stack does not have.
+    """
+    role, _, variant = name.partition("/")
+    if role == "judge_encoder" and role not in stack.roles:
+        role = "image_encoder"
+    model = stack.role(role)
+    if not variant or not isinstance(model, Variants):
+        return model
+    if variant not in model.variants:
+        raise MissingRoleError(
+            f"stack {stack.name}: role {role} has no {variant!r}, only {', '.join(model.variants)}"
+        )
+    return model.variant(variant)

@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 import shutil
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from filelock import FileLock
@@ -17,11 +17,19 @@ from persongen_bench import newcomers, prepare, provenance, registry
 from persongen_bench.assets import cache_root, folder_atomic, write_atomic
 from persongen_bench.audits import audited
 from persongen_bench.errors import ConfigError, PgbenchError, RunError
-from persongen_bench.generate import Execution, fixed_threads, generate, peak_memory_mb
+from persongen_bench.evaluation import Evaluation
+from persongen_bench.generate import (
+    Execution,
+    fixed_threads,
+    generate,
+    note_roles,
+    peak_memory_mb,
+)
 from persongen_bench.prepare import MethodChoice, Protocol, World
 from persongen_bench.protocols import FitContext, Method
+from persongen_bench.role_record import RecordingStack
 from persongen_bench.schema import RunConfig
-from persongen_bench.score import Evaluation, score
+from persongen_bench.score import score
 from persongen_bench.store import Outcome, RunDirectory, RunResults
 from persongen_bench.types import Sample, content_hash
 
@@ -91,8 +99,7 @@ def advance(directory: RunDirectory, world: World, execution: Execution) -> RunR
             mark_missing(directory, pending)
         elif pending:
             fit = fitted(directory, world, execution)
-            method = prepare.restore_method(directory.config, world, fit)
-            generate(directory, method, pending, fit, execution)
+            generate(directory, world, pending, fit, execution)
         if pending or not directory.complete:
             rescore(directory, world, execution)
     return directory.results()
@@ -118,8 +125,15 @@ def mark_missing(directory: RunDirectory, pending: list[Sample]) -> None:
 def fitted(directory: RunDirectory, world: World, execution: Execution) -> Path:
     """Folder with the fitted method; fits once per key that names all that changes the fit."""
     folder = fit_once(directory.config, world, execution)
-    directory.note("fit", json.loads((folder / "fit.json").read_text(encoding="utf-8")))
+    facts = _facts(folder)
+    note_roles(directory, facts.pop("roles"))
+    directory.note("fit", facts)
     return folder
+
+
+def _facts(fit: Path) -> dict[str, Any]:
+    facts: dict[str, Any] = json.loads((fit / "fit.json").read_text(encoding="utf-8"))
+    return facts
 
 
 def fit_once(config: RunConfig, world: World, execution: Execution) -> Path:
@@ -132,7 +146,11 @@ def fit_once(config: RunConfig, world: World, execution: Execution) -> Path:
     return folder
 
 
-def load_base(method: Method, config: RunConfig, world: World, execution: Execution) -> bool:
+FitOnce: TypeAlias = Callable[[RunConfig, World], Path]
+"""The folder of the fit of a run on a world."""
+
+
+def load_base(method: Method, config: RunConfig, world: World, fit: FitOnce) -> bool:
     """Fit the method that ``method`` wraps, once for its own run and this one; False for none."""
     base: Method | None = getattr(method, "base", None)
     if base is None:
@@ -145,7 +163,7 @@ def load_base(method: Method, config: RunConfig, world: World, execution: Execut
     values = base.config.model_dump(mode="json")
     ref = config.method.model_copy(update={"name": name, "config": values})
     own = config.model_copy(update={"method": ref})
-    base.load(fit_once(own, world, execution), world.stack, world.train)
+    base.load(fit(own, world), world.stack, world.train)
     return True
 
 
@@ -160,14 +178,17 @@ def fit_key(config: RunConfig, world: World) -> str:
     )  # fmt: skip
 
 
-def fit_context(world: World, seed: int, *, privileged: bool) -> FitContext:
+def fit_context(
+    world: World, seed: int, *, privileged: bool, stack: RecordingStack | None = None
+) -> FitContext:
     """What a method may use while it fits; held-out items only for privileged anchors."""
     asked = tuple(user for user in world.test.users if user in world.train.liked_items)
+    stack = stack or RecordingStack(world.stack)
     if not privileged:
         features = world.features.restricted(world.train).for_view
-        return FitContext(world.stack, seed, features, users=asked)
+        return FitContext(stack, seed, stack.noting(features), users=asked)
     return FitContext(
-        world.stack, seed, world.features.for_view, users=asked,
+        stack, seed, stack.noting(world.features.for_view), users=asked,
         held_out=world.test, taste=world.dataset.taste,
     )  # fmt: skip
 
@@ -176,17 +197,24 @@ def _fit(config: RunConfig, world: World, folder: Path, execution: Execution) ->
     method = prepare.build_method(config)
     checkpoints = folder.with_name(f"{folder.name}.partial")
     checkpoints.mkdir(exist_ok=True)
-    allowed = fit_context(world, config.seed, privileged=method.privileged)
+    stack = RecordingStack(world.stack)
+
+    def fit_other(other: RunConfig, where: World) -> Path:
+        """A fit that this one builds on; what that one used, this one has used."""
+        other_folder = fit_once(other, where, execution)
+        stack.used |= _facts(other_folder)["roles"]
+        return other_folder
+
+    allowed = fit_context(world, config.seed, privileged=method.privileged, stack=stack)
     context = replace(
         allowed,
         checkpoints=checkpoints,
         progress=execution.progress,
-        base_fitted=load_base(method, config, world, execution),
+        base_fitted=load_base(method, config, world, fit_other),
     )
     start = time.perf_counter()
     try:
-        base = partial(fit_once, execution=execution)
-        if not newcomers.adapt(method, config, world, context, base):
+        if not newcomers.adapt(method, config, world, context, fit_other):
             method.fit(world.train, context)
     except (PgbenchError, MemoryError, OSError):
         raise
@@ -195,11 +223,14 @@ def _fit(config: RunConfig, world: World, folder: Path, execution: Execution) ->
             f"method {config.method.name} failed to fit: {type(error).__name__}: {error}",
             fix=f"`pgbench check {config.method.name}` finds out why.",
         ) from error
-    _store_fit(method, folder, time.perf_counter() - start, len(world.test.users))
+    seconds = time.perf_counter() - start
+    _store_fit(method, folder, seconds, len(world.test.users), stack.used)
     shutil.rmtree(checkpoints)
 
 
-def _store_fit(method: Method, folder: Path, seconds: float, n_users: int) -> None:
+def _store_fit(
+    method: Method, folder: Path, seconds: float, n_users: int, used: dict[str, str]
+) -> None:
     with folder_atomic(folder) as fresh:
         method.save(fresh)
         size = sum(file.stat().st_size for file in fresh.rglob("*") if file.is_file())
@@ -207,13 +238,15 @@ def _store_fit(method: Method, folder: Path, seconds: float, n_users: int) -> No
             "fit_seconds": round(seconds, 3),
             "bytes_per_user": round(size / max(1, n_users), 1),
             "fit_peak_memory_mb": round(peak_memory_mb(), 1),
+            "roles": used,
         }
         write_atomic(fresh / "fit.json", json.dumps(facts).encode())
 
 
 def rescore(directory: RunDirectory, world: World, execution: Execution) -> None:
     """Score the recorded images and export; never generates."""
-    summary, scores = score(Evaluation(directory, world, execution.progress))
+    evaluation = Evaluation.of_run(directory, world, execution.progress)
+    summary, scores = score(evaluation, directory.config, directory.noted("roles") or {})
     log = {
         "run_id": directory.config.run_id,
         "scored": provenance.collect(),

@@ -105,6 +105,10 @@ class MetricSummary(Config):
     high: float | None
     n_users: int
     signature: str
+    caveats: tuple[str, ...] = ()
+    """What a reader must know of this very number, such as too small a sample."""
+    own_judge: bool = False
+    """True where the method used weights of this metric's models in fit or selection."""
 
 
 class TestSummary(Config):

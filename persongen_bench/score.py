@@ -7,21 +7,18 @@ the method, so that images made elsewhere are scored by the same code.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from functools import cached_property
+from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from persongen_bench import registry, stats
-from persongen_bench.batching import blocks
-from persongen_bench.errors import PgbenchError
-from persongen_bench.features import CHUNK
-from persongen_bench.prepare import World
-from persongen_bench.protocols import Metric, Progress, no_progress
-from persongen_bench.schema import MetricSummary, Summary, TestSummary
-from persongen_bench.store import RunDirectory
-from persongen_bench.types import Embeddings, Image, ScoreMatrix, View
+from persongen_bench.evaluation import Evaluation
+from persongen_bench.measurement import Metric
+from persongen_bench.role_record import same_weights
+from persongen_bench.schema import MetricSummary, RunConfig, Summary, TestSummary
+from persongen_bench.types import content_hash
 
 N_PERMUTATIONS = 1000
 """REBECA's B (paper 001, Algorithm 2)."""
@@ -32,98 +29,6 @@ def parse_metric(printed: str) -> Metric:
     name, _, argument = printed.partition("@")
     metric: Metric = registry.get("metrics", name).parse(argument or None)
     return metric
-
-
-@dataclass
-class Evaluation:
-    """What metrics look at (`protocols.ScoreContext`); each image is read and encoded once."""
-
-    run: RunDirectory
-    world: World
-    progress: Progress = no_progress
-    _features: dict[str, Embeddings] = field(default_factory=dict)
-
-    @cached_property
-    def all_samples(self) -> pd.DataFrame:
-        """Every planned sample, whatever became of it."""
-        return self.run.samples()
-
-    @cached_property
-    def samples(self) -> pd.DataFrame:
-        """Samples in state ok, canonical order."""
-        table = self.all_samples
-        return table[table["state"] == "ok"].reset_index(drop=True)
-
-    @property
-    def users(self) -> tuple[str, ...]:
-        """Every user of the protocol."""
-        return self.world.test.users
-
-    @property
-    def train(self) -> View:
-        """The training view."""
-        return self.world.train
-
-    @property
-    def test(self) -> View:
-        """The held-out view."""
-        return self.world.test
-
-    @cached_property
-    def histories(self) -> Mapping[str, tuple[str, ...]]:
-        """Per user the history of the request."""
-        config = self.run.config
-        requests = self.world.requests(config.n_images, config.n_history)
-        return {request.user_id: request.history for request in requests}
-
-    @cached_property
-    def n_asked(self) -> Mapping[str, int]:
-        """Images asked for per user, without those our instrument failed on."""
-        states = self.all_samples[~self.all_samples["state"].isin(["unscored", "pending"])]
-        return {str(user): int(n) for user, n in states["user_id"].value_counts().items()}
-
-    @cached_property
-    def images(self) -> list[Image]:
-        """The images of `samples`, each checked against the journal."""
-        pairs = list(zip(self.samples["sample_id"], self.samples["pixel_hash"], strict=True))
-        return [
-            self.run.read_image(sample_id, pixel_hash)
-            for sample_id, pixel_hash in self.progress(pairs, "read images", len(pairs))
-        ]
-
-    def features(self, role: str) -> Embeddings:
-        """Encode every image once per role."""
-        if role not in self._features:
-            encoder = self.world.stack.role(role)
-            parts = [encoder.encode(self.images[part]) for part in blocks(len(self.images), CHUNK)]
-            empty = np.zeros((0, encoder.embedding_size), dtype=np.float32)
-            self._features[role] = np.concatenate(parts) if parts else empty
-        return self._features[role]
-
-    def item_features(self, role: str, item_ids: Sequence[str]) -> Embeddings:
-        """Features of catalogue items."""
-        return self.world.features.rows(role, item_ids)
-
-    def encoder_signature(self, role: str) -> str:
-        """Signature of the model behind a role."""
-        return str(self.world.stack.role(role).signature)
-
-    def taste_matrix(self) -> ScoreMatrix:
-        """True utility of every image for every user."""
-        return self._taste
-
-    @cached_property
-    def _taste(self) -> ScoreMatrix:
-        taste = self.world.dataset.taste
-        if taste is None:
-            raise PgbenchError(f"dataset {self.world.dataset.name} has no known taste")
-        return taste.utility(self.images, self.users)
-
-    @property
-    def taste_signature(self) -> str | None:
-        """Signature of the taste reader."""
-        taste = self.world.dataset.taste
-        return None if taste is None else taste.signature
 
 
 def penalised(metric: Metric, values: pd.Series, samples: pd.DataFrame) -> pd.Series:
@@ -145,18 +50,22 @@ def penalised(metric: Metric, values: pd.Series, samples: pd.DataFrame) -> pd.Se
     return total.astype(float)
 
 
-def score(evaluation: Evaluation) -> tuple[Summary, pd.DataFrame]:
-    """All metrics of the run's configuration => the summary and the per-user table."""
-    config = evaluation.run.config
-    rng = np.random.default_rng(int(config.run_id, 16))
+def score(
+    evaluation: Evaluation, config: RunConfig, used: Mapping[str, str] = MappingProxyType({})
+) -> tuple[Summary, pd.DataFrame]:
+    """All metrics of the run's configuration => the summary and the per-user table.
+
+    ``used``: models that the method used in fit or selection, role => signature. An interval
+    depends on its own metric alone, whatever else is measured.
+    """
     metrics = [parse_metric(name) for name in config.metrics]
     tables, numbers = [], {}
     for metric in evaluation.progress(metrics, "score", len(metrics)):
-        signature = metric.signature(evaluation)
-        values = metric.per_user(evaluation).reindex(list(evaluation.users)).astype(float)
-        values = penalised(metric, values, evaluation.all_samples)
-        tables.append(_long(metric.info.name, values, signature))
-        numbers[metric.info.name] = _summarise(values, signature, rng, metric.info.range)
+        values = user_values(metric, evaluation)
+        about = describe(metric, evaluation, used)
+        tables.append(_long(metric.info.name, values, about["signature"]))
+        rng = _generator(config, metric.info.name)
+        numbers[metric.info.name] = _summarise(values, about, rng, metric.info.range)
     states = evaluation.all_samples["state"].value_counts()
     summary = Summary(
         run_id=config.run_id,
@@ -164,9 +73,31 @@ def score(evaluation: Evaluation) -> tuple[Summary, pd.DataFrame]:
         n_ok=len(evaluation.samples),
         states={str(state): int(n) for state, n in sorted(states.items())},
         metrics=numbers,
-        tests=permutation_tests(evaluation, metrics, rng),
+        tests=permutation_tests(evaluation, metrics, _generator(config, "permutation")),
     )
     return summary, pd.concat(tables, ignore_index=True)
+
+
+def user_values(metric: Metric, evaluation: Evaluation) -> pd.Series:
+    """One number per user of the protocol, undelivered images included."""
+    values = metric.per_user(evaluation).reindex(list(evaluation.users)).astype(float)
+    return penalised(metric, values, evaluation.all_samples)
+
+
+def describe(metric: Metric, evaluation: Evaluation, used: Mapping[str, str]) -> dict[str, Any]:
+    """What stands beside the number: ``signature``, ``caveats``, ``own_judge``."""
+    judges = [evaluation.encoder_signature(role) for role in metric.info.roles]
+    own = any(same_weights(judge, model) for judge in judges for model in used.values())
+    caveats = getattr(metric, "caveats", lambda _: ())(evaluation)
+    return {
+        "signature": metric.signature(evaluation),
+        "caveats": tuple(caveats),
+        "own_judge": own,
+    }
+
+
+def _generator(config: RunConfig, purpose: str) -> np.random.Generator:
+    return np.random.default_rng(int(content_hash(config.run_id, purpose), 16))
 
 
 def _long(name: str, values: pd.Series, signature: str) -> pd.DataFrame:
@@ -181,14 +112,15 @@ def _long(name: str, values: pd.Series, signature: str) -> pd.DataFrame:
 
 
 def _summarise(
-    values: pd.Series, signature: str, rng: np.random.Generator, bounds: tuple[float, float]
+    values: pd.Series,
+    about: dict[str, Any],
+    rng: np.random.Generator,
+    bounds: tuple[float, float],
 ) -> MetricSummary:
     found = stats.interval(values.to_numpy(dtype=np.float64), rng)
     low, high = np.clip([found.low, found.high], *bounds)
     numbers = [None if np.isnan(x) else float(x) for x in (found.mean, low, high)]
-    return MetricSummary(
-        mean=numbers[0], low=numbers[1], high=numbers[2], n_users=found.n, signature=signature
-    )
+    return MetricSummary(mean=numbers[0], low=numbers[1], high=numbers[2], n_users=found.n, **about)
 
 
 def permutation_tests(

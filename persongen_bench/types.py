@@ -280,6 +280,15 @@ def plan_samples(protocol: Mapping[str, object], requests: Sequence[Request]) ->
 
 
 @dataclass(frozen=True)
+class Description:
+    """What a captioner says about one image."""
+
+    caption: str
+    tags: tuple[str, ...]
+    """Lower-case keywords (objects, attributes, styles, colours), without repetition."""
+
+
+@dataclass(frozen=True)
 class Failure:
     """A sample a method declined to deliver, and why; it stays in the denominator."""
 

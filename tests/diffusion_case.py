@@ -27,11 +27,11 @@ from transformers import (
 )
 
 from persongen_bench.errors import MissingRoleError
-from persongen_bench.roles import Description
 from persongen_bench.stacks.diffusion.decoder import DiffusionDecoder
 from persongen_bench.stacks.diffusion.image_encoder import ClipDualEncoder, ClipImageEncoder
 from persongen_bench.stacks.diffusion.pipeline import RowwisePipeline, RowwiseXLPipeline, quiet
 from persongen_bench.stacks.diffusion.settings import DiffusionSettings
+from persongen_bench.types import Description
 
 SIDE = 64
 EMBEDDING = 24

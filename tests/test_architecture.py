@@ -16,7 +16,18 @@ PACKAGE = ROOT / "persongen_bench"
 
 # Lower tiers never import higher ones. A module not named here belongs to the tier `run`: the loop.
 TIERS = (
-    {"types", "images", "stats", "errors", "batching", "protocols", "schema", "roles", "training"},
+    {  # fmt: skip
+        "types",
+        "images",
+        "stats",
+        "errors",
+        "batching",
+        "protocols",
+        "measurement",
+        "schema",
+        "roles",
+        "training",
+    },
     {"registry", "assets", "worlds", "progress", "listing"},
     {"stacks"},
     {"methods", "datasets", "metrics"},

@@ -14,7 +14,8 @@ import pandas as pd
 import pytest
 
 from persongen_bench.errors import ConfigError, MissingRoleError, UnsupportedRequestError
-from persongen_bench.protocols import Config, MetricInfo
+from persongen_bench.measurement import MetricInfo
+from persongen_bench.protocols import Config
 from persongen_bench.testing import (
     DatasetContract,
     MethodContract,
@@ -446,8 +447,8 @@ def test_broken_stack_is_caught(stack, check):
 
 
 def test_unknown_role_names_the_roles():
-    with pytest.raises(MissingRoleError, match=r"'hps'.*image_encoder"):
-        ToyStack().role("hps")
+    with pytest.raises(MissingRoleError, match=r"'lmm'.*image_encoder"):
+        ToyStack().role("lmm")
 
 
 class ToyLoader:

@@ -15,7 +15,7 @@ from persongen_bench.controls import (
     simulation,
 )
 from persongen_bench.controls.base import ControlOptions, ControlResult
-from persongen_bench.protocols import TestResult
+from persongen_bench.measurement import TestResult
 
 QUICK = ControlOptions(quick=True)
 CONTROLS = {

@@ -7,11 +7,11 @@ import pytest
 
 from persongen_bench.methods.in_context import InContext, InContextConfig, frequent_tags
 from persongen_bench.protocols import FitContext
-from persongen_bench.roles import Condition, Description
+from persongen_bench.roles import Condition
 from persongen_bench.testing import MethodContract, ToyStack, toy_world
 from persongen_bench.testing.toy import features_of
 from persongen_bench.testing.toy_words import HUES
-from persongen_bench.types import Failure, Request, plan_samples
+from persongen_bench.types import Description, Failure, Request, plan_samples
 
 
 class TestInContext(MethodContract):

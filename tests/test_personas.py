@@ -34,8 +34,8 @@ from persongen_bench.methods.personas.prompts import (
     FIXED_NEGATIVES,
     personas_from,
 )
-from persongen_bench.roles import Condition, Description
-from persongen_bench.types import Catalog, Failure, Request, Sample, View
+from persongen_bench.roles import Condition
+from persongen_bench.types import Catalog, Description, Failure, Request, Sample, View
 
 RELEASED = PersonaConfig()
 

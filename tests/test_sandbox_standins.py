@@ -13,13 +13,14 @@ import torch
 
 from persongen_bench.errors import ConfigError
 from persongen_bench.protocols import ImageEncoder
-from persongen_bench.roles import Captioner, Description, TextEncoder
+from persongen_bench.roles import Captioner, TextEncoder
 from persongen_bench.stacks.sandbox import FOLDER, SandboxStack, data, standins
 from persongen_bench.stacks.sandbox import standin_quality as figures
 from persongen_bench.stacks.sandbox.judge import CONTEXT_LENGTH, JudgeEncoder
 from persongen_bench.stacks.sandbox.lpips_trunk import CHANNELS
 from persongen_bench.stacks.sandbox.lpips_trunk_training import draw_pairs
 from persongen_bench.stacks.sandbox.standin_encoder import BLOCK
+from persongen_bench.types import Description
 from persongen_bench.worlds.tasteworld.attributes import caption, decode
 from persongen_bench.worlds.tasteworld.people import People
 from persongen_bench.worlds.tasteworld.people_config import PeopleConfig

@@ -111,7 +111,7 @@ def _table(board: Board, group: Group, refused: Sequence[Refusal]) -> Standings:
         missing=tuple(n for n in (*board.baselines, *board.anchors) if n not in present),
         refused=(*refused, *group.refused, *doubles),
         reported=None if board.reported is None else load_reported(board.reported),
-        notes=(*board.notes, *_notes(board, group, [*ranked, *anchors])),
+        notes=(*board.notes, *_notes(board, group, [*ranked, *anchors]), *_caveats(board, group)),
     )
 
 
@@ -187,3 +187,18 @@ def _notes(board: Board, group: Group, rows: Sequence[Row]) -> list[str]:
     if len(codes) > 1:
         notes.append(f"The built-in methods were run with {len(codes)} versions of the code.")
     return notes
+
+
+def _caveats(board: Board, group: Group) -> list[str]:
+    """What the metrics say about their own numbers, once for all methods it holds for."""
+    holders: dict[str, list[str]] = defaultdict(list)
+    for run in group.runs:
+        for metric in board.metrics:
+            summary = run.summary.metrics.get(metric)
+            for caveat in summary.caveats if summary else ():
+                holders[f"{metric}: {caveat}"].append(run.config.method.label)
+    everybody = {run.config.method.label for run in group.runs}
+    return [
+        text if set(labels) == everybody else f"{text} ({', '.join(sorted(set(labels)))})"
+        for text, labels in sorted(holders.items())
+    ]

@@ -10,8 +10,9 @@ from importlib import resources
 from typing import Any, Literal, get_args
 
 from persongen_bench.errors import ConfigError
+from persongen_bench.leaderboards.cells import ViewCell, ViewColumn, rows_with_numbers
 from persongen_bench.leaderboards.standings import Standings
-from persongen_bench.leaderboards.view import View, ViewCell, ViewColumn, rows_with_numbers, view
+from persongen_bench.leaderboards.view import View, view
 
 Format = Literal["table", "markdown", "latex", "csv", "json", "html"]
 FORMATS: tuple[Format, ...] = get_args(Format)
@@ -104,7 +105,7 @@ def _md_row(columns: Sequence[ViewColumn], row: Mapping[str, ViewCell]) -> str:
 
 
 def _md_cell(cell: ViewCell) -> str:
-    text = escape_markdown(cell.text)
+    text = escape_markdown(cell.marked)
     text = f"**{text}**" if cell.best else text
     return f"{text} {escape_markdown(cell.interval)}" if cell.interval else text
 
@@ -116,6 +117,7 @@ _LATEX_SPECIAL = {
     "{": r"\{", "}": r"\}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}",
     "<": r"\textless{}", ">": r"\textgreater{}", "|": r"\textbar{}", '"': r"\textquotedbl{}",
     "`": r"\textasciigrave{}", "'": r"\textquotesingle{}", "[": "{[}", "]": "{]}",
+    "\N{DEGREE SIGN}": r"\textsuperscript{$\circ$}",
 }  # fmt: skip
 
 
@@ -150,7 +152,7 @@ def _latex_header(column: ViewColumn) -> str:
 
 
 def _latex_cell(column: ViewColumn, cell: ViewCell) -> str:
-    text = escape_latex(cell.text)
+    text = escape_latex(cell.marked)
     text = _minus(text) if column.numeric else text
     text = rf"\textbf{{{text}}}" if cell.best else text
     if not cell.interval:

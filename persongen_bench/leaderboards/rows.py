@@ -71,15 +71,21 @@ def _cell(column: Column, runs: Sequence[RunResults], users: Sequence[str]) -> C
     """One seed: the interval of the run's own summary; several: of the users' means over seeds."""
     name = column.metric
     found = [run.summary.metrics[name] for run in runs if name in run.summary.metrics]
+    own_judge = any(summary.own_judge for summary in found)
     if len(found) == len(runs) == 1:
         only = found[0]
-        return Cell(mean=only.mean, low=only.low, high=only.high, n_users=only.n_users)
+        return Cell(
+            mean=only.mean, low=only.low, high=only.high, n_users=only.n_users, own_judge=own_judge
+        )
     if len(found) < len(runs):
         return Cell()
     values = user_values(runs, name, users)
     bounds = stats.interval(values, generator(name, values))
     low, high = np.clip([bounds.low, bounds.high], *column.range)
-    return Cell(mean=number(bounds.mean), low=number(low), high=number(high), n_users=bounds.n)
+    return Cell(
+        mean=number(bounds.mean), low=number(low), high=number(high), n_users=bounds.n,
+        own_judge=own_judge,
+    )  # fmt: skip
 
 
 def number(value: float) -> float | None:

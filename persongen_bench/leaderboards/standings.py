@@ -20,6 +20,8 @@ class Cell(Config):
     high: float | None = None
     n_users: int = 0
     """Users for whom the metric is defined."""
+    own_judge: bool = False
+    """True where the method used this judge's weights in fit or selection."""
 
 
 class Difference(Config):

@@ -11,15 +11,8 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from persongen_bench.leaderboards.view import (
-    DEFINITIONS,
-    Block,
-    Extra,
-    View,
-    ViewCell,
-    ViewColumn,
-    rows_with_numbers,
-)
+from persongen_bench.leaderboards.cells import Block, ViewCell, ViewColumn, rows_with_numbers
+from persongen_bench.leaderboards.view import DEFINITIONS, Extra, View
 
 _METHOD_WIDTH = (21, 28)
 """Narrowest and widest column of methods: headings fit in, a longer name is folded."""
@@ -68,7 +61,7 @@ def fitting(view: View, width: int) -> list[ViewColumn]:
 
 def _width(column: ViewColumn, blocks: Iterable[Block]) -> int:
     cells = [row.get(column.key, ViewCell()) for block in blocks for row in block.rows]
-    widest = max((max(len(c.text), len(c.interval)) for c in cells), default=0)
+    widest = max((max(len(c.marked), len(c.interval)) for c in cells), default=0)
     widest = max(widest, *(len(word) for word in column.header.split()))
     narrow, wide = _METHOD_WIDTH
     return min(max(widest, narrow), wide) if column.key == "method" else widest
@@ -104,7 +97,7 @@ def _heading(columns: Sequence[ViewColumn], block: Block) -> list[Text]:
 
 def _cell(cell: ViewCell, block: Block) -> Text:
     style = "bold" if cell.best else "dim" if block.kind == "reported" else ""
-    text = Text(cell.text, style=style)
+    text = Text(cell.marked, style=style)
     if cell.interval:
         text.append(f"\n{cell.interval}", style="dim")
     return text

@@ -3,61 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, replace
 
 from persongen_bench.leaderboards.boards import NOTHING, Board, Column
+from persongen_bench.leaderboards.cells import LEGEND, OWN_JUDGE_NOTE, Block, ViewCell, ViewColumn
 from persongen_bench.leaderboards.published import CAVEAT, ReportedTable
 from persongen_bench.leaderboards.standings import Cell, Refusal, Row, Standings
-
-BlockKind = Literal["methods", "anchors", "reported"]
-_BRACKETS = "Brackets: 95% intervals, clustered by user; for ranks, the places that the data allow."
-_TIES = (
-    "Methods that share a letter are not told apart (paired t tests over users, Holm-adjusted "
-    "within the table, alpha 0.05). Anchors are reference lines and are never ranked."
-)
-_COLUMNS = (
-    "p: permutation of whole users on the taste instrument, the largest over seeds. "
-    "MDE: true difference to the first-ranked method that would have been found with 80% power. "
-    "images: delivered / asked for, over all seeds."
-)
-LEGEND = (_BRACKETS, _TIES, _COLUMNS)
-
-
-@dataclass(frozen=True)
-class ViewCell:
-    """One printed cell."""
-
-    text: str = ""
-    interval: str = ""
-    best: bool = False
-
-
-@dataclass(frozen=True)
-class ViewColumn:
-    """One printed column; a low ``priority`` stays longest when space is short."""
-
-    key: str
-    header: str
-    priority: int = 0
-    numeric: bool = True
-
-
-@dataclass(frozen=True)
-class Block:
-    """Rows under one heading."""
-
-    kind: BlockKind
-    title: str
-    rows: tuple[Mapping[str, ViewCell], ...]
-
-
-def rows_with_numbers(
-    block: Block, columns: Sequence[ViewColumn]
-) -> tuple[Mapping[str, ViewCell], ...]:
-    """The rows of ``block`` that have a number in one of ``columns``; a reported one may not."""
-    return tuple(row for row in block.rows if any(c.numeric and c.key in row for c in columns))
-
 
 DEFINITIONS = "Metric definitions"
 """Title of the table of signatures, keyed by column."""
@@ -103,6 +54,7 @@ def view(standings: Standings, *, costs: bool = False) -> View:
         blocks=tuple(block for block in blocks if block.rows or block.kind == "methods"),
         notes=(
             *LEGEND,
+            *_own_judges(standings),
             *_about_reported(standings.reported),
             *standings.notes,
             *_missing(standings),
@@ -175,9 +127,9 @@ def _rank(row: Row) -> ViewCell:
 
 def _cell(column: Column, cell: Cell) -> ViewCell:
     if cell.mean is None or cell.low is None or cell.high is None:
-        return ViewCell(column.format(cell.mean))
+        return ViewCell(column.format(cell.mean), own_judge=cell.own_judge)
     bounds = f"[{column.format(cell.low)}, {column.format(cell.high)}]"
-    return ViewCell(column.format(cell.mean), bounds)
+    return ViewCell(column.format(cell.mean), bounds, own_judge=cell.own_judge)
 
 
 def _bold(
@@ -191,8 +143,7 @@ def _bold(
             pick = max if column.direction == "higher" else min
             best[column.metric] = pick(found, key=float)
     return tuple(
-        {k: ViewCell(c.text, c.interval, best=best.get(k) == c.text) for k, c in row.items()}
-        for row in rows
+        {k: replace(c, best=best.get(k) == c.text) for k, c in row.items()} for row in rows
     )
 
 
@@ -208,6 +159,11 @@ def _reported(board: Board, table: ReportedTable, metrics: Sequence[str]) -> Blo
 
 def _about_reported(table: ReportedTable | None) -> list[str]:
     return [f"Reported rows: {table.source}; {CAVEAT} ({table.world})."] if table else []
+
+
+def _own_judges(standings: Standings) -> list[str]:
+    cells = (cell for row in standings.rows for cell in row.cells.values())
+    return [OWN_JUDGE_NOTE] if any(cell.own_judge for cell in cells) else []
 
 
 def _missing(standings: Standings) -> list[str]:

@@ -21,8 +21,8 @@ from persongen_bench.methods._items import no_history, read_json, write_json
 from persongen_bench.methods.personas.descriptions import DescriptionBook, descriptions_from
 from persongen_bench.methods.personas.keywords import clean_tag
 from persongen_bench.protocols import FitContext, Stack
-from persongen_bench.roles import Condition, Description
-from persongen_bench.types import Failure, Sample, View
+from persongen_bench.roles import Condition
+from persongen_bench.types import Description, Failure, Sample, View
 
 
 class InContextConfig(DrawingConfig):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import ClassVar, Self
 
 from persongen_bench.errors import ConfigError
-from persongen_bench.protocols import MetricInfo, ScoreContext
+from persongen_bench.measurement import MetricInfo, ScoreContext
 
 
 class Plain:

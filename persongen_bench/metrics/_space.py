@@ -7,10 +7,11 @@ from collections.abc import Iterator
 import numpy as np
 import pandas as pd
 
-from persongen_bench.protocols import ScoreContext
+from persongen_bench.measurement import ScoreContext
 from persongen_bench.types import Embeddings, ScoreMatrix
 
-ROLE = "image_encoder"
+ROLE = "judge_encoder"
+"""The judging space: an encoder that no method is fitted in, where the stack has one."""
 
 
 def unit(rows: Embeddings) -> Embeddings:
@@ -55,6 +56,16 @@ def nearest_in_pool(
         return np.zeros(0, dtype=np.intp), liked
     pool = unit(context.item_features(ROLE, ids))
     return np.argmax(unit(context.features(ROLE)[rows]) @ pool.T, axis=1), liked
+
+
+def nearest_by_user(context: ScoreContext) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """`nearest_in_pool` of every user's own samples; searched once for every metric."""
+    return context.memo(
+        f"nearest in pool|{ROLE}",
+        lambda: {
+            user: nearest_in_pool(context, user, rows) for user, rows in rows_by_user(context)
+        },
+    )
 
 
 def liked_neighbour_matrix(context: ScoreContext) -> ScoreMatrix:

@@ -7,9 +7,9 @@ from typing import ClassVar, final
 import numpy as np
 import pandas as pd
 
+from persongen_bench.measurement import MetricInfo, ScoreContext
 from persongen_bench.metrics._base import Plain
 from persongen_bench.metrics._space import ROLE, pairwise_best, rows_by_user
-from persongen_bench.protocols import MetricInfo, ScoreContext
 
 THRESHOLD = 1 - 1e-5
 """Cosine from which an image counts as a copy: the same embedding up to float32 rounding."""

@@ -19,9 +19,9 @@ import numpy as np
 import pandas as pd
 from scipy.special import gammaln
 
+from persongen_bench.measurement import MetricInfo, ScoreContext
 from persongen_bench.metrics._base import build_signature, parse_count
-from persongen_bench.metrics._space import ROLE, nearest_in_pool, rows_by_user
-from persongen_bench.protocols import MetricInfo, ScoreContext
+from persongen_bench.metrics._space import ROLE, nearest_by_user
 
 
 class _AtK:
@@ -49,8 +49,7 @@ class _AtK:
     def per_user(self, context: ScoreContext) -> pd.Series:
         """NaN for users without a pool, and where fewer than k images were asked for."""
         found = {}
-        for user, rows in rows_by_user(context):
-            nearest, liked = nearest_in_pool(context, user, rows)
+        for user, (nearest, liked) in nearest_by_user(context).items():
             n_asked = context.n_asked.get(user, 0)
             defined = len(liked) > 0 and n_asked >= self.k
             found[user] = self.value(nearest, liked, n_asked) if defined else np.nan

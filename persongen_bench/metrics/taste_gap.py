@@ -9,9 +9,9 @@ import pandas as pd
 
 from persongen_bench import stats
 from persongen_bench.errors import ConfigError
+from persongen_bench.measurement import MetricInfo, ScoreContext
 from persongen_bench.metrics._base import build_signature
 from persongen_bench.metrics._space import ROLE, liked_neighbour_matrix
-from persongen_bench.protocols import MetricInfo, ScoreContext
 from persongen_bench.types import ScoreMatrix
 
 

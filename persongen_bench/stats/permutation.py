@@ -13,7 +13,7 @@ from typing import Literal, TypeAlias
 import numpy as np
 from jaxtyping import Float, Int
 
-from persongen_bench.protocols import TestResult
+from persongen_bench.measurement import TestResult
 from persongen_bench.stats.blocks import check_owners
 from persongen_bench.types import ScoreMatrix
 

@@ -10,7 +10,7 @@ import pandas as pd
 
 from persongen_bench import registry
 from persongen_bench.errors import ConfigError
-from persongen_bench.protocols import Metric
+from persongen_bench.measurement import Metric
 from persongen_bench.testing.base import Contract
 from persongen_bench.testing.require import ContractError, require
 from persongen_bench.testing.toy_scores import ToyScores, toy_score_context
@@ -36,7 +36,8 @@ class MetricContract(Contract):
         """The parsed metric; without ``argument`` a small one is tried where one is needed."""
         named = isinstance(self.metric, str)
         cls: Any = registry.get("metrics", str(self.metric)) if named else self.metric
-        for argument in (self.argument,) if self.argument else ARGUMENTS:
+        example = self.argument or getattr(cls, "example", None)
+        for argument in (example,) if example else ARGUMENTS:
             try:
                 parsed: Metric = cls.parse(argument)
             except ConfigError as error:
@@ -91,6 +92,8 @@ class MetricContract(Contract):
         """No value outside ``info.range``."""
         values, (low, high) = self._values().dropna(), self.make().info.range
         slack = TOLERANCE if math.isfinite(high - low) else 0.0
+        if self.make().info.level == "set":
+            values = pd.Series({"the mean": values.mean()})
         outside = values[(values < low - slack) | (values > high + slack)]
         require(outside.empty, f"{outside.head(1).to_dict()} lies outside [{low}, {high}]")
 
@@ -134,5 +137,5 @@ def _require_close(one: pd.Series, other: pd.Series, promise: str) -> None:
 
 def _fingerprint(context: ToyScores) -> str:
     frames = [context.samples, context.train.interactions, context.test.interactions]
-    pixels = [image.tobytes().hex() for image in context.images]
+    pixels = [image.tobytes().hex() for image in context.pictures]
     return content_hash([frame_hash(frame) for frame in frames], pixels)

@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, TypeVar, cast
 
 import numpy as np
 import pandas as pd
 
+from persongen_bench.roles import open_role
 from persongen_bench.testing.toy import ToyWorld, draw, toy_world
-from persongen_bench.types import Embeddings, Image, ScoreMatrix, View
+from persongen_bench.types import Description, Embeddings, Image, ScoreMatrix, View, content_hash
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
 class ToyScores:
-    """Implements `protocols.ScoreContext` on images held in memory."""
+    """Implements `measurement.ScoreContext` on images held in memory."""
 
     world: ToyWorld
     samples: pd.DataFrame
-    images: tuple[Image, ...]
+    pictures: tuple[Image, ...]
     """Row i of ``samples`` is image i."""
+    _memo: dict[str, Any] = field(default_factory=dict, compare=False)
 
     @property
     def users(self) -> tuple[str, ...]:
@@ -46,27 +51,77 @@ class ToyScores:
         """Images per user; all are delivered here."""
         return {str(user): int(n) for user, n in self.samples["user_id"].value_counts().items()}
 
+    @property
+    def references(self) -> Mapping[str, str]:
+        """The first picture of the held-out likes, for every sample."""
+        liked = self.test.liked_items
+        rows = zip(self.samples["sample_id"], self.samples["user_id"], strict=True)
+        return {str(sample): liked[str(user)][0] for sample, user in rows}
+
+    @property
+    def instructions(self) -> Mapping[str, str]:
+        """The caption of the reference."""
+        captions = self.world.dataset.catalog.items["caption"]
+        return {sample: str(captions[item]) for sample, item in self.references.items()}
+
+    def images(self, rows: Sequence[int]) -> list[Image]:
+        """The pictures in these rows."""
+        return [self.pictures[row] for row in rows]
+
+    def item_images(self, item_ids: Sequence[str]) -> list[Image]:
+        """Catalogue pictures, held-out ones included."""
+        return self.world.dataset.catalog.images(list(item_ids))
+
     def features(self, role: str) -> Embeddings:
         """``(n samples, d)`` of the images."""
-        encoded: Embeddings = self.world.stack.role(role).encode(self.images)
+        encoded: Embeddings = open_role(self.world.stack, role).encode(self.pictures)
         return encoded
 
     def item_features(self, role: str, item_ids: Sequence[str]) -> Embeddings:
-        """``(n items, d)`` of catalogue images, held-out ones included."""
-        pictures = self.world.dataset.catalog.images(list(item_ids))
-        encoded: Embeddings = self.world.stack.role(role).encode(pictures)
+        """``(n items, d)`` of catalogue images."""
+        encoded: Embeddings = open_role(self.world.stack, role).encode(self.item_images(item_ids))
         return encoded
+
+    def text_features(self, role: str, texts: Sequence[str]) -> Embeddings:
+        """``(n texts, d)`` beside the role's images."""
+        encoded: Embeddings = open_role(self.world.stack, role).encode_texts(list(texts))
+        return encoded
+
+    def descriptions(self, role: str = "captioner") -> list[Description]:
+        """What the toy captioner says about the images."""
+        said: list[Description] = open_role(self.world.stack, role).describe(self.pictures)
+        return said
+
+    def item_descriptions(
+        self, item_ids: Sequence[str], role: str = "captioner"
+    ) -> list[Description]:
+        """What the toy captioner says about catalogue pictures."""
+        pictures = self.item_images(item_ids)
+        said: list[Description] = open_role(self.world.stack, role).describe(pictures)
+        return said
+
+    def memo(self, key: str, make: Callable[[], T]) -> T:
+        """Computed once for this context."""
+        if key not in self._memo:
+            self._memo[key] = make()
+        return cast(T, self._memo[key])
+
+    def instrument(
+        self, key: Sequence[object], make: Callable[[], dict[str, np.ndarray]]
+    ) -> dict[str, np.ndarray]:
+        """Computed once for this context."""
+        return self.memo(f"instrument {content_hash(*key)}", make)
 
     def encoder_signature(self, role: str) -> str:
         """Signature of the toy model behind ``role``."""
-        return str(self.world.stack.role(role).signature)
+        return str(open_role(self.world.stack, role).signature)
 
     def taste_matrix(self) -> ScoreMatrix:
         """``(n samples, n users)`` planted like-probabilities."""
         taste = self.world.dataset.taste
         if taste is None:
             raise ValueError("the toy world has lost its taste")
-        return taste.utility(self.images, self.users)
+        return taste.utility(self.pictures, self.users)
 
     @property
     def taste_signature(self) -> str | None:
@@ -77,7 +132,8 @@ class ToyScores:
     def reordered(self, order: Sequence[int]) -> ToyScores:
         """The same scored samples in another order."""
         samples = self.samples.iloc[list(order)].reset_index(drop=True)
-        return replace(self, samples=samples, images=tuple(self.images[k] for k in order))
+        pictures = tuple(self.pictures[k] for k in order)
+        return replace(self, samples=samples, pictures=pictures, _memo={})
 
     def without(self, user_id: str) -> ToyScores:
         """A context in which no sample of ``user_id`` was delivered."""

@@ -43,6 +43,35 @@ class MomentEncoder:
         return np.array(rows, dtype=np.float32).reshape(len(images), self.embedding_size)
 
 
+class DualMomentEncoder(MomentEncoder):
+    """The same with texts: a text lies where the colour it names does."""
+
+    def encode_texts(self, texts: Sequence[str]) -> Embeddings:
+        """``n`` texts => float32 ``(n, 32)``."""
+        rows = [condition_row(Condition(t), DrawOptions(), self.embedding_size) for t in texts]
+        found = np.array(rows, dtype=np.float32).reshape(len(rows), self.embedding_size)
+        return np.asarray(found * self._weights, dtype=np.float32)
+
+
+class PartialEncoder:
+    """Some of the moments; with variants that differ in their signature and a weight."""
+
+    def __init__(self, name: str, size: int, variants: tuple[str, ...] = ()) -> None:
+        self.signature = f"toy-{name}|impl:1"
+        self.embedding_size = size
+        self.variants = variants
+        self._name = name
+
+    def variant(self, name: str) -> PartialEncoder:
+        """The same moments under another signature."""
+        return PartialEncoder(f"{self._name}-{name}", self.embedding_size)
+
+    def encode(self, images: Sequence[Image]) -> Embeddings:
+        """``n`` images => float32 ``(n, embedding_size)``."""
+        rows = [moments(image)[: self.embedding_size] for image in images]
+        return np.array(rows, dtype=np.float32).reshape(len(images), self.embedding_size)
+
+
 class GradientDecoder:
     """The inverse of `MomentEncoder` for shaded colours, plus a grain that only the seed sets."""
 
@@ -66,7 +95,7 @@ class GradientDecoder:
 
 
 class ToyStack:
-    """The roles that a method of the prompt-free tracks may ask for."""
+    """Every role that a method of the prompt-free tracks or a metric may ask for."""
 
     name = "toy"
     signature = "toy|impl:1"
@@ -76,7 +105,14 @@ class ToyStack:
         judge = np.repeat([1.0, 0.5, 0.25, 0.5], [3, 6, 3, 20])
         self._roles: dict[str, Any] = {
             "image_encoder": MomentEncoder("toy-moments|impl:1", even),
-            "judge_encoder": MomentEncoder("toy-judge|impl:1", judge),
+            "judge_encoder": DualMomentEncoder("toy-judge|impl:1", judge),
+            "clip": DualMomentEncoder("toy-clip|impl:1", even),
+            "dino": MomentEncoder("toy-dino|impl:1", even[::-1] * 0.5),
+            "inception": PartialEncoder("inception", 3, ("clean", "tf-legacy", "pytorch")),
+            "lpips": PartialEncoder("lpips", 32, ("alex", "vgg")),
+            "aesthetic": PartialEncoder("aesthetic", 1, ("v1", "v2")),
+            "hps": DualMomentEncoder("toy-hps|impl:1", judge),
+            "pickscore": DualMomentEncoder("toy-pickscore|impl:1", judge),
             "decoder": GradientDecoder(),
             "captioner": HueCaptioner(),
         }

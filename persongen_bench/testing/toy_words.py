@@ -13,8 +13,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from persongen_bench.images import check
-from persongen_bench.roles import Condition, Description, DrawOptions
-from persongen_bench.types import Embeddings, Image, content_hash
+from persongen_bench.roles import Condition, DrawOptions
+from persongen_bench.types import Description, Embeddings, Image, content_hash
 
 HUES = ("red", "yellow", "green", "cyan", "blue", "magenta")
 """Word k stands for hue k/6."""

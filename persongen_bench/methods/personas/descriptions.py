@@ -8,8 +8,8 @@ from pathlib import Path
 
 from persongen_bench.batching import blocks
 from persongen_bench.protocols import Progress, no_progress
-from persongen_bench.roles import Captioner, Description
-from persongen_bench.types import Catalog
+from persongen_bench.roles import Captioner
+from persongen_bench.types import Catalog, Description
 
 CHUNK = 64
 """Images opened and described at a time; bounds memory, does not change a word."""

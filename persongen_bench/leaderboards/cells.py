@@ -1,0 +1,67 @@
+"""The parts of a printed table, and the words below it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+BlockKind = Literal["methods", "anchors", "reported"]
+_BRACKETS = "Brackets: 95% intervals, clustered by user; for ranks, the places that the data allow."
+_TIES = (
+    "Methods that share a letter are not told apart (paired t tests over users, Holm-adjusted "
+    "within the table, alpha 0.05). Anchors are reference lines and are never ranked."
+)
+_COLUMNS = (
+    "p: permutation of whole users on the taste instrument, the largest over seeds. "
+    "MDE: true difference to the first-ranked method that would have been found with 80% power. "
+    "images: delivered / asked for, over all seeds."
+)
+LEGEND = (_BRACKETS, _TIES, _COLUMNS)
+OWN_JUDGE = "\N{DEGREE SIGN}"
+"""Behind a number whose judge the method used itself."""
+OWN_JUDGE_NOTE = (
+    f"{OWN_JUDGE}: the method used the weights of this judge in fit or selection; no judge grades "
+    "its own student, so the number proves nothing for it."
+)
+
+
+@dataclass(frozen=True)
+class ViewCell:
+    """One printed cell."""
+
+    text: str = ""
+    interval: str = ""
+    best: bool = False
+    own_judge: bool = False
+
+    @property
+    def marked(self) -> str:
+        """The text as it is printed, with `OWN_JUDGE` where it belongs."""
+        return f"{self.text}{OWN_JUDGE}" if self.own_judge else self.text
+
+
+@dataclass(frozen=True)
+class ViewColumn:
+    """One printed column; a low ``priority`` stays longest when space is short."""
+
+    key: str
+    header: str
+    priority: int = 0
+    numeric: bool = True
+
+
+@dataclass(frozen=True)
+class Block:
+    """Rows under one heading."""
+
+    kind: BlockKind
+    title: str
+    rows: tuple[Mapping[str, ViewCell], ...]
+
+
+def rows_with_numbers(
+    block: Block, columns: Sequence[ViewColumn]
+) -> tuple[Mapping[str, ViewCell], ...]:
+    """The rows of ``block`` that have a number in one of ``columns``; a reported one may not."""
+    return tuple(row for row in block.rows if any(c.numeric and c.key in row for c in columns))
