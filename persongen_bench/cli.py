@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from persongen_bench import __version__
+from persongen_bench.audit_cli import audit_app
 from persongen_bench.cold_start_cli import cold_start_app
 from persongen_bench.errors import ConfigError, PgbenchError
 from persongen_bench.models_cli import models_app
@@ -35,6 +36,7 @@ app = typer.Typer(
 new_app = typer.Typer(no_args_is_help=True, help="Write the skeleton of a plugin package.")
 app.add_typer(new_app, name="new")
 app.add_typer(models_app, name="models")
+app.add_typer(audit_app, name="audit")
 app.add_typer(rehearse_app)
 app.add_typer(cold_start_app)
 
@@ -44,6 +46,10 @@ Runs = Annotated[Path, typer.Option(help="Folder of the run directories.")]
 Data = Annotated[Path | None, typer.Option(help="Folder of the data set.")]
 Workers = Annotated[int, typer.Option(min=1, help="Processes that generate.")]
 Batch = Annotated[int, typer.Option(min=1, help="Samples per call; changes speed only.")]
+Metrics = Annotated[
+    list[str] | None,
+    typer.Option("--metric", help="Metric besides the board's own; repeatable; all: every one."),
+]
 Pairs = Annotated[list[str] | None, typer.Option(metavar="KEY=VALUE")]
 
 
@@ -170,6 +176,7 @@ def score(
     data_option: Annotated[list[str] | None, typer.Option(metavar="KEY=VALUE")] = None,
     label: Annotated[str | None, typer.Option(help="Name of the method that made them.")] = None,
     seed: Annotated[int, typer.Option(min=0, help="Which seed of the method this is.")] = 0,
+    metric: Metrics = None,
     runs: Runs = Path("runs"),
 ) -> None:
     """Score a run again, or images made elsewhere; never generates."""
@@ -177,7 +184,7 @@ def score(
 
     with _execution(1, 64) as execution:
         if (folder / "run.json").exists():
-            results = report.score_again(folder, data, execution)
+            results = report.score_again(folder, data, execution, tuple(metric or ()))
         else:
             results = report.score_external(
                 report.Submission(folder, dataset, data, _pairs(data_option), label, seed),
@@ -199,11 +206,13 @@ def leaderboard(
     output: Annotated[Path | None, typer.Option("--output", help="Write to a file.")] = None,
     plot: Annotated[Path | None, typer.Option(help="Draw precision against recall (PNG).")] = None,
     forest: Annotated[Path | None, typer.Option(help="Draw paired differences (PNG).")] = None,
+    metric: Metrics = None,
 ) -> None:
     """Rank the runs of a folder: intervals, ties, anchors, signatures, reported rows."""
     from persongen_bench import report
 
-    report.leaderboard(runs, board, form, output, report.Pictures(plot, forest))
+    table = report.Table(runs, board, form, output, tuple(metric or ()))
+    report.leaderboard(table, report.Pictures(plot, forest))
 
 
 @app.command()

@@ -51,6 +51,8 @@ class Evaluation:
     open_image: Callable[[str, str], Image]
     """Sample id and pixel hash => the image."""
     progress: Progress = no_progress
+    instruments: dict[str, dict[str, np.ndarray]] = field(default_factory=dict)
+    """Those in memory; evaluations of one world may share them."""
     _texts: dict[tuple[str, str], np.ndarray] = field(default_factory=dict)
     _memo: dict[str, Any] = field(default_factory=dict)
 
@@ -161,7 +163,15 @@ class Evaluation:
         self, key: Sequence[object], make: Callable[[], dict[str, np.ndarray]]
     ) -> dict[str, np.ndarray]:
         """Computed once for this data, and kept in the cache."""
-        return self.memo(f"instrument {content_hash(*key)}", lambda: _kept(key, make))
+        name = content_hash(*key)
+        if name not in self.instruments:
+            self.instruments[name] = _kept(name, make)
+        return self.instruments[name]
+
+    def forget(self) -> None:
+        """Give up what was kept in memory; it is computed again where it is asked for."""
+        self._memo.clear()
+        self._texts.clear()
 
     def taste_matrix(self) -> ScoreMatrix:
         """True utility of every image for every user."""
@@ -183,10 +193,8 @@ class Evaluation:
         return None if taste is None else taste.signature
 
 
-def _kept(
-    key: Sequence[object], make: Callable[[], dict[str, np.ndarray]]
-) -> dict[str, np.ndarray]:
-    file: Path = cache_root() / "instruments" / f"{content_hash(*key)}.npz"
+def _kept(name: str, make: Callable[[], dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
+    file: Path = cache_root() / "instruments" / f"{name}.npz"
     file.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(f"{file}.lock"):
         if not file.exists():

@@ -155,9 +155,10 @@ class MetricInfo:
 class Metric(Protocol):
     """A pure function of scored samples and features: per user first, summary second.
 
-    Optional: ``example: ClassVar[str]``, an argument that works in any world (for cards and
-    contract tests), and ``caveats(context) -> Sequence[str]``, warnings that are printed with the
-    number, such as a sample too small for it.
+    Optional: ``arguments: ClassVar[tuple[str, ...]]``, the usual ones (for cards and "all");
+    ``example: ClassVar[str]``, one that works in any world (for contract tests);
+    ``known_taste: bool``, whether the world's truth is needed; and ``caveats(context) ->
+    Sequence[str]``, warnings printed with the number, such as a sample too small for it.
     """
 
     info: MetricInfo

@@ -20,10 +20,12 @@ from persongen_bench.generate import Execution, fixed_threads
 from persongen_bench.leaderboards import compare as comparing
 from persongen_bench.leaderboards import pictures
 from persongen_bench.leaderboards.boards import get_board
+from persongen_bench.leaderboards.cells import OWN_JUDGE
 from persongen_bench.leaderboards.gallery import CONTACT_SHEET, draw_contact_sheet
 from persongen_bench.leaderboards.ranking import collect
 from persongen_bench.leaderboards.render import FORMATS, RenderOptions, render
 from persongen_bench.leaderboards.standings import Standings
+from persongen_bench.metric_cards import expand
 from persongen_bench.prepare import Options, load_world
 from persongen_bench.run import advance, reopen, rescore
 from persongen_bench.run import resume as resume_run
@@ -67,12 +69,16 @@ def print_run(results: RunResults) -> None:
     console = Console(highlight=False, soft_wrap=True)
     summary = results.summary
     console.print(f"{escape(str(results.path))}: {summary.n_ok} of {summary.n_expected} images ok")
+    wide = max((len(name) for name in (*summary.metrics, *summary.tests)), default=0)
     for name, metric in summary.metrics.items():
         if metric.mean is not None:
             bounds = f"  [{metric.low:.4f}, {metric.high:.4f}]" if metric.low is not None else ""
-            console.print(f"{name:<20} {metric.mean:.4f}{escape(bounds)}")
+            mark = f" {OWN_JUDGE} own judge" if metric.own_judge else ""
+            console.print(f"{name:<{wide}} {metric.mean:.4f}{escape(bounds)}{mark}")
+        for caveat in metric.caveats:
+            console.print(f"{'':<{wide}} {escape(caveat)}", style="dim")
     for name, test in summary.tests.items():
-        console.print(f"{name:<20} p = {test.p_value:.4f}")
+        console.print(f"{name:<{wide}} p = {test.p_value:.4f}")
     _warn_of_failures(console, results)
 
 
@@ -84,11 +90,15 @@ def resume(path: Path, root: Path | None, execution: Execution, *, rebuild: bool
     return results
 
 
-def score_again(path: Path, root: Path | None, execution: Execution) -> RunResults:
-    """Score the images of a run by the board's present metrics; generates nothing."""
+def score_again(
+    path: Path, root: Path | None, execution: Execution, metrics: Sequence[str] = ()
+) -> RunResults:
+    """Score the images of a run by the board's present metrics and others; generates nothing."""
     directory, world = reopen(path, root, execution)
-    board = get_board(directory.config.board)
-    directory.score_by(board.metrics_for(known_taste=world.dataset.taste is not None))
+    known = world.dataset.taste is not None
+    own = get_board(directory.config.board).metrics_for(known_taste=known)
+    others = expand(metrics, world.stack, known_taste=known)
+    directory.score_by(tuple(dict.fromkeys((*own, *others))))
     with directory.lock(), fixed_threads(directory.config.threads):
         rescore(directory, world, execution)
     draw_contact_sheet(directory.results(), world)
@@ -135,13 +145,24 @@ class Pictures:
     forest: Path | None = None
 
 
-def leaderboard(
-    runs: Path, board: str | None, form: str, output: Path | None, plots: Pictures
-) -> None:
+@dataclass(frozen=True)
+class Table:
+    """Which table to print, how, and where to."""
+
+    runs: Path
+    board: str | None = None
+    form: str = "table"
+    output: Path | None = None
+    metrics: tuple[str, ...] = ()
+    """Columns besides the board's own; `ALL`: every metric that a run has."""
+
+
+def leaderboard(table: Table, plots: Pictures) -> None:
     """Print or write the standings, and draw the plots asked for."""
+    form, output = table.form, table.output
     if form not in FORMATS:
         raise ConfigError(f"no format is called {form!r}", fix=f"Use {', '.join(FORMATS)}.")
-    tables = collect(runs, board)
+    tables = collect(table.runs, table.board, table.metrics)
     text = render(tables, form, RenderOptions(width=_width()))
     if output is None:
         sys.stdout.write(text)

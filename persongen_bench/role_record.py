@@ -58,7 +58,7 @@ class RecordingStack:
         return noted
 
 
-def same_weights(signature: str, other: str) -> bool:
-    """Whether two models share weights; models without any are the same where all is equal."""
-    mine, theirs = (set(_WEIGHTS.findall(text)) for text in (signature, other))
-    return bool(mine & theirs) if mine and theirs else signature == other
+def same_weights(signature: str, model: str) -> bool:
+    """Whether a metric's signature names the weights of ``model``, or a model without weights."""
+    weights = set(_WEIGHTS.findall(model))
+    return bool(weights & set(_WEIGHTS.findall(signature))) if weights else model in signature

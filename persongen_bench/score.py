@@ -13,22 +13,16 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from persongen_bench import registry, stats
+from persongen_bench import stats
 from persongen_bench.evaluation import Evaluation
 from persongen_bench.measurement import Metric
+from persongen_bench.metric_cards import parse_metric
 from persongen_bench.role_record import same_weights
 from persongen_bench.schema import MetricSummary, RunConfig, Summary, TestSummary
 from persongen_bench.types import content_hash
 
 N_PERMUTATIONS = 1000
 """REBECA's B (paper 001, Algorithm 2)."""
-
-
-def parse_metric(printed: str) -> Metric:
-    """The metric of a printed name such as ``precision@20``."""
-    name, _, argument = printed.partition("@")
-    metric: Metric = registry.get("metrics", name).parse(argument or None)
-    return metric
 
 
 def penalised(metric: Metric, values: pd.Series, samples: pd.DataFrame) -> pd.Series:
@@ -86,11 +80,11 @@ def user_values(metric: Metric, evaluation: Evaluation) -> pd.Series:
 
 def describe(metric: Metric, evaluation: Evaluation, used: Mapping[str, str]) -> dict[str, Any]:
     """What stands beside the number: ``signature``, ``caveats``, ``own_judge``."""
-    judges = [evaluation.encoder_signature(role) for role in metric.info.roles]
-    own = any(same_weights(judge, model) for judge in judges for model in used.values())
+    signature = metric.signature(evaluation)
+    own = any(same_weights(signature, model) for model in used.values())
     caveats = getattr(metric, "caveats", lambda _: ())(evaluation)
     return {
-        "signature": metric.signature(evaluation),
+        "signature": signature,
         "caveats": tuple(caveats),
         "own_judge": own,
     }

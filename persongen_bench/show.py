@@ -20,7 +20,9 @@ LISTABLE = (*registry.KINDS, "boards", "runs")
 def list_kind(kind: str, runs: Path) -> None:
     """Print one kind of thing, a line each."""
     plural = kind if kind.endswith("s") else f"{kind}s"
-    if plural in get_args(Kind):
+    if plural == "metrics":
+        _print(("metric", "family", "better", "range", "role", "signature"), _metric_rows())
+    elif plural in get_args(Kind):
         entries = registry.entries(plural).values()
         rows = [(e.name, e.distribution, listing.summary(e)) for e in entries]
         _print(("name", "from", "what it is"), rows)
@@ -33,6 +35,16 @@ def list_kind(kind: str, runs: Path) -> None:
         _print(("run", "method", "seed", "images", "state"), _run_rows(runs))
     else:
         raise ConfigError(f"cannot list {kind!r}", fix=f"Choose one of {', '.join(LISTABLE)}.")
+
+
+def _metric_rows() -> Iterable[tuple[str, ...]]:
+    from persongen_bench.metric_cards import cards
+
+    for card in cards():
+        low, high = card.info.range
+        roles = ", ".join(card.info.roles) or "-"
+        yield (card.info.name, card.info.family, card.info.direction, f"{low:g} to {high:g}",
+               roles, card.signature)  # fmt: skip
 
 
 def _run_rows(runs: Path) -> Iterable[tuple[str, ...]]:
@@ -48,7 +60,9 @@ def _run_rows(runs: Path) -> Iterable[tuple[str, ...]]:
 
 def show(kind: str, name: str) -> None:
     """Print the card of one thing."""
-    if kind == "run":
+    if kind == "metric":
+        _show_metric(name)
+    elif kind == "run":
         _show_run(Path(name))
     elif kind == "board":
         from persongen_bench.leaderboards.boards import get_board
@@ -62,13 +76,19 @@ def show(kind: str, name: str) -> None:
         )
 
 
+def _show_metric(name: str) -> None:
+    from persongen_bench.metric_cards import card_of, printed_forms
+
+    card = card_of(name)
+    rows: list[tuple[str, Any]] = [("what it is", card.text)]
+    rows += [(key, value) for key, value in vars(card.info).items() if value not in ("", ())]
+    rows += [("signature", card.signature), ("forms", ", ".join(printed_forms(card.entry)))]
+    _card(card.info.name, rows)
+
+
 def _show_entry(kind: str, name: str) -> None:
-    plain = name.partition("@")[0] if kind == "metric" else name
-    cls = registry.get(f"{kind}s", plain)  # type: ignore[arg-type]  # checked by the caller
+    cls = registry.get(f"{kind}s", name)  # type: ignore[arg-type]  # checked by the caller
     rows: list[tuple[str, Any]] = [("what it is", inspect.getdoc(cls) or "")]
-    info = getattr(cls, "info", None) or getattr(cls, "card", None)
-    if kind == "metric" and info is not None:
-        rows += [(key, value) for key, value in vars(info).items() if value not in ("", ())]
     if hasattr(cls, "Config"):
         rows += [(f"option {key}", text) for key, text in _options(cls.Config)]
     if hasattr(cls, "presets"):

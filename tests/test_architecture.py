@@ -43,7 +43,7 @@ HUBS = {"cli", "run", "registry", "types", "protocols", "store"}
 # Parts of the outermost shell: what the commands of cli.py call.
 SHELL = {
     "campaign", "report", "show", "doctor", "cold_start", "cold_start_cli",
-    "model_files", "models_cli", "rehearse", "rehearse_cli", "rehearsal_data",
+    "metric_audit", "audit_cli", "model_files", "models_cli", "rehearse", "rehearse_cli", "rehearsal_data",
 }  # fmt: skip
 MAX_LEAF, MAX_HUB, MAX_FUNCTION, MAX_PARAMETERS = 250, 300, 60, 6
 

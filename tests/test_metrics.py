@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from persongen_bench.errors import ConfigError
+from persongen_bench.metric_cards import parse_metric
 from persongen_bench.metrics._space import nearest_in_pool
 from persongen_bench.metrics.copy_rate import CopyRate
 from persongen_bench.metrics.diversity import Diversity
@@ -18,7 +19,7 @@ from persongen_bench.metrics.novelty import Novelty
 from persongen_bench.metrics.precision_recall import Precision, Recall, hit_probability
 from persongen_bench.metrics.taste_gap import TasteGap
 from persongen_bench.metrics.true_taste import TrueTaste
-from persongen_bench.score import parse_metric, penalised
+from persongen_bench.score import penalised
 from persongen_bench.types import Catalog, View
 
 # A plane: items and images are unit vectors given by their angle in degrees.

@@ -13,8 +13,8 @@ from persongen_bench.types import content_hash
 
 CSV_COLUMNS = (
     "board", "table", "block", "method", "rank", "rank_low", "rank_high", "ties", "metric", "mean",
-    "low", "high", "n_users", "own_judge", "signature", "seeds", "seed_sd", "n_expected", "n_ok", "p_block",
-    "minimum_detectable_effect", "reason",
+    "low", "high", "n_users", "own_judge", "signature", "seeds", "seed_sd", "n_expected", "n_ok",
+    "p_block", "minimum_detectable_effect", "reason",
 )  # fmt: skip
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 

@@ -12,7 +12,7 @@ import numpy as np
 from persongen_bench import stats
 from persongen_bench.errors import PgbenchError, RunError
 from persongen_bench.leaderboards import matching
-from persongen_bench.leaderboards.boards import Board, get_board
+from persongen_bench.leaderboards.boards import ALL, Board, Column, get_board
 from persongen_bench.leaderboards.matching import Group
 from persongen_bench.leaderboards.published import load_reported
 from persongen_bench.leaderboards.rows import (
@@ -23,15 +23,17 @@ from persongen_bench.leaderboards.rows import (
     user_values,
 )
 from persongen_bench.leaderboards.standings import Refusal, Row, Standings
+from persongen_bench.metric_cards import parse_metric
 from persongen_bench.store import RunDirectory, RunResults, find_runs
 
 
-def collect(folder: Path, board: str | None = None) -> list[Standings]:
+def collect(folder: Path, board: str | None = None, metrics: Sequence[str] = ()) -> list[Standings]:
     """All tables of the runs below ``folder``; runs that cannot be read are refused, not lost.
 
     Args:
         folder: searched for run directories at any depth.
         board: only this board.
+        metrics: columns besides the boards' own, where a run has them; ``all``: all it has.
 
     Raises:
         RunError: if no run can stand in any table.
@@ -41,7 +43,7 @@ def collect(folder: Path, board: str | None = None) -> list[Standings]:
     runs, unreadable = gather(folder)
     if wanted is not None:
         runs = [run for run in runs if run.config.board == wanted]
-    tables = standings(runs, unreadable)
+    tables = standings(runs, unreadable, metrics)
     if not tables:
         reason = f"; {unreadable[0].run}: {unreadable[0].reason}" if unreadable else ""
         raise RunError(
@@ -63,20 +65,36 @@ def gather(folder: Path) -> tuple[list[RunResults], list[Refusal]]:
     return runs, refused
 
 
-def standings(runs: Sequence[RunResults], unreadable: Sequence[Refusal] = ()) -> list[Standings]:
+def standings(
+    runs: Sequence[RunResults], unreadable: Sequence[Refusal] = (), metrics: Sequence[str] = ()
+) -> list[Standings]:
     """Tables of ``runs``, by board, then by number of methods; the order of ``runs`` is moot."""
     boards: dict[str, list[RunResults]] = defaultdict(list)
     for run in runs:
         boards[run.config.board].append(run)
     return [
-        table for name in sorted(boards) for table in _board_tables(name, boards[name], unreadable)
+        table
+        for name in sorted(boards)
+        for table in _board_tables(
+            widened(get_board(name), boards[name], metrics), boards[name], unreadable
+        )
     ]
 
 
+def widened(board: Board, runs: Sequence[RunResults], metrics: Sequence[str]) -> Board:
+    """The board with columns for other metrics that its runs hold."""
+    held = {name for run in runs for name in run.summary.metrics} - set(board.metrics)
+    wanted = held if ALL in metrics else held & set(metrics)
+    columns = []
+    for name in sorted(wanted):
+        info = parse_metric(name).info
+        columns.append(Column(metric=name, direction=info.direction, range=info.range))
+    return board.model_copy(update={"columns": (*board.columns, *columns)})
+
+
 def _board_tables(
-    name: str, runs: Sequence[RunResults], unreadable: Sequence[Refusal]
+    board: Board, runs: Sequence[RunResults], unreadable: Sequence[Refusal]
 ) -> list[Standings]:
-    board = get_board(name)
     refused = list(unreadable)
     sound: list[RunResults] = []
     for run in sorted(runs, key=lambda r: (r.config.method.label, r.config.seed, r.config.run_id)):

@@ -28,6 +28,7 @@ class _AtK:
     """Base: nearest neighbours once per user, then a formula of k."""
 
     card: ClassVar[MetricInfo]
+    arguments: ClassVar[tuple[str, ...]] = ("1", "5", "10", "20")
 
     def __init__(self, k: int) -> None:
         self.k = k

@@ -20,6 +20,7 @@ class TrueTaste(Plain):
     held out. Undelivered images count 0.
     """
 
+    known_taste: ClassVar[bool] = True
     info: ClassVar[MetricInfo] = MetricInfo(
         name="true-taste",
         family="taste",

@@ -7,12 +7,18 @@ image-level test, kept under its own name for comparison.
 """
 
 from persongen_bench.stats.blocks import block_means, taste_gap, user_means
+from persongen_bench.stats.correlation import (
+    correlation_over_methods,
+    correlation_over_users,
+    spearman,
+)
 from persongen_bench.stats.intervals import Interval, interval, interval_of_images
 from persongen_bench.stats.pairs import (
     PairedDifference,
     holm,
     minimum_detectable_effect,
     paired_difference,
+    paired_t,
 )
 from persongen_bench.stats.permutation import (
     Statistic,
@@ -28,6 +34,8 @@ __all__ = [
     "RankRow",
     "Statistic",
     "block_means",
+    "correlation_over_methods",
+    "correlation_over_users",
     "draw_permutations",
     "holm",
     "image_permutation_test",
@@ -36,7 +44,9 @@ __all__ = [
     "letter_groups",
     "minimum_detectable_effect",
     "paired_difference",
+    "paired_t",
     "rank",
+    "spearman",
     "taste_gap",
     "user_means",
     "user_permutation_test",

@@ -13,7 +13,7 @@ from persongen_bench.leaderboards.boards import (
     get_board,
 )
 from persongen_bench.leaderboards.published import load_reported
-from persongen_bench.score import parse_metric
+from persongen_bench.metric_cards import parse_metric
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -59,9 +60,10 @@ class AestheticHead(nn.Module):
 
 
 class AestheticScorer:
-    """Pictures to the rating a panel would give on average; implements `ImageEncoder`."""
+    """Pictures to the rating a panel would give on average; implements `ImageEncoder`, `Head`."""
 
     embedding_size = 1
+    base: ClassVar[str] = "clip"
 
     def __init__(self, folder: Path, clip: ImageEncoder) -> None:
         """Read the folder that `build_aesthetic` wrote for this ``clip``."""
@@ -78,8 +80,11 @@ class AestheticScorer:
 
     def encode(self, images: Sequence[Image]) -> Embeddings:
         """The scores as one column ``(n, 1)``."""
-        rows = figures.unit(self._clip.encode(images)).astype(np.float32)
-        return map_embeddings(self._head, rows)
+        return self.from_base(self._clip.encode(images))
+
+    def from_base(self, rows: Embeddings) -> Embeddings:
+        """The scores of images whose CLIP rows ``(n, d)`` are known."""
+        return map_embeddings(self._head, figures.unit(rows).astype(np.float32))
 
 
 def build_aesthetic(

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -72,7 +73,12 @@ class PreferenceHead(nn.Module):
 
 
 class PreferenceScorer:
-    """Pictures and texts to one space of preference; implements `ImageEncoder`, `TextEncoder`."""
+    """Pictures and texts to one space of preference.
+
+    Implements `ImageEncoder`, `TextEncoder` and `Head`.
+    """
+
+    base: ClassVar[str] = "clip"
 
     def __init__(self, name: str, folder: Path, clip: DualEncoder) -> None:
         """``name``: the role. Read the folder that `build_preference` wrote for this ``clip``."""
@@ -97,7 +103,11 @@ class PreferenceScorer:
 
     def encode(self, images: Sequence[Image]) -> Embeddings:
         """float32 ``(n, embedding_size)``, to be compared by cosine; row i from image i."""
-        return map_embeddings(self._head.image, self._clip.encode(images))
+        return self.from_base(self._clip.encode(images))
+
+    def from_base(self, rows: Embeddings) -> Embeddings:
+        """The same for images whose CLIP rows ``(n, d)`` are known."""
+        return map_embeddings(self._head.image, rows)
 
     def encode_texts(self, texts: Sequence[str]) -> Embeddings:
         """float32 ``(n, embedding_size)``; row i from text i."""
