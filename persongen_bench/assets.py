@@ -35,6 +35,11 @@ def file_sha256(path: Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
+def short_sha256(path: Path) -> str:
+    """First 16 digits of a file's sha256, as signatures print it."""
+    return file_sha256(path)[:16]
+
+
 def write_atomic(path: Path, data: bytes, *, durable: bool = True) -> None:
     """Write a whole file or nothing: temporary neighbour, flush to disk, rename.
 

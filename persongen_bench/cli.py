@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import errno
 import json
-import os
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -22,6 +21,7 @@ from persongen_bench.cold_start_cli import cold_start_app
 from persongen_bench.errors import ConfigError, PgbenchError
 from persongen_bench.models_cli import models_app
 from persongen_bench.rehearse_cli import rehearse_app
+from persongen_bench.threads import THREADS
 
 if TYPE_CHECKING:
     from persongen_bench.generate import Execution
@@ -40,8 +40,6 @@ app.add_typer(audit_app, name="audit")
 app.add_typer(rehearse_app)
 app.add_typer(cold_start_app)
 
-THREADS = max(1, min(4, (os.cpu_count() or 1) // 2))
-"""Half the cores: numerical threads that wait for a busy core slow each other down badly."""
 Runs = Annotated[Path, typer.Option(help="Folder of the run directories.")]
 Data = Annotated[Path | None, typer.Option(help="Folder of the data set.")]
 Workers = Annotated[int, typer.Option(min=1, help="Processes that generate.")]

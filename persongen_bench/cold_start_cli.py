@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from persongen_bench.threads import THREADS
+
 cold_start_app = typer.Typer()
-THREADS = max(1, min(4, (os.cpu_count() or 1) // 2))
 WIDE = 100
 """Columns of a terminal from which on intervals are printed; `cold-start.json` has them all."""
 

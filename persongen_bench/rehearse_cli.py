@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from persongen_bench.threads import THREADS
+
 if TYPE_CHECKING:
     from persongen_bench.rehearse import Report
 
 rehearse_app = typer.Typer()
-THREADS = max(1, (os.cpu_count() or 1) // 2)
 
 
 @rehearse_app.command("rehearse")

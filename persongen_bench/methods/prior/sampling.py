@@ -62,13 +62,7 @@ def guided(
     return torch.lerp(unconditional, conditional, config.guidance_scale)
 
 
-def conditional(
-    network: PriorNetwork,
-    config: PriorConfig,  # noqa: ARG001  # as for `guided`
-    x: Tensor,
-    time: Tensor,
-    user: Tensor,
-) -> Tensor:
+def conditional(network: PriorNetwork, x: Tensor, time: Tensor, user: Tensor) -> Tensor:
     """The prediction for the user and a like, without guidance; shapes as for `guided`."""
     predicted: Tensor = network(x, time, user, torch.ones_like(user))
     return predicted
@@ -108,8 +102,11 @@ def _sample_block(
     x = torch.cat([torch.randn(1, network.embedding_size, generator=g) for g in noise])
     n_guided = round(config.guidance_stop * len(scheduler.timesteps))
     for k, t in enumerate(scheduler.timesteps):
-        predict = guided if k < n_guided else conditional
-        predicted = predict(network, config, x, t.expand(len(x)), user)
+        time = t.expand(len(x))
+        if k < n_guided:
+            predicted = guided(network, config, x, time, user)
+        else:
+            predicted = conditional(network, x, time, user)
         clean = to_clean(predicted, x, scheduler.alphas_cumprod[t], config)
         x = scheduler.step(clean, t, x, **step_options).prev_sample
     return x.numpy()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 from typing import TypeVar
 
@@ -11,7 +10,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import nn
 
-from persongen_bench.assets import write_atomic
+from persongen_bench.assets import short_sha256, write_atomic
 from persongen_bench.errors import ConfigError
 
 N = TypeVar("N", bound=nn.Module)
@@ -51,7 +50,6 @@ def read_weights(folder: Path, module: N) -> N:
 def weights_sha256(folder: Path) -> str:
     """First 16 digits of the sha256 of the weights in ``folder``."""
     try:
-        data = (folder / WEIGHTS).read_bytes()
+        return short_sha256(folder / WEIGHTS)
     except OSError:
         raise ConfigError(f"{folder / WEIGHTS}: no such weights file", fix=FIX) from None
-    return hashlib.sha256(data).hexdigest()[:16]

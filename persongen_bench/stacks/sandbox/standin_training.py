@@ -6,6 +6,7 @@ The loop itself is `persongen_bench.training`.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 import torch
@@ -48,6 +49,7 @@ def plan_with(plan: Plan, seed: int | None, steps: int | None) -> Plan:
     )
 
 
+@cache
 def scene_split() -> tuple[Scenes, Scenes]:
     """All scenes, divided once and for all: those for training, those held out."""
     order = np.random.default_rng(_SPLIT_SEED).permutation(N_SCENES)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 
+from persongen_bench.assets import short_sha256
 from persongen_bench.errors import ConfigError
 from persongen_bench.stacks.sprites.model import SpriteVae
 
@@ -23,10 +23,9 @@ _FIX = "Build them with `pgbench models build sprites --output FOLDER`, or reins
 def sha256(folder: Path) -> str:
     """First 16 digits of the sha256 of the weights file in ``folder``."""
     try:
-        data = (folder / WEIGHTS).read_bytes()
+        return short_sha256(folder / WEIGHTS)
     except OSError:
         raise ConfigError(f"{folder / WEIGHTS}: no such weights file", fix=_FIX) from None
-    return hashlib.sha256(data).hexdigest()[:16]
 
 
 def load(folder: Path) -> SpriteVae:

@@ -9,7 +9,6 @@ saw and shipped beside the weights. No method may use it.
 from __future__ import annotations
 
 import functools
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +21,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from persongen_bench import images as image_border
+from persongen_bench.assets import short_sha256
 from persongen_bench.batching import map_rows
 from persongen_bench.errors import ConfigError
 from persongen_bench.types import Image
@@ -94,7 +94,7 @@ class TasteworldReader:
 
     def __init__(self, folder: Path = FOLDER) -> None:
         self._network = load(folder)
-        digest = hashlib.sha256((folder / WEIGHTS).read_bytes()).hexdigest()[:16]
+        digest = short_sha256(folder / WEIGHTS)
         self.signature = f"tasteworld-reader|in:u8|resize:{SIZE}|weights:sha256:{digest}|impl:1"
 
     def read(self, images: Sequence[Image]) -> Reading:
