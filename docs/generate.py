@@ -6,18 +6,17 @@ With ``--check`` nothing is written; the exit status is 1 where a page is stale.
 from __future__ import annotations
 
 import inspect
+import re
 import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 from persongen_bench import registry
-from persongen_bench.errors import ConfigError
+from persongen_bench.metric_cards import Card, cards
 
 DOCS = Path(__file__).parent
 MARK = "<!-- Written by docs/generate.py from the registry; do not edit. -->"
-ARGUMENTS = (None, "20")
-"""Tried in this order behind ``@`` for the card of a metric."""
 
 
 def own(kind: registry.Kind) -> dict[str, Any]:
@@ -80,32 +79,36 @@ def option(key: str, field: Any, presets: Any, names: Sequence[str]) -> list[str
 
 
 def metrics_page() -> str:
-    """Every built-in metric's card."""
-    rows, notes = [], []
-    for name, metric in own("metrics").items():
-        info = card(metric)
-        low, high = info.range
-        printed = info.name if "@" not in info.name else f"{name}@k"
-        rows.append((f"[`{printed}`](#{name})", info.family, info.direction, f"{low:g} to {high:g}",
-                     info.unit, ", ".join(info.roles) or "-"))  # fmt: skip
-        failed = "-" if info.failed_value is None else f"{info.failed_value:g}"
-        notes += [
-            f"## {name}", "", summary(metric), "",
-            f"- Source: {info.source}", f"- Does not show: {info.shows_not}",
-            f"- An image that was not delivered counts: {failed}", "",
-        ]  # fmt: skip
+    """Every built-in metric's card, one line per printed form."""
+    rows, notes, seen = [], [], set()
+    for card in cards(name for name in registry.entries("metrics") if "/" not in name):
+        low, high = card.info.range
+        rows.append((f"[`{card.info.name}`](#{anchor(card.entry)})", card.info.family,
+                     card.info.direction, f"{low:g} to {high:g}", card.info.unit,
+                     ", ".join(card.info.roles) or "-"))  # fmt: skip
+        if card.entry not in seen:
+            notes += metric_section(card)
+        seen.add(card.entry)
     header = ("metric", "family", "better", "range", "unit", "roles")
     return page("Metrics", METRICS, [*table(header, rows), "", *notes])
 
 
-def card(metric: Any) -> Any:  # noqa: ANN401  # a Metric class, its MetricInfo
-    """The card of a metric that may need an argument."""
-    for argument in ARGUMENTS:
-        try:
-            return metric.parse(argument).info
-        except ConfigError as error:
-            refused = error
-    raise refused
+def metric_section(card: Card) -> list[str]:
+    """One metric: its docstring and its card."""
+    info = card.info
+    failed = "-" if info.failed_value is None else f"{info.failed_value:g}"
+    together = ["- One number of all images together", ""] if info.level == "set" else []
+    return [
+        f"## {card.entry}", "", *card.text.splitlines(), "",
+        f"- Source: {info.source}", f"- Does not show: {info.shows_not}",
+        f"- Signature: `{card.signature}`",
+        f"- An image that was not delivered counts: {failed}", *together[:1], "",
+    ]  # fmt: skip
+
+
+def anchor(name: str) -> str:
+    """The page's own link to a heading, as Python-Markdown makes it."""
+    return re.sub(r"[^\w\s-]", "", name).strip().lower()
 
 
 METHODS = (

@@ -30,6 +30,7 @@ from persongen_bench.types import (
     Embeddings,
     Image,
     Request,
+    Rows,
     ScoreMatrix,
     View,
     content_hash,
@@ -105,7 +106,7 @@ class Evaluation:
         """Sample id => the request's instruction, where it has one."""
         return {s: r.instruction for s, r in self.requests.items() if r.instruction is not None}
 
-    def images(self, rows: Sequence[int]) -> list[Image]:
+    def images(self, rows: Rows) -> list[Image]:
         """The images in these rows of `samples`."""
         chosen = self.samples.iloc[list(rows)]
         pairs = zip(chosen["sample_id"], chosen["pixel_hash"], strict=True)
@@ -115,8 +116,13 @@ class Evaluation:
         """Catalogue images."""
         return self.world.dataset.catalog.images(item_ids)
 
-    def features(self, role: str) -> Embeddings:
-        """``(n samples, d)``; kept while the evaluation lasts."""
+    def features(self, role: str, rows: Rows | None = None) -> Embeddings:
+        """``(n samples, d)``, kept while the evaluation lasts; or of some rows."""
+        if rows is not None:
+            chosen = [str(digits) for digits in self.samples["pixel_hash"].iloc[list(rows)]]
+            return self.world.store.rows(
+                role, chosen, lambda part: self.images([rows[k] for k in part])
+            )
         hashes = list(self.samples["pixel_hash"])
         return self.memo(
             f"features {role}", lambda: self.world.store.rows(role, hashes, self.images)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -18,13 +18,15 @@ from persongen_bench.errors import DataError
 from persongen_bench.feature_table import DescriptionTable, FeatureTable, Keys, keys_of
 from persongen_bench.images import pixel_hash
 from persongen_bench.protocols import Progress, Stack, no_progress
-from persongen_bench.roles import Head, open_role
+from persongen_bench.roles import CaptionHead, Head, open_role
 from persongen_bench.types import Catalog, Description, Embeddings, Image, View, content_hash
 
 CHUNK = 512
 """Images opened at a time; bounds memory, does not change a value."""
 BUFFER = 1 << 28
 """Bytes of rows held before they are written."""
+LARGEST = 1 << 16
+"""Numbers in a row up to which rows are kept; longer ones are encoded where they are needed."""
 
 OpenImages = Callable[[Sequence[int]], list[Image]]
 """Opens the images at these positions of a collection."""
@@ -48,6 +50,8 @@ class FeatureStore:
         model, keys = open_role(self.stack, role), keys_of(pixel_hashes)
         if isinstance(model, Head):
             return model.from_base(self.rows(model.base, pixel_hashes, open_images))
+        if model.embedding_size > LARGEST:
+            return self._encoded(role, len(pixel_hashes), open_images)
         table = self._table(model)
         if not table.known(keys).all():
             with table.lock():
@@ -57,11 +61,22 @@ class FeatureStore:
                 self._add(role, self._opened(places, keys, open_images, role))
         return table.rows(keys)
 
+    def _encoded(self, role: str, n: int, open_images: OpenImages) -> Embeddings:
+        """Rows that are too long to be kept."""
+        model = open_role(self.stack, role)
+        found = np.empty((n, model.embedding_size), dtype=np.float32)
+        for block in blocks(n, max(1, BUFFER // (4 * model.embedding_size))):
+            found[block] = model.encode(open_images(range(*block.indices(n))))
+        self.encoded[role] += n
+        return found
+
     def learn(self, role: str, n: int, open_images: OpenImages) -> list[str]:
         """Encode n images whose hashes are not known yet, opening each once; their hashes."""
         model = open_role(self.stack, role)
         if isinstance(model, Head):
             return self.learn(model.base, n, open_images)
+        if model.embedding_size > LARGEST:
+            return hashes_of(n, open_images)
         hashes: list[str] = []
 
         def chunks() -> Iterable[tuple[Keys, list[Image]]]:
@@ -86,7 +101,11 @@ class FeatureStore:
         hashes = list(new)
         for part in self._parts(range(len(hashes)), role):
             own = [hashes[k] for k in part]
-            said = model.describe(open_images([new[h] for h in own]))
+            opener = partial(_of_places, open_images, [new[h] for h in own])
+            if isinstance(model, CaptionHead):
+                said = model.describe_rows(self.rows(model.base, own, opener))
+            else:
+                said = model.describe(opener(range(len(own))))
             self.encoded[role] += len(own)
             table.add(own, said)
             known |= dict(zip(own, said, strict=True))
@@ -133,6 +152,17 @@ class FeatureStore:
 
     def _place(self, model: Any) -> Path:  # noqa: ANN401  # an encoder or a captioner
         return self._folder / content_hash("model", model.signature)
+
+
+def _of_places(open_images: OpenImages, places: Sequence[int], part: Sequence[int]) -> list[Image]:
+    """Open a part of some places."""
+    return open_images([places[k] for k in part])
+
+
+def hashes_of(n: int, open_images: OpenImages) -> list[str]:
+    """Pixel hashes of a collection of n images."""
+    opened = (open_images(range(*part.indices(n))) for part in blocks(n, CHUNK))
+    return [pixel_hash(image) for images in opened for image in images]
 
 
 @dataclass
@@ -198,6 +228,4 @@ class CatalogFeatures:
         opener = self._opener(range(len(self.catalog)))
         if role is not None:
             return self.store.learn(role, len(self.catalog), opener)
-        parts = blocks(len(self.catalog), CHUNK)
-        opened = (opener(range(part.start, part.stop)) for part in parts)
-        return [pixel_hash(image) for images in opened for image in images]
+        return hashes_of(len(self.catalog), opener)

@@ -9,7 +9,7 @@ from typing import Literal, Protocol, TypeVar
 import numpy as np
 import pandas as pd
 
-from persongen_bench.types import Description, Direction, Embeddings, Image, ScoreMatrix, View
+from persongen_bench.types import Description, Direction, Embeddings, Image, Rows, ScoreMatrix, View
 
 T = TypeVar("T")
 
@@ -68,7 +68,7 @@ class ScoreContext(Protocol):
         """Sample id => the request's instruction; samples without one are not in it."""
         ...
 
-    def images(self, rows: Sequence[int]) -> list[Image]:
+    def images(self, rows: Rows) -> list[Image]:
         """The generated images in these rows of `samples`; ask for one user's at a time."""
         ...
 
@@ -76,10 +76,12 @@ class ScoreContext(Protocol):
         """Catalogue images."""
         ...
 
-    def features(self, role: str) -> Embeddings:
+    def features(self, role: str, rows: Rows | None = None) -> Embeddings:
         """``(n samples, d)`` of the generated images; each image is encoded once per role.
 
         ``role`` may name a variant, ``inception/clean`` (`roles.open_role`), here and below.
+        ``rows``: of these rows of `samples` only. Ask so where ``d`` is large (LPIPS vectors have
+        up to millions of numbers).
         """
         ...
 

@@ -6,7 +6,7 @@ reaches, and which hackers fool it. Read `hackers` for what a hacker is.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,7 +26,7 @@ from persongen_bench.measurement import Metric
 from persongen_bench.metric_cards import every_metric, parse_metric, possible
 from persongen_bench.prepare import World
 from persongen_bench.protocols import Progress
-from persongen_bench.score import user_values
+from persongen_bench.score import measure
 from persongen_bench.stats import correlation_over_methods, correlation_over_users, paired_t
 from persongen_bench.store import RunDirectory, RunResults
 
@@ -103,18 +103,6 @@ def observe(
     anchors = tuple(_label(run, runs) for run in runs if run.config.method.anchor)
     honest = tuple(_label(run, runs) for run in runs if not run.config.method.anchor)
     return Observed(values, honest, anchors, tuple(made)), pool.n_candidates
-
-
-def measure(
-    sets: Mapping[str, Evaluation], metrics: Sequence[Metric], progress: Progress
-) -> dict[str, dict[str, np.ndarray]]:
-    """Metric => label => ``(users,)`` of several sets of images."""
-    values: dict[str, dict[str, np.ndarray]] = {m.info.name: {} for m in metrics}
-    for label, seen in progress(list(sets.items()), "measure", len(sets)):
-        for metric in metrics:
-            values[metric.info.name][label] = user_values(metric, seen).to_numpy(dtype=float)
-        seen.forget()
-    return values
 
 
 def _label(run: RunResults, runs: Sequence[RunResults]) -> str:

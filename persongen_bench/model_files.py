@@ -10,12 +10,14 @@ import shutil
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 from rich.console import Console
 from rich.markup import escape
 
 from persongen_bench.errors import ConfigError, UnknownNameError
 from persongen_bench.progress import bars
+from persongen_bench.stacks.judges.files import JUDGES
 from persongen_bench.stacks.published.files import MANIFESTS
 from persongen_bench.stacks.published.locate import Place, Places, locate, pull_target
 from persongen_bench.stacks.published.manifest import HubRepo, Manifest
@@ -35,9 +37,19 @@ def manifest(stack: str) -> Manifest:
     return MANIFESTS[stack]
 
 
+def downloads(name: str) -> Manifest:
+    """The files of a published stack, or of the ``judges``; an unknown name raises."""
+    if name == JUDGES.stack:
+        return JUDGES
+    try:
+        return manifest(name)
+    except UnknownNameError as error:
+        raise UnknownNameError(f"{error.args[0].removesuffix('.')} or {JUDGES.stack}.") from None
+
+
 def where(stack: str, folder: Path | None) -> None:
     """Print every file of a stack: found or missing, size, place."""
-    places = locate(manifest(stack), folder)
+    places = locate(downloads(stack), folder)
     console = _console()
     _print_heading(console, places.manifest)
     for repo in places.manifest.repos:
@@ -56,7 +68,7 @@ def check(stack: str, folder: Path | None, *, checksums: bool) -> bool:
     """Check every file of a stack and print what was found; False where one is not right."""
     from persongen_bench.stacks.published.verify import verify
 
-    places = locate(manifest(stack), folder)
+    places = locate(downloads(stack), folder)
     console = _console()
     done: list[Check] = []
     with bars() as progress:
@@ -81,7 +93,7 @@ def pull(stack: str, folder: Path | None) -> Places:
     from huggingface_hub import constants
 
     target = pull_target(stack, folder)
-    places = locate(manifest(stack), target)
+    places = locate(downloads(stack), target)
     wanted = [place for place in places.files if place.n_bytes in (None, 0) or not _fits(place)]
     if wanted and constants.HF_HUB_OFFLINE:
         raise ConfigError(
@@ -94,7 +106,10 @@ def pull(stack: str, folder: Path | None) -> Places:
         paths = [place.file.path for place in wanted if place.repo is repo]
         if paths:
             _print_repo(_console(), repo, places.folder(repo))
-            _download(repo, paths, places.folder(repo) if places.local else None)
+            if repo.url is not None:
+                _fetch(repo, paths, places.folder(repo))
+            else:
+                _download(repo, paths, places.folder(repo) if places.local else None)
     return _complete(locate(places.manifest, target))
 
 
@@ -142,6 +157,24 @@ def _download(repo: HubRepo, paths: list[str], local: Path | None) -> None:
             f"{repo.repo_id}: the download failed ({type(error).__name__}: {error})",
             fix="Try again: it continues where it stopped.",
         ) from error
+
+
+def _fetch(repo: HubRepo, paths: list[str], folder: Path) -> None:
+    """Files that are not on the hub; each must have its checksum, or it is not kept."""
+    from torch.hub import download_url_to_file
+
+    sums = {file.path: file.sha256 for file in repo.files}
+    folder.mkdir(parents=True, exist_ok=True)
+    for path in paths:
+        try:
+            download_url_to_file(f"{repo.url}/{quote(path)}", str(folder / path), sums[path])
+        except Exception as error:
+            if isinstance(error, OSError) and error.errno in _FULL_DISK:
+                raise
+            raise ConfigError(
+                f"{repo.repo_id}: the download of {path} failed ({type(error).__name__}: {error})",
+                fix="Try again.",
+            ) from error
 
 
 def _complete(places: Places) -> Places:

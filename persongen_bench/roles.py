@@ -130,6 +130,18 @@ class Head(Protocol):
         ...
 
 
+@runtime_checkable
+class CaptionHead(Protocol):
+    """A captioner that is a function of another role's rows."""
+
+    base: str
+    """The role it stands on, such as ``clip``."""
+
+    def describe_rows(self, rows: Embeddings) -> list[Description]:
+        """``(n, d)`` of the base role => n descriptions; i from row i."""
+        ...
+
+
 def open_role(stack: Stack, name: str) -> Any:  # noqa: ANN401  # each role has its own protocol
     """The model for ``role`` or ``role/variant``.
 

@@ -17,6 +17,7 @@ from persongen_bench import stats
 from persongen_bench.evaluation import Evaluation
 from persongen_bench.measurement import Metric
 from persongen_bench.metric_cards import parse_metric
+from persongen_bench.protocols import Progress
 from persongen_bench.role_record import same_weights
 from persongen_bench.schema import MetricSummary, RunConfig, Summary, TestSummary
 from persongen_bench.types import content_hash
@@ -76,6 +77,18 @@ def user_values(metric: Metric, evaluation: Evaluation) -> pd.Series:
     """One number per user of the protocol, undelivered images included."""
     values = metric.per_user(evaluation).reindex(list(evaluation.users)).astype(float)
     return penalised(metric, values, evaluation.all_samples)
+
+
+def measure(
+    sets: Mapping[str, Evaluation], metrics: Sequence[Metric], progress: Progress
+) -> dict[str, dict[str, np.ndarray]]:
+    """Metric => label => ``(users,)`` of several sets of images."""
+    values: dict[str, dict[str, np.ndarray]] = {m.info.name: {} for m in metrics}
+    for label, seen in progress(list(sets.items()), "measure", len(sets)):
+        for metric in metrics:
+            values[metric.info.name][label] = user_values(metric, seen).to_numpy(dtype=float)
+        seen.forget()
+    return values
 
 
 def describe(metric: Metric, evaluation: Evaluation, used: Mapping[str, str]) -> dict[str, Any]:

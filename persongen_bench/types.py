@@ -16,13 +16,15 @@ from typing import Any, Literal, Protocol, TypeAlias
 
 import numpy as np
 import pandas as pd
-from jaxtyping import Float, UInt8
+from jaxtyping import Float, Int, UInt8
 
 from persongen_bench.errors import DataError
 
 Image: TypeAlias = UInt8[np.ndarray, "3 h w"]
 Embeddings: TypeAlias = Float[np.ndarray, "n d"]
 ScoreMatrix: TypeAlias = Float[np.ndarray, "n users"]
+Rows: TypeAlias = Sequence[int] | Int[np.ndarray, " rows"]
+"""Positions in a table."""
 
 SampleState = Literal["pending", "ok", "method_error", "filtered", "missing", "unscored"]
 Direction = Literal["higher", "lower", "none"]

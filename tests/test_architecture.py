@@ -16,18 +16,8 @@ PACKAGE = ROOT / "persongen_bench"
 
 # Lower tiers never import higher ones. A module not named here belongs to the tier `run`: the loop.
 TIERS = (
-    {  # fmt: skip
-        "types",
-        "images",
-        "stats",
-        "errors",
-        "batching",
-        "protocols",
-        "measurement",
-        "schema",
-        "roles",
-        "training",
-    },
+    {"types", "images", "stats", "errors", "batching", "protocols", "schema", "roles", "training"}
+    | {"measurement"},
     {"registry", "assets", "worlds", "progress", "listing"},
     {"stacks"},
     {"methods", "datasets", "metrics"},
@@ -43,7 +33,8 @@ HUBS = {"cli", "run", "registry", "types", "protocols", "store"}
 # Parts of the outermost shell: what the commands of cli.py call.
 SHELL = {
     "campaign", "report", "show", "doctor", "cold_start", "cold_start_cli",
-    "metric_audit", "audit_cli", "model_files", "models_cli", "rehearse", "rehearse_cli", "rehearsal_data",
+    "metric_audit", "audit_cli", "model_files", "models_cli", "rehearse", "rehearse_cli",
+    "rehearsal_data",
 }  # fmt: skip
 MAX_LEAF, MAX_HUB, MAX_FUNCTION, MAX_PARAMETERS = 250, 300, 60, 6
 

@@ -1,5 +1,7 @@
 """Every built-in keeps the contract that plugins must keep."""
 
+import re
+
 import pytest
 
 from persongen_bench import registry
@@ -34,43 +36,16 @@ class TestOracle(MethodContract):
     method = "oracle"
 
 
-class TestTrueTaste(MetricContract):
-    metric = "true-taste"
-
-
-class TestTasteGap(MetricContract):
-    metric = "taste-gap"
-
-
 class TestTasteGapNeighbour(MetricContract):
     metric = "taste-gap"
     argument = "neighbour"
 
 
-class TestPrecision(MetricContract):
-    metric = "precision"
-    argument = "2"
-
-
-class TestRecall(MetricContract):
-    metric = "recall"
-    argument = "2"
-
-
-class TestHistorySimilarity(MetricContract):
-    metric = "history-similarity"
-
-
-class TestNovelty(MetricContract):
-    metric = "novelty"
-
-
-class TestCopyRate(MetricContract):
-    metric = "copy-rate"
-
-
-class TestDiversity(MetricContract):
-    metric = "diversity"
+# Every metric with its example argument; the others of its arguments in its own module.
+for name in registry.entries("metrics"):
+    if "/" not in name:
+        title = "".join(part.title() for part in re.split(r"\W", name))
+        globals()[f"Test{title}"] = type(f"Test{title}", (MetricContract,), {"metric": name})
 
 
 class TestPixels(StackContract):
@@ -83,7 +58,6 @@ class TestSprites(StackContract):
 
 CONTRACTS = {
     "methods": {c.method for c in MethodContract.__subclasses__()},
-    "metrics": {c.metric.partition("@")[0] for c in MetricContract.__subclasses__()},
     "stacks": {c.stack for c in StackContract.__subclasses__()},
 }
 ELSEWHERE = {

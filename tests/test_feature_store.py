@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from persongen_bench import features
 from persongen_bench.errors import DataError
 from persongen_bench.feature_table import MAX_SHARDS, DescriptionTable, FeatureTable, keys_of
 from persongen_bench.features import CatalogFeatures, FeatureStore
@@ -97,6 +98,16 @@ def test_changed_image_is_refused_and_nothing_is_kept(tmp_path, stack):
     with pytest.raises(DataError, match="not the one that was recorded"):
         store.rows("dino", hashes, lambda places: pictures(3, seed=1)[: len(places)])
     assert not store._table(stack.role("dino")).known(keys_of(hashes)).any()
+
+
+def test_rows_too_long_to_keep_are_encoded_where_they_are_needed(tmp_path, stack, monkeypatch):
+    monkeypatch.setattr(features, "LARGEST", 31)
+    monkeypatch.setattr(features, "BUFFER", 2 * 4 * 32)  # two rows at a time
+    images, store = pictures(5), FeatureStore(tmp_path, stack)
+    rows = read(store, images)
+    np.testing.assert_array_equal(rows, MomentEncoder("x", np.ones(32)).encode(images))
+    assert list(tmp_path.iterdir()) == []
+    assert store.encoded["dino"] == 5
 
 
 def test_no_images_no_rows(tmp_path, stack):

@@ -138,7 +138,7 @@ def test_the_gap_by_neighbours_needs_no_truth():
     context = Plane([("anna", 0), ("ben", 90)])
     gaps = TasteGap.parse("neighbour").per_user(context)
     assert gaps.tolist() == [1.0, 1.0]
-    assert "neighbour:plane" in TasteGap.parse(None).signature(context)
+    assert "plane|neighbour" in TasteGap.parse(None).signature(context)
 
 
 def test_history_similarity_is_the_mean_cosine():

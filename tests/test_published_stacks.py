@@ -15,11 +15,12 @@ from safetensors.numpy import load_file
 
 from persongen_bench.errors import MissingRoleError
 from persongen_bench.roles import Condition, PromptDecoder, TextEncoder
+from persongen_bench.stacks.judges.roles import ROLES
 from persongen_bench.stacks.published import digests
 from persongen_bench.stacks.published.digests import remembered_sha256
 from persongen_bench.stacks.published.files import SD15, STABLE_DIFFUSION_15
 from persongen_bench.stacks.published.locate import MissingWeightsError, locate
-from persongen_bench.stacks.published.stack import Sd15Stack
+from persongen_bench.stacks.published.stack import OWN_ROLES, Sd15Stack
 from persongen_bench.testing.stacks import StackContract
 
 UNET = "unet/diffusion_pytorch_model.fp16.safetensors"
@@ -52,12 +53,13 @@ class TestSd15(StackContract):
 @every_stack
 def test_roles_are_what_methods_ask_for(name):
     stack = tiny_stack(name)
-    assert stack.roles == ("clip", "decoder", "image_encoder")
+    assert stack.roles == OWN_ROLES == ("clip", "decoder", "image_encoder")
+    assert STACKS[name]().roles == (*OWN_ROLES, *ROLES)  # the judges, where no folder is named
     assert isinstance(stack.role("decoder"), PromptDecoder)
     assert isinstance(stack.role("clip"), TextEncoder)
     assert stack.role("image_encoder").embedding_size == EMBEDDING
-    with pytest.raises(MissingRoleError, match=f"stack {name} has no 'hps', only clip, decoder"):
-        stack.role("hps")
+    with pytest.raises(MissingRoleError, match=f"stack {name} has no 'lmm', only clip, decoder"):
+        stack.role("lmm")
 
 
 @every_stack

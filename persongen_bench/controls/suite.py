@@ -13,9 +13,13 @@ CONTROLS = {
     "C1": "c01_copy_history",
     "C2": "c02_wrong_user",
     "C3": "c03_random_style",
+    "C4": "c04_population_best",
     "C5": "c05_oracle",
+    "C6": "c06_metric_hacker",
+    "C7": "c07_no_taste_verifier",
     "C8": "c08_planted_leaks",
     "C9": "c09_seed_twins",
+    "C10": "c10_truncated_n",
     "C11": "c11_power",
     "C12": "c12_kill_resume",
 }

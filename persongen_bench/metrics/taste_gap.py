@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import ClassVar, final
 
 import numpy as np
@@ -10,9 +11,12 @@ import pandas as pd
 from persongen_bench import stats
 from persongen_bench.errors import ConfigError
 from persongen_bench.measurement import MetricInfo, ScoreContext
-from persongen_bench.metrics._base import build_signature
 from persongen_bench.metrics._space import ROLE, liked_neighbour_matrix
+from persongen_bench.metrics._verifier.instrument import describe, verifier_matrix
+from persongen_bench.metrics._verifier.metric import DEFAULT
 from persongen_bench.types import ScoreMatrix
+
+INSTRUMENTS = ("true", "neighbour", "verifier")
 
 
 @final
@@ -21,11 +25,12 @@ class TasteGap:
 
     A method that makes the same good pictures for everyone gets 0, however good they are. The
     score is the true taste where it is known, otherwise whether the nearest item of the user's
-    held-out pool is liked; ``taste-gap@true`` and ``taste-gap@neighbour`` choose explicitly.
+    held-out pool is liked; ``taste-gap@true``, ``taste-gap@neighbour`` and ``taste-gap@verifier``
+    (the like-probability of a trained verifier) choose explicitly.
     With U users, a method that is given the wrong user is expected at ``-gap / (U - 1)``.
     """
 
-    info: ClassVar[MetricInfo] = MetricInfo(
+    card: ClassVar[MetricInfo] = MetricInfo(
         name="taste-gap",
         family="taste",
         direction="higher",
@@ -35,15 +40,22 @@ class TasteGap:
         shows_not="Whether the images are liked at all: only that they are liked by the right one.",
     )
 
+    arguments: ClassVar[tuple[str, ...]] = ("", "neighbour", "verifier")
+
     def __init__(self, instrument: str | None) -> None:
         self._instrument = instrument
+        name = self.card.name if instrument is None else f"{self.card.name}@{instrument}"
+        roles = () if instrument in (None, "true") else (ROLE,)
+        self.info = replace(self.card, name=name, roles=roles)
+        self.known_taste = instrument == "true"
 
     @classmethod
     def parse(cls, argument: str | None) -> TasteGap:
-        """``None`` (automatic), ``true`` or ``neighbour``."""
-        if argument not in (None, "true", "neighbour"):
+        """``None`` (automatic), ``true``, ``neighbour`` or ``verifier``."""
+        if argument not in (None, *INSTRUMENTS):
             raise ConfigError(
-                f"metric taste-gap: unknown instrument {argument!r}", fix="Use true or neighbour."
+                f"metric taste-gap: unknown instrument {argument!r}",
+                fix=f"Use one of {', '.join(INSTRUMENTS)}.",
             )
         return cls(argument)
 
@@ -53,16 +65,21 @@ class TasteGap:
 
     def signature(self, context: ScoreContext) -> str:
         """Names the instrument and its reader or encoder."""
-        if self._chosen(context) == "true":
-            return f"taste-gap|in:u8|reader:{context.taste_signature}|impl:1"
-        space = f"neighbour:{context.encoder_signature(ROLE)}|sim:cosine"
-        return build_signature(self.info, context, space, 1)
+        chosen = self._chosen(context)
+        if chosen == "true":
+            return f"{self.info.name}|in:u8|reader:{context.taste_signature}|impl:1"
+        space = f"{ROLE}:{context.encoder_signature(ROLE)}"
+        how = "neighbour|sim:cosine" if chosen == "neighbour" else describe(DEFAULT)
+        return f"{self.info.name}|in:u8|{space}|{how}|impl:1"
 
     def matrix(self, context: ScoreContext) -> ScoreMatrix:
         """``(n samples, n users)`` score of every image for every user, for permutation tests."""
-        if self._chosen(context) == "true":
+        chosen = self._chosen(context)
+        if chosen == "true":
             return context.taste_matrix()
-        return liked_neighbour_matrix(context)
+        if chosen == "verifier":
+            return verifier_matrix(context, DEFAULT)
+        return context.memo(f"liked neighbours|{ROLE}", lambda: liked_neighbour_matrix(context))
 
     def per_user(self, context: ScoreContext) -> pd.Series:
         """The gap of every user; NaN for users without images."""

@@ -1,7 +1,7 @@
 """A tiny world with a planted answer, in memory: what the contract tests run on.
 
-Six people, forty-two 16 x 16 pictures in six hues; person k likes hue k/6 and nothing else. The
-last two pictures of every hue are held out. Two worlds may differ in their held-out part alone
+Six people, forty-eight 16 x 16 pictures in six hues; person k likes hue k/6 and nothing else. The
+last three pictures of every hue are held out. Two worlds may differ in their held-out part alone
 (`variant`), which is how the contracts find out whether a method has seen it.
 """
 
@@ -37,7 +37,7 @@ from persongen_bench.types import (
 
 N_USERS = 6
 TRAIN_PER_HUE = 5
-TEST_PER_HUE = 2
+TEST_PER_HUE = 3
 PROTOCOL = {"dataset": "toy", "split": "by-time", "track": "contract", "seed": 0}
 
 

@@ -11,7 +11,15 @@ import pandas as pd
 
 from persongen_bench.roles import open_role
 from persongen_bench.testing.toy import ToyWorld, draw, toy_world
-from persongen_bench.types import Description, Embeddings, Image, ScoreMatrix, View, content_hash
+from persongen_bench.types import (
+    Description,
+    Embeddings,
+    Image,
+    Rows,
+    ScoreMatrix,
+    View,
+    content_hash,
+)
 
 T = TypeVar("T")
 
@@ -64,7 +72,7 @@ class ToyScores:
         captions = self.world.dataset.catalog.items["caption"]
         return {sample: str(captions[item]) for sample, item in self.references.items()}
 
-    def images(self, rows: Sequence[int]) -> list[Image]:
+    def images(self, rows: Rows) -> list[Image]:
         """The pictures in these rows."""
         return [self.pictures[row] for row in rows]
 
@@ -72,9 +80,10 @@ class ToyScores:
         """Catalogue pictures, held-out ones included."""
         return self.world.dataset.catalog.images(list(item_ids))
 
-    def features(self, role: str) -> Embeddings:
-        """``(n samples, d)`` of the images."""
-        encoded: Embeddings = open_role(self.world.stack, role).encode(self.pictures)
+    def features(self, role: str, rows: Rows | None = None) -> Embeddings:
+        """``(n samples, d)`` of the images, or of some rows."""
+        pictures = self.pictures if rows is None else self.images(rows)
+        encoded: Embeddings = open_role(self.world.stack, role).encode(pictures)
         return encoded
 
     def item_features(self, role: str, item_ids: Sequence[str]) -> Embeddings:

@@ -6,7 +6,8 @@ A local folder holds a copy of each repository under the last part of its id::
 
 It is the one the caller names, else ``$PGBENCH_MODELS/<stack>`` where that exists. Without one
 the files are looked for in the cache of the huggingface_hub library, at the pinned commit and at
-no other. Nothing here opens a connection.
+no other; files that are not on the hub lie in our own cache, ``models/<repository>``. Nothing
+here opens a connection.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from persongen_bench.assets import cache_root
 from persongen_bench.errors import ConfigError
 from persongen_bench.stacks.published.manifest import HubFile, HubRepo, Manifest
 
@@ -122,6 +124,8 @@ def locate(manifest: Manifest, folder: Path | None = None) -> Places:
 def _folder(root: Path, repo: HubRepo, *, local: bool) -> Path:
     if local:
         return root / repo.folder
+    if repo.url is not None:
+        return cache_root() / "models" / repo.folder
     from huggingface_hub.file_download import repo_folder_name
 
     stored = repo_folder_name(repo_id=repo.repo_id, repo_type="model")

@@ -20,14 +20,19 @@ class HubFile:
 
 @dataclass(frozen=True)
 class HubRepo:
-    """A repository of the model hub at one commit, and the part of it that a stack reads."""
+    """A repository of the model hub at one commit, and the part of it that a stack reads.
+
+    With ``url`` one elsewhere, whose files are told by their checksums alone.
+    """
 
     repo_id: str
     revision: str
-    """Commit; the hub serves it unchanged for good."""
+    """Commit; the hub serves it unchanged for good. With ``url``: commit or release."""
     license: str
     files: tuple[HubFile, ...]
     note: str = ""
+    url: str | None = None
+    """Address of the folder of the files, where they are not on the hub."""
 
     @property
     def folder(self) -> str:
@@ -37,7 +42,7 @@ class HubRepo:
 
 @dataclass(frozen=True)
 class Manifest:
-    """Everything a published stack would download."""
+    """Everything a published stack, or the judges, would download."""
 
     stack: str
     title: str

@@ -8,19 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, ClassVar
 
 from persongen_bench.errors import MissingRoleError
 from persongen_bench.stacks.diffusion import load
 from persongen_bench.stacks.diffusion.decoder import DiffusionDecoder
-from persongen_bench.stacks.diffusion.image_encoder import (
-    ClipDualEncoder,
-    ClipImageEncoder,
-    Placement,
-)
+from persongen_bench.stacks.diffusion.image_encoder import ClipImageEncoder, Placement
 from persongen_bench.stacks.diffusion.settings import DiffusionSettings
+from persongen_bench.stacks.judges import roles as judging
+from persongen_bench.stacks.judges.clip import ClipVersions, require_activation
+from persongen_bench.stacks.judges.files import JUDGES
 from persongen_bench.stacks.published import files
 from persongen_bench.stacks.published.digests import combined_sha256
 from persongen_bench.stacks.published.locate import Place, Places, locate
@@ -28,6 +27,10 @@ from persongen_bench.stacks.published.manifest import HubRepo, Manifest
 
 IMPLEMENTATION = 1
 """Rises when the same weights and settings give other numbers."""
+OWN_ROLES = ("clip", "decoder", "image_encoder")
+"""Roles of a stack's own files."""
+JUDGE_ROWS = {"cpu": 4, "cuda": 32}
+"""Pictures per network call of a judge by type of device."""
 
 
 @dataclass(frozen=True)
@@ -52,14 +55,20 @@ class Parts:
 
 
 class PublishedStack:
-    """Roles ``decoder``, ``image_encoder`` and ``clip`` over published weights.
+    """Roles ``decoder``, ``image_encoder`` and ``clip`` over published weights, and the judges.
 
     On a GPU in float16, on a CPU in float32 (settings may say otherwise). A role is opened when
     it is first asked for and then kept.
+
+    The judges (`persongen_bench.stacks.judges.roles`) are no part of the stack's signature, and
+    their files, ``pgbench models pull judges``, are looked for when a judge is used; each has a
+    signature of its own, and computes in float32 on every device. ``judge_encoder`` is OpenAI's
+    CLIP ViT-L/14 at 336 pixels: no adapter of these stacks was trained on it. It shares its data
+    with the role ``clip``, whose variant ``clip/336`` it is.
     """
 
     name: ClassVar[str]
-    roles: ClassVar[tuple[str, ...]] = ("clip", "decoder", "image_encoder")
+    roles: tuple[str, ...] = (*OWN_ROLES, *judging.ROLES)
     manifest: ClassVar[Manifest]
     parts: ClassVar[Parts]
     defaults: ClassVar[Mapping[str, Any]]
@@ -70,7 +79,11 @@ class PublishedStack:
     def __init__(
         self, folder: Path | None = None, settings: Mapping[str, Any] | None = None
     ) -> None:
-        """Use the files in ``folder`` (`locate`); ``settings`` go over the stack's defaults."""
+        """Use the files in ``folder`` (`locate`); ``settings`` go over the stack's defaults.
+
+        Where a folder is named, the judges' files lie in ``folder/judges``; without that folder
+        the stack has its own roles alone.
+        """
         chosen = DiffusionSettings(**{**self.defaults, **(settings or {})})
         if "rows" not in (settings or {}):
             rows = self.rows.get(chosen.torch_device().type, 1)
@@ -78,6 +91,15 @@ class PublishedStack:
         self.settings = chosen
         self.places: Places = locate(self.manifest, folder)
         self._open: dict[str, Any] = {}
+        judges = folder / JUDGES.stack if folder else None
+        if judges is not None and not judges.is_dir():
+            self.roles = OWN_ROLES
+        self.judges = judging.Judges(
+            locate(JUDGES, judges),
+            lambda: self.role("clip"),
+            self.settings.torch_device(),
+            JUDGE_ROWS.get(self.settings.torch_device().type, 4),
+        )
 
     def role(self, name: str) -> Any:  # noqa: ANN401  # each role has its own protocol
         """The model for a role; raises `MissingRoleError`, or names the weights it lacks."""
@@ -85,6 +107,7 @@ class PublishedStack:
             "decoder": self._decoder,
             "image_encoder": self._image_encoder,
             "clip": self._clip,
+            **{judge: partial(self.judges.role, judge) for judge in judging.ROLES},
         }
         if name not in openers:
             raise MissingRoleError(
@@ -92,7 +115,8 @@ class PublishedStack:
                 fix="Use a stack that has it; `pgbench list stacks` names them.",
             )
         if name not in self._open:
-            self.places.require()
+            if name in OWN_ROLES:
+                self.places.require()
             self._open[name] = openers[name]()
         return self._open[name]
 
@@ -132,11 +156,13 @@ class PublishedStack:
         where = self._placement()
         return ClipImageEncoder(load.open_image_encoder(source, where.dtype), weights, where)
 
-    def _clip(self) -> ClipDualEncoder:
+    def _clip(self) -> ClipVersions:
         weights = combined_sha256(self._files("clip"))
         where = self._placement()
-        model, tokenizer = load.open_clip_model(self._source(self.parts.clip), where.dtype)
-        return ClipDualEncoder(model, tokenizer, weights, where)
+        source = self._source(self.parts.clip)
+        model, tokenizer = load.open_clip_model(source, where.dtype)
+        require_activation(model.config, "quick_gelu", source.folder / "config.json")
+        return ClipVersions(model, tokenizer, weights, where, self.judges.clip_336)
 
 
 class Sd15Stack(PublishedStack):

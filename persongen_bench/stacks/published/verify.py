@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, TypeAlias
 
-from persongen_bench.errors import DataError
+from persongen_bench.errors import DataError, PgbenchError
 from persongen_bench.stacks.diffusion.hub_layout import WeightFile, difference, read_tensors
+from persongen_bench.stacks.diffusion.random_weights import Blueprint
+from persongen_bench.stacks.judges.files import JUDGES
 from persongen_bench.stacks.published.blueprints import FULL
 from persongen_bench.stacks.published.digests import remembered_sha256
 from persongen_bench.stacks.published.locate import Place, Places
 
 State = Literal["ok", "missing", "wrong"]
+Look: TypeAlias = "Callable[[Place], str | None]"
+"""Says what is wrong with the tensors of a file, None where nothing is."""
 
 
 @dataclass(frozen=True)
@@ -27,17 +31,19 @@ class Check:
 
 def verify(places: Places, *, checksums: bool = True) -> Iterator[Check]:
     """Check the files one by one; without ``checksums`` only sizes and tensors, in no time."""
-    blueprint = FULL[places.manifest.stack]
+    look = (
+        _wrong_judge
+        if places.manifest.stack == JUDGES.stack
+        else _look(FULL[places.manifest.stack])
+    )
     for place in places.files:
-        content = blueprint[place.label]
-        weights = content if isinstance(content, WeightFile) else None
-        yield _check(place, weights, checksums=checksums)
+        yield _check(place, look, checksums=checksums)
 
 
-def _check(place: Place, weights: WeightFile | None, *, checksums: bool) -> Check:
+def _check(place: Place, look: Look, *, checksums: bool) -> Check:
     if place.n_bytes is None:
         return Check(place, "missing", "not there")
-    wrong = _wrong_size(place) or _wrong_tensors(place, weights)
+    wrong = _wrong_size(place) or look(place)
     if wrong is None and checksums:
         wrong = _wrong_checksum(place)
     return Check(place, "wrong", wrong) if wrong else Check(place, "ok", _said(place, checksums))
@@ -49,12 +55,28 @@ def _wrong_size(place: Place) -> str | None:
     return f"{place.n_bytes:,} bytes, expected {place.file.n_bytes:,}"
 
 
-def _wrong_tensors(place: Place, weights: WeightFile | None) -> str | None:
-    if weights is None:
-        return None
+def _look(blueprint: Blueprint) -> Look:
+    """The tensors of a stack's weight files."""
+
+    def wrong_tensors(place: Place) -> str | None:
+        weights = blueprint[place.label]
+        if not isinstance(weights, WeightFile):
+            return None
+        try:
+            return difference(read_tensors(place.path), weights.tensors)
+        except DataError as error:
+            return str(error)
+
+    return wrong_tensors
+
+
+def _wrong_judge(place: Place) -> str | None:
+    """The tensors of a judge's weight files."""
+    from persongen_bench.stacks.judges import layouts
+
     try:
-        return difference(read_tensors(place.path), weights.tensors)
-    except DataError as error:
+        return layouts.wrong(place.label, place.path)
+    except PgbenchError as error:
         return str(error)
 
 

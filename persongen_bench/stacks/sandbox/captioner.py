@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 from safetensors import SafetensorError
@@ -28,7 +29,9 @@ Directions = list[Embeddings]
 
 
 class AttributeTagger:
-    """Pictures to captions and tags; implements `Captioner`."""
+    """Pictures to captions and tags; implements `Captioner` and `CaptionHead`."""
+
+    base: ClassVar[str] = "clip"
 
     def __init__(self, folder: Path, clip: DualEncoder) -> None:
         """Read the folder that `build_captioner` wrote for this ``clip``."""
@@ -41,7 +44,11 @@ class AttributeTagger:
 
     def describe(self, images: Sequence[Image]) -> list[Description]:
         """A sentence and the five values; description i from image i."""
-        scenes = self.scenes(images)
+        return self.describe_rows(self._clip.encode(images))
+
+    def describe_rows(self, rows: Embeddings) -> list[Description]:
+        """The same of images whose CLIP rows ``(n, d)`` are known."""
+        scenes = figures.zero_shot(rows, self._directions)
         tags = decode(scenes)
         return [Description(caption(s), t) for s, t in zip(scenes, tags, strict=True)]
 

@@ -6,18 +6,21 @@ of pictures, with another architecture and seed than the reader that knows the t
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import ClassVar
 
+import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 from torchvision.models.googlenet import BasicConv2d, Inception
 
+from persongen_bench.batching import map_rows
 from persongen_bench.protocols import Progress, no_progress
+from persongen_bench.stacks.inception_input import MODES, Mode, resized
 from persongen_bench.stacks.sandbox import data
-from persongen_bench.stacks.sandbox.standin_encoder import NetworkEncoder
+from persongen_bench.stacks.sandbox.standin_encoder import BLOCK, PREPROCESSING, NetworkEncoder
 from persongen_bench.stacks.sandbox.standin_files import (
     read_weights,
     weights_sha256,
@@ -31,6 +34,8 @@ from persongen_bench.stacks.sandbox.standin_training import (
     scene_split,
 )
 from persongen_bench.training import Plan, Step, Workshop, seeded, train
+from persongen_bench.types import Embeddings, Image
+from persongen_bench.worlds.tasteworld.render import SIZE
 
 EMBEDDING_SIZE = 128
 PLAN = Plan(steps=1000, batch_size=64, learning_rate=3e-3, ema=0.99, seed=301)
@@ -56,15 +61,49 @@ class InceptionTrunk(nn.Sequential):
 
 
 class InceptionFeatures(NetworkEncoder):
-    """Pictures to pooled features; implements `ImageEncoder`."""
+    """Pictures to pooled features; implements `ImageEncoder` and `roles.Variants`.
+
+    The variants resize as the published modes do, to the 64 pixels of this network and on its
+    scale; they agree with each other, and with the plain role, on pictures of that size.
+    """
 
     architecture: ClassVar[str] = "sandbox-inception-googlenet-pool"
+    variants: ClassVar[tuple[str, ...]] = MODES
 
     def __init__(self, folder: Path) -> None:
         """Read the folder that `build_inception` wrote."""
         super().__init__(
             read_weights(folder, InceptionTrunk()), weights_sha256(folder), EMBEDDING_SIZE
         )
+
+    def variant(self, name: str) -> _ResizedFeatures:
+        """The same network behind the resize of one of `variants`; its signature names it."""
+        return _ResizedFeatures(self, next(mode for mode in MODES if mode == name))
+
+    def of_levels(self, pixels: Float[np.ndarray, "n 3 64 64"]) -> Float[np.ndarray, "n 128"]:
+        """One network call: float32 levels in [0, 255] => features."""
+        levels = torch.from_numpy(pixels) / 127.5 - 1
+        with torch.inference_mode():
+            found = self._embed(levels.contiguous(memory_format=torch.channels_last))
+        return np.asarray(found.float().numpy())
+
+
+class _ResizedFeatures:
+    """One input mode of `InceptionFeatures`; implements `ImageEncoder`."""
+
+    embedding_size = EMBEDDING_SIZE
+
+    def __init__(self, network: InceptionFeatures, mode: Mode) -> None:
+        self._network = network
+        self._mode = mode
+        plain = PREPROCESSING.split("|")[1]
+        self.signature = network.signature.replace(plain, f"resize:{SIZE}-{mode}")
+
+    def encode(self, images: Sequence[Image]) -> Embeddings:
+        """uint8 RGB ``(3, h, w)`` each => float32 ``(n, 128)``; row i from image i."""
+        levels = [resized(image, self._mode, SIZE) for image in images]
+        stacked = np.array(levels, dtype=np.float32).reshape(len(images), 3, SIZE, SIZE)
+        return map_rows(self._network.of_levels, stacked, BLOCK)
 
 
 class _Classifier(nn.Module):

@@ -1,0 +1,77 @@
+"""What HPSv2 and PickScore share: the cosine of every image with a text, the same or its own."""
+
+from __future__ import annotations
+
+from typing import Literal, get_args
+
+import numpy as np
+import pandas as pd
+from jaxtyping import Float
+
+from persongen_bench.errors import ConfigError
+from persongen_bench.measurement import ScoreContext
+from persongen_bench.metrics._space import rows_by_user, unit
+from persongen_bench.types import Embeddings
+
+Words = Literal["empty", "generic", "prompt"]
+WORDS: tuple[Words, ...] = get_args(Words)
+EMPTY = "."
+"""What REBECA's code gives for an empty prompt (the tokeniser dislikes an empty text)."""
+GENERIC = (
+    "Realistic image, finely detailed, with balanced composition and harmonious elements."
+)  # fmt: skip
+"""The generic prompt of REBECA, paper 001, sec. 4.4 ("Aesthetics and Overall Quality")."""
+FIXED: dict[str, str] = {"empty": EMPTY, "generic": GENERIC}
+"""Texts that are the same for every image; ``prompt`` is the request's instruction."""
+SHOWS_NOT = (
+    "Taste: it is the preference of a crowd. Without the request's own text it says little about "
+    "the method: for the empty text all generators tie (paper 001, appendix K)."
+)
+
+
+def parse_words(name: str, argument: str | None) -> Words:
+    """One of `WORDS`; there is no default, since the three answer three questions."""
+    for words in WORDS:
+        if argument == words:
+            return words
+    raise ConfigError(
+        f"metric {name} needs a text, found {argument!r}",
+        fix=f"Write {' or '.join(f'{name}@{words}' for words in WORDS)}.",
+    )
+
+
+def paired_cosines(images: Embeddings, texts: Embeddings) -> Float[np.ndarray, " n"]:
+    """Cosine of image i and text i, float64 in [-1, 1]; a single text goes with every image.
+
+    Not multiplied by the model's logit scale, and not by 100.
+    """
+    return np.asarray((unit(images) * unit(texts)).sum(axis=1).clip(-1.0, 1.0))
+
+
+def text_scores(context: ScoreContext, role: str, words: Words) -> Float[np.ndarray, " n"]:
+    """One cosine per sample in the space of ``role``; NaN for samples without a text."""
+    images = context.features(role)
+    if words != "prompt":
+        return paired_cosines(images, context.text_features(role, [FIXED[words]]))
+    scores = np.full(len(images), np.nan)
+    asked = [context.instructions.get(str(sample)) for sample in context.samples["sample_id"]]
+    rows = [row for row, text in enumerate(asked) if text]
+    if rows:
+        texts = context.text_features(role, [str(asked[row]) for row in rows])
+        scores[rows] = paired_cosines(images[rows], texts)
+    return scores
+
+
+def mean_where_scored(context: ScoreContext, scores: Float[np.ndarray, " n"]) -> pd.Series:
+    """Mean over each user's samples that have a score; NaN for users without one."""
+    found = {}
+    for user, rows in rows_by_user(context):
+        own = scores[rows][~np.isnan(scores[rows])]
+        found[user] = float(own.mean()) if len(own) else np.nan
+    return pd.Series(found, dtype=float)
+
+
+def text_details(words: Words) -> str:
+    """Part of a signature."""
+    said = FIXED.get(words, "the request's instruction")
+    return f"text:{words}({said})|sim:cosine|scale:raw"

@@ -1,0 +1,228 @@
+"""SSIM and MS-SSIM with the published constants, on uint8 pictures, in float64.
+
+One convention (Wang et al. 2004, the MATLAB reference): 11 x 11 Gaussian window of sigma 1.5, only
+places where the window fits, k1 .01, k2 .03, range 255 whatever the pictures hold, each colour
+channel for itself and then averaged. Between scales 2 x 2 means; an odd last row or column is
+repeated before (MATLAB's symmetric edge; pytorch-msssim pads zeros there, and agrees only where
+every scale has even sides).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Bool, Float, Int, UInt8
+from PIL import Image as PilImage
+from scipy.ndimage import correlate1d
+
+from persongen_bench import images as imaging
+from persongen_bench.batching import blocks
+from persongen_bench.errors import DataError
+from persongen_bench.types import Image
+
+WINDOW, SIGMA, RANGE = 11, 1.5, 255.0
+WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
+"""Exponents of the five scales (Wang, Simoncelli and Bovik 2003, sec. 3.2)."""
+DETAILS = "range:255|window:11-gauss-1.5-valid|k:.01,.03|channels:mean|resize:target-to-image-pil"
+"""A target of another size is scaled to the image's, bicubic, its aspect ignored."""
+_C1, _C2 = (0.01 * RANGE) ** 2, (0.03 * RANGE) ** 2
+_EDGE = WINDOW // 2
+_BLOCK = 2**20
+"""Numbers per array while pairs are compared."""
+_HELD = 2**23
+"""Numbers per array of pictures whose moments are held at a time."""
+
+Pairs = Int[np.ndarray, "pairs 2"]
+
+
+@dataclass(frozen=True)
+class Scale:
+    """Pictures at one scale with their Gaussian moments; computed once, used for every pair."""
+
+    pixels: Float[np.ndarray, "n 3 h w"]
+    mean: Float[np.ndarray, "n 3 y x"]
+    variance: Float[np.ndarray, "n 3 y x"]
+
+    @classmethod
+    def of(cls, pixels: Float[np.ndarray, "n 3 h w"]) -> Scale:
+        """Mean and variance under the window."""
+        mean = _blur(pixels)
+        return cls(pixels, mean, _blur(pixels * pixels) - mean * mean)
+
+
+def smallest_side(n_scales: int) -> int:
+    """The side from which the window fits into every scale: 11, 21, 41, 81, 161."""
+    return (WINDOW - 1) * (1 << (n_scales - 1)) + 1
+
+
+def ssim(
+    first: UInt8[np.ndarray, "n 3 h w"], second: UInt8[np.ndarray, "n 3 h w"]
+) -> Float[np.ndarray, " n"]:
+    """SSIM of ``first[i]`` and ``second[i]``: float64 in [-1, 1], 1 for equal pictures.
+
+    Wang et al. 2004, eq. 13. Raises `DataError` for anything but uint8 pictures of one shape with
+    sides of at least 11.
+    """
+    return _ssim_pairs(*_checked(first, second, 1))
+
+
+def ms_ssim(
+    first: UInt8[np.ndarray, "n 3 h w"], second: UInt8[np.ndarray, "n 3 h w"], n_scales: int = 5
+) -> Float[np.ndarray, " n"]:
+    """MS-SSIM of ``first[i]`` and ``second[i]``: float64 in [0, 1], 1 for equal pictures.
+
+    Wang, Simoncelli and Bovik 2003, eq. 7. The mean contrast-structure term of a channel at a
+    scale may be negative, which has no real power: it is set to 0 first, as pytorch-msssim does,
+    so that anti-correlated pictures score 0. With fewer than five scales the weights of the finer
+    ones are used, divided by their sum. Raises `DataError` for anything but uint8 pictures of one
+    shape whose sides are at least `smallest_side`: 161 for five scales.
+    """
+    a, b, pairs = _checked(first, second, n_scales)
+    return _ms_ssim_pairs(a, b, pairs, n_scales)
+
+
+def psnr(
+    first: UInt8[np.ndarray, "n 3 h w"], second: UInt8[np.ndarray, "n 3 h w"]
+) -> Float[np.ndarray, " n"]:
+    """Peak signal-to-noise ratio of ``first[i]`` and ``second[i]`` in decibel; inf if equal.
+
+    ``20 log10(255) - 10 log10(mean squared error)``, the error over all three channels together.
+    """
+    _checked(first, second, 1)
+    difference = np.subtract(first, second, dtype=np.float64).reshape(len(first), -1)
+    error = np.mean(difference**2, axis=1)
+    with np.errstate(divide="ignore"):
+        return np.asarray(10 * np.log10(RANGE**2 / error))
+
+
+def compare(
+    pictures: Sequence[Image],
+    targets: Sequence[Image],
+    wanted: Bool[np.ndarray, "n m"],
+    n_scales: int | None = None,
+) -> Float[np.ndarray, "n m"]:
+    """SSIM (``n_scales`` None) or MS-SSIM of the wanted pairs; NaN for the others.
+
+    Pictures may differ in size: each target is scaled to the picture's. NaN also where a side of
+    the picture is below `smallest_side`.
+    """
+    found = np.full(wanted.shape, np.nan)
+    shapes = [imaging.check(picture).shape[1:] for picture in pictures]
+    for height, width in sorted(set(shapes)):
+        if min(height, width) < smallest_side(n_scales or 1):
+            continue
+        same = np.array([shape == (height, width) for shape in shapes])
+        used = np.flatnonzero(wanted[same].any(axis=0))
+        for rows, columns in _tiles(np.flatnonzero(same), used, 3 * height * width):
+            pairs = np.argwhere(wanted[np.ix_(rows, columns)])
+            if not len(pairs):
+                continue
+            first = np.stack([pictures[k] for k in rows])
+            second = np.stack([fit(targets[k], height, width) for k in columns])
+            values = _values(first, second, pairs, n_scales)
+            found[rows[pairs[:, 0]], columns[pairs[:, 1]]] = values
+    return found
+
+
+def fit(image: Image, height: int, width: int) -> Image:
+    """Scale to ``(height, width)`` with PIL's antialiased bicubic filter; aspect is ignored."""
+    if imaging.check(image).shape[1:] == (height, width):
+        return image
+    scaled = imaging.to_pil(image).resize((width, height), PilImage.Resampling.BICUBIC)
+    return imaging.from_pil(scaled)
+
+
+def _tiles(
+    rows: np.ndarray, columns: np.ndarray, size: int
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Blocks of pictures and of targets whose moments are held together."""
+    most = max(1, _HELD // size)
+    for part in blocks(len(rows), most):
+        for other in blocks(len(columns), most):
+            yield rows[part], columns[other]
+
+
+def _values(
+    first: np.ndarray, second: np.ndarray, pairs: Pairs, n_scales: int | None
+) -> np.ndarray:
+    a, b = first.astype(np.float64), second.astype(np.float64)
+    if n_scales is None:
+        return _ssim_pairs(a, b, pairs)
+    return _ms_ssim_pairs(a, b, pairs, n_scales)
+
+
+def _ssim_pairs(first: np.ndarray, second: np.ndarray, pairs: Pairs) -> Float[np.ndarray, " pairs"]:
+    whole, _ = _terms(Scale.of(first), Scale.of(second), pairs)
+    return np.asarray(whole.mean(axis=1))
+
+
+def _ms_ssim_pairs(
+    first: np.ndarray, second: np.ndarray, pairs: Pairs, n_scales: int
+) -> Float[np.ndarray, " pairs"]:
+    weights = np.array(WEIGHTS[:n_scales]) / (1.0 if n_scales == 5 else sum(WEIGHTS[:n_scales]))
+    product = np.ones((len(pairs), 3))
+    for k, weight in enumerate(weights):
+        whole, contrast = _terms(Scale.of(first), Scale.of(second), pairs)
+        last = k == n_scales - 1
+        product *= np.maximum(whole if last else contrast, 0.0) ** weight
+        if not last:
+            first, second = _halved(first), _halved(second)
+    return np.asarray(product.mean(axis=1))
+
+
+def _terms(
+    a: Scale, b: Scale, pairs: Pairs
+) -> tuple[Float[np.ndarray, "pairs 3"], Float[np.ndarray, "pairs 3"]]:
+    """Mean SSIM and mean contrast-structure term of every pair and channel."""
+    whole, contrast = np.empty((len(pairs), 3)), np.empty((len(pairs), 3))
+    for part in blocks(len(pairs), max(1, _BLOCK // a.pixels[0].size)):
+        i, j = pairs[part].T
+        product = a.mean[i] * b.mean[j]
+        covariance = _blur(a.pixels[i] * b.pixels[j]) - product
+        structure = (2 * covariance + _C2) / (a.variance[i] + b.variance[j] + _C2)
+        light = (2 * product + _C1) / (a.mean[i] ** 2 + b.mean[j] ** 2 + _C1)
+        whole[part] = _over_places(light * structure)
+        contrast[part] = _over_places(structure)
+    return whole, contrast
+
+
+def _over_places(maps: Float[np.ndarray, "n 3 y x"]) -> Float[np.ndarray, "n 3"]:
+    return np.asarray(maps.reshape(*maps.shape[:2], -1).mean(axis=2))
+
+
+def _blur(pixels: Float[np.ndarray, "n 3 h w"]) -> Float[np.ndarray, "n 3 y x"]:
+    places = np.arange(WINDOW) - _EDGE
+    window = np.exp(-(places**2) / (2 * SIGMA**2))
+    window /= window.sum()
+    rows = correlate1d(pixels, window, axis=2)[:, :, _EDGE:-_EDGE]
+    return np.asarray(correlate1d(rows, window, axis=3)[:, :, :, _EDGE:-_EDGE])
+
+
+def _halved(pixels: Float[np.ndarray, "n 3 h w"]) -> Float[np.ndarray, "n 3 y x"]:
+    height, width = pixels.shape[2:]
+    even = np.pad(pixels, ((0, 0), (0, 0), (0, height % 2), (0, width % 2)), mode="symmetric")
+    corners = [even[:, :, y::2, x::2] for y in (0, 1) for x in (0, 1)]
+    return np.asarray(sum(corners) / 4)
+
+
+def _checked(
+    first: np.ndarray, second: np.ndarray, n_scales: int
+) -> tuple[np.ndarray, np.ndarray, Pairs]:
+    for rows in (first, second):
+        if not isinstance(rows, np.ndarray) or rows.dtype != np.uint8:
+            found = getattr(rows, "dtype", type(rows).__name__)
+            raise DataError(f"expected uint8 pixels 0..255, found {found}")
+    if first.ndim != 4 or first.shape[1] != 3 or first.shape != second.shape:
+        raise DataError(f"expected two arrays (n, 3, h, w), found {first.shape}, {second.shape}")
+    if not 1 <= n_scales <= len(WEIGHTS):
+        raise DataError(f"expected 1 to {len(WEIGHTS)} scales, found {n_scales}")
+    least = smallest_side(n_scales)
+    if min(first.shape[2:]) < least:
+        raise DataError(
+            f"{n_scales} scales need sides of at least {least}, found {first.shape[2:]}",
+            fix="Take fewer scales, such as ms-ssim@history:3.",
+        )
+    pairs = np.repeat(np.arange(len(first))[:, None], 2, axis=1)
+    return first.astype(np.float64), second.astype(np.float64), pairs

@@ -1,0 +1,34 @@
+"""What `ssim` and `ms_ssim` share: pixels of one user at a time, and images that are too small."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from persongen_bench.measurement import ScoreContext
+from persongen_bench.metrics._space import rows_by_user
+from persongen_bench.metrics._ssim import compare, smallest_side
+from persongen_bench.metrics._targets import UserTargets
+
+
+def pixel_value(context: ScoreContext, targets: UserTargets, n_scales: int | None) -> float:
+    """Mean (MS-)SSIM over a user's pairs; NaN where one of the pairs is undefined."""
+    pictures = context.images([int(row) for row in targets.rows])
+    items = context.item_images(targets.item_ids)
+    return targets.mean(compare(pictures, items, targets.pairs, n_scales))
+
+
+def too_small(context: ScoreContext, n_scales: int) -> list[str]:
+    """A warning where images have a side below what the scales need."""
+    least = smallest_side(n_scales)
+    small = int((_short_sides(context) < least).sum())
+    if not small:
+        return []
+    return [f"{small} images have a side below {least} pixels: their users have no value"]
+
+
+def _short_sides(context: ScoreContext) -> np.ndarray:
+    def read() -> np.ndarray:
+        users = (context.images([int(row) for row in rows]) for _, rows in rows_by_user(context))
+        return np.array([min(image.shape[1:]) for own in users for image in own], dtype=np.intp)
+
+    return context.memo("shorter side of every image", read)

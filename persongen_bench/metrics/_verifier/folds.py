@@ -1,0 +1,65 @@
+"""Predictions of ratings that the model has not seen, neither the rating nor the image.
+
+An image lies in one fold with all its ratings: were its other ratings in the training part, its
+quality would be known, and a model of quality would pass for one of taste. Every user's ratings
+are spread over the folds, since a user without training ratings cannot be predicted.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from jaxtyping import Float, Int
+
+from persongen_bench.metrics._verifier.ratings import Ratings
+
+N_FOLDS = 5
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """One prediction per rating, by the model that was trained on the other folds.
+
+    Logits of different folds come from different models: rank them within a fold.
+    """
+
+    ratings: Ratings
+    fold: Int[np.ndarray, " n"]
+    logit: Float[np.ndarray, " n"]
+    """For the rater; NaN where the other folds hold no likes or no dislikes."""
+    others: Float[np.ndarray, " n"]
+    """Mean predicted logit of the image over all other users."""
+
+
+def image_folds(ratings: Ratings, n_folds: int, seed: int) -> Int[np.ndarray, " n"]:
+    """Fold of every rating; all ratings of an image share one.
+
+    Images are dealt in random order, each to the fold in which its raters have rated least so
+    far (ties: the smaller fold, then the first), so every user's ratings are spread evenly.
+    """
+    n_items = len(ratings.items)
+    rows_of = np.split(
+        np.argsort(ratings.item, kind="stable"),
+        np.cumsum(np.bincount(ratings.item, minlength=n_items))[:-1],
+    )
+    load = np.zeros((n_folds, len(ratings.users)))
+    fold = np.zeros(len(ratings), dtype=np.int64)
+    for item in np.random.default_rng(seed).permutation(n_items):
+        rows = rows_of[item]
+        if not len(rows):
+            continue
+        raters = ratings.user[rows]
+        costs = load[:, raters].sum(axis=1)
+        least = np.flatnonzero(costs == costs.min())
+        chosen = least[np.argmin(load[least].sum(axis=1))]
+        load[chosen, raters] += 1
+        fold[rows] = chosen
+    return fold
+
+
+def merge_copies(ratings: Ratings, embeddings: Float[np.ndarray, "items d"]) -> Ratings:
+    """Ratings in which items with identical embeddings are one item: the same image."""
+    first = pd.factorize(np.array([row.tobytes() for row in embeddings], dtype=object))[0]
+    return Ratings(ratings.users, ratings.items, ratings.user, first[ratings.item], ratings.liked)

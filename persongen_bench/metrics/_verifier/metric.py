@@ -1,0 +1,87 @@
+"""What the metrics of a verifier share: the model behind the ``@``, and who gets a value."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import ClassVar, Self
+
+import numpy as np
+import pandas as pd
+
+from persongen_bench.errors import ConfigError
+from persongen_bench.measurement import MetricInfo, ScoreContext
+from persongen_bench.metrics._base import build_signature
+from persongen_bench.metrics._verifier.config import PRESETS
+from persongen_bench.metrics._verifier.folds import N_FOLDS, Predictions
+from persongen_bench.metrics._verifier.instrument import describe, held_out_predictions, ratings
+
+DEFAULT = "mf"
+
+
+class OfVerifier:
+    """A metric ``name@MODEL``, ``MODEL`` one of `PRESETS`; without one it is ``mf``."""
+
+    card: ClassVar[MetricInfo]
+    arguments: ClassVar[tuple[str, ...]] = ("", "neumf", "no-taste")
+    """Of the cards and "all"; ``neumf-paper`` trains for hours and is never run unasked."""
+    details: ClassVar[str] = ""
+    version: ClassVar[int] = 1
+
+    def __init__(self, model: str | None = None) -> None:
+        name = self.card.name if model is None else f"{self.card.name}@{model}"
+        self.info = replace(self.card, name=name)
+        self.model = model or DEFAULT
+
+    @classmethod
+    def parse(cls, argument: str | None) -> Self:
+        """The name of a preset, or nothing."""
+        if argument is not None and argument not in PRESETS:
+            raise ConfigError(
+                f"metric {cls.card.name}: unknown verifier {argument!r}",
+                fix=f"Use one of {', '.join(PRESETS)}.",
+            )
+        return cls(argument)
+
+    def signature(self, context: ScoreContext) -> str:
+        """Names the judge, the preset and a hash of its settings."""
+        parts = (describe(self.model), "fit:train-likes", self.details)
+        return build_signature(self.info, context, "|".join(filter(None, parts)), self.version)
+
+    def caveats(self, context: ScoreContext) -> Sequence[str]:
+        """Says why there is no number."""
+        return () if ratings(context).learnable else (NOT_LEARNABLE,)
+
+
+NOT_LEARNABLE = "the training ratings hold no likes or no dislikes: no verifier can be trained"
+
+
+class OfInstrument(OfVerifier):
+    """A metric of the verifier itself: the same for every run on the same data.
+
+    It is computed on training ratings that the verifier predicts without having seen them or
+    their images (`folds`). Users for whom nothing was generated were not judged and are NaN.
+    """
+
+    details: ClassVar[str] = f"folds:{N_FOLDS}-by-image"
+
+    def predictions(self, context: ScoreContext) -> Predictions | None:
+        """Predictions of unseen ratings, computed once per model."""
+        return context.memo(
+            f"verifier predictions {self.model}",
+            lambda: held_out_predictions(context, self.model),
+        )
+
+
+def judged(context: ScoreContext, users: Sequence[str], values: np.ndarray) -> pd.Series:
+    """Values of ``users`` for the users of the context, NaN for those without samples."""
+    found = pd.Series(values, index=list(users), dtype=float).reindex(list(context.users))
+    return found.where(found.index.isin(context.samples["user_id"]))
+
+
+def user_fold(predictions: Predictions) -> tuple[np.ndarray, np.ndarray]:
+    """Group of every rating (one per user and fold), and the user of every group."""
+    n_folds = int(predictions.fold.max()) + 1
+    n_users = len(predictions.ratings.users)
+    group = predictions.ratings.user * n_folds + predictions.fold
+    return group, np.repeat(np.arange(n_users), n_folds)

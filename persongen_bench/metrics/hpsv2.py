@@ -1,0 +1,69 @@
+"""HPSv2: the Human Preference Score."""
+
+from __future__ import annotations
+
+from typing import ClassVar, final
+
+import pandas as pd
+
+from persongen_bench.errors import ConfigError
+from persongen_bench.measurement import MetricInfo, ScoreContext
+from persongen_bench.metrics._base import build_signature
+from persongen_bench.metrics._preference import (
+    SHOWS_NOT,
+    WORDS,
+    Words,
+    mean_where_scored,
+    parse_words,
+    text_details,
+    text_scores,
+)
+
+VERSIONS = ("2.0", "2.1")
+
+
+@final
+class Hpsv2:
+    """Mean raw cosine of a user's images and a text in HPSv2's space; in [-1, 1], about 0.2-0.3.
+
+    Wu et al. 2023. The published tables print it times 100; it is not multiplied by the model's
+    logit scale. The argument is ``VERSION-TEXT``: version 2.0 (the default of the authors' package)
+    or 2.1 (the one of their tables), which do not compare; the text ``empty`` (REBECA's "."),
+    ``generic`` (REBECA's sentence, paper 001, sec. 4.4) or ``prompt``, the request's instruction.
+    """
+
+    arguments: ClassVar[tuple[str, ...]] = ("2.1-generic", "2.1-prompt", "2.0-generic", "2.0-empty")
+    example: ClassVar[str] = "2.1-generic"
+
+    def __init__(self, version: str, words: Words) -> None:
+        self._role, self._words = f"hps/{version}", words
+        self.info = MetricInfo(
+            name=f"hpsv2@{version}-{words}",
+            family="quality",
+            direction="higher",
+            range=(-1.0, 1.0),
+            unit="cosine",
+            source="Wu et al. 2023; REBECA, paper 001, sec. 4.4, fig. 5 and 12",
+            roles=(self._role,),
+            failed_value=-1.0,
+            shows_not=SHOWS_NOT,
+        )
+
+    @classmethod
+    def parse(cls, argument: str | None) -> Hpsv2:
+        """``2.1-generic`` and the like; neither part has a default."""
+        version, _, words = (argument or "").partition("-")
+        if version not in VERSIONS or words not in WORDS:
+            raise ConfigError(
+                f"metric hpsv2 needs a version and a text, found {argument!r}",
+                fix="Write hpsv2@VERSION-TEXT with 2.0 or 2.1 and empty, generic or prompt.",
+            )
+        return cls(version, parse_words("hpsv2", words))
+
+    def signature(self, context: ScoreContext) -> str:
+        """Names the model and the text."""
+        return build_signature(self.info, context, text_details(self._words), 1)
+
+    def per_user(self, context: ScoreContext) -> pd.Series:
+        """Mean cosine of each user's images that have a text; NaN for users without one."""
+        return mean_where_scored(context, text_scores(context, self._role, self._words))

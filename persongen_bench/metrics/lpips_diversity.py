@@ -1,0 +1,53 @@
+"""LPIPS diversity: how far apart the images of one user look."""
+
+from __future__ import annotations
+
+from typing import ClassVar, final
+
+import numpy as np
+import pandas as pd
+
+from persongen_bench.measurement import MetricInfo, ScoreContext
+from persongen_bench.metrics._base import Plain
+from persongen_bench.metrics._lpips import squared_distances
+from persongen_bench.metrics._space import rows_by_user
+from persongen_bench.types import Embeddings
+
+ROLE = "lpips/alex"
+
+
+def mean_pair_distance(features: Embeddings) -> float:
+    """Mean squared distance over all n (n - 1) / 2 pairs of rows; NaN for n < 2."""
+    first, second = np.triu_indices(len(features), k=1)
+    if not len(first):
+        return np.nan
+    return float(squared_distances(features, features, first, second).mean())
+
+
+@final
+class LpipsDiversity(Plain):
+    """Mean LPIPS (AlexNet) over all pairs of a user's own images; 0 = all the same picture.
+
+    The construction of Zhu et al. 2017 (BicycleGAN, sec. 4), within a user. No fixed upper end.
+    Undelivered images are in no pair: how many there are stands beside the number.
+    """
+
+    info: ClassVar[MetricInfo] = MetricInfo(
+        name="lpips-diversity",
+        family="diversity",
+        direction="higher",
+        range=(0.0, np.inf),
+        unit="LPIPS distance",
+        source="Zhu et al. 2017, sec. 4; distance of Zhang et al. 2018",
+        roles=(ROLE,),
+        shows_not="Whether the variety is wanted: random pictures are very diverse.",
+    )
+    details = "distance:squared-euclidean|pairs:all-own"
+
+    def per_user(self, context: ScoreContext) -> pd.Series:
+        """NaN for users with fewer than two images."""
+        found = {
+            user: mean_pair_distance(context.features(ROLE, rows))
+            for user, rows in rows_by_user(context)
+        }
+        return pd.Series(found, dtype=float)

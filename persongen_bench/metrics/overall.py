@@ -1,0 +1,57 @@
+"""Overall: Pigeon's one number for personalisation and semantic alignment."""
+
+from __future__ import annotations
+
+from typing import ClassVar, final
+
+import numpy as np
+import pandas as pd
+
+from persongen_bench.measurement import MetricInfo, ScoreContext
+from persongen_bench.metrics._base import Plain, build_signature
+from persongen_bench.metrics._captions import text_source
+from persongen_bench.metrics.cis import Cis
+from persongen_bench.metrics.cs import Cs
+
+
+def overall(history_cis: float, reference_cs: float) -> float:
+    """Arithmetic mean of history CIS and reference CS, on the scale of its arguments.
+
+    Pigeon (paper 003, sec. 3.1.3) calls its "Overall" a unified F1-score. All sixteen rows of its
+    Table 1 are the arithmetic mean; the harmonic one, which an F1 is, gives other numbers.
+    """
+    return (history_cis + reference_cs) / 2
+
+
+@final
+class Overall(Plain):
+    """Mean of ``cis@history`` and ``cs@reference`` per user; raw cosines, in [-1, 1].
+
+    The column "Overall" of Pigeon's Table 1 (paper 003, printed x 100). The two cosines lie on
+    different scales (.25 to .54 and .15 to .34 in that table), so that the first one weighs more.
+    """
+
+    info: ClassVar[MetricInfo] = MetricInfo(
+        name="overall",
+        family="legacy",
+        direction="higher",
+        range=(-1.0, 1.0),
+        unit="cosine",
+        source="Overall: Pigeon, paper 003, Table 1",
+        roles=("clip",),
+        failed_value=-1.0,
+        shows_not="Taste: half of it is likeness to the history, which copying wins.",
+    )
+    details = "mean:arithmetic|of:cis@history,cs@reference|scale:raw|prefix:none"
+
+    def signature(self, context: ScoreContext) -> str:
+        """Also says whose words they are."""
+        details = f"{self.details}|{text_source(context)}"
+        return build_signature(self.info, context, details, self.version)
+
+    def per_user(self, context: ScoreContext) -> pd.Series:
+        """NaN for users without images, history or reference."""
+        personal = Cis("history").per_user(context)
+        semantic = Cs("reference").per_user(context)
+        found = {user: overall(personal[user], semantic[user]) for user in context.users}
+        return pd.Series(found, dtype=np.float64)

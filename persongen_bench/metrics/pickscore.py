@@ -1,0 +1,61 @@
+"""PickScore: preference as learned from Pick-a-Pic."""
+
+from __future__ import annotations
+
+from typing import ClassVar, final
+
+import pandas as pd
+
+from persongen_bench.measurement import MetricInfo, ScoreContext
+from persongen_bench.metrics._base import build_signature
+from persongen_bench.metrics._preference import (
+    SHOWS_NOT,
+    Words,
+    mean_where_scored,
+    parse_words,
+    text_details,
+    text_scores,
+)
+
+ROLE = "pickscore"
+
+
+@final
+class Pickscore:
+    """Mean raw cosine of a user's images and a text in PickScore's space; in [-1, 1], about 0.2.
+
+    Kirstain et al. 2023. Three scales are in print: the cosine (ImageGem, paper 004, table 4), the
+    cosine times the logit scale of about 100 ("20 to 22"), and its softmax over candidates, which
+    is a win rate. Here it is the cosine. The argument is the text: ``empty`` ("."), ``generic``
+    (REBECA's sentence) or ``prompt``, the request's instruction.
+    """
+
+    arguments: ClassVar[tuple[str, ...]] = ("prompt", "generic")
+    example: ClassVar[str] = "generic"
+
+    def __init__(self, words: Words) -> None:
+        self._words = words
+        self.info = MetricInfo(
+            name=f"pickscore@{words}",
+            family="quality",
+            direction="higher",
+            range=(-1.0, 1.0),
+            unit="cosine",
+            source="Kirstain et al. 2023; ImageGem, paper 004, table 4",
+            roles=(ROLE,),
+            failed_value=-1.0,
+            shows_not=SHOWS_NOT,
+        )
+
+    @classmethod
+    def parse(cls, argument: str | None) -> Pickscore:
+        """``empty``, ``generic`` or ``prompt``; there is no default."""
+        return cls(parse_words("pickscore", argument))
+
+    def signature(self, context: ScoreContext) -> str:
+        """Names the model and the text."""
+        return build_signature(self.info, context, text_details(self._words), 1)
+
+    def per_user(self, context: ScoreContext) -> pd.Series:
+        """Mean cosine of each user's images that have a text; NaN for users without one."""
+        return mean_where_scored(context, text_scores(context, ROLE, self._words))

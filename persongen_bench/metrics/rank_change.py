@@ -1,0 +1,210 @@
+"""Rank change: does an item climb when its picture is replaced by the one made for the user?
+
+Our definition. RAGAR (paper 002, "Evaluation Metrics") describes the metric in words only; its
+equation 16 is unreadable in the text we have, and its numbers cannot be compared with these.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import ClassVar, Literal, NamedTuple, cast, final, get_args
+
+import numpy as np
+import pandas as pd
+from jaxtyping import Float
+
+from persongen_bench.errors import ConfigError
+from persongen_bench.measurement import MetricInfo, ScoreContext
+from persongen_bench.metrics._base import build_signature
+from persongen_bench.metrics._ranker import (
+    JUDGE,
+    Ranker,
+    RankerConfig,
+    describe_config,
+    open_ranker,
+)
+from persongen_bench.metrics._space import rows_by_user
+
+Form = Literal["top", "raw"]
+WEAK = 0.6
+"""Chance that the ranker puts a held-out like above another item; below, the ranker is weak."""
+_CARD = MetricInfo(
+    name="",
+    family="taste",
+    direction="higher",
+    range=(-np.inf, np.inf),
+    unit="places",
+    source="RAGAR, paper 002, Evaluation Metrics (its Eq. 16 is unreadable: our definition)",
+    roles=(JUDGE,),
+    shows_not="Likeness to the item: any picture of what the user likes climbs. It trusts a "
+    "ranker fitted on this data, and depends on the number of items.",
+)
+
+
+class Move(NamedTuple):
+    """Ranks of one target, 1 the best, with its own picture and with a generated one."""
+
+    old: float
+    new: float
+
+
+def midrank(
+    score: float | Float[np.ndarray, " n"], others: Float[np.ndarray, " m"]
+) -> Float[np.ndarray, " n"]:
+    """Rank of every score among ``others`` and itself; 1 is the best, ties share the mean rank."""
+    ordered = np.sort(others)
+    above = len(ordered) - np.searchsorted(ordered, np.atleast_1d(score), side="right")
+    level = len(ordered) - np.searchsorted(ordered, np.atleast_1d(score), side="left") - above
+    return np.asarray(1.0 + above + level / 2)
+
+
+def top_weight(rank: float) -> float:
+    """``1 / log2(1 + rank)``: 1 at the top, falling fast; the gain of NDCG for one target."""
+    return float(1 / np.log2(1 + rank))
+
+
+@final
+class RankChange:
+    """How an item's rank for the user changes when its picture becomes the generated one.
+
+    A ranker fitted on the training data in the judging space (`_ranker`) ranks, for each user,
+    all training and held-out items that are not among the user's training ratings. The target is
+    the request's reference (counted in even where it is among them); without one, each of the
+    user's held-out likes in turn. ``r_old`` is the target's rank with its own picture, ``r_new``
+    with the generated one in its place, the others unchanged.
+
+    - ``rank-change@top``: mean over images (and targets) of ``g(r_new) - g(r_old)``,
+      ``g(r) = 1 / log2(1 + r)``; in (-1, 1). Moves near the top weigh more, as in the paper.
+    - ``rank-change@raw``: median over images (and targets) of ``r_old - r_new``, in places.
+
+    Higher is better in both. The original picture gives 0 by construction.
+    """
+
+    arguments: ClassVar[tuple[str, ...]] = ("top", "raw")
+    example: ClassVar[str] = "top"
+    config = RankerConfig()
+
+    def __init__(self, form: Form) -> None:
+        self.form = form
+        self.info = replace(_CARD, name=f"rank-change@{form}")
+        if form == "top":
+            unit = "difference of 1/log2(1 + rank)"
+            self.info = replace(self.info, range=(-1.0, 1.0), unit=unit, failed_value=-1.0)
+
+    @classmethod
+    def parse(cls, argument: str | None) -> RankChange:
+        """``top`` or ``raw``."""
+        if argument not in get_args(Form):
+            raise ConfigError(
+                f"metric rank-change needs a form, found {argument!r}",
+                fix="Write rank-change@top or rank-change@raw.",
+            )
+        return cls(cast(Form, argument))
+
+    def signature(self, context: ScoreContext) -> str:
+        """Names the ranker with its settings and the candidates."""
+        details = f"{describe_config(self.config)}|candidates:all-but-own-training|ties:mean"
+        return build_signature(self.info, context, details, 1)
+
+    def caveats(self, context: ScoreContext) -> Sequence[str]:
+        """Warns where the ranker hardly tells held-out likes from other items."""
+        found = context.memo(_memo("auc", self.config), lambda: ranker_auc(context, self.config))
+        if np.isnan(found) or found >= WEAK:
+            return ()
+        weak = f"a held-out like above another item with probability {found:.2f} only"
+        return (f"{self.info.name}: the ranker puts {weak} (0.5 is blind)",)
+
+    def per_user(self, context: ScoreContext) -> pd.Series:
+        """NaN for users without images, without training ratings, or without a target."""
+        moves = context.memo(_memo("moves", self.config), lambda: all_moves(context, self.config))
+        summary = _top if self.form == "top" else _raw
+        found = {user: summary(own) if own else np.nan for user, own in moves.items()}
+        return pd.Series(found, dtype=float)
+
+
+def _memo(what: str, config: RankerConfig) -> str:
+    return f"rank change|{what}|{config}"
+
+
+def _top(moves: Sequence[Move]) -> float:
+    return float(np.mean([top_weight(new) - top_weight(old) for old, new in moves]))
+
+
+def _raw(moves: Sequence[Move]) -> float:
+    return float(np.median([old - new for old, new in moves]))
+
+
+class _Candidates(NamedTuple):
+    """The items that are ranked for one user."""
+
+    user: int
+    """The user's row in the ranker."""
+    row_of: dict[str, int]
+    """Every known item's place in ``scores``."""
+    scores: np.ndarray
+    ranked: np.ndarray
+    """Which of them are ranked: not those of the user's training ratings."""
+
+    def others(self, target: str) -> np.ndarray:
+        """Scores of all ranked items but the target."""
+        kept = self.ranked.copy()
+        kept[self.row_of[target]] = False
+        return np.asarray(self.scores[kept])
+
+
+def _candidates(context: ScoreContext, ranker: Ranker) -> Iterator[tuple[str, _Candidates]]:
+    """Every user of the protocol whom the ranker knows, with the items ranked for them."""
+    catalogues = (context.train.catalog.ids, context.test.catalog.ids)
+    ids = sorted({*catalogues[0], *catalogues[1], *context.references.values()})
+    row_of = {item: row for row, item in enumerate(ids)}
+    projected = ranker.project(context.item_features(JUDGE, ids))
+    users = {user: row for row, user in enumerate(context.train.users)}
+    rated = context.train.interactions.groupby("user_id")["item_id"]
+    for user in context.users:
+        if user in users:
+            ranked = np.ones(len(ids), dtype=bool)
+            ranked[[row_of[item] for item in rated.get_group(user)]] = False
+            yield (
+                user,
+                _Candidates(users[user], row_of, ranker.rate(users[user], projected), ranked),
+            )
+
+
+def all_moves(context: ScoreContext, config: RankerConfig) -> dict[str, list[Move]]:
+    """Per user the moves of every image and target; none for a user whom the ranker lacks."""
+    ranker, features = open_ranker(context, config), context.features(JUDGE)
+    rows, samples = dict(rows_by_user(context)), [str(s) for s in context.samples["sample_id"]]
+    likes = context.test.liked_items
+    found: dict[str, list[Move]] = {user: [] for user in context.users}
+    for user, candidates in _candidates(context, ranker):
+        scores = ranker.score(candidates.user, features[rows[user]])
+        by_target: dict[str, list[int]] = {}
+        for k, row in enumerate(rows[user]):
+            reference = context.references.get(samples[row])
+            for target in (reference,) if reference is not None else likes.get(user, ()):
+                by_target.setdefault(target, []).append(k)
+        for target, images in by_target.items():
+            found[user] += _moves(candidates, target, scores[images])
+    return found
+
+
+def _moves(candidates: _Candidates, target: str, scores: np.ndarray) -> list[Move]:
+    """The moves of one target under the scores of several images."""
+    others = candidates.others(target)
+    (old,) = midrank(candidates.scores[candidates.row_of[target]], others)
+    return [Move(float(old), float(new)) for new in midrank(scores, others)]
+
+
+def ranker_auc(context: ScoreContext, config: RankerConfig) -> float:
+    """Mean over users: chance that a held-out like outranks another candidate; NaN without any."""
+    ranker, likes = open_ranker(context, config), context.test.liked_items
+    found = []
+    for user, candidates in _candidates(context, ranker):
+        own = [candidates.row_of[item] for item in likes.get(user, ())]
+        rest = candidates.ranked.copy()
+        rest[own] = False
+        if own and rest.any():
+            places = midrank(candidates.scores[own], candidates.scores[rest])
+            found.append(1 - float(np.mean(places - 1)) / int(rest.sum()))
+    return float(np.mean(found)) if found else np.nan

@@ -1,0 +1,73 @@
+"""Vendi score: how many different images a user's images amount to."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar, final
+
+import numpy as np
+import pandas as pd
+
+from persongen_bench.measurement import MetricInfo, ScoreContext
+from persongen_bench.metrics._base import Plain
+from persongen_bench.metrics._space import rows_by_user, unit
+from persongen_bench.types import Embeddings
+
+ROLE = "judge_encoder"
+
+
+def vendi_score(features: Embeddings) -> float:
+    """Vendi score of n >= 1 rows with the cosine kernel; in [1, n].
+
+    Friedman and Dieng 2023, definition 3.1: the exponential of the Shannon entropy of the
+    eigenvalues of K / n. 1: all rows point the same way; n: all are orthogonal. A row of zeros
+    has no direction and counts as orthogonal to every other.
+    """
+    vectors = unit(features)
+    n = len(vectors)
+    kernel = vectors @ vectors.T
+    np.fill_diagonal(kernel, 1.0)
+    share = np.linalg.eigvalsh(kernel / n)
+    share = share[share > 0]
+    return float(np.clip(np.exp(-(share * np.log(share)).sum()), 1.0, n))
+
+
+@final
+class Vendi(Plain):
+    """Effective number of different images among a user's n; in [1, n].
+
+    Cosine kernel in the role ``judge_encoder``, order 1 (Shannon). Its ceiling is the number of
+    images, so numbers compare only where users have as many. An undelivered image lowers the
+    ceiling and with it the number; there is no further penalty.
+    """
+
+    info: ClassVar[MetricInfo] = MetricInfo(
+        name="vendi",
+        family="diversity",
+        direction="higher",
+        range=(1.0, np.inf),
+        unit="effective images",
+        source="Friedman and Dieng 2023, definition 3.1",
+        roles=(ROLE,),
+        shows_not="Whether the variety is wanted: random pictures are very diverse.",
+    )
+    details = "kernel:cosine|order:1"
+
+    def per_user(self, context: ScoreContext) -> pd.Series:
+        """NaN for users without images; 1 for a single one, by definition."""
+        features = context.features(ROLE)
+        found = {
+            user: vendi_score(features[rows]) if len(rows) else np.nan
+            for user, rows in rows_by_user(context)
+        }
+        return pd.Series(found, dtype=float)
+
+    def caveats(self, context: ScoreContext) -> Sequence[str]:
+        """Says where the number of images differs between users, or is one."""
+        counts = [len(rows) for _, rows in rows_by_user(context) if len(rows)]
+        said = []
+        if len(set(counts)) > 1:
+            said.append(f"users have {min(counts)} to {max(counts)} images, so unequal ceilings")
+        if 1 in counts:
+            said.append(f"users with one image, who score 1 by definition: {counts.count(1)}")
+        return said

@@ -1,0 +1,47 @@
+"""Verifier score: how probable a learned judge finds it that the user likes the image."""
+
+from __future__ import annotations
+
+from typing import ClassVar, final
+
+import numpy as np
+import pandas as pd
+
+from persongen_bench.measurement import MetricInfo, ScoreContext
+from persongen_bench.metrics._space import mean_per_user
+from persongen_bench.metrics._verifier.instrument import ROLE, verifier_matrix
+from persongen_bench.metrics._verifier.metric import OfVerifier
+from persongen_bench.types import ScoreMatrix
+
+
+@final
+class Verifier(OfVerifier):
+    """Mean predicted like-probability of a user's images, in [0, 1] (REBECA's eq. 5).
+
+    The verifier is trained on the likes and dislikes of the training view, in an embedding that
+    no method is fitted in. ``verifier-auc``, ``taste-auc`` and ``verifier-ece`` say how good it
+    is on this data; ``verifier@no-taste`` is what a judge without any taste would give. Users
+    without training ratings are NaN.
+    """
+
+    card: ClassVar[MetricInfo] = MetricInfo(
+        name="verifier",
+        family="taste",
+        direction="higher",
+        range=(0.0, 1.0),
+        unit="probability",
+        source="REBECA, paper 001, sec. 4.3.2, eq. 5",
+        roles=(ROLE,),
+        failed_value=0.0,
+        shows_not="Personalisation: pictures that everybody likes score well for everybody, and "
+        "lenient users give more. Pictures unlike any rated one are judged by extrapolation.",
+    )
+
+    def matrix(self, context: ScoreContext) -> ScoreMatrix:
+        """``(n samples, n users)`` like-probabilities, NaN columns for unknown users."""
+        return verifier_matrix(context, self.model)
+
+    def per_user(self, context: ScoreContext) -> pd.Series:
+        """NaN for users without images or without training ratings."""
+        column = pd.Index(context.users).get_indexer(pd.Index(context.samples["user_id"]))
+        return mean_per_user(context, self.matrix(context)[np.arange(len(column)), column])

@@ -1,0 +1,1 @@
+"""Published models that judge pictures, as roles: opened from files on this machine only."""

@@ -1,0 +1,103 @@
+"""Published checkpoints as tensors, and modules filled with them: all of them, or one clear line.
+
+Pickled files are read with ``weights_only``: tensors, numbers and texts, no code.
+"""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+import torch
+from safetensors.torch import load_file
+from torch import nn
+
+from persongen_bench.errors import ConfigError
+from persongen_bench.stacks.diffusion import hub_layout
+from persongen_bench.stacks.diffusion.pipeline import quiet
+
+State = dict[str, torch.Tensor]
+M = TypeVar("M", bound=nn.Module)
+UNREAD = ("num_batches_tracked", "position_ids", "attn_mask")
+"""Counters, constants and masks that some versions of the libraries store."""
+
+
+def read_state(path: Path, inside: str | None = None, device: str = "cpu") -> State:
+    """The tensors of a ``.safetensors``, ``.pth``, ``.pt`` or ``.bin`` file.
+
+    Args:
+        path: the file.
+        inside: key of the state dict where the file holds a dictionary around it.
+        device: ``meta``: names and shapes alone.
+
+    Raises:
+        ConfigError: it cannot be read, holds more than tensors, or lacks ``inside``.
+    """
+    try:
+        if path.suffix == ".safetensors":
+            found: Any = load_file(path, device="cpu")
+        else:
+            mapped = zipfile.is_zipfile(path) and device == "cpu"
+            found = torch.load(path, map_location=device, weights_only=True, mmap=mapped)
+    except Exception as error:  # the libraries have many kinds
+        raise ConfigError(f"{path}: not a checkpoint of tensors ({error})") from error
+    if inside is not None:
+        if not isinstance(found, dict) or inside not in found:
+            keys = sorted(map(str, found))[:3] if isinstance(found, dict) else type(found).__name__
+            raise ConfigError(f"{path}: expected the key {inside!r}, found {keys}")
+        found = found[inside]
+    if not isinstance(found, dict) or not all(isinstance(v, torch.Tensor) for v in found.values()):
+        raise ConfigError(f"{path}: expected a dictionary of tensors, found {type(found).__name__}")
+    return dict(found)
+
+
+def require_layout(path: Path, found: Mapping[str, Any], expected: Mapping[str, Any]) -> None:
+    """Raise `ConfigError` where names or shapes of two states differ; it names the first."""
+    wrong = hub_layout.difference(layout(found), layout(expected))
+    if wrong is not None:
+        raise ConfigError(f"{path}: not the expected model: {wrong}")
+
+
+def layout(state: Mapping[str, Any]) -> tuple[hub_layout.Tensor, ...]:
+    """Names and shapes of a state dict, but for `UNREAD`."""
+    return tuple(
+        hub_layout.Tensor(name, tuple(value.shape), "F32")
+        for name, value in state.items()
+        if not name.endswith(UNREAD)
+    )
+
+
+def fill(module: M, state: State, path: Path) -> M:
+    """``module`` in evaluation mode with the weights of ``state``; every name and shape agrees."""
+    require_layout(path, state, module.state_dict())
+    module.load_state_dict(state, strict=False)
+    return module.requires_grad_(requires_grad=False).eval()
+
+
+def open_transformer(cls: Any, config: Any, path: Path) -> Any:  # noqa: ANN401
+    """A model of the transformers library with the weights in ``path``, float32, on the CPU.
+
+    The library renames what was called otherwise when the file was written, and fills what is
+    missing with random numbers and a message; here that is a `ConfigError`.
+    """
+    state = read_state(path)
+    with quiet():
+        model, report = cls.from_pretrained(
+            None,
+            config=config,
+            state_dict=state,
+            dtype=torch.float32,
+            ignore_mismatched_sizes=True,
+            output_loading_info=True,
+        )
+    said = {"mismatched_keys": "has another shape for", "missing_keys": "lacks",
+            "unexpected_keys": "adds"}  # fmt: skip
+    for kind, word in said.items():
+        wrong = sorted(str(key) for key in report[kind] if not str(key).endswith(UNREAD))
+        if wrong:
+            raise ConfigError(
+                f"{path}: not the expected model: {word} tensor {wrong[0]} ({len(wrong)} in all)"
+            )
+    return model.requires_grad_(requires_grad=False).eval()

@@ -1,0 +1,168 @@
+"""The published judges by role, each opened when it is used and from pinned files only."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from persongen_bench.errors import ConfigError
+from persongen_bench.protocols import ImageEncoder
+from persongen_bench.stacks.inception_input import MODES, Mode
+from persongen_bench.stacks.judges import aesthetic, clip, dino, files, hps, inception
+from persongen_bench.stacks.judges.blip import BlipCaptioner
+from persongen_bench.stacks.judges.encoder import (
+    Card,
+    Deferred,
+    DeferredDual,
+    DualFamily,
+    Family,
+    JudgeDual,
+    JudgeEncoder,
+    Preparation,
+)
+from persongen_bench.stacks.judges.lpips import TAPS, LpipsEncoder, LpipsSettings
+from persongen_bench.stacks.judges.pixels import Recipe
+from persongen_bench.stacks.published.digests import combined_sha256, remembered_sha256
+from persongen_bench.stacks.published.locate import Place, Places
+from persongen_bench.stacks.published.manifest import HubRepo
+
+ROLES = (
+    "aesthetic", "captioner", "dino", "hps", "inception", "judge_encoder", "lpips", "pickscore",
+)  # fmt: skip
+HPS_FILES = {"2.1": "HPS_v2.1_compressed.pt", "2.0": "HPS_v2_compressed.pt"}
+"""Version => file."""
+AESTHETIC = {"v2": files.AESTHETIC_V2, "v1": files.AESTHETIC_V1}
+"""Version => repository of one file."""
+
+
+@dataclass(frozen=True)
+class Opened:
+    """Files of one judge: there, and what was published."""
+
+    paths: tuple[Path, ...]
+    sha256: str
+    """Over all of them, as a signature says it."""
+
+
+@dataclass(frozen=True)
+class Judges:
+    """Opens judges from the files of a manifest; every one computes in float32."""
+
+    places: Places
+    clip: Callable[[], ImageEncoder]
+    """OpenAI's ViT-L/14 of the stack, which the aesthetic heads stand on."""
+    device: torch.device = field(default_factory=lambda: torch.device("cpu"))
+    rows: int = 4
+    """Pictures per network call."""
+
+    def role(self, name: str) -> Any:  # noqa: ANN401  # each role has its own protocol
+        """One of `ROLES`. No file is read; what misses one says so when it is used."""
+        makers: dict[str, Callable[[], Any]] = {
+            "aesthetic": lambda: Family({v: partial(self._aesthetic, v) for v in AESTHETIC}),
+            "captioner": lambda: DeferredCaptioner(self._captioner),
+            "dino": lambda: Deferred(self._dino),
+            "hps": lambda: DualFamily({v: partial(self._hps, v) for v in HPS_FILES}),
+            "inception": lambda: Family({m: partial(self._inception, m) for m in MODES}),
+            "judge_encoder": lambda: DeferredDual(self.clip_336),
+            "lpips": lambda: Family({net: partial(self._lpips, net) for net in TAPS}),
+            "pickscore": lambda: DeferredDual(self._pickscore),
+        }
+        return makers[name]()
+
+    def clip_336(self) -> JudgeDual:
+        """OpenAI's ViT-L/14 at 336 pixels: the role ``judge_encoder`` and ``clip/336``."""
+        return self._clip("openai-clip-336", files.CLIP_336, "quick_gelu")
+
+    def _pickscore(self) -> JudgeDual:
+        return self._clip("pickscore-v1", files.PICKSCORE, "gelu")
+
+    def _clip(self, name: str, repo: HubRepo, activation: str) -> JudgeDual:
+        found = self._files(repo)
+        config_file, weights = found.paths
+        config = clip.read_config(config_file)
+        clip.require_activation(config, activation, config_file)
+        recipe = Recipe(config.vision_config.image_size)
+        card = self._card(name, found, config.projection_dim, recipe)
+        return JudgeDual(card, partial(clip.open_clip_network, config, weights), clip.tokens)
+
+    def _hps(self, version: str) -> JudgeDual:
+        found, config = self._files(files.HPS, HPS_FILES[version]), hps.architecture()
+        recipe = Recipe(config["vision_cfg"]["image_size"], "whole")
+        card = self._card(f"hps-{version}", found, config["embed_dim"], recipe)
+        return JudgeDual(card, partial(hps.open_hps_network, config, found.paths[0]), hps.tokens)
+
+    def _dino(self) -> JudgeEncoder:
+        found = self._files(files.DINO)
+        config_file, weights = found.paths
+        config = dino.read_config(config_file)
+        card = self._card("dinov2", found, config.hidden_size, dino.PREPARATION)
+        return JudgeEncoder(card, partial(dino.open_dino_network, config, weights))
+
+    def _inception(self, mode: Mode) -> JudgeEncoder:
+        found = self._files(files.INCEPTION)
+        preparation = inception.InceptionPreparation(mode)
+        card = self._card("fid-inception", found, inception.EMBEDDING_SIZE, preparation)
+        return JudgeEncoder(card, partial(inception.open_inception, found.paths[0]))
+
+    def _aesthetic(self, version: str) -> aesthetic.AestheticHead:
+        found = self._files(AESTHETIC[version])
+        return aesthetic.AestheticHead(version, found.paths[0], found.sha256, self.clip())
+
+    def _lpips(self, net: Any) -> LpipsEncoder:  # noqa: ANN401  # one of TAPS
+        name = {"alex": "alexnet", "vgg": "vgg16"}[net]
+        found = self._files(files.TRUNKS, name)
+        settings = LpipsSettings(rows=self.rows, device=self.device)
+        return LpipsEncoder(net, found.paths[0], settings)
+
+    def _captioner(self) -> BlipCaptioner:
+        found = self._files(files.BLIP)
+        return BlipCaptioner(found.paths, found.sha256, self.device)
+
+    def _card(self, name: str, found: Opened, size: int, preparation: Preparation) -> Card:
+        return Card(name, found.sha256, size, preparation, self.device, self.rows)
+
+    def _files(self, repo: HubRepo, prefix: str = "") -> Opened:
+        """Files of a repository whose paths begin with ``prefix``, in the manifest's order.
+
+        Raises `MissingWeightsError` where one is not there, `ConfigError` where one is not the
+        published file.
+        """
+        wanted = self.places.of([f"{repo.folder}/{prefix}"])
+        root = self.places.folder(repo)
+        replace(self.places, files=wanted, root=root).require()
+        for place in wanted:
+            _require_published(place, self.places.command)
+        return Opened(tuple(place.path for place in wanted), combined_sha256(wanted))
+
+
+class DeferredCaptioner:
+    """A captioner that needs its files only when it is used; implements `Captioner`."""
+
+    def __init__(self, make: Callable[[], BlipCaptioner]) -> None:
+        self._deferred = Deferred(make)
+
+    @property
+    def signature(self) -> str:
+        """The captioner's."""
+        return self._deferred.signature
+
+    def describe(self, images: Sequence[Any]) -> list[Any]:
+        """As the captioner's."""
+        found: list[Any] = self._deferred.model.describe(images)
+        return found
+
+
+def _require_published(place: Place, command: str) -> None:
+    if place.file.sha256 is None:
+        return
+    found = remembered_sha256(place.path)
+    if found != place.file.sha256:
+        raise ConfigError(
+            f"{place.path}: sha256 {found[:12]}..., expected {place.file.sha256[:12]}...",
+            fix=f"Remove it and run `{command}` again.",
+        )
