@@ -10,11 +10,6 @@ import typer
 audit_app = typer.Typer(no_args_is_help=True, help="Put the benchmark's own instruments to test.")
 
 
-@audit_app.callback()
-def _audit() -> None:
-    """A group, though there is one command yet."""
-
-
 @audit_app.command("metrics")
 def metrics(
     runs: Annotated[Path, typer.Option(help="Folder of the run directories.")] = Path("runs"),
@@ -39,3 +34,24 @@ def metrics(
     Console(highlight=False).print(summary_table(found))
     for path in written:
         typer.echo(str(path))
+
+
+@audit_app.command("copies")
+def copies(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="Run directory.")],
+    output: Annotated[Path | None, typer.Option(help="PNG; default: in the run.")] = None,
+    data: Annotated[Path | None, typer.Option(help="Folder of the data set.")] = None,
+) -> None:
+    """Every image beside the training like and the held-out like that it is nearest to."""
+    from persongen_bench.evaluation import Evaluation
+    from persongen_bench.generate import Execution
+    from persongen_bench.leaderboards.neighbours import neighbour_panel
+    from persongen_bench.progress import bars
+    from persongen_bench.run import reopen
+
+    with bars() as progress:
+        directory, world = reopen(run, data, Execution(progress=progress))
+        seen = Evaluation.of_run(directory, world, progress)
+        title = directory.config.method.label
+        path = neighbour_panel(seen, output or run / "neighbours.png", title=title)
+    typer.echo(str(path))

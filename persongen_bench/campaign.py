@@ -13,6 +13,7 @@ from persongen_bench.errors import ConfigError
 from persongen_bench.generate import Execution, end_with, fixed_threads
 from persongen_bench.leaderboards.boards import ALL, Board, board_for
 from persongen_bench.leaderboards.gallery import draw_contact_sheet
+from persongen_bench.metric_cards import expand
 from persongen_bench.prepare import MethodChoice, Options, Protocol, World, WorldRef, load_world
 from persongen_bench.protocols import no_progress
 from persongen_bench.run import Job, run
@@ -38,6 +39,8 @@ class Plan:
     beside: bool = True
     """Run the board's baselines and anchors too."""
     threads: int = 1
+    metrics: tuple[str, ...] = ()
+    """Metrics besides the board's own."""
 
     @property
     def board(self) -> Board:
@@ -63,8 +66,9 @@ class Plan:
 
     def protocol(self, world: World) -> Protocol:
         """What the runs have in common."""
-        board = self.board
-        metrics = board.metrics_for(known_taste=world.dataset.taste is not None)
+        board, known = self.board, world.dataset.taste is not None
+        others = expand(self.metrics, world.stack, known_taste=known)
+        metrics = tuple(dict.fromkeys((*board.metrics_for(known_taste=known), *others)))
         n_images = board.n_images if self.n_images is None else self.n_images
         return Protocol(board.name, board.track, metrics, n_images, board.n_history)
 

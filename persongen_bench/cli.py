@@ -130,6 +130,7 @@ def run(
     threads: Annotated[int, typer.Option(min=1, help="Numerical threads per process.")] = THREADS,
     batch_size: Batch = 64,
     beside: Annotated[bool, typer.Option(help="Run the board's baselines and anchors too.")] = True,
+    metric: Metrics = None,
 ) -> None:
     """Fit, generate, score; then print the leaderboard and draw the pictures."""
     from persongen_bench import campaign, report
@@ -139,10 +140,11 @@ def run(
         root=data, split=split, stack=stack, preset=preset, options=_pairs(option),
         sweep={key: tuple(map(_value, str(v).split(","))) for key, v in _raw(sweep).items()},
         seeds=tuple(seed or [0]), n_images=n_images, beside=beside, threads=threads,
+        metrics=tuple(metric or ()),
     )  # fmt: skip
     with _execution(workers, batch_size) as execution:
         made = list(campaign.execute(plan, execution, jobs))
-    report.after_run(made, runs, plan.board.name)
+    report.after_run(made, runs, plan.board.name, plan.metrics)
 
 
 def _raw(given: list[str] | None) -> Mapping[str, str]:

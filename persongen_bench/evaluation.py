@@ -54,7 +54,6 @@ class Evaluation:
     progress: Progress = no_progress
     instruments: dict[str, dict[str, np.ndarray]] = field(default_factory=dict)
     """Those in memory; evaluations of one world may share them."""
-    _texts: dict[tuple[str, str], np.ndarray] = field(default_factory=dict)
     _memo: dict[str, Any] = field(default_factory=dict)
 
     @classmethod
@@ -134,13 +133,7 @@ class Evaluation:
 
     def text_features(self, role: str, texts: Sequence[str]) -> Embeddings:
         """``(n texts, d)``; each text is encoded once."""
-        model = open_role(self.world.stack, role)
-        new = [text for text in dict.fromkeys(texts) if (role, text) not in self._texts]
-        if new:
-            rows = model.encode_texts(new)
-            self._texts |= {(role, text): row for text, row in zip(new, rows, strict=True)}
-        found = [self._texts[role, text] for text in texts]
-        return np.array(found, dtype=np.float32).reshape(len(texts), model.embedding_size)
+        return self.world.store.texts(role, texts)
 
     def descriptions(self, role: str = "captioner") -> list[Description]:
         """What the captioner says about the images."""
@@ -177,7 +170,6 @@ class Evaluation:
     def forget(self) -> None:
         """Give up what was kept in memory; it is computed again where it is asked for."""
         self._memo.clear()
-        self._texts.clear()
 
     def taste_matrix(self) -> ScoreMatrix:
         """True utility of every image for every user."""

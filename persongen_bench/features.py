@@ -41,6 +41,7 @@ class FeatureStore:
         self._folder = folder
         self._progress = progress
         self._tables: dict[str, FeatureTable] = {}
+        self._texts: dict[tuple[str, str], np.ndarray] = {}
 
     def rows(self, role: str, pixel_hashes: Sequence[str], open_images: OpenImages) -> Embeddings:
         """float32 ``(n, d)`` of the images with these hashes; only the unknown are opened.
@@ -110,6 +111,16 @@ class FeatureStore:
             table.add(own, said)
             known |= dict(zip(own, said, strict=True))
         return [known[h] for h in pixel_hashes]
+
+    def texts(self, role: str, texts: Sequence[str]) -> Embeddings:
+        """float32 ``(n, d)`` beside the role's images; each text is encoded once a process."""
+        model = open_role(self.stack, role)
+        new = [text for text in dict.fromkeys(texts) if (role, text) not in self._texts]
+        if new:
+            rows = model.encode_texts(new)
+            self._texts |= {(role, text): row for text, row in zip(new, rows, strict=True)}
+        found = [self._texts[role, text] for text in texts]
+        return np.array(found, dtype=np.float32).reshape(len(texts), model.embedding_size)
 
     def _add(self, role: str, chunks: Iterable[tuple[Keys, list[Image]]]) -> None:
         """Encode the images of each chunk that have no row yet."""

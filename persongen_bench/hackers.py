@@ -30,9 +30,9 @@ from persongen_bench.types import Image, Request, content_hash
 class Effort:
     """How hard the hackers try."""
 
-    n_items: int = 32
+    n_items: int = 24
     """Training items among the candidates, the same for everybody."""
-    n_manipulated: int = 32
+    n_manipulated: int = 24
     """Manipulated pictures among the candidates, the same for everybody."""
     n_own: int = 8
     """Items of the user's own history among the candidates, and as many manipulated ones."""

@@ -43,6 +43,15 @@ class Observed:
     anchors: tuple[str, ...]
     hackers: tuple[str, ...]
 
+    def hacker_of(self, metric: str) -> str | None:
+        """The hacker of a metric, or of the one that has the same numbers."""
+        own = np.array(list(self.values[metric].values()))
+        for hacker in self.hackers:
+            others = list(self.values[hacker].values())
+            if hacker == metric or np.array_equal(own, others, equal_nan=True):
+                return hacker
+        return None
+
 
 def audit(folder: Path, board: str, effort: Effort, progress: Progress) -> Audit:
     """Audit every metric on the runs of a board below ``folder``.
@@ -57,8 +66,7 @@ def audit(folder: Path, board: str, effort: Effort, progress: Progress) -> Audit
             f"{folder}: the true taste of {world.dataset.name} is not known",
             fix="Audit metrics on tasteworld or dsprites.",
         )
-    names = [m for m in every_metric() if possible(m, world.stack, known_taste=True)]
-    metrics = [parse_metric(name) for name in names]
+    metrics = audited(world)
     with fixed_threads(runs[0].config.threads):
         observed, n_candidates = observe(world, runs, metrics, effort, progress)
     return Audit(
@@ -72,6 +80,17 @@ def audit(folder: Path, board: str, effort: Effort, progress: Progress) -> Audit
         alpha=ALPHA,
         rows=tuple(judge(metric, observed) for metric in metrics),
     )
+
+
+def audited(world: World) -> list[Metric]:
+    """Every metric of generated images that the world's stack can have.
+
+    Not those that describe the data or the instrument (no direction, or family ``instrument``):
+    they are the same whoever makes the images.
+    """
+    names = (m for m in every_metric() if possible(m, world.stack, known_taste=True))
+    every = [parse_metric(name) for name in names]
+    return [m for m in every if m.info.direction != "none" and m.info.family != "instrument"]
 
 
 def _runs(folder: Path, board: str) -> list[RunResults]:
@@ -96,13 +115,26 @@ def observe(
     """Measure all runs and all hackers by all metrics; and how many candidates a hacker had."""
     config = runs[0].config
     sets = {_label(r, runs): Evaluation.of_run(RunDirectory.open(r.path), world) for r in runs}
-    pool = Pool(world, world.requests(config.n_images, config.n_history), effort, progress)
-    made = hack(pool, metrics, config.n_images)
-    sets |= {target: pool.evaluation(choices) for target, choices in made.items()}
     values = measure(sets, metrics, progress)
+    pool = Pool(world, world.requests(config.n_images, config.n_history), effort, progress)
+    made = hack(pool, [m for m in metrics if _is_new(m, metrics, values)], config.n_images)
+    hacked = {target: pool.evaluation(choices) for target, choices in made.items()}
+    for name, found in measure(hacked, metrics, progress).items():
+        values[name] |= found
     anchors = tuple(_label(run, runs) for run in runs if run.config.method.anchor)
     honest = tuple(_label(run, runs) for run in runs if not run.config.method.anchor)
     return Observed(values, honest, anchors, tuple(made)), pool.n_candidates
+
+
+def _is_new(
+    metric: Metric, metrics: Sequence[Metric], values: dict[str, dict[str, np.ndarray]]
+) -> bool:
+    """Whether a metric has numbers, and no earlier one has the same: one hacker is enough."""
+    own = np.array(list(values[metric.info.name].values()))
+    if np.isnan(own).all():
+        return False
+    before = (values[m.info.name] for m in metrics[: metrics.index(metric)])
+    return not any(np.array_equal(own, list(v.values()), equal_nan=True) for v in before)
 
 
 def _label(run: RunResults, runs: Sequence[RunResults]) -> str:
@@ -119,6 +151,7 @@ def _tastes(observed: Observed, labels: Sequence[str]) -> dict[str, float]:
 def judge(metric: Metric, observed: Observed) -> MetricAudit:
     """One row of the audit."""
     name, info = metric.info.name, metric.info
+    hacker = observed.hacker_of(name)
     sign = -1.0 if info.direction == "lower" else 1.0
     labels = (*observed.honest, *observed.anchors)
     own = {label: sign * rows for label, rows in observed.values[name].items()}
@@ -135,8 +168,8 @@ def judge(metric: Metric, observed: Observed) -> MetricAudit:
         over_methods=_estimate(correlation_over_methods(measured, true)),
         over_users=Estimate() if info.level == "set" else _estimate(over_users),
         best_honest=None if best is None else _mean(sign * own[best]),
-        hacked=_mean(sign * own[name]) if name in observed.hackers else None,
-        hacked_taste=_mean(truth[name]) if name in observed.hackers else None,
+        hacked=None if hacker is None else _mean(sign * own[hacker]),
+        hacked_taste=None if hacker is None else _mean(truth[hacker]),
         fooled_by=tuple(c for c in cheats if best is not None and fools(own, truth, c, best)),
     )
 

@@ -67,11 +67,20 @@ def every_metric() -> list[str]:
 
 
 def expand(names: Sequence[str], stack: Stack, *, known_taste: bool) -> tuple[str, ...]:
-    """Printed names, each once; `ALL` becomes every metric that this stack and world can have."""
+    """Printed names, each once; `ALL` becomes every metric that this stack and world can have.
+
+    Raises:
+        MissingRoleError: if the stack lacks a model that a named metric looks through.
+    """
     found: dict[str, None] = {}
     for name in names:
-        every = (m for m in every_metric() if possible(m, stack, known_taste=known_taste))
-        found |= dict.fromkeys(every if name == ALL else (parse_metric(name).info.name,))
+        if name == ALL:
+            every = every_metric()
+            found |= {m: None for m in every if possible(m, stack, known_taste=known_taste)}
+        else:
+            metric = parse_metric(name)
+            _open_roles(metric, stack)
+            found[metric.info.name] = None
     return tuple(found)
 
 
@@ -81,11 +90,15 @@ def possible(printed: str, stack: Stack, *, known_taste: bool) -> bool:
     if getattr(metric, "known_taste", False) and not known_taste:
         return False
     try:
-        for role in metric.info.roles:
-            open_role(stack, role)
+        _open_roles(metric, stack)
     except MissingRoleError:
         return False
     return True
+
+
+def _open_roles(metric: Metric, stack: Stack) -> None:
+    for role in metric.info.roles:
+        open_role(stack, role)
 
 
 def cards(entries: Iterable[str] | None = None, stack: Stack | None = None) -> Iterator[Card]:

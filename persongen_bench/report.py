@@ -39,9 +39,12 @@ def _width() -> int:
     return Console().width if sys.stdout.isatty() else NARROW
 
 
-def after_run(made: Sequence[RunResults], runs: Path, board: str) -> None:
+def after_run(
+    made: Sequence[RunResults], runs: Path, board: str, metrics: Sequence[str] = ()
+) -> None:
     """The leaderboard of the folder, then where the pictures lie."""
-    sys.stdout.write(render(collect(runs, board), "table", RenderOptions(width=_width())))
+    tables = collect(runs, board, metrics)
+    sys.stdout.write(render(tables, "table", RenderOptions(width=_width())))
     console = Console(highlight=False, soft_wrap=True)
     for results in made:
         _warn_of_failures(console, results)

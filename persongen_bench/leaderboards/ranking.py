@@ -201,10 +201,23 @@ def _notes(board: Board, group: Group, rows: Sequence[Row]) -> list[str]:
             notes.append(f"{name} is {group.protocol[name]}, the board's own protocol has {rule}.")
     if len({row.seeds for row in rows}) > 1:
         notes.append("Rows have different seeds; see the column `seeds`.")
+    together = [m for m in board.metrics if m in group.signatures and of_all_images(m)]
+    if together and len({row.n_ok / len(row.seeds) for row in rows}) > 1:
+        notes.append(
+            f"Rows have different numbers of images: {', '.join(together)} depend on that number."
+        )
     codes = {row.code for row in rows if row.distribution == "persongen-bench"}
     if len(codes) > 1:
         notes.append(f"The built-in methods were run with {len(codes)} versions of the code.")
     return notes
+
+
+def of_all_images(metric: str) -> bool:
+    """Whether a metric is a number of all images together; False for one unknown here."""
+    try:
+        return parse_metric(metric).info.level == "set"
+    except PgbenchError:
+        return False
 
 
 def _caveats(board: Board, group: Group) -> list[str]:
