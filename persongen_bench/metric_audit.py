@@ -119,7 +119,8 @@ def observe(
     pool = Pool(world, world.requests(config.n_images, config.n_history), effort, progress)
     made = hack(pool, [m for m in metrics if _is_new(m, metrics, values)], config.n_images)
     hacked = {target: pool.evaluation(choices) for target, choices in made.items()}
-    for name, found in measure(hacked, metrics, progress).items():
+    defined = [m for m in metrics if not _undefined(values[m.info.name])]
+    for name, found in measure(hacked, defined, progress).items():
         values[name] |= found
     anchors = tuple(_label(run, runs) for run in runs if run.config.method.anchor)
     honest = tuple(_label(run, runs) for run in runs if not run.config.method.anchor)
@@ -130,11 +131,15 @@ def _is_new(
     metric: Metric, metrics: Sequence[Metric], values: dict[str, dict[str, np.ndarray]]
 ) -> bool:
     """Whether a metric has numbers, and no earlier one has the same: one hacker is enough."""
-    own = np.array(list(values[metric.info.name].values()))
-    if np.isnan(own).all():
+    if _undefined(values[metric.info.name]):
         return False
+    own = np.array(list(values[metric.info.name].values()))
     before = (values[m.info.name] for m in metrics[: metrics.index(metric)])
     return not any(np.array_equal(own, list(v.values()), equal_nan=True) for v in before)
+
+
+def _undefined(values: dict[str, np.ndarray]) -> bool:
+    return bool(np.isnan(list(values.values())).all())
 
 
 def _label(run: RunResults, runs: Sequence[RunResults]) -> str:
@@ -170,7 +175,9 @@ def judge(metric: Metric, observed: Observed) -> MetricAudit:
         best_honest=None if best is None else _mean(sign * own[best]),
         hacked=None if hacker is None else _mean(sign * own[hacker]),
         hacked_taste=None if hacker is None else _mean(truth[hacker]),
-        fooled_by=tuple(c for c in cheats if best is not None and fools(own, truth, c, best)),
+        fooled_by=tuple(
+            c for c in cheats if best is not None and c in own and fools(own, truth, c, best)
+        ),
     )
 
 

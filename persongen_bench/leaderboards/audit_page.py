@@ -142,6 +142,7 @@ def draw_ranks(found: Audit, path: Path) -> None:
         _intervals(left, [row.over_users for row in rows], "over users", "#c2410c", 0.28)
         left.axvline(0, color="#626b76", linewidth=0.8)
         left.set_xlim(-1.05, 1.05)
+        left.set_ylim(-1, len(rows))
         left.set_xlabel("Spearman correlation with true taste")
         left.set_yticks(range(len(rows)), [plain(row.metric) for row in rows], fontsize=7)
         above: Any = {"loc": "lower left", "bbox_to_anchor": (0, 1), "fontsize": 8}
