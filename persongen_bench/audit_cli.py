@@ -19,7 +19,8 @@ def metrics(
 ) -> None:
     """How each metric ranks methods and users against the truth, and who fools it.
 
-    It measures the runs there are; make them with `pgbench run --method all`.
+    It measures the runs there are (make them with `pgbench run --method all`), and takes about a
+    quarter of an hour for eighteen of them.
     """
     from persongen_bench.hackers import Effort
     from persongen_bench.leaderboards.audit_page import summary_table, write

@@ -80,8 +80,9 @@ def _show_metric(name: str) -> None:
     from persongen_bench.metric_cards import card_of, printed_forms
 
     card = card_of(name)
+    about = vars(card.info) | {"range": "{:g} to {:g}".format(*card.info.range)}
     rows: list[tuple[str, Any]] = [("what it is", card.text)]
-    rows += [(key, value) for key, value in vars(card.info).items() if value not in ("", ())]
+    rows += [(key, value) for key, value in about.items() if value not in ("", (), None)]
     rows += [("signature", card.signature), ("forms", ", ".join(printed_forms(card.entry)))]
     _card(card.info.name, rows)
 
