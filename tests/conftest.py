@@ -1,6 +1,11 @@
 """What pytest must know of this folder."""
 
-import torch
+import os
+
+for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+    os.environ.setdefault(name, "1")  # before numpy and torch read it; workers share the cores
+
+import torch  # noqa: E402
 
 collect_ignore = ["plugin_example"]
 """A package of its own; `test_plugin_example.py` installs it and runs its tests."""
