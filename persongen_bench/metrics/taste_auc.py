@@ -21,7 +21,8 @@ class TasteAuc(OfInstrument):
 
     Each like counts as much as the image's other raters disliked it, each dislike as much as they
     liked it (leave-one-rater-out, with the leniency of the raters taken into account), so that
-    the quality of images cancels exactly where leniency and quality are all there is. Images that
+    the quality of images cancels in expectation where leniency and quality are all there is (with
+    the leniency estimated, quality alone scores .505 in simulations of 210 raters). Images that
     all raters agree on say nothing. Where nobody else has rated an image, the verifier's own mean
     prediction for the other users takes their place, which is as good as the verifier is.
     """
