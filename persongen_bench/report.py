@@ -78,6 +78,8 @@ def print_run(results: RunResults) -> None:
             bounds = f"  [{metric.low:.4f}, {metric.high:.4f}]" if metric.low is not None else ""
             mark = f" {OWN_JUDGE} own judge" if metric.own_judge else ""
             console.print(f"{name:<{wide}} {metric.mean:.4f}{escape(bounds)}{mark}")
+        elif metric.caveats:
+            console.print(f"{name:<{wide}} no number")
         for caveat in metric.caveats:
             console.print(f"{'':<{wide}} {escape(caveat)}", style="dim")
     for name, test in summary.tests.items():
