@@ -143,9 +143,14 @@ class Task:
         """Make the run on the plan's world, and its picture."""
         plan = self.plan
         job = Job(world, plan.protocol(world), self.choice, self.seed, self.anchor, plan.threads)
-        results = run(job, plan.runs, execution)
-        draw_contact_sheet(results, world)
-        return results
+        return make(job, plan.runs, execution)
+
+
+def make(job: Job, runs: Path, execution: Execution) -> RunResults:
+    """Make one run, and its picture."""
+    results = run(job, runs, execution)
+    draw_contact_sheet(results, job.world)
+    return results
 
 
 def _side_by_side(tasks: list[Task], execution: Execution, n_jobs: int) -> Iterator[RunResults]:

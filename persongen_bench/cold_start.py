@@ -24,10 +24,9 @@ from persongen_bench.errors import ConfigError
 from persongen_bench.generate import Execution
 from persongen_bench.leaderboards.boards import BOARDS, Board, board_for
 from persongen_bench.leaderboards.curves import Curve, by_area, curve, curve_plot, document
-from persongen_bench.leaderboards.gallery import draw_contact_sheet
 from persongen_bench.leaderboards.rows import user_values
 from persongen_bench.prepare import MethodChoice, Protocol, World, load_world
-from persongen_bench.run import Job, run
+from persongen_bench.run import Job
 from persongen_bench.store import RunResults
 
 TRACK = "cold-start"
@@ -61,9 +60,7 @@ def execute(plan: Plan, execution: Execution, sizes: Sequence[int] = SUPPORTS) -
         for choice, anchor in todo:
             for seed in plan.seeds:
                 job = Job(cut, protocol, choice, seed, anchor, plan.threads)
-                results = run(job, plan.runs, execution)
-                draw_contact_sheet(results, cut)
-                yield ColdRun(k, results)
+                yield ColdRun(k, campaign.make(job, plan.runs, execution))
 
 
 def board_of(dataset: str) -> Board:

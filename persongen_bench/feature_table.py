@@ -140,10 +140,11 @@ class DescriptionTable:
 
     def get(self, pixel_hashes: Sequence[str]) -> dict[str, Description]:
         """The descriptions there are of these images."""
+        wanted = json.dumps(list(dict.fromkeys(pixel_hashes)))
+        query = "SELECT key, said FROM words WHERE key IN (SELECT value FROM json_each(?))"
         with self._open() as db:
-            rows = dict(db.execute("SELECT key, said FROM words").fetchall())
-        wanted = ((h, rows[h]) for h in dict.fromkeys(pixel_hashes) if h in rows)
-        return {h: _description(said) for h, said in wanted}
+            rows = db.execute(query, (wanted,)).fetchall()
+        return {key: _description(said) for key, said in rows}
 
     def add(self, pixel_hashes: Sequence[str], said: Sequence[Description]) -> None:
         """Keep new descriptions."""

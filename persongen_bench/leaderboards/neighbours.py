@@ -13,7 +13,8 @@ from persongen_bench import images
 from persongen_bench.assets import write_atomic
 from persongen_bench.errors import ConfigError
 from persongen_bench.measurement import ScoreContext
-from persongen_bench.metrics.nearest_panel import JUDGE, Nearest, Neighbour, nearest_neighbours
+from persongen_bench.metrics._space import ROLE
+from persongen_bench.metrics.nearest_panel import Nearest, Neighbour, nearest_neighbours
 from persongen_bench.types import Image
 
 if TYPE_CHECKING:
@@ -53,7 +54,7 @@ class NeighbourStrip:
     rows: tuple[Sequence[Shown | None], ...]
 
 
-def neighbour_panel(context: ScoreContext, path: Path, *, title: str, role: str = JUDGE) -> Path:
+def neighbour_panel(context: ScoreContext, path: Path, *, title: str, role: str = ROLE) -> Path:
     """Write the panel of the first users and their first images; returns ``path``.
 
     Users and images are in the order of the protocol, not chosen.

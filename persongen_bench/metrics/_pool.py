@@ -8,10 +8,9 @@ import numpy as np
 from jaxtyping import Bool, Int
 
 from persongen_bench.measurement import ScoreContext
-from persongen_bench.metrics._space import held_out_pool, rows_by_user, unit
+from persongen_bench.metrics._space import ROLE, held_out_pool, rows_by_user, unit
 from persongen_bench.types import Embeddings
 
-JUDGE = "judge_encoder"
 MIN_LIKES = 3
 """Held-out likes from which on a user counts, as in the reference evaluation of paper 001."""
 _DECIMALS = 12
@@ -76,17 +75,17 @@ def f1(precision: float, recall: float) -> float:
 
 def ranked_pools(context: ScoreContext) -> dict[str, Ranked]:
     """Every user's images and pool in the judging space, ranked once for every k."""
-    return context.memo(f"pool ranking|{JUDGE}", lambda: _rank_pools(context))
+    return context.memo(f"pool ranking|{ROLE}", lambda: _rank_pools(context))
 
 
 def _rank_pools(context: ScoreContext) -> dict[str, Ranked]:
-    features = context.features(JUDGE)
+    features = context.features(ROLE)
     found = {}
     for user, rows in rows_by_user(context):
         ids, liked = held_out_pool(context, user)
         order = np.zeros((len(rows), len(ids)), dtype=np.intp)
         if order.size:
-            order = neighbour_order(features[rows], context.item_features(JUDGE, ids))
+            order = neighbour_order(features[rows], context.item_features(ROLE, ids))
         found[user] = Ranked(order, liked)
     return found
 

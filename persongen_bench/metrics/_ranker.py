@@ -18,10 +18,9 @@ import numpy as np
 from jaxtyping import Float
 
 from persongen_bench.measurement import ScoreContext
-from persongen_bench.metrics._space import unit
+from persongen_bench.metrics._space import ROLE, unit
 from persongen_bench.types import Embeddings, View
 
-JUDGE = "judge_encoder"
 VERSION = 1
 _DECIMALS = 9
 """Scores are compared to this many decimals, so that equal pictures tie whatever their batch."""
@@ -120,11 +119,11 @@ def ratings_of(view: View, ids: Sequence[str]) -> list[Ratings]:
 
 def open_ranker(context: ScoreContext, config: RankerConfig) -> Ranker:
     """The ranker of the training data in the judging space; kept across runs."""
-    signature = context.encoder_signature(JUDGE)
+    signature = context.encoder_signature(ROLE)
 
     def make() -> dict[str, np.ndarray]:
         ids = sorted(context.train.catalog.ids)
-        pictures = context.item_features(JUDGE, ids)
+        pictures = context.item_features(ROLE, ids)
         return fit_ranker(pictures, ratings_of(context.train, ids), config)._asdict()
 
     key = ["ranker", VERSION, context.train.hash, signature, asdict(config)]

@@ -16,6 +16,10 @@ from persongen_bench.measurement import MetricInfo, ScoreContext
 from persongen_bench.metrics._base import build_signature
 from persongen_bench.types import Embeddings
 
+NOT_TASTE = (
+    "Whether anybody gets the images they like: shuffling images among users does not change it."
+)
+"""What no metric of all images together shows."""
 InceptionMode = Literal["clean", "tf-legacy", "pytorch"]
 """How pictures enter Inception (`persongen_bench.stacks.inception_input`)."""
 

@@ -10,8 +10,8 @@ from jaxtyping import Float, Int
 
 from persongen_bench.measurement import MetricInfo, ScoreContext
 from persongen_bench.metrics._sets import jackknife_influence, spread_over_users
-from persongen_bench.metrics._space import rows_by_user
-from persongen_bench.metrics._verifier.instrument import ROLE, verifier_logits, verifier_matrix
+from persongen_bench.metrics._space import ROLE, rows_by_user
+from persongen_bench.metrics._verifier.instrument import verifier_logits, verifier_matrix
 from persongen_bench.metrics._verifier.metric import OfVerifier
 
 AESTHETIC = "aesthetic/v2"

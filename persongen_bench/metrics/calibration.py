@@ -12,7 +12,7 @@ from jaxtyping import Bool, Float
 from scipy.special import expit
 
 from persongen_bench.measurement import MetricInfo, ScoreContext
-from persongen_bench.metrics._verifier.instrument import ROLE
+from persongen_bench.metrics._space import ROLE
 from persongen_bench.metrics._verifier.metric import OfInstrument, judged
 
 N_BINS = 10

@@ -18,7 +18,7 @@ from persongen_bench.metrics._kernels import (
     mmd_unbiased,
     too_few,
 )
-from persongen_bench.metrics._sets import Compared, Measured, SetMetric
+from persongen_bench.metrics._sets import NOT_TASTE, Compared, Measured, SetMetric
 from persongen_bench.metrics._space import unit
 from persongen_bench.types import Embeddings
 
@@ -69,8 +69,8 @@ class Cmmd(SetMetric):
         source="Jayasumana et al. 2024, and its published code",
         roles=("clip/336",),
         level="set",
-        shows_not="Whether anybody gets the images they like: shuffling images among users does "
-        "not change it. With sigma 10 on unit vectors it is nearly the distance of two means.",
+        shows_not=f"{NOT_TASTE} With sigma 10 on unit vectors it is nearly the distance of two "
+        "means.",
     )
     details = "kernel:gaussian,sigma:10|unit-rows|scale:1000|all-pairs|float64|spread:leave-one-out"
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from persongen_bench.measurement import MetricInfo
 from persongen_bench.metrics._frechet_metric import FrechetMetric
-from persongen_bench.metrics._sets import parse_encoder
+from persongen_bench.metrics._sets import NOT_TASTE, parse_encoder
 
 
 @final
@@ -29,8 +29,7 @@ class Fd(FrechetMetric):
         unit="squared feature distance",
         source="Heusel et al. 2017, eq. 6, in other features as in Stein et al. 2023",
         level="set",
-        shows_not="Whether anybody gets the images they like: shuffling images among users does "
-        "not change it. It sees two moments only, and grows as n shrinks.",
+        shows_not=f"{NOT_TASTE} It sees two moments only, and grows as n shrinks.",
     )
 
     @classmethod

@@ -15,7 +15,7 @@ from persongen_bench.metrics._kernels import (
     polynomial_kernel,
     too_few,
 )
-from persongen_bench.metrics._sets import Compared, Measured, SetMetric, parse_mode
+from persongen_bench.metrics._sets import NOT_TASTE, Compared, Measured, SetMetric, parse_mode
 from persongen_bench.types import Embeddings
 
 
@@ -47,8 +47,7 @@ class Kid(SetMetric):
         unit="squared MMD",
         source="Binkowski et al. 2018",
         level="set",
-        shows_not="Whether anybody gets the images they like: shuffling images among users does "
-        "not change it.",
+        shows_not=NOT_TASTE,
     )
     details = "kernel:poly3|estimator:u-statistic,all-pairs|scale:1|float64|spread:leave-one-out"
 

@@ -13,10 +13,9 @@ import numpy as np
 import pandas as pd
 
 from persongen_bench.measurement import ScoreContext
-from persongen_bench.metrics._space import rows_by_user, unit
+from persongen_bench.metrics._space import ROLE, rows_by_user, unit
 from persongen_bench.types import Embeddings
 
-JUDGE = "judge_encoder"
 _DECIMALS = 12
 """Cosines are compared to this many decimals; the first of the candidates wins a tie."""
 
@@ -51,7 +50,7 @@ def nearest(images: Embeddings, item_ids: Sequence[str], items: Embeddings) -> l
     return [Neighbour(item_ids[k], float(row[k])) for k, row in zip(best, cosines, strict=True)]
 
 
-def nearest_neighbours(context: ScoreContext, role: str = JUDGE) -> list[Nearest]:
+def nearest_neighbours(context: ScoreContext, role: str = ROLE) -> list[Nearest]:
     """Neighbours of every image in the space of ``role``, by user, then by ``index``."""
     features = context.features(role)
     seen, met = context.train.liked_items, context.test.liked_items

@@ -26,16 +26,9 @@ from jaxtyping import Float
 
 from persongen_bench.measurement import MetricInfo, ScoreContext
 from persongen_bench.metrics._base import Plain, build_signature, parse_count
-from persongen_bench.metrics._pool import (
-    JUDGE,
-    MIN_LIKES,
-    Found,
-    f1,
-    ranked_pools,
-    retrieved,
-    scorable,
-)
+from persongen_bench.metrics._pool import MIN_LIKES, Found, f1, ranked_pools, retrieved, scorable
 from persongen_bench.metrics._sets import jackknife_influence, spread_over_users
+from persongen_bench.metrics._space import ROLE
 
 SATURATED = 0.8
 """Share of the pool from which on its retrieval is called saturated."""
@@ -47,7 +40,7 @@ _CARD = MetricInfo(
     range=(0.0, 1.0),
     unit="share of retrieved items",
     source=_SOURCE,
-    roles=(JUDGE,),
+    roles=(ROLE,),
 )
 
 

@@ -17,14 +17,8 @@ from jaxtyping import Float
 from persongen_bench.errors import ConfigError
 from persongen_bench.measurement import MetricInfo, ScoreContext
 from persongen_bench.metrics._base import build_signature
-from persongen_bench.metrics._ranker import (
-    JUDGE,
-    Ranker,
-    RankerConfig,
-    describe_config,
-    open_ranker,
-)
-from persongen_bench.metrics._space import rows_by_user
+from persongen_bench.metrics._ranker import Ranker, RankerConfig, describe_config, open_ranker
+from persongen_bench.metrics._space import ROLE, rows_by_user
 
 Form = Literal["top", "raw"]
 WEAK = 0.6
@@ -36,7 +30,7 @@ _CARD = MetricInfo(
     range=(-np.inf, np.inf),
     unit="places",
     source="RAGAR, paper 002, Evaluation Metrics (its Eq. 16 is unreadable: our definition)",
-    roles=(JUDGE,),
+    roles=(ROLE,),
     shows_not="Likeness to the item: any picture of what the user likes climbs. It trusts a "
     "ranker fitted on this data, and depends on the number of items.",
 )
@@ -158,7 +152,7 @@ def _candidates(context: ScoreContext, ranker: Ranker) -> Iterator[tuple[str, _C
     catalogues = (context.train.catalog.ids, context.test.catalog.ids)
     ids = sorted({*catalogues[0], *catalogues[1], *context.references.values()})
     row_of = {item: row for row, item in enumerate(ids)}
-    projected = ranker.project(context.item_features(JUDGE, ids))
+    projected = ranker.project(context.item_features(ROLE, ids))
     users = {user: row for row, user in enumerate(context.train.users)}
     rated = context.train.interactions.groupby("user_id")["item_id"]
     for user in context.users:
@@ -173,7 +167,7 @@ def _candidates(context: ScoreContext, ranker: Ranker) -> Iterator[tuple[str, _C
 
 def all_moves(context: ScoreContext, config: RankerConfig) -> dict[str, list[Move]]:
     """Per user the moves of every image and target; none for a user whom the ranker lacks."""
-    ranker, features = open_ranker(context, config), context.features(JUDGE)
+    ranker, features = open_ranker(context, config), context.features(ROLE)
     rows, samples = dict(rows_by_user(context)), [str(s) for s in context.samples["sample_id"]]
     likes = context.test.liked_items
     found: dict[str, list[Move]] = {user: [] for user in context.users}

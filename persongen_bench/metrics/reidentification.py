@@ -13,10 +13,9 @@ from jaxtyping import Float, Int
 from persongen_bench.errors import ConfigError
 from persongen_bench.measurement import MetricInfo, ScoreContext
 from persongen_bench.metrics._base import build_signature, parse_count
-from persongen_bench.metrics._space import rows_by_user, unit
+from persongen_bench.metrics._space import ROLE, rows_by_user, unit
 from persongen_bench.metrics._verifier.config import PRESETS
 from persongen_bench.metrics._verifier.instrument import (
-    ROLE,
     describe,
     predict,
     rated_features,

@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 
 from persongen_bench.measurement import MetricInfo, ScoreContext
+from persongen_bench.metrics._space import ROLE
 from persongen_bench.metrics._verifier.concordance import pair_sums
 from persongen_bench.metrics._verifier.folds import Predictions
-from persongen_bench.metrics._verifier.instrument import ROLE
 from persongen_bench.metrics._verifier.leniency import taste_weights
 from persongen_bench.metrics._verifier.metric import OfInstrument, judged, user_fold
 

@@ -10,10 +10,8 @@ import pandas as pd
 
 from persongen_bench.measurement import MetricInfo, ScoreContext
 from persongen_bench.metrics._base import Plain
-from persongen_bench.metrics._space import rows_by_user, unit
+from persongen_bench.metrics._space import ROLE, rows_by_user, unit
 from persongen_bench.types import Embeddings
-
-ROLE = "judge_encoder"
 
 
 def vendi_score(features: Embeddings) -> float:

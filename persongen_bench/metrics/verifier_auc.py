@@ -9,8 +9,8 @@ import pandas as pd
 
 from persongen_bench.measurement import MetricInfo, ScoreContext
 from persongen_bench.metrics._sets import jackknife_influence, spread_over_users
+from persongen_bench.metrics._space import ROLE
 from persongen_bench.metrics._verifier.concordance import pair_sums, pooled_auc
-from persongen_bench.metrics._verifier.instrument import ROLE
 from persongen_bench.metrics._verifier.metric import OfInstrument, judged, user_fold
 
 

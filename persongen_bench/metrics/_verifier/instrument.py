@@ -8,13 +8,13 @@ from jaxtyping import Float
 from scipy.special import expit
 
 from persongen_bench.measurement import ScoreContext
+from persongen_bench.metrics._space import ROLE
 from persongen_bench.metrics._verifier.config import PRESETS
 from persongen_bench.metrics._verifier.folds import N_FOLDS, Predictions
 from persongen_bench.metrics._verifier.ratings import Ratings, tabulate
 from persongen_bench.metrics._verifier.scoring import Weights, logits
 from persongen_bench.types import Embeddings, ScoreMatrix, content_hash
 
-ROLE = "judge_encoder"
 VERSION = 1
 """Raise it when training or prediction changes: stored verifiers are then trained anew."""
 
