@@ -14,9 +14,9 @@ import time
 import numpy as np
 from scipy.spatial.distance import cdist
 
+from persongen_bench.core.types import Embeddings
 from persongen_bench.metrics._kernels import kernel_sums, mmd_biased, mmd_unbiased
 from persongen_bench.metrics.cmmd import SCALE, SIGMA, cmmd, unit_gaussian_kernel
-from persongen_bench.types import Embeddings
 
 MEMORY = 1.0
 """Most accepted GB of the whole process, libraries and features included."""

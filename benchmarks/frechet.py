@@ -27,8 +27,8 @@ import numpy as np
 import torch
 from jaxtyping import Float
 
-from persongen_bench.batching import blocks
 from persongen_bench.metrics._frechet import frechet_distance_of_moments, moments
+from persongen_bench.util.batching import blocks
 
 TARGET = 2.0
 """Least accepted ratio of the compute times."""

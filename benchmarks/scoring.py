@@ -30,14 +30,14 @@ import pandas as pd
 import torch
 from torch import Tensor, nn
 
-from persongen_bench.evaluation import Evaluation
-from persongen_bench.images import pixel_hash
-from persongen_bench.measurement import Metric
-from persongen_bench.metric_cards import every_metric, parse_metric, possible
-from persongen_bench.prepare import World, WorldRef, load_world
-from persongen_bench.roles import Variants, open_role
-from persongen_bench.score import user_values
-from persongen_bench.types import Image, content_hash
+from persongen_bench.core.images import pixel_hash
+from persongen_bench.core.metric import Metric
+from persongen_bench.core.metric_cards import every_metric, parse_metric, possible
+from persongen_bench.core.roles import Variants, open_role
+from persongen_bench.core.types import Image, content_hash
+from persongen_bench.loop.evaluation import Evaluation
+from persongen_bench.loop.prepare import World, WorldRef, load_world
+from persongen_bench.loop.score import user_values
 from persongen_bench.worlds.tasteworld.attributes import N_SCENES, scene_at
 from persongen_bench.worlds.tasteworld.render import render
 

@@ -21,7 +21,11 @@ import numpy as np
 from scipy.special import expit
 
 from persongen_bench import stats
-from persongen_bench.controls.c07_no_taste_verifier import Raters, RatersConfig, simulate
+from persongen_bench.instruments.controls.c07_no_taste_verifier import (
+    Raters,
+    RatersConfig,
+    simulate,
+)
 from persongen_bench.metrics._verifier.concordance import pair_sums, pooled_auc
 from persongen_bench.metrics._verifier.config import PRESETS
 from persongen_bench.metrics._verifier.crossfit import predict_held_out

@@ -12,8 +12,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from persongen_bench import registry
-from persongen_bench.metric_cards import Card, cards
+from persongen_bench.core import registry
+from persongen_bench.core.metric_cards import Card, cards
 
 DOCS = Path(__file__).parent
 MARK = "<!-- Written by docs/generate.py from the registry; do not edit. -->"

@@ -57,7 +57,7 @@ def test_links_of_the_pages_lead_somewhere():
 def test_commands_of_the_pages_exist():
     from typer.main import get_command
 
-    from persongen_bench.cli import app
+    from persongen_bench.cli.app import app
 
     known = set(get_command(app).commands)
     for page in [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]:

@@ -14,11 +14,12 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float
 
-from persongen_bench import images as imaging
-from persongen_bench.batching import blocks
+from persongen_bench.core import images as imaging
+from persongen_bench.core.dataset import Dataset, Split
+from persongen_bench.core.progress import Progress, no_progress
+from persongen_bench.core.types import Catalog
 from persongen_bench.datasets import splits
-from persongen_bench.protocols import Progress, no_progress
-from persongen_bench.types import Catalog, Dataset, Split
+from persongen_bench.util.batching import blocks
 
 Severity = Literal["leak", "warning", "info"]
 Kind = Literal[

@@ -15,17 +15,12 @@ import pandas as pd
 from jaxtyping import Float, Int
 from pydantic import Field, field_validator
 
-from persongen_bench import protocols
+from persongen_bench.core.config import Config as BaseConfig
+from persongen_bench.core.dataset import Dataset, DatasetCard
+from persongen_bench.core.errors import DataError
+from persongen_bench.core.types import INTERACTION_COLUMNS, Catalog, Image
 from persongen_bench.datasets.dsprites_file import FILE_NAME, PublishedFile
 from persongen_bench.datasets.splits import by_item, by_row
-from persongen_bench.errors import DataError
-from persongen_bench.types import (
-    INTERACTION_COLUMNS,
-    Catalog,
-    Dataset,
-    DatasetCard,
-    Image,
-)
 from persongen_bench.worlds import sprites
 from persongen_bench.worlds.sprite_taste import TASTES, Rule, SpriteTaste, Taste, match_probability
 
@@ -38,7 +33,7 @@ TEST_FRACTION = 0.1
 _FACTOR_COLUMNS = list(sprites.FACTORS[1:])
 
 
-class DSpritesConfig(protocols.Config):
+class DSpritesConfig(BaseConfig):
     """Size, rule and seed of the controlled world."""
 
     rule: Rule = "paper"
@@ -61,7 +56,7 @@ class DSpritesConfig(protocols.Config):
 class DSprites:
     """REBECA's controlled world: coloured sprites and four users whose taste is known."""
 
-    Config: ClassVar[type[protocols.Config]] = DSpritesConfig
+    Config: ClassVar[type[BaseConfig]] = DSpritesConfig
 
     @classmethod
     def load(cls, config: DSpritesConfig, root: Path | None) -> Dataset:

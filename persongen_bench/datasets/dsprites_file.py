@@ -18,7 +18,7 @@ from typing import IO
 import numpy as np
 from jaxtyping import Bool, Int, UInt8
 
-from persongen_bench.errors import DataError
+from persongen_bench.core.errors import DataError
 from persongen_bench.worlds import sprites
 
 FILE_NAME = "dsprites_ndarray_co1sh3sc6or40x32y32_64x64.npz"

@@ -19,18 +19,13 @@ import numpy as np
 import pandas as pd
 from pydantic import Field
 
-from persongen_bench import protocols
+from persongen_bench.core.config import Config as BaseConfig
+from persongen_bench.core.dataset import Dataset, DatasetCard, SplitFunction
+from persongen_bench.core.errors import DataError
+from persongen_bench.core.types import INTERACTION_COLUMNS, Catalog
 from persongen_bench.datasets import splits
 from persongen_bench.datasets.image_files import ImageFiles
 from persongen_bench.datasets.tables import Table, read_table
-from persongen_bench.errors import DataError
-from persongen_bench.types import (
-    INTERACTION_COLUMNS,
-    Catalog,
-    Dataset,
-    DatasetCard,
-    SplitFunction,
-)
 
 IMAGES = "40K"
 RATINGS = "FLICKR-AES_image_labeled_by_each_worker.csv"
@@ -51,7 +46,7 @@ INSTRUCTIONS = (
 _log = logging.getLogger(__name__)
 
 
-class FlickrAesConfig(protocols.Config):
+class FlickrAesConfig(BaseConfig):
     """How to read and divide the ratings."""
 
     like_threshold: int = Field(default=4, ge=1, le=5)
@@ -71,7 +66,7 @@ class FlickrAesConfig(protocols.Config):
 class FlickrAes:
     """FLICKR-AES as published: 210 workers' ratings of Flickr photographs."""
 
-    Config: ClassVar[type[protocols.Config]] = FlickrAesConfig
+    Config: ClassVar[type[BaseConfig]] = FlickrAesConfig
 
     @classmethod
     def load(cls, config: FlickrAesConfig, root: Path | None) -> Dataset:

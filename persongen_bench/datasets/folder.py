@@ -20,22 +20,17 @@ import pandas as pd
 from jaxtyping import Float
 from pydantic import Field
 
-from persongen_bench import protocols
+from persongen_bench.core.config import Config as BaseConfig
+from persongen_bench.core.dataset import Dataset, DatasetCard, SplitFunction
+from persongen_bench.core.errors import ConfigError, DataError
+from persongen_bench.core.types import INTERACTION_COLUMNS, Catalog
 from persongen_bench.datasets import image_files, splits
 from persongen_bench.datasets.pseudo_users import PseudoSettings, PseudoTaste, simulate
 from persongen_bench.datasets.tables import Table, find_table, read_table
-from persongen_bench.errors import ConfigError, DataError
-from persongen_bench.progress import bars
-from persongen_bench.types import (
-    INTERACTION_COLUMNS,
-    Catalog,
-    Dataset,
-    DatasetCard,
-    SplitFunction,
-)
+from persongen_bench.util.progress import bars
 
 
-class FolderConfig(protocols.Config):
+class FolderConfig(BaseConfig):
     """How to read the folder."""
 
     like_threshold: float | None = None
@@ -57,7 +52,7 @@ class FolderConfig(protocols.Config):
 class Folder:
     """Your own catalogue of images with its interaction log, or with simulated people."""
 
-    Config: ClassVar[type[protocols.Config]] = FolderConfig
+    Config: ClassVar[type[BaseConfig]] = FolderConfig
 
     @classmethod
     def load(cls, config: FolderConfig, root: Path | None) -> Dataset:

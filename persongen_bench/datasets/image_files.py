@@ -12,11 +12,11 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Bool
 
-from persongen_bench import images
+from persongen_bench.core import images
+from persongen_bench.core.errors import DataError
+from persongen_bench.core.progress import Progress, no_progress
+from persongen_bench.core.types import Catalog, Image
 from persongen_bench.datasets.tables import Table
-from persongen_bench.errors import DataError
-from persongen_bench.protocols import Progress, no_progress
-from persongen_bench.types import Catalog, Image
 
 
 @dataclass(frozen=True)

@@ -9,14 +9,14 @@ from typing import ClassVar
 import numpy as np
 from jaxtyping import Float, Int
 
-from persongen_bench import images as imaging
-from persongen_bench.batching import blocks, map_rows
-from persongen_bench.types import Catalog, Image
+from persongen_bench.core import images as imaging
+from persongen_bench.core.types import Catalog, Image
+from persongen_bench.util.batching import blocks, map_rows
 
 SIDE = 8
 """Edge of the thumbnails that are compared, in pixels: the layout of colours."""
 BLOCK = 64
-"""Rows per matrix product, always; see `persongen_bench.batching`."""
+"""Rows per matrix product, always; see `persongen_bench.util.batching`."""
 N_OPEN = 16
 """Pictures held in memory at a time."""
 

@@ -28,9 +28,9 @@ import pandas as pd
 from jaxtyping import Bool, Float, Int
 from scipy.special import expit
 
+from persongen_bench.core.errors import DataError
+from persongen_bench.core.types import Catalog, Image, ScoreMatrix
 from persongen_bench.datasets.nearest_item import NearestItem
-from persongen_bench.errors import DataError
-from persongen_bench.types import Catalog, Image, ScoreMatrix
 
 FAVOURED = 2.0
 """Logit added per column whose value is favoured."""

@@ -15,8 +15,9 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Bool, Int
 
-from persongen_bench.errors import ConfigError, DataError
-from persongen_bench.types import INTERACTION_COLUMNS, Split, SplitFunction
+from persongen_bench.core.dataset import Split, SplitFunction
+from persongen_bench.core.errors import ConfigError, DataError
+from persongen_bench.core.types import INTERACTION_COLUMNS
 
 ITEM = "item"
 CONTENT = "content"

@@ -13,9 +13,9 @@ from functools import partial
 import numpy as np
 import pandas as pd
 
+from persongen_bench.core.dataset import Split, SplitFunction
+from persongen_bench.core.errors import ConfigError
 from persongen_bench.datasets.splits import by_item, user_disjoint
-from persongen_bench.errors import ConfigError
-from persongen_bench.types import Split, SplitFunction
 
 SUPPORTS = (0, 1, 2, 4, 8, 16, 100)
 """Sizes of support of the cold-start track."""

@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Bool, Float
 
-from persongen_bench.errors import DataError
+from persongen_bench.core.errors import DataError
 
 SUFFIXES = (".csv", ".parquet")
 LATEST = 1e11

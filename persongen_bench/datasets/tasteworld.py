@@ -15,9 +15,10 @@ import numpy as np
 import pandas as pd
 from pydantic import Field, model_validator
 
-from persongen_bench import protocols
+from persongen_bench.core.config import Config as BaseConfig
+from persongen_bench.core.dataset import Dataset, DatasetCard
+from persongen_bench.core.types import Catalog, Image
 from persongen_bench.datasets.tasteworld_splits import Roles, tasteworld_splits
-from persongen_bench.types import Catalog, Dataset, DatasetCard, Image
 from persongen_bench.worlds.tasteworld import ceilings, labels
 from persongen_bench.worlds.tasteworld.activity import ActivityConfig
 from persongen_bench.worlds.tasteworld.motifs import Pictures
@@ -99,7 +100,7 @@ class TasteworldConfig(ActivityConfig):
 class Tasteworld:
     """Pictures with content and style, and people with a known taste for both."""
 
-    Config: ClassVar[type[protocols.Config]] = TasteworldConfig
+    Config: ClassVar[type[BaseConfig]] = TasteworldConfig
 
     @classmethod
     def load(cls, config: TasteworldConfig, root: Path | None) -> Dataset:  # noqa: ARG003  # nothing to read

@@ -16,10 +16,11 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Bool
 
+from persongen_bench.core.dataset import Split, SplitFunction
+from persongen_bench.core.errors import DataError
+from persongen_bench.core.types import INTERACTION_COLUMNS
 from persongen_bench.datasets.splits import TEMPORAL
 from persongen_bench.datasets.supports import supports
-from persongen_bench.errors import DataError
-from persongen_bench.types import INTERACTION_COLUMNS, Split, SplitFunction
 
 PANEL = "panel"
 COLD_START = "cold-start"

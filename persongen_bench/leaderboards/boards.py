@@ -8,9 +8,9 @@ from typing import Self
 
 from pydantic import Field, model_validator
 
-from persongen_bench.errors import ConfigError, UnknownNameError
-from persongen_bench.protocols import Config
-from persongen_bench.types import Direction
+from persongen_bench.core.config import Config
+from persongen_bench.core.errors import ConfigError, UnknownNameError
+from persongen_bench.core.types import Direction
 
 NOTHING = "\N{EN DASH}"
 """Printed where there is no number."""

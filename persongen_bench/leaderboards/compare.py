@@ -13,15 +13,15 @@ from rich.table import Table
 from rich.text import Text
 
 from persongen_bench import stats
-from persongen_bench.errors import ConfigError, RunError
+from persongen_bench.core.config import Config
+from persongen_bench.core.errors import ConfigError, RunError
 from persongen_bench.leaderboards import matching
 from persongen_bench.leaderboards.boards import NOTHING, Board, Column, get_board
 from persongen_bench.leaderboards.render import escape_markdown
 from persongen_bench.leaderboards.rows import UserValues, difference, generator, number, user_values
 from persongen_bench.leaderboards.standings import Difference
 from persongen_bench.leaderboards.terminal import to_text
-from persongen_bench.protocols import Config
-from persongen_bench.store import RunResults
+from persongen_bench.loop.store import RunResults
 
 _Values: TypeAlias = tuple[UserValues, UserValues]
 

@@ -8,8 +8,8 @@ import json
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from persongen_bench.core.types import content_hash
 from persongen_bench.leaderboards.standings import Row, Standings
-from persongen_bench.types import content_hash
 
 CSV_COLUMNS = (
     "board", "table", "block", "method", "rank", "rank_low", "rank_high", "ties", "metric", "mean",

@@ -8,8 +8,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from persongen_bench.assets import write_atomic
-from persongen_bench.errors import ConfigError
+from persongen_bench.core.errors import ConfigError
+from persongen_bench.util.files import write_atomic
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

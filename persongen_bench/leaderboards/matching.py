@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
+from persongen_bench.core.types import content_hash
 from persongen_bench.leaderboards.boards import Board
 from persongen_bench.leaderboards.standings import Refusal
-from persongen_bench.store import RunResults
-from persongen_bench.types import content_hash
+from persongen_bench.loop.store import RunResults
 
 _AGREES = 1e-9
 """Relative difference up to which a summary's mean agrees with the per-user scores."""

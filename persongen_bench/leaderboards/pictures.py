@@ -12,11 +12,11 @@ from pathlib import Path
 from PIL import Image as PilImage
 from PIL import ImageDraw, ImageFont
 
-from persongen_bench import images
-from persongen_bench.assets import write_atomic
-from persongen_bench.errors import ConfigError
+from persongen_bench.core import images
+from persongen_bench.core.errors import ConfigError
+from persongen_bench.core.types import Image
 from persongen_bench.leaderboards.plots import forest_plot, precision_recall_plot
-from persongen_bench.types import Image
+from persongen_bench.util.files import write_atomic
 
 __all__ = ["MAX_USERS", "UserStrip", "contact_sheet", "forest_plot", "precision_recall_plot"]
 

@@ -7,8 +7,8 @@ from importlib import resources
 
 from pydantic import ValidationError
 
-from persongen_bench.errors import DataError
-from persongen_bench.protocols import Config
+from persongen_bench.core.config import Config
+from persongen_bench.core.errors import DataError
 
 CAVEAT = "reported in the paper; another world size, not comparable to the last digit"
 

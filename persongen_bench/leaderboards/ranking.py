@@ -10,7 +10,8 @@ from pathlib import Path
 import numpy as np
 
 from persongen_bench import stats
-from persongen_bench.errors import PgbenchError, RunError
+from persongen_bench.core.errors import PgbenchError, RunError
+from persongen_bench.core.metric_cards import parse_metric
 from persongen_bench.leaderboards import matching
 from persongen_bench.leaderboards.boards import ALL, Board, Column, get_board
 from persongen_bench.leaderboards.matching import Group
@@ -23,8 +24,7 @@ from persongen_bench.leaderboards.rows import (
     user_values,
 )
 from persongen_bench.leaderboards.standings import Refusal, Row, Standings
-from persongen_bench.metric_cards import parse_metric
-from persongen_bench.store import RunDirectory, RunResults, find_runs
+from persongen_bench.loop.store import RunDirectory, RunResults, find_runs
 
 
 def collect(folder: Path, board: str | None = None, metrics: Sequence[str] = ()) -> list[Standings]:

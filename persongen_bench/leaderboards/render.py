@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from importlib import resources
 from typing import Any, Literal, get_args
 
-from persongen_bench.errors import ConfigError
+from persongen_bench.core.errors import ConfigError
 from persongen_bench.leaderboards.cells import ViewCell, ViewColumn, rows_with_numbers
 from persongen_bench.leaderboards.standings import Standings
 from persongen_bench.leaderboards.view import View, view

@@ -11,10 +11,10 @@ import numpy as np
 from jaxtyping import Float
 
 from persongen_bench import stats
+from persongen_bench.core.types import content_hash
 from persongen_bench.leaderboards.boards import Board, Column
 from persongen_bench.leaderboards.standings import Cell, Difference, Row
-from persongen_bench.store import RunResults
-from persongen_bench.types import content_hash
+from persongen_bench.loop.store import RunResults
 
 UserValues: TypeAlias = Float[np.ndarray, " users"]
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pydantic import Field
 
+from persongen_bench.core.config import Config
 from persongen_bench.leaderboards.boards import Board
 from persongen_bench.leaderboards.published import ReportedTable
-from persongen_bench.protocols import Config
 
 STANDINGS_VERSION = 1
 """Rises whenever `Standings`, and with it the JSON export, changes shape."""

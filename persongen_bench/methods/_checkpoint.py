@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from persongen_bench.errors import RunError
+from persongen_bench.core.errors import RunError
 
 FILE = "fit.pt"
 

@@ -9,11 +9,15 @@ from typing import Any, ClassVar
 
 from pydantic import Field
 
-from persongen_bench.errors import MissingRoleError
+from persongen_bench.core.config import Config
+from persongen_bench.core.dataset import View
+from persongen_bench.core.errors import MissingRoleError
+from persongen_bench.core.method import FitContext
+from persongen_bench.core.request import Failure, Sample
+from persongen_bench.core.roles import Condition, DrawOptions
+from persongen_bench.core.stack import Stack
+from persongen_bench.core.types import Image
 from persongen_bench.methods._items import Stateless
-from persongen_bench.protocols import Config, FitContext, Stack
-from persongen_bench.roles import Condition, DrawOptions
-from persongen_bench.types import Failure, Image, Sample, View
 
 PUBLISHED_DRAWING: Mapping[str, object] = {"guidance_scale": 5.0, "n_inference_steps": 50}
 """The decoder's settings for every method of REBECA's comparison (001, sec. 4.3, app. G.3)."""

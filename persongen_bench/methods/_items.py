@@ -7,8 +7,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
-from persongen_bench.protocols import Config, FitContext, Stack
-from persongen_bench.types import Failure, Image, Sample, View
+from persongen_bench.core.config import Config
+from persongen_bench.core.dataset import View
+from persongen_bench.core.method import FitContext
+from persongen_bench.core.request import Failure, Sample
+from persongen_bench.core.stack import Stack
+from persongen_bench.core.types import Image
 
 
 class NoConfig(Config):

@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import final
 
+from persongen_bench.core.request import Failure, Sample
+from persongen_bench.core.types import Image
 from persongen_bench.methods._items import FromCatalog, no_history, open_choices
-from persongen_bench.types import Failure, Image, Sample
 
 
 @final

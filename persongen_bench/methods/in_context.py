@@ -10,6 +10,12 @@ from typing import ClassVar, Literal, final
 
 from pydantic import Field
 
+from persongen_bench.core.dataset import View
+from persongen_bench.core.method import FitContext
+from persongen_bench.core.request import Failure, Sample
+from persongen_bench.core.roles import Condition
+from persongen_bench.core.stack import Stack
+from persongen_bench.core.types import Description
 from persongen_bench.methods._drawing import (
     DRAWING_FIELDS,
     PUBLISHED_DRAWING,
@@ -20,9 +26,6 @@ from persongen_bench.methods._drawing import (
 from persongen_bench.methods._items import no_history, read_json, write_json
 from persongen_bench.methods.personas.descriptions import DescriptionBook, descriptions_from
 from persongen_bench.methods.personas.keywords import clean_tag
-from persongen_bench.protocols import FitContext, Stack
-from persongen_bench.roles import Condition
-from persongen_bench.types import Description, Failure, Sample, View
 
 
 class InContextConfig(DrawingConfig):

@@ -8,6 +8,11 @@ from typing import ClassVar, Literal, final
 import numpy as np
 from pydantic import Field
 
+from persongen_bench.core.dataset import View
+from persongen_bench.core.request import Failure, Sample
+from persongen_bench.core.roles import Condition, DrawOptions
+from persongen_bench.core.stack import Stack
+from persongen_bench.core.types import Embeddings
 from persongen_bench.methods._drawing import (
     PUBLISHED_DRAWING,
     DrawingConfig,
@@ -15,9 +20,6 @@ from persongen_bench.methods._drawing import (
     required_role,
 )
 from persongen_bench.methods._items import no_history
-from persongen_bench.protocols import Stack
-from persongen_bench.roles import Condition, DrawOptions
-from persongen_bench.types import Embeddings, Failure, Sample, View
 
 
 class IpAdapterHistoryConfig(DrawingConfig):

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import ClassVar, final
 
+from persongen_bench.core.dataset import View
+from persongen_bench.core.method import FitContext
 from persongen_bench.methods._drawing import PUBLISHED_DRAWING
 from persongen_bench.methods.finetune.config import LoraUserConfig
 from persongen_bench.methods.finetune.lora_method import LoraMethod
 from persongen_bench.methods.finetune.studio import Learned, Studio
-from persongen_bench.protocols import FitContext
-from persongen_bench.types import View
 
 SANDBOX: Mapping[str, object] = {
     "tiers": [

@@ -9,9 +9,12 @@ from typing import final
 import numpy as np
 from safetensors.numpy import load_file, save_file
 
+from persongen_bench.core.dataset import View
+from persongen_bench.core.method import FitContext
+from persongen_bench.core.request import Failure, Sample
+from persongen_bench.core.stack import Stack
+from persongen_bench.core.types import Embeddings, Image
 from persongen_bench.methods._items import NoConfig, Stateless, no_history, open_choices
-from persongen_bench.protocols import FitContext, Stack
-from persongen_bench.types import Embeddings, Failure, Image, Sample, View
 
 
 @final

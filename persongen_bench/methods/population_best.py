@@ -8,9 +8,13 @@ from typing import final
 
 from pydantic import Field
 
+from persongen_bench.core.config import Config
+from persongen_bench.core.dataset import View
+from persongen_bench.core.method import FitContext
+from persongen_bench.core.request import Failure, Sample
+from persongen_bench.core.stack import Stack
+from persongen_bench.core.types import Image
 from persongen_bench.methods._items import Stateless, open_choices, read_json, write_json
-from persongen_bench.protocols import Config, FitContext, Stack
-from persongen_bench.types import Failure, Image, Sample, View
 
 
 class PopulationBestConfig(Config):

@@ -15,7 +15,7 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from persongen_bench.errors import ConfigError
+from persongen_bench.core.errors import ConfigError
 from persongen_bench.methods.prior.config import Prediction, PriorConfig
 from persongen_bench.methods.prior.layers import (
     NULL_RATING,

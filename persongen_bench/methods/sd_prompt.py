@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import ClassVar, Literal, final
 
+from persongen_bench.core.request import Sample
+from persongen_bench.core.roles import Condition
 from persongen_bench.methods._drawing import DRAWING_FIELDS, DrawingConfig, DrawsConditions
-from persongen_bench.roles import Condition
-from persongen_bench.types import Sample
 
 LEVELS: Mapping[str, Condition] = {
     "T0": Condition(),

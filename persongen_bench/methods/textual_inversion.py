@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import ClassVar, final
 
+from persongen_bench.core.dataset import View
+from persongen_bench.core.method import FitContext
+from persongen_bench.core.roles import Condition
 from persongen_bench.methods._drawing import PUBLISHED_DRAWING
 from persongen_bench.methods.finetune.config import TextualInversionConfig
 from persongen_bench.methods.finetune.method import FinetunedMethod
 from persongen_bench.methods.finetune.studio import Learned, Studio
 from persongen_bench.methods.finetune.words import WORD
-from persongen_bench.protocols import FitContext
-from persongen_bench.roles import Condition
-from persongen_bench.types import View
 
 SANDBOX: Mapping[str, object] = {
     "n_steps": 60,

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import final
 
+from persongen_bench.core.request import Sample
+from persongen_bench.core.roles import Condition
 from persongen_bench.methods._drawing import DrawsConditions
-from persongen_bench.roles import Condition
-from persongen_bench.types import Sample
 
 
 @final

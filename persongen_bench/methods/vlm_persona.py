@@ -6,6 +6,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import ClassVar, final
 
+from persongen_bench.core.dataset import View
+from persongen_bench.core.method import FitContext
+from persongen_bench.core.request import Failure, Sample
+from persongen_bench.core.roles import Condition
+from persongen_bench.core.stack import Stack
 from persongen_bench.methods._drawing import (
     DRAWING_FIELDS,
     PUBLISHED_DRAWING,
@@ -23,9 +28,6 @@ from persongen_bench.methods.personas import (
 )
 from persongen_bench.methods.personas.config import SANDBOX_PERSONA
 from persongen_bench.methods.personas.prompts import personas_from
-from persongen_bench.protocols import FitContext, Stack
-from persongen_bench.roles import Condition
-from persongen_bench.types import Failure, Sample, View
 
 
 class VlmPersonaConfig(DrawingConfig, PersonaConfig):

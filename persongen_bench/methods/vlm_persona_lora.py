@@ -8,13 +8,16 @@ from typing import ClassVar, Literal, final
 
 from pydantic import Field
 
+from persongen_bench.core.dataset import View
+from persongen_bench.core.method import FitContext
+from persongen_bench.core.request import Failure, Sample
+from persongen_bench.core.stack import Stack
+from persongen_bench.core.types import Image
 from persongen_bench.methods._drawing import DRAWING_FIELDS, PUBLISHED_DRAWING, DrawingConfig
 from persongen_bench.methods._items import Stateless
 from persongen_bench.methods.finetune.config import LoraUserConfig
 from persongen_bench.methods.lora_user import LoraUser
 from persongen_bench.methods.vlm_persona import VlmPersona, VlmPersonaConfig
-from persongen_bench.protocols import FitContext, Stack
-from persongen_bench.types import Failure, Image, Sample, View
 
 
 class VlmPersonaLoraConfig(DrawingConfig):

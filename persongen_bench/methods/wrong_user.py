@@ -10,10 +10,14 @@ from typing import Any, ClassVar, final
 import numpy as np
 from pydantic import Field
 
-from persongen_bench import registry
+from persongen_bench.core import registry
+from persongen_bench.core.config import Config
+from persongen_bench.core.dataset import View
+from persongen_bench.core.method import FitContext, Method
+from persongen_bench.core.request import Failure, Sample
+from persongen_bench.core.stack import Stack
+from persongen_bench.core.types import Image
 from persongen_bench.methods._items import Stateless, read_json, write_json
-from persongen_bench.protocols import Config, FitContext, Method, Stack
-from persongen_bench.types import Failure, Image, Sample, View
 
 
 class WrongUserConfig(Config):

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import ClassVar, Self
 
-from persongen_bench.errors import ConfigError
-from persongen_bench.measurement import MetricInfo, ScoreContext
+from persongen_bench.core.errors import ConfigError
+from persongen_bench.core.metric import MetricInfo, ScoreContext
 
 
 class Plain:

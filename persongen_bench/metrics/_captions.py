@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from persongen_bench.measurement import ScoreContext
+from persongen_bench.core.metric import ScoreContext
 
 COLUMN = "caption"
 

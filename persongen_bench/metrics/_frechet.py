@@ -18,8 +18,8 @@ from scipy.linalg import svdvals
 from scipy.linalg.blas import dsyrk
 from scipy.linalg.lapack import dpstrf
 
-from persongen_bench.batching import blocks
-from persongen_bench.types import Embeddings
+from persongen_bench.core.types import Embeddings
+from persongen_bench.util.batching import blocks
 
 BLOCK = 2048
 """Rows converted to float64 at a time."""

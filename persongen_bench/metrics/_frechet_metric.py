@@ -5,14 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import ClassVar
 
-from persongen_bench.measurement import MetricInfo
+from persongen_bench.core.metric import MetricInfo
 from persongen_bench.metrics._frechet import frechet_influence, moments, sampling_floor
-from persongen_bench.metrics._sets import (
-    Compared,
-    Measured,
-    SetMetric,
-    infinitesimal_influence,
-)
+from persongen_bench.metrics._sets import Compared, Measured, SetMetric, infinitesimal_influence
 
 ENOUGH_ROWS = 10
 """Rows per dimension above which no caution is printed (20,480 for the 2048 of Inception)."""

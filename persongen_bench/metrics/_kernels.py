@@ -12,9 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float, Int
 
-from persongen_bench.batching import blocks
+from persongen_bench.core.types import Embeddings
 from persongen_bench.metrics._sets import Compared, Measured, jackknife_influence
-from persongen_bench.types import Embeddings
+from persongen_bench.util.batching import blocks
 
 TILE = 1024
 """Rows and columns of the kernel matrix computed at a time: 8 MiB of float64 each tile."""

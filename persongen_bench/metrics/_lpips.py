@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from jaxtyping import Float, Int
 
-from persongen_bench.types import Embeddings
+from persongen_bench.core.types import Embeddings
 
 FAILED = 1.0
 """What an undelivered image counts as its distance to anything. LPIPS has no worst value; the

@@ -12,8 +12,8 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float, Int
 
-from persongen_bench.batching import blocks
-from persongen_bench.types import Embeddings
+from persongen_bench.core.types import Embeddings
+from persongen_bench.util.batching import blocks
 
 BLOCK = 512
 """Rows whose distances to all others are held at a time."""

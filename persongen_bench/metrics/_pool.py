@@ -7,9 +7,9 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Bool, Int
 
-from persongen_bench.measurement import ScoreContext
+from persongen_bench.core.metric import ScoreContext
+from persongen_bench.core.types import Embeddings
 from persongen_bench.metrics._space import ROLE, held_out_pool, rows_by_user, unit
-from persongen_bench.types import Embeddings
 
 MIN_LIKES = 3
 """Held-out likes from which on a user counts, as in the reference evaluation of paper 001."""

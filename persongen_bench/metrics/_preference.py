@@ -8,10 +8,10 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float
 
-from persongen_bench.errors import ConfigError
-from persongen_bench.measurement import ScoreContext
+from persongen_bench.core.errors import ConfigError
+from persongen_bench.core.metric import ScoreContext
+from persongen_bench.core.types import Embeddings
 from persongen_bench.metrics._space import rows_by_user, unit
-from persongen_bench.types import Embeddings
 
 Words = Literal["empty", "generic", "prompt"]
 WORDS: tuple[Words, ...] = get_args(Words)

@@ -17,9 +17,10 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float
 
-from persongen_bench.measurement import ScoreContext
+from persongen_bench.core.dataset import View
+from persongen_bench.core.metric import ScoreContext
+from persongen_bench.core.types import Embeddings
 from persongen_bench.metrics._space import ROLE, unit
-from persongen_bench.types import Embeddings, View
 
 VERSION = 1
 _DECIMALS = 9

@@ -11,10 +11,10 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float, Int
 
-from persongen_bench.errors import ConfigError
-from persongen_bench.measurement import MetricInfo, ScoreContext
+from persongen_bench.core.errors import ConfigError
+from persongen_bench.core.metric import MetricInfo, ScoreContext
+from persongen_bench.core.types import Embeddings
 from persongen_bench.metrics._base import build_signature
-from persongen_bench.types import Embeddings
 
 NOT_TASTE = (
     "Whether anybody gets the images they like: shuffling images among users does not change it."

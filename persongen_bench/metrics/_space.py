@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import numpy as np
 import pandas as pd
 
-from persongen_bench.measurement import ScoreContext
-from persongen_bench.types import Embeddings, ScoreMatrix
+from persongen_bench.core.metric import ScoreContext
+from persongen_bench.core.types import Embeddings, ScoreMatrix
 
 ROLE = "judge_encoder"
 """The judging space: an encoder that no method is fitted in, where the stack has one."""

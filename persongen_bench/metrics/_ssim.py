@@ -17,10 +17,10 @@ from jaxtyping import Bool, Float, Int, UInt8
 from PIL import Image as PilImage
 from scipy.ndimage import correlate1d
 
-from persongen_bench import images as imaging
-from persongen_bench.batching import blocks
-from persongen_bench.errors import DataError
-from persongen_bench.types import Image
+from persongen_bench.core import images as imaging
+from persongen_bench.core.errors import DataError
+from persongen_bench.core.types import Image
+from persongen_bench.util.batching import blocks
 
 WINDOW, SIGMA, RANGE = 11, 1.5, 255.0
 WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from persongen_bench.measurement import ScoreContext
+from persongen_bench.core.metric import ScoreContext
 from persongen_bench.metrics._space import rows_by_user
 from persongen_bench.metrics._ssim import compare, smallest_side
 from persongen_bench.metrics._targets import UserTargets

@@ -14,11 +14,11 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Bool, Float, Int
 
-from persongen_bench.errors import ConfigError
-from persongen_bench.measurement import MetricInfo, ScoreContext
+from persongen_bench.core.errors import ConfigError
+from persongen_bench.core.metric import MetricInfo, ScoreContext
+from persongen_bench.core.types import Embeddings
 from persongen_bench.metrics._base import build_signature
 from persongen_bench.metrics._space import rows_by_user, unit
-from persongen_bench.types import Embeddings
 
 Target = Literal["reference", "history", "held-out"]
 """``reference``: the reference item of the image's request; images without one have no pair.

@@ -19,9 +19,9 @@ from typing import Literal, NamedTuple
 import numpy as np
 from jaxtyping import Bool, Int
 
-from persongen_bench.measurement import ScoreContext
+from persongen_bench.core.metric import ScoreContext
+from persongen_bench.core.types import Description, Embeddings, content_hash
 from persongen_bench.metrics._space import unit
-from persongen_bench.types import Description, Embeddings, content_hash
 
 Aspect = Literal["content", "style"]
 CAPTIONER, TEXTS = "captioner", "judge_encoder"

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float, Int
 
-from persongen_bench.measurement import MetricInfo, ScoreContext
+from persongen_bench.core.metric import MetricInfo, ScoreContext
 from persongen_bench.metrics._sets import jackknife_influence, spread_over_users
 from persongen_bench.metrics._space import ROLE, rows_by_user
 from persongen_bench.metrics._verifier.instrument import verifier_logits, verifier_matrix

@@ -11,7 +11,7 @@ import pandas as pd
 from jaxtyping import Bool, Float
 from scipy.special import expit
 
-from persongen_bench.measurement import MetricInfo, ScoreContext
+from persongen_bench.core.metric import MetricInfo, ScoreContext
 from persongen_bench.metrics._space import ROLE
 from persongen_bench.metrics._verifier.metric import OfInstrument, judged
 

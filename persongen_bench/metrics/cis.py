@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar, final
 
-from persongen_bench.measurement import MetricInfo, ScoreContext
+from persongen_bench.core.metric import MetricInfo, ScoreContext
 from persongen_bench.metrics._targets import TargetMetric, UserTargets, mean_cosine
 
 ROLE = "clip"

@@ -8,8 +8,9 @@ from typing import ClassVar, Literal, final, get_args
 import numpy as np
 from jaxtyping import Float
 
-from persongen_bench.errors import ConfigError
-from persongen_bench.measurement import MetricInfo
+from persongen_bench.core.errors import ConfigError
+from persongen_bench.core.metric import MetricInfo
+from persongen_bench.core.types import Embeddings
 from persongen_bench.metrics._kernels import (
     gaussian_kernel,
     kernel_sums,
@@ -20,7 +21,6 @@ from persongen_bench.metrics._kernels import (
 )
 from persongen_bench.metrics._sets import NOT_TASTE, Compared, Measured, SetMetric
 from persongen_bench.metrics._space import unit
-from persongen_bench.types import Embeddings
 
 SIGMA = 10.0
 """Of the published code; features have unit length, so that the kernel is nearly linear."""

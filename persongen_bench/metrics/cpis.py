@@ -6,7 +6,7 @@ from typing import ClassVar, final
 
 import pandas as pd
 
-from persongen_bench.measurement import MetricInfo, ScoreContext
+from persongen_bench.core.metric import MetricInfo, ScoreContext
 from persongen_bench.metrics._base import Plain
 from persongen_bench.metrics._targets import mean_cosine, targets_by_user
 

@@ -8,12 +8,12 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float
 
-from persongen_bench.measurement import MetricInfo, ScoreContext
+from persongen_bench.core.metric import MetricInfo, ScoreContext
+from persongen_bench.core.types import Embeddings
 from persongen_bench.metrics._base import Plain, build_signature
 from persongen_bench.metrics._captions import item_texts, text_source
 from persongen_bench.metrics._space import unit
 from persongen_bench.metrics._targets import cosines, targets_by_user
-from persongen_bench.types import Embeddings
 
 ROLE = "clip"
 

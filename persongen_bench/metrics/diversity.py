@@ -7,7 +7,7 @@ from typing import ClassVar, final
 import numpy as np
 import pandas as pd
 
-from persongen_bench.measurement import MetricInfo, ScoreContext
+from persongen_bench.core.metric import MetricInfo, ScoreContext
 from persongen_bench.metrics._base import Plain
 from persongen_bench.metrics._space import ROLE, rows_by_user, unit
 

@@ -6,7 +6,7 @@ from typing import ClassVar, Self, final
 
 import numpy as np
 
-from persongen_bench.measurement import MetricInfo
+from persongen_bench.core.metric import MetricInfo
 from persongen_bench.metrics._frechet_metric import FrechetMetric
 from persongen_bench.metrics._sets import NOT_TASTE, parse_encoder
 

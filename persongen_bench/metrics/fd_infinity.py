@@ -9,7 +9,8 @@ from typing import ClassVar, Self, final
 import numpy as np
 from jaxtyping import Float, Int
 
-from persongen_bench.measurement import MetricInfo
+from persongen_bench.core.metric import MetricInfo
+from persongen_bench.core.types import Embeddings
 from persongen_bench.metrics._frechet import Influence, frechet_influence
 from persongen_bench.metrics._sets import (
     Compared,
@@ -18,7 +19,6 @@ from persongen_bench.metrics._sets import (
     infinitesimal_influence,
     parse_encoder,
 )
-from persongen_bench.types import Embeddings
 
 N_SIZES = 15
 """Sample sizes on the line (Chong and Forsyth 2020)."""

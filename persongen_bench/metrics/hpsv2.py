@@ -6,8 +6,8 @@ from typing import ClassVar, final
 
 import pandas as pd
 
-from persongen_bench.errors import ConfigError
-from persongen_bench.measurement import MetricInfo, ScoreContext
+from persongen_bench.core.errors import ConfigError
+from persongen_bench.core.metric import MetricInfo, ScoreContext
 from persongen_bench.metrics._base import build_signature
 from persongen_bench.metrics._preference import (
     SHOWS_NOT,

@@ -7,7 +7,8 @@ from typing import ClassVar, Self, final
 
 import numpy as np
 
-from persongen_bench.measurement import MetricInfo
+from persongen_bench.core.metric import MetricInfo
+from persongen_bench.core.types import Embeddings
 from persongen_bench.metrics._kernels import (
     kernel_sums,
     measured,
@@ -16,7 +17,6 @@ from persongen_bench.metrics._kernels import (
     too_few,
 )
 from persongen_bench.metrics._sets import NOT_TASTE, Compared, Measured, SetMetric, parse_mode
-from persongen_bench.types import Embeddings
 
 
 def kid(x: Embeddings, y: Embeddings) -> float:

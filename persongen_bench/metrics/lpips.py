@@ -6,7 +6,7 @@ from typing import ClassVar, final
 
 import numpy as np
 
-from persongen_bench.measurement import MetricInfo, ScoreContext
+from persongen_bench.core.metric import MetricInfo, ScoreContext
 from persongen_bench.metrics._lpips import FAILED, squared_distances
 from persongen_bench.metrics._targets import TargetMetric, UserTargets
 

@@ -7,11 +7,11 @@ from typing import ClassVar, final
 import numpy as np
 import pandas as pd
 
-from persongen_bench.measurement import MetricInfo, ScoreContext
+from persongen_bench.core.metric import MetricInfo, ScoreContext
+from persongen_bench.core.types import Embeddings
 from persongen_bench.metrics._base import Plain
 from persongen_bench.metrics._lpips import squared_distances
 from persongen_bench.metrics._space import rows_by_user
-from persongen_bench.types import Embeddings
 
 ROLE = "lpips/alex"
 

@@ -12,7 +12,7 @@ from typing import ClassVar, Self
 
 import numpy as np
 
-from persongen_bench.measurement import MetricInfo
+from persongen_bench.core.metric import MetricInfo
 from persongen_bench.metrics._base import parse_count
 from persongen_bench.metrics._neighbours import (
     expected_coverage,

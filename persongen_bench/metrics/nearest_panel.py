@@ -12,9 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from persongen_bench.measurement import ScoreContext
+from persongen_bench.core.metric import ScoreContext
+from persongen_bench.core.types import Embeddings
 from persongen_bench.metrics._space import ROLE, rows_by_user, unit
-from persongen_bench.types import Embeddings
 
 _DECIMALS = 12
 """Cosines are compared to this many decimals; the first of the candidates wins a tie."""

@@ -24,7 +24,7 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float
 
-from persongen_bench.measurement import MetricInfo, ScoreContext
+from persongen_bench.core.metric import MetricInfo, ScoreContext
 from persongen_bench.metrics._base import Plain, build_signature, parse_count
 from persongen_bench.metrics._pool import MIN_LIKES, Found, f1, ranked_pools, retrieved, scorable
 from persongen_bench.metrics._sets import jackknife_influence, spread_over_users

@@ -14,8 +14,8 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float
 
-from persongen_bench.errors import ConfigError
-from persongen_bench.measurement import MetricInfo, ScoreContext
+from persongen_bench.core.errors import ConfigError
+from persongen_bench.core.metric import MetricInfo, ScoreContext
 from persongen_bench.metrics._base import build_signature
 from persongen_bench.metrics._ranker import Ranker, RankerConfig, describe_config, open_ranker
 from persongen_bench.metrics._space import ROLE, rows_by_user

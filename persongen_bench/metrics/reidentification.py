@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float, Int
 
-from persongen_bench.errors import ConfigError
-from persongen_bench.measurement import MetricInfo, ScoreContext
+from persongen_bench.core.errors import ConfigError
+from persongen_bench.core.metric import MetricInfo, ScoreContext
 from persongen_bench.metrics._base import build_signature, parse_count
 from persongen_bench.metrics._space import ROLE, rows_by_user, unit
 from persongen_bench.metrics._verifier.config import PRESETS

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import ClassVar, final
 
-from persongen_bench.measurement import MetricInfo, ScoreContext
+from persongen_bench.core.metric import MetricInfo, ScoreContext
 from persongen_bench.metrics._ssim import DETAILS
 from persongen_bench.metrics._ssim_metric import pixel_value, too_small
 from persongen_bench.metrics._targets import TargetMetric, UserTargets

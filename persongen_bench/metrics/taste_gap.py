@@ -9,12 +9,12 @@ import numpy as np
 import pandas as pd
 
 from persongen_bench import stats
-from persongen_bench.errors import ConfigError
-from persongen_bench.measurement import MetricInfo, ScoreContext
+from persongen_bench.core.errors import ConfigError
+from persongen_bench.core.metric import MetricInfo, ScoreContext
+from persongen_bench.core.types import ScoreMatrix
 from persongen_bench.metrics._space import ROLE, liked_neighbour_matrix
 from persongen_bench.metrics._verifier.instrument import describe, verifier_matrix
 from persongen_bench.metrics._verifier.metric import DEFAULT
-from persongen_bench.types import ScoreMatrix
 
 INSTRUMENTS = ("true", "neighbour", "verifier")
 

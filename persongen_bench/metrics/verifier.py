@@ -7,11 +7,11 @@ from typing import ClassVar, final
 import numpy as np
 import pandas as pd
 
-from persongen_bench.measurement import MetricInfo, ScoreContext
+from persongen_bench.core.metric import MetricInfo, ScoreContext
+from persongen_bench.core.types import ScoreMatrix
 from persongen_bench.metrics._space import ROLE, mean_per_user
 from persongen_bench.metrics._verifier.instrument import verifier_matrix
 from persongen_bench.metrics._verifier.metric import OfVerifier
-from persongen_bench.types import ScoreMatrix
 
 
 @final

@@ -19,9 +19,9 @@ from jaxtyping import Float
 from PIL import Image as PilImage
 from torch.nn import functional
 
-from persongen_bench.errors import ConfigError
-from persongen_bench.images import check
-from persongen_bench.types import Image
+from persongen_bench.core.errors import ConfigError
+from persongen_bench.core.images import check
+from persongen_bench.core.types import Image
 
 Mode = Literal["clean", "tf-legacy", "pytorch"]
 MODES: tuple[Mode, ...] = get_args(Mode)

@@ -12,10 +12,10 @@ from typing import Any, ClassVar
 import numpy as np
 from jaxtyping import Float, UInt8
 
-from persongen_bench import images as imaging
-from persongen_bench.batching import map_rows
-from persongen_bench.errors import MissingRoleError
-from persongen_bench.types import Embeddings, Image
+from persongen_bench.core import images as imaging
+from persongen_bench.core.errors import MissingRoleError
+from persongen_bench.core.types import Embeddings, Image
+from persongen_bench.util.batching import map_rows
 
 SIDE = 64
 """Pictures are resized to this many pixels square, ignoring their aspect."""
@@ -28,7 +28,7 @@ ORIENTATIONS = 8
 BINS = (4, 6, 6)
 """Bins of the colour histogram along L, a and b."""
 BLOCK = 32
-"""Pictures per numerical call, always; see `persongen_bench.batching`."""
+"""Pictures per numerical call, always; see `persongen_bench.util.batching`."""
 
 
 class PixelsStack:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from jaxtyping import Float, Int, Shaped
 
-from persongen_bench.types import ScoreMatrix
+from persongen_bench.core.types import ScoreMatrix
 
 
 def user_means(

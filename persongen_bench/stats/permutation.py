@@ -13,9 +13,9 @@ from typing import Literal, TypeAlias
 import numpy as np
 from jaxtyping import Float, Int
 
-from persongen_bench.measurement import TestResult
+from persongen_bench.core.metric import TestResult
+from persongen_bench.core.types import ScoreMatrix
 from persongen_bench.stats.blocks import check_owners
-from persongen_bench.types import ScoreMatrix
 
 Statistic: TypeAlias = Literal["mean", "median"]
 """How the users' mean scores are summarised."""

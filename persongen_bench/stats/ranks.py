@@ -10,7 +10,7 @@ from itertools import combinations
 import numpy as np
 from jaxtyping import Bool, Float
 
-from persongen_bench.errors import DataError
+from persongen_bench.core.errors import DataError
 from persongen_bench.stats.pairs import holm, paired_t
 
 

@@ -8,16 +8,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from persongen_bench import registry
-from persongen_bench.assets import data_root
-from persongen_bench.errors import ConfigError, PgbenchError
-from persongen_bench.registry import KINDS, Kind
+from persongen_bench.core import registry
+from persongen_bench.core.errors import ConfigError, PgbenchError
+from persongen_bench.core.registry import KINDS, Kind
 from persongen_bench.testing.base import Contract
 from persongen_bench.testing.datasets import DatasetContract
 from persongen_bench.testing.methods import MethodContract
 from persongen_bench.testing.metrics import MetricContract
 from persongen_bench.testing.require import ContractError
 from persongen_bench.testing.stacks import StackContract
+from persongen_bench.util.files import data_root
 
 CONTRACTS: dict[Kind, type[Contract]] = {
     "methods": MethodContract,

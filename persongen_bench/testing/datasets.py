@@ -8,13 +8,13 @@ from typing import Any, ClassVar
 
 import pandas as pd
 
-from persongen_bench import registry
-from persongen_bench.errors import DataError
-from persongen_bench.protocols import DatasetLoader
+from persongen_bench.core import registry
+from persongen_bench.core.dataset import Dataset, DatasetLoader, Split
+from persongen_bench.core.errors import DataError
+from persongen_bench.core.types import INTERACTION_COLUMNS
 from persongen_bench.testing.base import Contract
 from persongen_bench.testing.leaks import find_strings
 from persongen_bench.testing.require import ContractError, require, require_images, require_same
-from persongen_bench.types import INTERACTION_COLUMNS, Dataset, Split
 
 ROW_COLUMNS = ["user_id", "item_id", "timestamp"]
 """What makes a row of the log the same row."""

@@ -9,14 +9,15 @@ from typing import ClassVar
 
 import numpy as np
 
-from persongen_bench import registry
-from persongen_bench.errors import UnsupportedRequestError
-from persongen_bench.protocols import Method
+from persongen_bench.core import registry
+from persongen_bench.core.errors import UnsupportedRequestError
+from persongen_bench.core.method import Method
+from persongen_bench.core.request import Failure, Request, Sample, plan_samples
+from persongen_bench.core.types import Image
 from persongen_bench.testing.base import Contract
 from persongen_bench.testing.observe import disturbed_generators, printed
 from persongen_bench.testing.require import require_images
 from persongen_bench.testing.toy import PROTOCOL, ToyWorld, toy_world
-from persongen_bench.types import Failure, Image, Request, Sample, plan_samples
 
 FIT_SEED = 7
 PRESETS = ("check", "fast", "controlled", "sandbox")

@@ -13,7 +13,8 @@ from pathlib import Path
 
 import numpy as np
 
-from persongen_bench.protocols import Config
+from persongen_bench.core.config import Config
+from persongen_bench.core.request import Failure, Request
 from persongen_bench.testing.leaks import find_strings, opened_files
 from persongen_bench.testing.method_case import MethodCase
 from persongen_bench.testing.observe import (
@@ -25,7 +26,6 @@ from persongen_bench.testing.observe import (
 )
 from persongen_bench.testing.require import ContractError, require, require_images, require_same
 from persongen_bench.testing.toy import toy_world
-from persongen_bench.types import Failure, Request
 
 
 class MethodContract(MethodCase):
@@ -40,7 +40,7 @@ class MethodContract(MethodCase):
     def test_declares_what_the_loop_reads(self) -> None:
         """Config, presets, privileged and generate_fields are there and of their types."""
         cls, method = self.method_class(), self.make()
-        require(issubclass(cls.Config, Config), "Config must derive from protocols.Config")
+        require(issubclass(cls.Config, Config), "Config must derive from core.config.Config")
         require(isinstance(method.config, cls.Config), "self.config must be an instance of Config")
         require(isinstance(cls.privileged, bool), "privileged must be True or False")
         require(isinstance(cls.generate_fields, frozenset), "generate_fields must be a frozenset")

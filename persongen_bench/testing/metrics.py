@@ -8,13 +8,13 @@ from typing import Any, ClassVar, get_args
 import numpy as np
 import pandas as pd
 
-from persongen_bench import registry
-from persongen_bench.errors import ConfigError
-from persongen_bench.measurement import Metric
+from persongen_bench.core import registry
+from persongen_bench.core.errors import ConfigError
+from persongen_bench.core.metric import Metric
+from persongen_bench.core.types import Direction, content_hash, frame_hash
 from persongen_bench.testing.base import Contract
 from persongen_bench.testing.require import ContractError, require
 from persongen_bench.testing.toy_scores import ToyScores, toy_score_context
-from persongen_bench.types import Direction, content_hash, frame_hash
 
 ARGUMENTS = (None, "2")
 """What `MetricContract` tries behind ``@`` where no argument is set."""

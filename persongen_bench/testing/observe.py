@@ -12,10 +12,11 @@ from pathlib import Path
 import numpy as np
 from pydantic import ValidationError
 
-from persongen_bench.images import pixel_hash
-from persongen_bench.protocols import Config
+from persongen_bench.core.config import Config
+from persongen_bench.core.images import pixel_hash
+from persongen_bench.core.request import Failure, Sample
+from persongen_bench.core.types import Image, content_hash, frame_hash
 from persongen_bench.testing.toy import ToyWorld
-from persongen_bench.types import Failure, Image, Sample, content_hash, frame_hash
 
 _PICKLE_SUFFIXES = {".pkl", ".pickle", ".pt", ".pth", ".joblib", ".dill"}
 _PICKLE_MAGIC = tuple(bytes([0x80, version]) for version in range(2, 6))

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from persongen_bench.errors import DataError
-from persongen_bench.images import check
-from persongen_bench.types import Failure, Image
+from persongen_bench.core.errors import DataError
+from persongen_bench.core.images import check
+from persongen_bench.core.request import Failure
+from persongen_bench.core.types import Image
 
 
 class ContractError(AssertionError):

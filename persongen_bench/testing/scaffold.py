@@ -8,9 +8,9 @@ from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from persongen_bench.errors import ConfigError
+from persongen_bench.core.errors import ConfigError
 
-TEMPLATES = Path(__file__).parents[1] / "templates" / "method"
+TEMPLATES = Path(__file__).parent / "templates" / "method"
 _NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 _TAKEN = ("persongen-bench", "test", "tests")
 MODULE_FOLDER = "module"

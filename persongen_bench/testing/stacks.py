@@ -6,13 +6,13 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from persongen_bench import registry
-from persongen_bench.errors import MissingRoleError
-from persongen_bench.protocols import Decoder, ImageEncoder, Stack
+from persongen_bench.core import registry
+from persongen_bench.core.errors import MissingRoleError
+from persongen_bench.core.stack import Decoder, ImageEncoder, Stack
+from persongen_bench.core.types import Embeddings, Image
 from persongen_bench.testing.base import Contract
 from persongen_bench.testing.require import ContractError, require, require_images, require_same
 from persongen_bench.testing.toy import toy_world
-from persongen_bench.types import Embeddings, Image
 
 N = 5
 SEEDS = (11, 12, 13, 14, 15)

@@ -15,25 +15,21 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from persongen_bench import images as image_files
-from persongen_bench.protocols import FitContext, Stack
-from persongen_bench.testing.toy_stack import SIZE, ToyStack, gradient
-from persongen_bench.types import (
+from persongen_bench.core import images as image_files
+from persongen_bench.core.dataset import Dataset, DatasetCard, Split, View
+from persongen_bench.core.method import FitContext
+from persongen_bench.core.request import Request, Sample, plan_samples
+from persongen_bench.core.stack import Stack
+from persongen_bench.core.types import (
     INTERACTION_COLUMNS,
     Catalog,
-    Dataset,
-    DatasetCard,
     Embeddings,
     Image,
     ImageSource,
-    Request,
-    Sample,
     ScoreMatrix,
-    Split,
-    View,
     content_hash,
-    plan_samples,
 )
+from persongen_bench.testing.toy_stack import SIZE, ToyStack, gradient
 
 N_USERS = 6
 TRAIN_PER_HUE = 5

@@ -9,17 +9,17 @@ from typing import Any, TypeVar, cast
 import numpy as np
 import pandas as pd
 
-from persongen_bench.roles import open_role
-from persongen_bench.testing.toy import ToyWorld, draw, toy_world
-from persongen_bench.types import (
+from persongen_bench.core.dataset import View
+from persongen_bench.core.roles import open_role
+from persongen_bench.core.types import (
     Description,
     Embeddings,
     Image,
     Rows,
     ScoreMatrix,
-    View,
     content_hash,
 )
+from persongen_bench.testing.toy import ToyWorld, draw, toy_world
 
 T = TypeVar("T")
 

@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from persongen_bench.errors import MissingRoleError
-from persongen_bench.images import check, resize
-from persongen_bench.roles import Condition, DrawOptions
+from persongen_bench.core.errors import MissingRoleError
+from persongen_bench.core.images import check, resize
+from persongen_bench.core.roles import Condition, DrawOptions
+from persongen_bench.core.types import Embeddings, Image
 from persongen_bench.testing.toy_words import HueCaptioner, condition_row
-from persongen_bench.types import Embeddings, Image
 
 SIZE = 16
 _LINE = np.linspace(-1.0, 1.0, SIZE)

@@ -12,9 +12,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from persongen_bench.images import check
-from persongen_bench.roles import Condition, DrawOptions
-from persongen_bench.types import Description, Embeddings, Image, content_hash
+from persongen_bench.core.images import check
+from persongen_bench.core.roles import Condition, DrawOptions
+from persongen_bench.core.types import Description, Embeddings, Image, content_hash
 
 HUES = ("red", "yellow", "green", "cyan", "blue", "magenta")
 """Word k stands for hue k/6."""

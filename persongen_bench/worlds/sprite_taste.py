@@ -14,10 +14,10 @@ from typing import Literal, get_args
 import numpy as np
 from jaxtyping import Bool, Float, Int, UInt8
 
-from persongen_bench import images as image_border
-from persongen_bench.batching import blocks
-from persongen_bench.errors import ConfigError, DataError
-from persongen_bench.types import Image, ScoreMatrix
+from persongen_bench.core import images as image_border
+from persongen_bench.core.errors import ConfigError, DataError
+from persongen_bench.core.types import Image, ScoreMatrix
+from persongen_bench.util.batching import blocks
 from persongen_bench.worlds import sprites
 
 Rule = Literal["paper", "code"]

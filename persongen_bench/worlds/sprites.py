@@ -18,7 +18,7 @@ import functools
 import numpy as np
 from jaxtyping import Bool, Int, UInt8
 
-from persongen_bench.errors import DataError
+from persongen_bench.core.errors import DataError
 
 SHAPES = ("square", "ellipse", "heart")
 COLOURS = {"red": (1, 0, 0), "green": (0, 1, 0), "blue": (0, 0, 1)}

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from persongen_bench.leaderboards.boards import get_board
-from persongen_bench.schema import (
+from persongen_bench.loop.schema import (
     DatasetRef,
     MethodRef,
     MetricSummary,
@@ -16,8 +16,8 @@ from persongen_bench.schema import (
     Summary,
     TestSummary,
 )
+from persongen_bench.loop.store import RunResults
 from persongen_bench.stats import interval
-from persongen_bench.store import RunResults
 
 
 def build_run(label, values, **options):

@@ -3,7 +3,8 @@
 import pytest
 from pydantic import ValidationError
 
-from persongen_bench.errors import ConfigError, DataError, UnknownNameError
+from persongen_bench.core.errors import ConfigError, DataError, UnknownNameError
+from persongen_bench.core.metric_cards import parse_metric
 from persongen_bench.leaderboards.boards import (
     BOARDS,
     CONTROLLED,
@@ -13,7 +14,6 @@ from persongen_bench.leaderboards.boards import (
     get_board,
 )
 from persongen_bench.leaderboards.published import load_reported
-from persongen_bench.metric_cards import parse_metric
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats as scipy_stats
 
-from persongen_bench.errors import ConfigError, RunError
+from persongen_bench.core.errors import ConfigError, RunError
 from persongen_bench.leaderboards.compare import Comparison, compare, render
 
 A = np.array([0.9, 0.8, 0.9, 0.7, 0.85, 0.95])

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image as PilImage
 
-from persongen_bench.errors import ConfigError
+from persongen_bench.core.errors import ConfigError
 from persongen_bench.leaderboards import pictures
 from persongen_bench.leaderboards.pictures import UserStrip, contact_sheet
 from persongen_bench.leaderboards.plots import families, forest_plot, precision_recall_plot

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from persongen_bench.errors import RunError, UnknownNameError
+from persongen_bench.core.errors import RunError, UnknownNameError
 from persongen_bench.leaderboards.ranking import collect, standings
+from persongen_bench.loop.store import RunDirectory
 from persongen_bench.stats import interval, paired_difference
-from persongen_bench.store import RunDirectory
 
 NAN = float("nan")
 

@@ -10,7 +10,7 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 
-from persongen_bench.errors import ConfigError
+from persongen_bench.core.errors import ConfigError
 from persongen_bench.leaderboards.published import CAVEAT
 from persongen_bench.leaderboards.ranking import standings
 from persongen_bench.leaderboards.render import (

@@ -7,8 +7,8 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
+from persongen_bench.core.config import Config
 from persongen_bench.methods._drawing import DRAWING_FIELDS, DrawingConfig
-from persongen_bench.protocols import Config
 
 GENERATE_FIELDS = DRAWING_FIELDS | {"prompt", "negative_prompt"}
 """Options that only drawing reads."""

@@ -12,11 +12,11 @@ from diffusers.models.autoencoders.vae import DiagonalGaussianDistribution
 from PIL import Image as PilImage
 from torch import Tensor
 
-from persongen_bench import images
-from persongen_bench.batching import blocks, map_rows
+from persongen_bench.core import images
+from persongen_bench.core.progress import Progress
+from persongen_bench.core.types import Catalog, Image
 from persongen_bench.methods.finetune.pipeline import Denoiser
-from persongen_bench.protocols import Progress
-from persongen_bench.types import Catalog, Image
+from persongen_bench.util.batching import blocks, map_rows
 
 ROWS = 8
 """Images per call of the autoencoder; fixed, so that no image depends on its neighbours."""

@@ -14,7 +14,7 @@ from peft.tuners.lora import LoraLayer
 from peft.utils import get_peft_model_state_dict
 from torch import Tensor, nn
 
-from persongen_bench.errors import RunError
+from persongen_bench.core.errors import RunError
 from persongen_bench.methods.finetune.config import Tier
 
 TARGETS = ("to_q", "to_k", "to_v", "to_out.0")

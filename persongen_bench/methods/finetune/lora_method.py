@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import ClassVar
 
+from persongen_bench.core.config import Config
+from persongen_bench.core.dataset import View
+from persongen_bench.core.method import FitContext
+from persongen_bench.core.roles import Condition
 from persongen_bench.methods._drawing import required_role
 from persongen_bench.methods.finetune.config import LoraConfig
 from persongen_bench.methods.finetune.method import FinetunedMethod
 from persongen_bench.methods.finetune.studio import Row
 from persongen_bench.methods.personas.descriptions import DescriptionBook
-from persongen_bench.protocols import Config, FitContext
-from persongen_bench.roles import Condition
-from persongen_bench.types import View
 
 
 class LoraMethod(FinetunedMethod):

@@ -9,15 +9,18 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from persongen_bench.errors import RunError, UnsupportedRequestError
+from persongen_bench.core.dataset import View
+from persongen_bench.core.errors import RunError, UnsupportedRequestError
+from persongen_bench.core.method import FitContext
+from persongen_bench.core.request import Failure, Sample
+from persongen_bench.core.roles import Adapter, Condition, DrawOptions, PromptDecoder
+from persongen_bench.core.stack import Stack
+from persongen_bench.core.types import Image, content_hash
 from persongen_bench.methods._items import read_json, write_json
 from persongen_bench.methods.finetune.config import GENERATE_FIELDS, TrainingConfig
 from persongen_bench.methods.finetune.pipeline import trainable_decoder
 from persongen_bench.methods.finetune.store import AdapterStore
 from persongen_bench.methods.finetune.studio import Fit, Learned, Studio, open_studio
-from persongen_bench.protocols import FitContext, Stack
-from persongen_bench.roles import Adapter, Condition, DrawOptions, PromptDecoder
-from persongen_bench.types import Failure, Image, Sample, View, content_hash
 
 
 class FinetunedMethod(ABC):

@@ -14,10 +14,10 @@ from diffusers.models.attention_processor import AttnProcessor2_0
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812  # the community's name
 
-from persongen_bench.errors import ConfigError
+from persongen_bench.core.errors import ConfigError
+from persongen_bench.core.roles import PromptDecoder
+from persongen_bench.core.stack import Stack
 from persongen_bench.methods._drawing import required_role
-from persongen_bench.protocols import Stack
-from persongen_bench.roles import PromptDecoder
 
 NETWORKS = ("unet", "vae", "text_encoder", "text_encoder_2")
 

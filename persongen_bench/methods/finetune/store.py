@@ -14,10 +14,10 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
-from persongen_bench.assets import write_atomic
-from persongen_bench.errors import RunError
-from persongen_bench.roles import Adapter
-from persongen_bench.types import content_hash
+from persongen_bench.core.errors import RunError
+from persongen_bench.core.roles import Adapter
+from persongen_bench.core.types import content_hash
+from persongen_bench.util.files import write_atomic
 
 
 class AdapterStore:

@@ -13,15 +13,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from persongen_bench.core.progress import Progress
+from persongen_bench.core.roles import Adapter
+from persongen_bench.core.types import Catalog, content_hash
 from persongen_bench.methods.finetune.config import TextualInversionConfig, Tier, TrainingConfig
 from persongen_bench.methods.finetune.latents import Latents
 from persongen_bench.methods.finetune.lora import injected
 from persongen_bench.methods.finetune.pipeline import Denoiser, Text, frozen
 from persongen_bench.methods.finetune.training import Bench, Schedule, Seeds, Trainer
 from persongen_bench.methods.finetune.words import TEMPLATES, WORD, learnable
-from persongen_bench.protocols import Progress
-from persongen_bench.roles import Adapter
-from persongen_bench.types import Catalog, content_hash
 
 KEPT_TEXTS = 1024
 """Encoded captions kept in memory."""

@@ -18,10 +18,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from persongen_bench.errors import RunError
+from persongen_bench.core.errors import RunError
+from persongen_bench.core.progress import Progress
 from persongen_bench.methods import _checkpoint as checkpoint
 from persongen_bench.methods.finetune.config import TrainingConfig
-from persongen_bench.protocols import Progress
 
 CHECKPOINT_SECONDS = 120.0
 """Least time between two checkpoints inside one training; no result depends on it."""

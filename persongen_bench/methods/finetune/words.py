@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812  # the community's name
 
-from persongen_bench.errors import ConfigError
+from persongen_bench.core.errors import ConfigError
 
 WORD = "<user-taste>"
 """The placeholder; every user's adapter has vectors of its own for it."""

@@ -6,10 +6,10 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from persongen_bench.batching import blocks
-from persongen_bench.protocols import Progress, no_progress
-from persongen_bench.roles import Captioner
-from persongen_bench.types import Catalog, Description
+from persongen_bench.core.progress import Progress, no_progress
+from persongen_bench.core.roles import Captioner
+from persongen_bench.core.types import Catalog, Description
+from persongen_bench.util.batching import blocks
 
 CHUNK = 64
 """Images opened and described at a time; bounds memory, does not change a word."""

@@ -8,8 +8,8 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from persongen_bench.core.types import Description
 from persongen_bench.methods.personas.config import PersonaConfig
-from persongen_bench.types import Description
 
 LONGEST_TAG = 20
 META_WORDS = frozenset(

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from persongen_bench.core.dataset import View
 from persongen_bench.methods.personas.config import PersonaConfig
-from persongen_bench.types import View
 
 
 @dataclass(frozen=True)

@@ -6,13 +6,13 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any, Literal, final
 
+from persongen_bench.core.request import Failure, Sample
+from persongen_bench.core.roles import Condition
 from persongen_bench.methods._items import no_history
 from persongen_bench.methods.personas.config import PersonaConfig
 from persongen_bench.methods.personas.descriptions import DescriptionBook
 from persongen_bench.methods.personas.keywords import Persona, write_persona
 from persongen_bench.methods.personas.opinions import Opinions
-from persongen_bench.roles import Condition
-from persongen_bench.types import Failure, Sample
 
 FALLBACK_KEYWORDS = ("nature", "landscape", "portrait", "cityscape", "animals")
 FALLBACK_STYLE = "high quality, detailed, natural lighting"

@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from persongen_bench.protocols import Config
+from persongen_bench.core.config import Config
 
 Prediction = Literal["sample", "epsilon"]
 Sampler = Literal["ddpm", "ddim", "dpm"]

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from persongen_bench.errors import ConfigError
+from persongen_bench.core.errors import ConfigError
+from persongen_bench.core.roles import Condition, DrawOptions, PromptDecoder
+from persongen_bench.core.stack import Decoder, Stack
+from persongen_bench.core.types import Embeddings, Image
 from persongen_bench.methods.prior.config import DECODER_FIELDS, PriorConfig
-from persongen_bench.protocols import Decoder, Stack
-from persongen_bench.roles import Condition, DrawOptions, PromptDecoder
-from persongen_bench.types import Embeddings, Image
 
 
 def decoder_options(config: PriorConfig) -> list[str]:

@@ -14,10 +14,10 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from persongen_bench.errors import RunError
+from persongen_bench.core.errors import RunError
+from persongen_bench.core.types import Embeddings
 from persongen_bench.methods.prior.config import PriorConfig
 from persongen_bench.methods.prior.layers import PriorNetwork, build
-from persongen_bench.types import Embeddings
 
 WEIGHTS, CARD, LOG = "prior.safetensors", "prior.json", "training.parquet"
 

@@ -12,7 +12,13 @@ from typing import ClassVar
 import numpy as np
 import torch
 
-from persongen_bench.errors import ConfigError, RunError, UnsupportedRequestError
+from persongen_bench.core.config import Config
+from persongen_bench.core.dataset import View
+from persongen_bench.core.errors import ConfigError, RunError, UnsupportedRequestError
+from persongen_bench.core.method import FitContext
+from persongen_bench.core.request import Failure, Sample
+from persongen_bench.core.stack import Stack
+from persongen_bench.core.types import Embeddings, Image, content_hash
 from persongen_bench.methods.prior import fitted as files
 from persongen_bench.methods.prior.config import ADAPT_FIELDS, GENERATE_FIELDS, PriorConfig
 from persongen_bench.methods.prior.decoding import decode, open_decoder
@@ -22,8 +28,6 @@ from persongen_bench.methods.prior.newcomers import infer_tokens
 from persongen_bench.methods.prior.ratings import TrainingData, tabulate
 from persongen_bench.methods.prior.sampling import sample_embeddings
 from persongen_bench.methods.prior.training import Resources, train_prior
-from persongen_bench.protocols import Config, FitContext, Stack
-from persongen_bench.types import Embeddings, Failure, Image, Sample, View, content_hash
 
 
 class PriorMethod(ABC):

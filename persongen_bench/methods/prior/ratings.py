@@ -8,8 +8,8 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from persongen_bench.errors import DataError
-from persongen_bench.types import View
+from persongen_bench.core.dataset import View
+from persongen_bench.core.errors import DataError
 
 
 @dataclass(frozen=True)

@@ -13,9 +13,9 @@ from diffusers.schedulers.scheduling_dpmsolver_multistep import DPMSolverMultist
 from jaxtyping import Float, Int64
 from torch import Tensor
 
-from persongen_bench.batching import map_rows
 from persongen_bench.methods.prior.config import PriorConfig
 from persongen_bench.methods.prior.layers import NULL_RATING, PriorNetwork
+from persongen_bench.util.batching import map_rows
 
 ROWS = 32
 """Samples per network call (both guidance branches go through it together, as 64 rows)."""

@@ -14,13 +14,13 @@ from torch import Tensor
 from torch.nn import functional as F  # noqa: N812  # the community's name
 from torch.optim import lr_scheduler
 
+from persongen_bench.core.progress import Progress
 from persongen_bench.methods import _checkpoint as checkpoint
 from persongen_bench.methods.prior.config import PriorConfig
 from persongen_bench.methods.prior.layers import NULL_RATING, PriorNetwork
 from persongen_bench.methods.prior.raters import start_tokens
 from persongen_bench.methods.prior.ratings import Ratings, TrainingData, epoch_rows, hold_out
 from persongen_bench.methods.prior.sampling import noise_schedule
-from persongen_bench.protocols import Progress
 
 CHECKPOINT_SECONDS = 5.0
 """Least time between two checkpoints; the result does not depend on it."""

@@ -8,7 +8,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from persongen_bench.protocols import Config
+from persongen_bench.core.config import Config
 
 
 class VerifierConfig(Config):

@@ -6,12 +6,7 @@ import numpy as np
 from jaxtyping import Float
 
 from persongen_bench.metrics._verifier.config import VerifierConfig
-from persongen_bench.metrics._verifier.folds import (
-    N_FOLDS,
-    Predictions,
-    image_folds,
-    merge_copies,
-)
+from persongen_bench.metrics._verifier.folds import N_FOLDS, Predictions, image_folds, merge_copies
 from persongen_bench.metrics._verifier.ratings import Ratings
 from persongen_bench.metrics._verifier.scoring import logits
 from persongen_bench.metrics._verifier.training import fit

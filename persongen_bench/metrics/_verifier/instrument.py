@@ -7,13 +7,13 @@ import pandas as pd
 from jaxtyping import Float
 from scipy.special import expit
 
-from persongen_bench.measurement import ScoreContext
+from persongen_bench.core.metric import ScoreContext
+from persongen_bench.core.types import Embeddings, ScoreMatrix, content_hash
 from persongen_bench.metrics._space import ROLE
 from persongen_bench.metrics._verifier.config import PRESETS
 from persongen_bench.metrics._verifier.folds import N_FOLDS, Predictions
 from persongen_bench.metrics._verifier.ratings import Ratings, tabulate
 from persongen_bench.metrics._verifier.scoring import Weights, logits
-from persongen_bench.types import Embeddings, ScoreMatrix, content_hash
 
 VERSION = 1
 """Raise it when training or prediction changes: stored verifiers are then trained anew."""

@@ -9,8 +9,8 @@ from typing import ClassVar, Self
 import numpy as np
 import pandas as pd
 
-from persongen_bench.errors import ConfigError
-from persongen_bench.measurement import MetricInfo, ScoreContext
+from persongen_bench.core.errors import ConfigError
+from persongen_bench.core.metric import MetricInfo, ScoreContext
 from persongen_bench.metrics._base import build_signature
 from persongen_bench.metrics._verifier.config import PRESETS
 from persongen_bench.metrics._verifier.folds import N_FOLDS, Predictions

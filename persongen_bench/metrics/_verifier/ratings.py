@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Bool, Int
 
-from persongen_bench.types import View
+from persongen_bench.core.dataset import View
 
 
 @dataclass(frozen=True)

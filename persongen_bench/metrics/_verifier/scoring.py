@@ -8,7 +8,7 @@ from typing import TypeAlias
 import numpy as np
 from jaxtyping import Float
 
-from persongen_bench.batching import blocks
+from persongen_bench.util.batching import blocks
 
 Weights: TypeAlias = Mapping[str, np.ndarray]
 """`training.Fitted.weights`: the network's parameters, and mean and scale of the embeddings."""

@@ -18,13 +18,13 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812  # the community's name
 
-from persongen_bench.errors import DataError
+from persongen_bench.core.errors import DataError
 from persongen_bench.metrics._verifier.config import VerifierConfig
 from persongen_bench.metrics._verifier.folds import image_folds
 from persongen_bench.metrics._verifier.network import Network, Pairs
 from persongen_bench.metrics._verifier.ratings import Ratings
 from persongen_bench.metrics._verifier.scoring import Weights, standardise
-from persongen_bench.training import seeded
+from persongen_bench.util.training import seeded
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ from peft import LoraConfig, inject_adapter_in_model
 from peft.tuners.lora import LoraLayer
 from torch import Tensor, nn
 
-from persongen_bench.roles import Adapter
+from persongen_bench.core.roles import Adapter
 
 NAME = "personal"
 """What the one LoRA is called inside the layers that carry it."""

@@ -17,13 +17,13 @@ import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
-from persongen_bench.batching import blocks
-from persongen_bench.errors import ConfigError
-from persongen_bench.roles import Adapter, Condition, DrawOptions
+from persongen_bench.core.errors import ConfigError
+from persongen_bench.core.roles import Adapter, Condition, DrawOptions
+from persongen_bench.core.types import Embeddings, Image
 from persongen_bench.stacks.diffusion.adapters import AdapterSlot
 from persongen_bench.stacks.diffusion.pipeline import quiet
 from persongen_bench.stacks.diffusion.settings import SAMPLERS, DiffusionSettings
-from persongen_bench.types import Embeddings, Image
+from persongen_bench.util.batching import blocks
 
 
 @dataclass(frozen=True)

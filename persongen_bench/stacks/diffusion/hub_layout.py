@@ -20,7 +20,7 @@ import transformers
 from safetensors import SafetensorError, safe_open
 from torch import nn
 
-from persongen_bench.errors import DataError
+from persongen_bench.core.errors import DataError
 
 Architecture = Literal[
     "UNet2DConditionModel",

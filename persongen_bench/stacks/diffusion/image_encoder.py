@@ -14,9 +14,9 @@ from jaxtyping import Float, Int64, UInt8
 from PIL import Image as PilImage
 from torch import Tensor
 
-from persongen_bench import images as imaging
-from persongen_bench.batching import map_rows
-from persongen_bench.types import Embeddings, Image
+from persongen_bench.core import images as imaging
+from persongen_bench.core.types import Embeddings, Image
+from persongen_bench.util.batching import map_rows
 
 MEAN = (0.48145466, 0.4578275, 0.40821073)
 DEVIATION = (0.26862954, 0.26130258, 0.27577711)
@@ -68,7 +68,7 @@ class Placement:
     dtype: torch.dtype = torch.float32
     normalisation: Normalisation = Normalisation()
     rows: int = 16
-    """Rows of every network call, short blocks padded (`persongen_bench.batching`)."""
+    """Rows of every network call, short blocks padded (`persongen_bench.util.batching`)."""
 
 
 class _Tower:

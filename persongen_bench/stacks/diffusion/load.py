@@ -21,9 +21,9 @@ import transformers
 from safetensors.torch import load_file
 from transformers import CLIPTokenizer
 
-from persongen_bench.assets import file_sha256
-from persongen_bench.errors import ConfigError
+from persongen_bench.core.errors import ConfigError
 from persongen_bench.stacks.diffusion.pipeline import RowwisePipeline, RowwiseXLPipeline, quiet
+from persongen_bench.util.files import file_sha256
 
 CLASSES: dict[str, Any] = {
     "StableDiffusionPipeline": RowwisePipeline,

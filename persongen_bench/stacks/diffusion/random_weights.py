@@ -18,7 +18,7 @@ from zlib import crc32
 import numpy as np
 from transformers.convert_slow_tokenizer import bytes_to_unicode
 
-from persongen_bench.protocols import Progress, no_progress
+from persongen_bench.core.progress import Progress, no_progress
 from persongen_bench.stacks.diffusion.hub_layout import Tensor, WeightFile
 
 CHUNK = 1 << 22

@@ -13,8 +13,8 @@ from diffusers import (
 )
 from pydantic import Field, FiniteFloat, PositiveInt
 
-from persongen_bench.protocols import Config
-from persongen_bench.roles import DrawOptions
+from persongen_bench.core.config import Config
+from persongen_bench.core.roles import DrawOptions
 
 Sampler = Literal["dpm", "ddim", "euler", "ddpm", "stock"]
 
@@ -40,7 +40,7 @@ class DiffusionSettings(Config):
     """Strength of the IP-Adapter; its authors advise 1 with empty words, about 0.5 with words."""
     rows: PositiveInt = 8
     """Pictures per network call, short blocks padded; fixed, so that no picture depends on
-    its neighbours (`persongen_bench.batching`)."""
+    its neighbours (`persongen_bench.util.batching`)."""
     size: PositiveInt | None = Field(default=None, multiple_of=8)
     """Pixels per side; None: what the denoiser was trained for."""
     dtype: Literal["auto", "float32", "float16", "bfloat16"] = "auto"

@@ -18,11 +18,11 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from persongen_bench.batching import map_rows
-from persongen_bench.protocols import ImageEncoder
+from persongen_bench.core.stack import ImageEncoder
+from persongen_bench.core.types import Embeddings, Image
 from persongen_bench.stacks.judges.checkpoint import fill, read_state
 from persongen_bench.stacks.judges.clip import unit_rows
-from persongen_bench.types import Embeddings, Image
+from persongen_bench.util.batching import map_rows
 
 WIDTH = 768
 """Of OpenAI's ViT-L/14."""

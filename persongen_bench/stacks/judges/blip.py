@@ -11,10 +11,10 @@ from typing import Any
 import torch
 from transformers import BertTokenizer, BlipConfig, BlipForConditionalGeneration
 
-from persongen_bench.errors import ConfigError
+from persongen_bench.core.errors import ConfigError
+from persongen_bench.core.types import Description, Image
 from persongen_bench.stacks.judges.checkpoint import open_transformer
 from persongen_bench.stacks.judges.pixels import Recipe
-from persongen_bench.types import Description, Image
 
 MAX_TOKENS = 30
 """New words and word pieces per caption."""

@@ -14,7 +14,7 @@ import torch
 from safetensors.torch import load_file
 from torch import nn
 
-from persongen_bench.errors import ConfigError
+from persongen_bench.core.errors import ConfigError
 from persongen_bench.stacks.diffusion import hub_layout
 from persongen_bench.stacks.diffusion.pipeline import quiet
 

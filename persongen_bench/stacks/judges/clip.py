@@ -13,7 +13,7 @@ from open_clip.tokenizer import SimpleTokenizer
 from torch import Tensor, nn
 from transformers import CLIPConfig, CLIPModel, CLIPTokenizer
 
-from persongen_bench.errors import ConfigError
+from persongen_bench.core.errors import ConfigError
 from persongen_bench.stacks.diffusion.image_encoder import ClipDualEncoder, Placement
 from persongen_bench.stacks.judges.checkpoint import open_transformer
 

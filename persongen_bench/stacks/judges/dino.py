@@ -9,7 +9,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from transformers import Dinov2Config, Dinov2Model
 
-from persongen_bench.errors import ConfigError
+from persongen_bench.core.errors import ConfigError
 from persongen_bench.stacks.judges.checkpoint import open_transformer
 from persongen_bench.stacks.judges.pixels import IMAGENET, Recipe
 

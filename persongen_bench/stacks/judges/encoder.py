@@ -12,9 +12,9 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
-from persongen_bench.batching import blocks, map_rows
-from persongen_bench.protocols import ImageEncoder
-from persongen_bench.types import Embeddings, Image
+from persongen_bench.core.stack import ImageEncoder
+from persongen_bench.core.types import Embeddings, Image
+from persongen_bench.util.batching import blocks, map_rows
 
 
 class Preparation(Protocol):
@@ -53,7 +53,7 @@ class Card:
     preparation: Preparation
     device: torch.device
     rows: int
-    """Rows of every network call (`persongen_bench.batching`)."""
+    """Rows of every network call (`persongen_bench.util.batching`)."""
 
 
 class JudgeEncoder:

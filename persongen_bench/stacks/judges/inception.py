@@ -19,9 +19,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812  # the community's name
 from torchvision.models import inception as blocks
 
+from persongen_bench.core.types import Image
 from persongen_bench.stacks.inception_input import SIZE, Mode, inception_input
 from persongen_bench.stacks.judges.checkpoint import fill, read_state
-from persongen_bench.types import Image
 
 EMBEDDING_SIZE = 2048
 N_CLASSES = 1008

@@ -22,12 +22,12 @@ import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 
-from persongen_bench import images as imaging
-from persongen_bench.assets import file_sha256
-from persongen_bench.batching import map_rows
-from persongen_bench.errors import ConfigError, DataError
+from persongen_bench.core import images as imaging
+from persongen_bench.core.errors import ConfigError, DataError
+from persongen_bench.core.types import Embeddings, Image
 from persongen_bench.stacks.judges.checkpoint import read_state, require_layout
-from persongen_bench.types import Embeddings, Image
+from persongen_bench.util.batching import map_rows
+from persongen_bench.util.files import file_sha256
 
 Net = Literal["alex", "vgg"]
 TAPS: dict[str, tuple[int, ...]] = {"alex": (1, 4, 7, 9, 11), "vgg": (3, 8, 15, 22, 29)}
@@ -49,7 +49,7 @@ class LpipsSettings:
     size: int = 256
     """Side to which every picture is scaled (bicubic, PIL, aspect ignored)."""
     rows: int = 4
-    """Pictures per network call; short blocks are padded (`persongen_bench.batching`)."""
+    """Pictures per network call; short blocks are padded (`persongen_bench.util.batching`)."""
     dtype: torch.dtype = torch.float32
     """What the network computes in; the vectors are float32 whatever it is."""
     device: torch.device | None = None

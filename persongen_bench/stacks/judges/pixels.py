@@ -9,9 +9,9 @@ import numpy as np
 from jaxtyping import Float, UInt8
 from PIL import Image as PilImage
 
-from persongen_bench import images as imaging
+from persongen_bench.core import images as imaging
+from persongen_bench.core.types import Image
 from persongen_bench.stacks.diffusion.image_encoder import Normalisation
-from persongen_bench.types import Image
 
 CLIP = Normalisation()
 """OpenAI's constants, which LAION's ViT-H/14, HPSv2, PickScore and BLIP kept."""

@@ -10,8 +10,8 @@ from typing import Any
 
 import torch
 
-from persongen_bench.errors import ConfigError
-from persongen_bench.protocols import ImageEncoder
+from persongen_bench.core.errors import ConfigError
+from persongen_bench.core.stack import ImageEncoder
 from persongen_bench.stacks.inception_input import MODES, Mode
 from persongen_bench.stacks.judges import aesthetic, clip, dino, files, hps, inception
 from persongen_bench.stacks.judges.blip import BlipCaptioner

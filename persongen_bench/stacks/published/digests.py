@@ -7,10 +7,10 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from persongen_bench.assets import cache_root, file_sha256, write_atomic
-from persongen_bench.progress import bars
+from persongen_bench.core.types import content_hash
 from persongen_bench.stacks.published.locate import Place
-from persongen_bench.types import content_hash
+from persongen_bench.util.files import cache_root, file_sha256, write_atomic
+from persongen_bench.util.progress import bars
 
 
 def remembered_sha256(path: Path) -> str:

@@ -17,9 +17,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from persongen_bench.assets import cache_root
-from persongen_bench.errors import ConfigError
+from persongen_bench.core.errors import ConfigError
 from persongen_bench.stacks.published.manifest import HubFile, HubRepo, Manifest
+from persongen_bench.util.files import cache_root
 
 VARIABLE = "PGBENCH_MODELS"
 

@@ -12,7 +12,7 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, ClassVar
 
-from persongen_bench.errors import MissingRoleError
+from persongen_bench.core.errors import MissingRoleError
 from persongen_bench.stacks.diffusion import load
 from persongen_bench.stacks.diffusion.decoder import DiffusionDecoder
 from persongen_bench.stacks.diffusion.image_encoder import ClipImageEncoder, Placement

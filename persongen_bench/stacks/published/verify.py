@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-from persongen_bench.errors import DataError, PgbenchError
+from persongen_bench.core.errors import DataError, PgbenchError
 from persongen_bench.stacks.diffusion.hub_layout import WeightFile, difference, read_tensors
 from persongen_bench.stacks.diffusion.random_weights import Blueprint
 from persongen_bench.stacks.judges.files import JUDGES

@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 
 import torch
 
-from persongen_bench.errors import MissingRoleError
+from persongen_bench.core.errors import MissingRoleError
 from persongen_bench.stacks.diffusion import load
 from persongen_bench.stacks.diffusion.decoder import DiffusionDecoder
 from persongen_bench.stacks.diffusion.image_encoder import (

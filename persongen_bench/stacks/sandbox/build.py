@@ -12,8 +12,8 @@ from pathlib import Path
 
 import torch
 
-from persongen_bench.errors import ConfigError
-from persongen_bench.protocols import Progress, no_progress
+from persongen_bench.core.errors import ConfigError
+from persongen_bench.core.progress import Progress, no_progress
 from persongen_bench.stacks.sandbox import (
     SandboxStack,
     clip_training,

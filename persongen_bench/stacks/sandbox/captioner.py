@@ -15,13 +15,13 @@ import numpy as np
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save
 
-from persongen_bench.assets import write_atomic
-from persongen_bench.errors import ConfigError
+from persongen_bench.core.errors import ConfigError
+from persongen_bench.core.types import Description, Embeddings, Image
 from persongen_bench.stacks.sandbox import data
 from persongen_bench.stacks.sandbox import standin_quality as figures
 from persongen_bench.stacks.sandbox.standin_encoder import DualEncoder
 from persongen_bench.stacks.sandbox.standin_files import FIX, WEIGHTS, weights_sha256
-from persongen_bench.types import Description, Embeddings, Image
+from persongen_bench.util.files import write_atomic
 from persongen_bench.worlds.tasteworld.attributes import COUNTS, NAMES, Scenes, caption, decode
 
 Directions = list[Embeddings]

@@ -18,9 +18,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812  # the community's name
 from transformers import CLIPConfig, CLIPModel, CLIPTokenizer
 
-from persongen_bench.protocols import Progress, no_progress
+from persongen_bench.core.progress import Progress, no_progress
 from persongen_bench.stacks.sandbox import data, words
-from persongen_bench.training import Plan, Step, Workshop, seeded, train
+from persongen_bench.util.training import Plan, Step, Workshop, seeded, train
 from persongen_bench.worlds.tasteworld.attributes import COUNTS, NAMES, Scenes, scene_at
 from persongen_bench.worlds.tasteworld.render import render
 

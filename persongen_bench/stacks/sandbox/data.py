@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
-from persongen_bench.training import CHECKPOINT
+from persongen_bench.util.training import CHECKPOINT
 from persongen_bench.worlds.tasteworld.attributes import Scenes, draw_scenes
 from persongen_bench.worlds.tasteworld.render import RENDERER, render
 

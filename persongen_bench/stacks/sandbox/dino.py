@@ -21,19 +21,15 @@ from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812  # the community's name
 from transformers import ResNetConfig, ResNetModel
 
-from persongen_bench.errors import ConfigError
-from persongen_bench.protocols import Progress, no_progress
+from persongen_bench.core.errors import ConfigError
+from persongen_bench.core.progress import Progress, no_progress
 from persongen_bench.stacks.diffusion.pipeline import quiet
 from persongen_bench.stacks.sandbox import data
 from persongen_bench.stacks.sandbox.standin_encoder import NetworkEncoder
 from persongen_bench.stacks.sandbox.standin_files import FIX, weights_sha256
 from persongen_bench.stacks.sandbox.standin_quality import probe
-from persongen_bench.stacks.sandbox.standin_training import (
-    draw_all,
-    draw_groups,
-    plan_with,
-)
-from persongen_bench.training import Plan, Step, Workshop, seeded, train
+from persongen_bench.stacks.sandbox.standin_training import draw_all, draw_groups, plan_with
+from persongen_bench.util.training import Plan, Step, Workshop, seeded, train
 
 EMBEDDING_SIZE = 128
 PLAN = Plan(steps=1000, batch_size=64, learning_rate=3e-3, weight_decay=0.03, ema=0.99, seed=201)

@@ -16,16 +16,12 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torchvision.models.googlenet import BasicConv2d, Inception
 
-from persongen_bench.batching import map_rows
-from persongen_bench.protocols import Progress, no_progress
+from persongen_bench.core.progress import Progress, no_progress
+from persongen_bench.core.types import Embeddings, Image
 from persongen_bench.stacks.inception_input import MODES, Mode, resized
 from persongen_bench.stacks.sandbox import data
 from persongen_bench.stacks.sandbox.standin_encoder import BLOCK, PREPROCESSING, NetworkEncoder
-from persongen_bench.stacks.sandbox.standin_files import (
-    read_weights,
-    weights_sha256,
-    write_weights,
-)
+from persongen_bench.stacks.sandbox.standin_files import read_weights, weights_sha256, write_weights
 from persongen_bench.stacks.sandbox.standin_quality import probe
 from persongen_bench.stacks.sandbox.standin_training import (
     AttributeHeads,
@@ -33,8 +29,8 @@ from persongen_bench.stacks.sandbox.standin_training import (
     plan_with,
     scene_split,
 )
-from persongen_bench.training import Plan, Step, Workshop, seeded, train
-from persongen_bench.types import Embeddings, Image
+from persongen_bench.util.batching import map_rows
+from persongen_bench.util.training import Plan, Step, Workshop, seeded, train
 from persongen_bench.worlds.tasteworld.render import SIZE
 
 EMBEDDING_SIZE = 128

@@ -22,12 +22,12 @@ from open_clip.tokenizer import SimpleTokenizer
 from safetensors import SafetensorError
 from torch import Tensor
 
-from persongen_bench.batching import map_rows
-from persongen_bench.errors import ConfigError
+from persongen_bench.core.errors import ConfigError
+from persongen_bench.core.types import Embeddings
 from persongen_bench.stacks.sandbox.judge_words import write_merges
 from persongen_bench.stacks.sandbox.standin_encoder import BLOCK, NetworkEncoder
 from persongen_bench.stacks.sandbox.standin_files import FIX, weights_sha256
-from persongen_bench.types import Embeddings
+from persongen_bench.util.batching import map_rows
 from persongen_bench.worlds.tasteworld.render import SIZE
 
 EMBEDDING_SIZE = 64

@@ -17,7 +17,8 @@ from open_clip.tokenizer import SimpleTokenizer
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812  # the community's name
 
-from persongen_bench.protocols import Progress, no_progress
+from persongen_bench.core.progress import Progress, no_progress
+from persongen_bench.core.types import Embeddings
 from persongen_bench.stacks.sandbox import data, judge, judge_words
 from persongen_bench.stacks.sandbox import standin_quality as figures
 from persongen_bench.stacks.sandbox.standin_files import weights_sha256, write_weights
@@ -27,8 +28,7 @@ from persongen_bench.stacks.sandbox.standin_training import (
     draw_groups,
     plan_with,
 )
-from persongen_bench.training import Plan, Step, Workshop, seeded, train
-from persongen_bench.types import Embeddings
+from persongen_bench.util.training import Plan, Step, Workshop, seeded, train
 from persongen_bench.worlds.tasteworld.attributes import NAMES, Scenes, caption
 
 PLAN = Plan(steps=1200, batch_size=64, learning_rate=2e-3, ema=0.995, seed=101)

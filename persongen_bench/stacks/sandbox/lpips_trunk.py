@@ -20,9 +20,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from persongen_bench.core.types import Image
 from persongen_bench.stacks.sandbox.standin_encoder import NetworkEncoder
 from persongen_bench.stacks.sandbox.standin_files import read_weights, weights_sha256
-from persongen_bench.types import Image
 
 CHANNELS = (24, 48, 64, 48, 48)
 """Channels of the five compared layers."""

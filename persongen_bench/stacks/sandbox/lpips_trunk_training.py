@@ -17,7 +17,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812  # the community's name
 
-from persongen_bench.protocols import Progress, no_progress
+from persongen_bench.core.progress import Progress, no_progress
 from persongen_bench.stacks.sandbox import data
 from persongen_bench.stacks.sandbox.lpips_trunk import CHANNELS, LpipsDistance, LpipsTrunk
 from persongen_bench.stacks.sandbox.standin_files import weights_sha256, write_weights
@@ -29,7 +29,7 @@ from persongen_bench.stacks.sandbox.standin_training import (
     plan_with,
     scene_split,
 )
-from persongen_bench.training import Plan, Step, Workshop, seeded, train
+from persongen_bench.util.training import Plan, Step, Workshop, seeded, train
 
 PLAN = Plan(steps=1200, batch_size=64, learning_rate=3e-3, ema=0.99, seed=401)
 SHARPNESS = 8.0

@@ -18,20 +18,16 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812  # the community's name
 
-from persongen_bench.protocols import Progress, no_progress
+from persongen_bench.core.progress import Progress, no_progress
+from persongen_bench.core.types import Embeddings, Image
 from persongen_bench.stacks.sandbox import data
 from persongen_bench.stacks.sandbox.preference_pairs import Pairs, PairWorld, draw_pairs
 from persongen_bench.stacks.sandbox.standin_encoder import DualEncoder, map_embeddings
-from persongen_bench.stacks.sandbox.standin_files import (
-    read_weights,
-    weights_sha256,
-    write_weights,
-)
+from persongen_bench.stacks.sandbox.standin_files import read_weights, weights_sha256, write_weights
 from persongen_bench.stacks.sandbox.standin_quality import unit
 from persongen_bench.stacks.sandbox.standin_ratings import Panel
 from persongen_bench.stacks.sandbox.standin_training import plan_with, scene_split
-from persongen_bench.training import Plan, Step, Workshop, seeded, train
-from persongen_bench.types import Embeddings, Image
+from persongen_bench.util.training import Plan, Step, Workshop, seeded, train
 
 PLANS = {
     "hps": Plan(steps=1000, batch_size=256, learning_rate=2e-3, ema=0.99, seed=601),

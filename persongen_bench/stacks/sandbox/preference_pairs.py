@@ -7,12 +7,12 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
+from persongen_bench.core.types import Embeddings
 from persongen_bench.stacks.sandbox import words
 from persongen_bench.stacks.sandbox.standin_encoder import DualEncoder
 from persongen_bench.stacks.sandbox.standin_quality import unit
 from persongen_bench.stacks.sandbox.standin_ratings import Panel, n_wrong
 from persongen_bench.stacks.sandbox.standin_training import draw_all
-from persongen_bench.types import Embeddings
 from persongen_bench.worlds.tasteworld.attributes import COUNTS, NAMES, Scenes
 
 PARTIAL = 0.3

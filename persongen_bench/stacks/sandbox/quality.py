@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from persongen_bench.protocols import Progress, no_progress
-from persongen_bench.roles import Condition, DrawOptions
+from persongen_bench.core.progress import Progress, no_progress
+from persongen_bench.core.roles import Condition, DrawOptions
+from persongen_bench.core.types import Image
 from persongen_bench.stacks.sandbox import data
-from persongen_bench.types import Image
 from persongen_bench.worlds.tasteworld.attributes import Scenes, caption
 from persongen_bench.worlds.tasteworld.reader import attribute_accuracy, chance, shipped
 

@@ -10,16 +10,16 @@ import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 
-from persongen_bench import images as imaging
-from persongen_bench.batching import map_rows
-from persongen_bench.protocols import ImageEncoder
-from persongen_bench.roles import TextEncoder
+from persongen_bench.core import images as imaging
+from persongen_bench.core.roles import TextEncoder
+from persongen_bench.core.stack import ImageEncoder
+from persongen_bench.core.types import Embeddings, Image
 from persongen_bench.stacks.sandbox import data
-from persongen_bench.types import Embeddings, Image
+from persongen_bench.util.batching import map_rows
 from persongen_bench.worlds.tasteworld.render import SIZE
 
 BLOCK = 32
-"""Rows of every network call; see `persongen_bench.batching`."""
+"""Rows of every network call; see `persongen_bench.util.batching`."""
 PREPROCESSING = f"in:u8|resize:{SIZE}-bicubic|range:[-1,1]"
 
 

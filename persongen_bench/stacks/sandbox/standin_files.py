@@ -10,8 +10,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import nn
 
-from persongen_bench.assets import short_sha256, write_atomic
-from persongen_bench.errors import ConfigError
+from persongen_bench.core.errors import ConfigError
+from persongen_bench.util.files import short_sha256, write_atomic
 
 N = TypeVar("N", bound=nn.Module)
 

@@ -7,15 +7,10 @@ from collections.abc import Callable
 import numpy as np
 from jaxtyping import Float, Int
 
-from persongen_bench.protocols import ImageEncoder
-from persongen_bench.roles import TextEncoder
-from persongen_bench.stacks.sandbox.standin_training import (
-    Pictures,
-    draw,
-    nearby,
-    scene_split,
-)
-from persongen_bench.types import Embeddings
+from persongen_bench.core.roles import TextEncoder
+from persongen_bench.core.stack import ImageEncoder
+from persongen_bench.core.types import Embeddings
+from persongen_bench.stacks.sandbox.standin_training import Pictures, draw, nearby, scene_split
 from persongen_bench.worlds.tasteworld.attributes import COUNTS, NAMES, Scenes
 
 N_HELD_OUT = 500

@@ -1,6 +1,6 @@
 """What the trainings of the sandbox's small judges share: pictures, hard negatives, heads.
 
-The loop itself is `persongen_bench.training`.
+The loop itself is `persongen_bench.util.training`.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from jaxtyping import Bool, Float, Int, UInt8
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812  # the community's name
 
-from persongen_bench.training import Plan
+from persongen_bench.util.training import Plan
 from persongen_bench.worlds.tasteworld.attributes import (
     COUNTS,
     N_SCENES,

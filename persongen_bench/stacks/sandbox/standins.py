@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from persongen_bench.protocols import Progress, no_progress
+from persongen_bench.core.progress import Progress, no_progress
 from persongen_bench.stacks.sandbox.standin_encoder import DualEncoder
 
 Clip = Callable[[], DualEncoder]

@@ -21,11 +21,11 @@ from safetensors.torch import save_file
 from torch import Tensor
 from transformers import CLIPModel, CLIPTokenizer
 
-from persongen_bench.batching import blocks
-from persongen_bench.protocols import Progress, no_progress
+from persongen_bench.core.progress import Progress, no_progress
 from persongen_bench.stacks.sandbox import adapter_file, clip_training, data, words
 from persongen_bench.stacks.sandbox.principal import Basis
-from persongen_bench.training import Plan, Step, Workshop, seeded, train
+from persongen_bench.util.batching import blocks
+from persongen_bench.util.training import Plan, Step, Workshop, seeded, train
 from persongen_bench.worlds.tasteworld.attributes import Scenes, draw_scenes
 from persongen_bench.worlds.tasteworld.render import render
 

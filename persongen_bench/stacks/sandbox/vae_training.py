@@ -17,10 +17,10 @@ from diffusers import AutoencoderKL
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
-from persongen_bench.protocols import Progress, no_progress
+from persongen_bench.core.progress import Progress, no_progress
 from persongen_bench.stacks.sandbox import data
 from persongen_bench.stacks.sandbox.principal import Basis, install, principal_basis
-from persongen_bench.training import Plan, Step, Workshop, seeded, train
+from persongen_bench.util.training import Plan, Step, Workshop, seeded, train
 from persongen_bench.worlds.tasteworld.reader import attribute_accuracy, shipped
 
 PLAN = Plan(steps=2600, batch_size=16, learning_rate=3e-3, weight_decay=1e-3, ema=0.995, seed=21,

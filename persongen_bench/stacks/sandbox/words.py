@@ -8,13 +8,7 @@ import numpy as np
 from jaxtyping import Bool, Int
 from transformers import CLIPTokenizer
 
-from persongen_bench.worlds.tasteworld.attributes import (
-    NAMES,
-    TEMPLATES,
-    Scenes,
-    caption,
-    decode,
-)
+from persongen_bench.worlds.tasteworld.attributes import NAMES, TEMPLATES, Scenes, caption, decode
 
 TOKENIZER = Path(__file__).resolve().parent.parent / "weights" / "sandbox" / "tokenizer"
 """Folder of the tokenizer that ships with the package."""

@@ -15,18 +15,18 @@ import numpy as np
 import torch
 from jaxtyping import Float, UInt8
 
-from persongen_bench import images as imaging
-from persongen_bench.batching import map_rows
-from persongen_bench.errors import MissingRoleError
+from persongen_bench.core import images as imaging
+from persongen_bench.core.errors import MissingRoleError
+from persongen_bench.core.types import Embeddings, Image
 from persongen_bench.stacks.sprites import weights
 from persongen_bench.stacks.sprites.model import EMBEDDING_SIZE, SIZE, SpriteVae
 from persongen_bench.stacks.sprites.train import TrainConfig, build
-from persongen_bench.types import Embeddings, Image
+from persongen_bench.util.batching import map_rows
 
 __all__ = ["SpriteDecoder", "SpriteEncoder", "SpritesStack", "TrainConfig", "build"]
 
 BLOCK = 64
-"""Rows of every network call; see `persongen_bench.batching`."""
+"""Rows of every network call; see `persongen_bench.util.batching`."""
 
 
 class SpritesStack:

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from jaxtyping import Bool, Float, UInt8
 
-from persongen_bench.protocols import Progress, no_progress
+from persongen_bench.core.progress import Progress, no_progress
 from persongen_bench.stacks.sprites.model import SpriteVae
 from persongen_bench.stacks.sprites.train import SpriteSplit, draw_batch
 from persongen_bench.worlds.sprite_taste import LEVEL, Reading, read

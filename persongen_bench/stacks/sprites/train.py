@@ -20,7 +20,8 @@ from pydantic import Field
 from safetensors.torch import save_file
 from torch import Tensor
 
-from persongen_bench.protocols import Config, Progress, no_progress
+from persongen_bench.core.config import Config
+from persongen_bench.core.progress import Progress, no_progress
 from persongen_bench.stacks.sprites.model import EMBEDDING_SIZE, SpriteVae
 from persongen_bench.stacks.sprites.weights import CARD, LOSSES, WEIGHTS, load, sha256
 from persongen_bench.worlds import sprites

@@ -8,9 +8,9 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 
-from persongen_bench.assets import short_sha256
-from persongen_bench.errors import ConfigError
+from persongen_bench.core.errors import ConfigError
 from persongen_bench.stacks.sprites.model import SpriteVae
+from persongen_bench.util.files import short_sha256
 
 FOLDER = Path(__file__).resolve().parent.parent / "weights" / "sprites"
 """The weights that ship with the package."""

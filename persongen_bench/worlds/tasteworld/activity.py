@@ -16,7 +16,7 @@ import numpy as np
 from jaxtyping import Float, Int
 from pydantic import Field
 
-from persongen_bench.errors import ConfigError
+from persongen_bench.core.errors import ConfigError
 from persongen_bench.worlds.tasteworld.motifs import Pictures
 from persongen_bench.worlds.tasteworld.people_config import PeopleConfig
 

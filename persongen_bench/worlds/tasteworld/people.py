@@ -22,8 +22,8 @@ import numpy as np
 from jaxtyping import Float, Int
 from scipy.special import ndtr
 
-from persongen_bench.errors import DataError
-from persongen_bench.types import ScoreMatrix, content_hash
+from persongen_bench.core.errors import DataError
+from persongen_bench.core.types import ScoreMatrix, content_hash
 from persongen_bench.worlds.tasteworld.attributes import N_SCENES, Scenes, scene_index
 from persongen_bench.worlds.tasteworld.people_config import LIKE, PeopleConfig
 from persongen_bench.worlds.tasteworld.preferences import Grid, Preference

@@ -9,7 +9,7 @@ from jaxtyping import Float
 from pydantic import Field, model_validator
 from scipy.special import ndtri
 
-from persongen_bench.protocols import Config
+from persongen_bench.core.config import Config
 
 LIKE = 4
 """The lowest rating that is a like."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from persongen_bench.types import INTERACTION_COLUMNS
+from persongen_bench.core.types import INTERACTION_COLUMNS
 from persongen_bench.worlds.tasteworld.activity import ActivityConfig, Visits, counts, visit
 from persongen_bench.worlds.tasteworld.attributes import scene_index
 from persongen_bench.worlds.tasteworld.labels import item_id

@@ -20,11 +20,11 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from persongen_bench import images as image_border
-from persongen_bench.assets import short_sha256
-from persongen_bench.batching import map_rows
-from persongen_bench.errors import ConfigError
-from persongen_bench.types import Image
+from persongen_bench.core import images as image_border
+from persongen_bench.core.errors import ConfigError
+from persongen_bench.core.types import Image
+from persongen_bench.util.batching import map_rows
+from persongen_bench.util.files import short_sha256
 from persongen_bench.worlds.tasteworld.attributes import ATTRIBUTES, COUNTS, NAMES
 from persongen_bench.worlds.tasteworld.render import SIZE
 

@@ -13,8 +13,8 @@ from safetensors.torch import save_file
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812  # the community's name
 
-from persongen_bench.protocols import Progress, no_progress
-from persongen_bench.training import Plan, Step, Workshop, seeded, step_of, train
+from persongen_bench.core.progress import Progress, no_progress
+from persongen_bench.util.training import Plan, Step, Workshop, seeded, step_of, train
 from persongen_bench.worlds.tasteworld import attributes, reader
 from persongen_bench.worlds.tasteworld.attributes import COUNTS
 from persongen_bench.worlds.tasteworld.render import RENDERER, render

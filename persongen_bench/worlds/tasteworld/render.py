@@ -11,7 +11,7 @@ from collections.abc import Callable
 import numpy as np
 from jaxtyping import Float, Int, UInt8, UInt64
 
-from persongen_bench.batching import blocks
+from persongen_bench.util.batching import blocks
 from persongen_bench.worlds.tasteworld.attributes import ATTRIBUTES, NAMES, Scenes, checked
 
 RENDERER = "tasteworld-render:1"

@@ -9,7 +9,7 @@ from typing import Protocol
 import numpy as np
 from jaxtyping import Float
 
-from persongen_bench.types import Image, ScoreMatrix
+from persongen_bench.core.types import Image, ScoreMatrix
 from persongen_bench.worlds.tasteworld.attributes import Scenes
 from persongen_bench.worlds.tasteworld.people import People
 

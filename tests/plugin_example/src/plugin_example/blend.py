@@ -10,9 +10,13 @@ from typing import ClassVar, final
 import numpy as np
 from pydantic import Field
 
-from persongen_bench.images import stack_square
-from persongen_bench.protocols import Config, FitContext, Stack
-from persongen_bench.types import Failure, Image, Sample, View
+from persongen_bench.core.config import Config
+from persongen_bench.core.dataset import View
+from persongen_bench.core.images import stack_square
+from persongen_bench.core.method import FitContext
+from persongen_bench.core.request import Failure, Sample
+from persongen_bench.core.stack import Stack
+from persongen_bench.core.types import Image
 
 
 class BlendConfig(Config):

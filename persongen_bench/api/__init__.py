@@ -1,0 +1,1 @@
+"""The Python door: what a command does, returning values and printing nothing."""

@@ -1,0 +1,58 @@
+"""`pgbench audit`: parses, calls, prints."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+audit_app = typer.Typer(no_args_is_help=True, help="Put the benchmark's own instruments to test.")
+
+
+@audit_app.command("metrics")
+def metrics(
+    runs: Annotated[Path, typer.Option(help="Folder of the run directories.")] = Path("runs"),
+    board: Annotated[str, typer.Option(help="Board of a world of known taste.")] = "tasteworld",
+    output: Annotated[Path, typer.Option(help="Folder of the page.")] = Path("metric-audit"),
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the hackers' candidates.")] = 0,
+) -> None:
+    """How each metric ranks methods and users against the truth, and who fools it.
+
+    It measures the runs there are (make them with `pgbench run --method all`), and takes about a
+    quarter of an hour for eighteen of them.
+    """
+    from persongen_bench.instruments.audit.hackers import Effort
+    from persongen_bench.instruments.audit.metric_audit import audit
+    from persongen_bench.instruments.audit.page import summary_table, write
+    from persongen_bench.util.progress import bars
+
+    with bars() as progress:
+        found = audit(runs, board, Effort(seed=seed), progress)
+    written = write(found, output)
+    from rich.console import Console
+
+    Console(highlight=False).print(summary_table(found))
+    for path in written:
+        typer.echo(str(path))
+
+
+@audit_app.command("copies")
+def copies(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="Run directory.")],
+    output: Annotated[Path | None, typer.Option(help="PNG; default: in the run.")] = None,
+    data: Annotated[Path | None, typer.Option(help="Folder of the data set.")] = None,
+) -> None:
+    """Every image beside the training like and the held-out like that it is nearest to."""
+    from persongen_bench.instruments.audit.neighbours import neighbour_panel
+    from persongen_bench.loop.evaluation import Evaluation
+    from persongen_bench.loop.generate import Execution
+    from persongen_bench.loop.run import reopen
+    from persongen_bench.util.progress import bars
+
+    with bars() as progress:
+        directory, world = reopen(run, data, Execution(progress=progress))
+        seen = Evaluation.of_run(directory, world, progress)
+        title = directory.config.method.label
+        path = neighbour_panel(seen, output or run / "neighbours.png", title=title)
+    typer.echo(str(path))

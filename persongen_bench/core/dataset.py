@@ -1,0 +1,164 @@
+"""A data set: its items and interactions, the ways to divide them, and what a method may see."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any, ClassVar, Protocol
+
+import numpy as np
+import pandas as pd
+
+from persongen_bench.core.config import Config
+from persongen_bench.core.errors import DataError
+from persongen_bench.core.types import (
+    INTERACTION_COLUMNS,
+    Catalog,
+    Image,
+    ScoreMatrix,
+    content_hash,
+    frame_hash,
+)
+
+
+class KnownTaste(Protocol):
+    """A world whose taste is known: the true probability that a user likes an image."""
+
+    @property
+    def signature(self) -> str:
+        """The instrument that reads the images, with its version."""
+        ...
+
+    def utility(self, images: Sequence[Image], user_ids: Sequence[str]) -> ScoreMatrix:
+        """``(n images, n users)`` true like-probabilities in [0, 1]."""
+        ...
+
+
+@dataclass(frozen=True)
+class DatasetCard:
+    """What a reader must know of a data set before they trust a number made with it."""
+
+    title: str
+    description: str
+    license: str
+    source: str
+    citation: str = ""
+    instructions: str = ""
+    """How to get it and where to put it, for data we may not ship."""
+
+
+@dataclass(frozen=True)
+class Split:
+    """A seeded, hashed division of the interactions.
+
+    ``train`` and ``test`` (and ``validation``, possibly empty) hold `INTERACTION_COLUMNS`.
+    """
+
+    name: str
+    seed: int
+    train: pd.DataFrame
+    test: pd.DataFrame
+    validation: pd.DataFrame = field(
+        default_factory=lambda: pd.DataFrame(columns=list(INTERACTION_COLUMNS))
+    )
+
+    @cached_property
+    def hash(self) -> str:
+        """Hash of the name, the seed and the rows of every part."""
+        parts = [frame_hash(part) for part in (self.train, self.validation, self.test)]
+        return content_hash(self.name, self.seed, parts)
+
+
+class SplitFunction(Protocol):
+    """Divides interactions; the same seed gives the same split on every machine."""
+
+    def __call__(self, interactions: pd.DataFrame, seed: int) -> Split:
+        """The split for ``seed``."""
+        ...
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Interactions and catalogue with their card; ``taste`` where the truth is known.
+
+    ``splits`` names the ways to divide it; the first one is the default.
+    """
+
+    name: str
+    card: DatasetCard
+    catalog: Catalog
+    interactions: pd.DataFrame
+    splits: Mapping[str, SplitFunction]
+    taste: KnownTaste | None = None
+
+    @cached_property
+    def revision(self) -> str:
+        """Content hash of catalogue and interactions."""
+        return content_hash(self.name, self.catalog.hash, frame_hash(self.interactions))
+
+    def split(self, name: str | None = None, seed: int = 0) -> Split:
+        """Divide the interactions by the named rule (default: the first)."""
+        key = name or next(iter(self.splits))
+        if key not in self.splits:
+            raise DataError(
+                f"dataset {self.name} has no split {key!r}", fix=f"Use one of {list(self.splits)}."
+            )
+        return self.splits[key](self.interactions, seed)
+
+    def train_view(self, split: Split) -> View:
+        """What a method sees: training rows, and the catalogue without held-out items."""
+        held_out = set(split.test["item_id"]) | set(split.validation["item_id"])
+        hidden = held_out - set(split.train["item_id"])
+        visible = self.catalog.items.index[~self.catalog.items.index.isin(hidden)]
+        return View(self.catalog.subset(visible), split.train.reset_index(drop=True))
+
+    def test_view(self, split: Split) -> View:
+        """The held-out rows and their items: for metrics and privileged anchors only."""
+        items = set(split.test["item_id"])
+        return View(self.catalog.subset(items), split.test.reset_index(drop=True))
+
+
+@dataclass(frozen=True)
+class View:
+    """A self-contained part of a data set: interactions and the only items they may touch."""
+
+    catalog: Catalog
+    interactions: pd.DataFrame
+
+    @cached_property
+    def users(self) -> tuple[str, ...]:
+        """User ids in sorted order."""
+        return tuple(sorted(self.interactions["user_id"].unique()))
+
+    @cached_property
+    def liked_items(self) -> dict[str, tuple[str, ...]]:
+        """Per user the liked item ids, oldest first.
+
+        Where there is no time, the order is that of a hash of the item ids: the tail of the list,
+        which becomes a history, is then a random sample, whatever the order of the rows.
+        """
+        liked = self.interactions[self.interactions["liked"].astype(bool)]
+        shuffled = pd.util.hash_array(liked["item_id"].to_numpy(dtype=object))
+        order = np.lexsort((shuffled, liked["timestamp"].fillna(-np.inf).to_numpy(dtype=float)))
+        liked = liked.iloc[order]
+        groups = liked.groupby("user_id", sort=True)["item_id"]
+        found = {str(user): tuple(items) for user, items in groups}
+        return {user: found.get(user, ()) for user in self.users}
+
+    @cached_property
+    def hash(self) -> str:
+        """Content hash of the interactions and the catalogue."""
+        return content_hash(self.catalog.hash, frame_hash(self.interactions))
+
+
+class DatasetLoader(Protocol):
+    """Reads one data set; the registry's ``datasets`` entries are classes of this shape."""
+
+    Config: ClassVar[type[Config]]
+
+    @classmethod
+    def load(cls, config: Any, root: Path | None) -> Dataset:  # noqa: ANN401  # its own Config
+        """Load and validate. ``root``: the data folder, None where the user named none."""
+        ...

@@ -1,0 +1,108 @@
+"""The nouns of the benchmark as frozen values.
+
+Image contract, everywhere: ``uint8``, RGB, channels first. One image is ``(3, h, w)``; images of
+one collection may differ in size, so a collection is a list of arrays.
+Tables are pandas frames with the columns named here, ids are ``str``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal, Protocol, TypeAlias
+
+import numpy as np
+import pandas as pd
+from jaxtyping import Float, Int, UInt8
+
+from persongen_bench.core.errors import DataError
+
+Image: TypeAlias = UInt8[np.ndarray, "3 h w"]
+Embeddings: TypeAlias = Float[np.ndarray, "n d"]
+ScoreMatrix: TypeAlias = Float[np.ndarray, "n users"]
+Rows: TypeAlias = Sequence[int] | Int[np.ndarray, " rows"]
+"""Positions in a table."""
+
+SampleState = Literal["pending", "ok", "method_error", "filtered", "missing", "unscored"]
+Direction = Literal["higher", "lower", "none"]
+
+INTERACTION_COLUMNS = ("user_id", "item_id", "rating", "liked", "timestamp")
+
+
+def content_hash(*parts: object) -> str:
+    """Hex sha256 (first 16 digits) of JSON-serialisable ``parts``; stable across processes."""
+    text = json.dumps(parts, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def frame_hash(frame: pd.DataFrame) -> str:
+    """Content hash of a frame: column names, order of rows, and every value; not the index."""
+    digest = hashlib.sha256(json.dumps([str(c) for c in frame.columns]).encode())
+    digest.update(pd.util.hash_pandas_object(frame, index=False).to_numpy().tobytes())
+    return digest.hexdigest()[:16]
+
+
+class ImageSource(Protocol):
+    """Opens images from rows of a catalogue's item table; holds no list of items itself."""
+
+    def open(self, rows: pd.DataFrame) -> list[Image]:
+        """The images of ``rows`` (indexed by item id) in their order."""
+        ...
+
+
+@dataclass(frozen=True)
+class Catalog:
+    """Items indexed by ``item_id``; images are opened only when asked for.
+
+    ``items`` may have the columns ``image`` (path relative to the data root), ``caption``,
+    ``theme``, ``style`` and any attributes; ``source`` knows how to open a row.
+    """
+
+    items: pd.DataFrame
+    source: ImageSource
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+    @property
+    def ids(self) -> list[str]:
+        """Item ids in table order."""
+        return [str(i) for i in self.items.index]
+
+    def images(self, item_ids: Sequence[str]) -> list[Image]:
+        """Open ``item_ids`` in their order; an id outside this catalogue raises `DataError`."""
+        return self.source.open(self._rows(item_ids))
+
+    def subset(self, item_ids: Iterable[str]) -> Catalog:
+        """A catalogue of only these items (table order kept); it holds no trace of the others."""
+        wanted = set(item_ids)
+        unknown = wanted.difference(self.items.index)
+        if unknown:
+            raise DataError(f"unknown item {min(unknown)!r} ({len(unknown)} in all)")
+        return Catalog(self.items[self.items.index.isin(wanted)].copy(), self.source)
+
+    @cached_property
+    def hash(self) -> str:
+        """Content hash of the item table (images enter through their paths or checksums)."""
+        return frame_hash(self.items.reset_index())
+
+    def _rows(self, item_ids: Sequence[str]) -> pd.DataFrame:
+        missing = [i for i in item_ids if i not in self.items.index]
+        if missing:
+            raise DataError(
+                f"item {missing[0]!r} is not in this catalogue of {len(self)} items",
+                fix="Methods see only the training catalogue.",
+            )
+        return self.items.loc[list(item_ids)]
+
+
+@dataclass(frozen=True)
+class Description:
+    """What a captioner says about one image."""
+
+    caption: str
+    tags: tuple[str, ...]
+    """Lower-case keywords (objects, attributes, styles, colours), without repetition."""

@@ -1,0 +1,1 @@
+"""The benchmark under test: controls, the audit of metrics, the rehearsal at full size."""

@@ -1,0 +1,1 @@
+"""Which metrics can be trusted, measured where the truth is known."""

@@ -1,0 +1,1 @@
+"""The loop with full-size models of random weights."""

@@ -1,0 +1,201 @@
+"""What metrics look at: a set of images made for users, with their features and the data.
+
+The images are those of a run directory (`of_run`), or any others that are planned like a run's,
+such as candidates that have not been recorded anywhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any, TypeVar, cast
+
+import numpy as np
+import pandas as pd
+from filelock import FileLock
+
+from persongen_bench.core.dataset import View
+from persongen_bench.core.errors import PgbenchError
+from persongen_bench.core.progress import Progress, no_progress
+from persongen_bench.core.request import Request
+from persongen_bench.core.roles import open_role
+from persongen_bench.core.types import (
+    Description,
+    Embeddings,
+    Image,
+    Rows,
+    ScoreMatrix,
+    content_hash,
+)
+from persongen_bench.loop import prepare
+from persongen_bench.loop.features import CHUNK
+from persongen_bench.loop.prepare import World
+from persongen_bench.loop.store import RunDirectory
+from persongen_bench.util.batching import blocks
+from persongen_bench.util.files import cache_root, write_arrays
+
+T = TypeVar("T")
+
+
+@dataclass
+class Evaluation:
+    """Implements `measurement.ScoreContext`; each image is encoded once per model."""
+
+    world: World
+    all_samples: pd.DataFrame
+    """Every planned sample, whatever became of it: ``sample_id, user_id, index, state,
+    pixel_hash`` in canonical order."""
+    requests: Mapping[str, Request]
+    """Sample id => what was asked for."""
+    open_image: Callable[[str, str], Image]
+    """Sample id and pixel hash => the image."""
+    progress: Progress = no_progress
+    instruments: dict[str, dict[str, np.ndarray]] = field(default_factory=dict)
+    """Those in memory; evaluations of one world may share them."""
+    _memo: dict[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def of_run(
+        cls, run: RunDirectory, world: World, progress: Progress = no_progress
+    ) -> Evaluation:
+        """The images of a run, each checked against the journal when it is opened."""
+        requests = {s.sample_id: s.request for s in prepare.plan(world, run.config)}
+        return cls(world, run.samples(), requests, run.read_image, progress)
+
+    @cached_property
+    def samples(self) -> pd.DataFrame:
+        """Samples in state ok, canonical order."""
+        return self.all_samples[self.all_samples["state"] == "ok"].reset_index(drop=True)
+
+    @property
+    def users(self) -> tuple[str, ...]:
+        """Every user of the protocol."""
+        return self.world.test.users
+
+    @property
+    def train(self) -> View:
+        """The training view."""
+        return self.world.train
+
+    @property
+    def test(self) -> View:
+        """The held-out view."""
+        return self.world.test
+
+    @cached_property
+    def histories(self) -> Mapping[str, tuple[str, ...]]:
+        """Per user the history of the request."""
+        return {request.user_id: request.history for request in self.requests.values()}
+
+    @cached_property
+    def n_asked(self) -> Mapping[str, int]:
+        """Images asked for per user, without those our instrument failed on."""
+        states = self.all_samples[~self.all_samples["state"].isin(["unscored", "pending"])]
+        return {str(user): int(n) for user, n in states["user_id"].value_counts().items()}
+
+    @cached_property
+    def references(self) -> Mapping[str, str]:
+        """Sample id => item id of the request's reference, where it has one."""
+        return {s: r.reference for s, r in self.requests.items() if r.reference is not None}
+
+    @cached_property
+    def instructions(self) -> Mapping[str, str]:
+        """Sample id => the request's instruction, where it has one."""
+        return {s: r.instruction for s, r in self.requests.items() if r.instruction is not None}
+
+    def images(self, rows: Rows) -> list[Image]:
+        """The images in these rows of `samples`."""
+        chosen = self.samples.iloc[list(rows)]
+        pairs = zip(chosen["sample_id"], chosen["pixel_hash"], strict=True)
+        return [self.open_image(str(sample), str(digits)) for sample, digits in pairs]
+
+    def item_images(self, item_ids: Sequence[str]) -> list[Image]:
+        """Catalogue images."""
+        return self.world.dataset.catalog.images(item_ids)
+
+    def features(self, role: str, rows: Rows | None = None) -> Embeddings:
+        """``(n samples, d)``, kept while the evaluation lasts; or of some rows."""
+        if rows is not None:
+            chosen = [str(digits) for digits in self.samples["pixel_hash"].iloc[list(rows)]]
+            return self.world.store.rows(
+                role, chosen, lambda part: self.images([rows[k] for k in part])
+            )
+        hashes = list(self.samples["pixel_hash"])
+        return self.memo(
+            f"features {role}", lambda: self.world.store.rows(role, hashes, self.images)
+        )
+
+    def item_features(self, role: str, item_ids: Sequence[str]) -> Embeddings:
+        """Features of catalogue items."""
+        return self.world.features.rows(role, item_ids)
+
+    def text_features(self, role: str, texts: Sequence[str]) -> Embeddings:
+        """``(n texts, d)``; each text is encoded once."""
+        return self.world.store.texts(role, texts)
+
+    def descriptions(self, role: str = "captioner") -> list[Description]:
+        """What the captioner says about the images."""
+        hashes = list(self.samples["pixel_hash"])
+        return self.memo(
+            f"words {role}", lambda: self.world.store.describe(role, hashes, self.images)
+        )
+
+    def item_descriptions(
+        self, item_ids: Sequence[str], role: str = "captioner"
+    ) -> list[Description]:
+        """What the captioner says about catalogue images."""
+        return self.world.features.describe(role, item_ids)
+
+    def encoder_signature(self, role: str) -> str:
+        """Signature of the model behind a role."""
+        return str(open_role(self.world.stack, role).signature)
+
+    def memo(self, key: str, make: Callable[[], T]) -> T:
+        """Computed once for this set of samples."""
+        if key not in self._memo:
+            self._memo[key] = make()
+        return cast(T, self._memo[key])
+
+    def instrument(
+        self, key: Sequence[object], make: Callable[[], dict[str, np.ndarray]]
+    ) -> dict[str, np.ndarray]:
+        """Computed once for this data, and kept in the cache."""
+        name = content_hash(*key)
+        if name not in self.instruments:
+            self.instruments[name] = _kept(name, make)
+        return self.instruments[name]
+
+    def forget(self) -> None:
+        """Give up what was kept in memory; it is computed again where it is asked for."""
+        self._memo.clear()
+
+    def taste_matrix(self) -> ScoreMatrix:
+        """True utility of every image for every user."""
+        return self._taste
+
+    @cached_property
+    def _taste(self) -> ScoreMatrix:
+        taste = self.world.dataset.taste
+        if taste is None:
+            raise PgbenchError(f"dataset {self.world.dataset.name} has no known taste")
+        parts = (range(*b.indices(len(self.samples))) for b in blocks(len(self.samples), CHUNK))
+        found = [taste.utility(self.images(part), self.users) for part in parts]
+        return np.concatenate(found) if found else np.zeros((0, len(self.users)))
+
+    @property
+    def taste_signature(self) -> str | None:
+        """Signature of the taste reader."""
+        taste = self.world.dataset.taste
+        return None if taste is None else taste.signature
+
+
+def _kept(name: str, make: Callable[[], dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
+    file: Path = cache_root() / "instruments" / f"{name}.npz"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(f"{file}.lock"):
+        if not file.exists():
+            write_arrays(file, make())
+        with np.load(file, allow_pickle=False) as arrays:
+            return dict(arrays)

@@ -1,0 +1,244 @@
+"""Encode each image once per model: one store for catalogues, runs, metrics and methods."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property, partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from persongen_bench.core.dataset import View
+from persongen_bench.core.errors import DataError
+from persongen_bench.core.images import pixel_hash
+from persongen_bench.core.progress import Progress, no_progress
+from persongen_bench.core.roles import CaptionHead, Head, open_role
+from persongen_bench.core.stack import Stack
+from persongen_bench.core.types import Catalog, Description, Embeddings, Image, content_hash
+from persongen_bench.loop.feature_table import DescriptionTable, FeatureTable, Keys, keys_of
+from persongen_bench.util.batching import blocks
+from persongen_bench.util.files import write_array
+
+CHUNK = 512
+"""Images opened at a time; bounds memory, does not change a value."""
+BUFFER = 1 << 28
+"""Bytes of rows held before they are written."""
+LARGEST = 1 << 16
+"""Numbers in a row up to which rows are kept; longer ones are encoded where they are needed."""
+
+OpenImages = Callable[[Sequence[int]], list[Image]]
+"""Opens the images at these positions of a collection."""
+
+
+class FeatureStore:
+    """Rows and words by content and model; ``encoded`` counts the images that a model has seen."""
+
+    def __init__(self, folder: Path, stack: Stack, progress: Progress = no_progress) -> None:
+        self.stack = stack
+        self.encoded: Counter[str] = Counter()
+        self._folder = folder
+        self._progress = progress
+        self._tables: dict[str, FeatureTable] = {}
+        self._texts: dict[tuple[str, str], np.ndarray] = {}
+
+    def rows(self, role: str, pixel_hashes: Sequence[str], open_images: OpenImages) -> Embeddings:
+        """float32 ``(n, d)`` of the images with these hashes; only the unknown are opened.
+
+        Raises `DataError` where an image is not the one its hash says.
+        """
+        model, keys = open_role(self.stack, role), keys_of(pixel_hashes)
+        if isinstance(model, Head):
+            return model.from_base(self.rows(model.base, pixel_hashes, open_images))
+        if model.embedding_size > LARGEST:
+            return self._encoded(role, len(pixel_hashes), open_images)
+        table = self._table(model)
+        if not table.known(keys).all():
+            with table.lock():
+                new = ~table.known(keys)
+                first = np.unique(keys[new], return_index=True)[1]
+                places = np.flatnonzero(new)[np.sort(first)]
+                self._add(role, self._opened(places, keys, open_images, role))
+        return table.rows(keys)
+
+    def _encoded(self, role: str, n: int, open_images: OpenImages) -> Embeddings:
+        """Rows that are too long to be kept."""
+        model = open_role(self.stack, role)
+        found = np.empty((n, model.embedding_size), dtype=np.float32)
+        for block in blocks(n, max(1, BUFFER // (4 * model.embedding_size))):
+            found[block] = model.encode(open_images(range(*block.indices(n))))
+        self.encoded[role] += n
+        return found
+
+    def learn(self, role: str, n: int, open_images: OpenImages) -> list[str]:
+        """Encode n images whose hashes are not known yet, opening each once; their hashes."""
+        model = open_role(self.stack, role)
+        if isinstance(model, Head):
+            return self.learn(model.base, n, open_images)
+        if model.embedding_size > LARGEST:
+            return hashes_of(n, open_images)
+        hashes: list[str] = []
+
+        def chunks() -> Iterable[tuple[Keys, list[Image]]]:
+            for part in self._parts(range(n), role):
+                opened = open_images(part)
+                own = [pixel_hash(image) for image in opened]
+                hashes.extend(own)
+                yield keys_of(own), opened
+
+        with self._table(model).lock():
+            self._add(role, chunks())
+        return hashes
+
+    def describe(
+        self, role: str, pixel_hashes: Sequence[str], open_images: OpenImages
+    ) -> list[Description]:
+        """What a captioner says about the images; each is described once."""
+        model = open_role(self.stack, role)
+        table = DescriptionTable(self._place(model) / "words.sqlite")
+        known = table.get(pixel_hashes)
+        new = {h: place for place, h in enumerate(pixel_hashes) if h not in known}
+        hashes = list(new)
+        for part in self._parts(range(len(hashes)), role):
+            own = [hashes[k] for k in part]
+            opener = partial(_of_places, open_images, [new[h] for h in own])
+            if isinstance(model, CaptionHead):
+                said = model.describe_rows(self.rows(model.base, own, opener))
+            else:
+                said = model.describe(opener(range(len(own))))
+            self.encoded[role] += len(own)
+            table.add(own, said)
+            known |= dict(zip(own, said, strict=True))
+        return [known[h] for h in pixel_hashes]
+
+    def texts(self, role: str, texts: Sequence[str]) -> Embeddings:
+        """float32 ``(n, d)`` beside the role's images; each text is encoded once a process."""
+        model = open_role(self.stack, role)
+        new = [text for text in dict.fromkeys(texts) if (role, text) not in self._texts]
+        if new:
+            rows = model.encode_texts(new)
+            self._texts |= {(role, text): row for text, row in zip(new, rows, strict=True)}
+        found = [self._texts[role, text] for text in texts]
+        return np.array(found, dtype=np.float32).reshape(len(texts), model.embedding_size)
+
+    def _add(self, role: str, chunks: Iterable[tuple[Keys, list[Image]]]) -> None:
+        """Encode the images of each chunk that have no row yet."""
+        model = open_role(self.stack, role)
+        table, keys, rows = self._table(model), np.zeros(0, np.uint64), list[Embeddings]()
+        for own, opened in chunks:
+            new = ~table.known(own) & ~np.isin(own, keys)
+            new[np.setdiff1d(np.arange(len(own)), np.unique(own, return_index=True)[1])] = False
+            if new.any():
+                rows.append(model.encode([opened[k] for k in np.flatnonzero(new)]))
+                keys = np.concatenate([keys, own[new]])
+                self.encoded[role] += int(new.sum())
+            if sum(part.nbytes for part in rows) > BUFFER:
+                table.add(keys, np.concatenate(rows))
+                keys, rows = np.zeros(0, np.uint64), []
+        if rows:
+            table.add(keys, np.concatenate(rows))
+
+    def _opened(
+        self, places: Sequence[int] | np.ndarray, keys: Keys, open_images: OpenImages, role: str
+    ) -> Iterable[tuple[Keys, list[Image]]]:
+        for part in self._parts(places, role):
+            opened = open_images(part)
+            found = keys_of([pixel_hash(image) for image in opened])
+            if not np.array_equal(found, keys[part]):
+                raise DataError(
+                    "an image is not the one that was recorded: its file has changed",
+                    fix="Restore it, or load the data anew.",
+                )
+            yield found, opened
+
+    def _parts(self, places: Sequence[int] | np.ndarray, role: str) -> Iterable[list[int]]:
+        parts = [[int(k) for k in places[block]] for block in blocks(len(places), CHUNK)]
+        return self._progress(parts, f"encode images ({role})", len(parts))
+
+    def _table(self, model: Any) -> FeatureTable:  # noqa: ANN401  # an encoder
+        if model.signature not in self._tables:
+            self._tables[model.signature] = FeatureTable(self._place(model), model.embedding_size)
+        return self._tables[model.signature]
+
+    def _place(self, model: Any) -> Path:  # noqa: ANN401  # an encoder or a captioner
+        return self._folder / content_hash("model", model.signature)
+
+
+def _of_places(open_images: OpenImages, places: Sequence[int], part: Sequence[int]) -> list[Image]:
+    """Open a part of some places."""
+    return open_images([places[k] for k in part])
+
+
+def hashes_of(n: int, open_images: OpenImages) -> list[str]:
+    """Pixel hashes of a collection of n images."""
+    opened = (open_images(range(*part.indices(n))) for part in blocks(n, CHUNK))
+    return [pixel_hash(image) for images in opened for image in images]
+
+
+@dataclass
+class CatalogFeatures:
+    """What the models say about a catalogue's items, through the store."""
+
+    catalog: Catalog
+    store: FeatureStore
+    cache: Path
+    """Folder for the pixel hashes of a catalogue, named by its content."""
+    _hashes: list[str] = field(default_factory=list)
+
+    def rows(self, role: str, item_ids: Sequence[str]) -> Embeddings:
+        """``(len(item_ids), d)`` float32 in the order asked for."""
+        places = self._places(item_ids)
+        hashes = self._known_hashes(role)
+        return self.store.rows(role, [hashes[k] for k in places], self._opener(places))
+
+    def describe(self, role: str, item_ids: Sequence[str]) -> list[Description]:
+        """What a captioner says about items."""
+        places = self._places(item_ids)
+        hashes = self.pixel_hashes(item_ids)
+        return self.store.describe(role, hashes, self._opener(places))
+
+    def pixel_hashes(self, item_ids: Sequence[str]) -> list[str]:
+        """Content of items."""
+        places = self._places(item_ids)
+        hashes = self._known_hashes(None)
+        return [hashes[k] for k in places]
+
+    def restricted(self, view: View) -> CatalogFeatures:
+        """Features of a view alone: nothing in them leads to an item outside the view."""
+        hashes = self.pixel_hashes(view.catalog.ids)
+        return CatalogFeatures(view.catalog, self.store, self.cache, hashes)
+
+    def for_view(self, role: str, view: View) -> Embeddings:
+        """Features of a view's catalogue, in its order (what `FitContext.features` calls)."""
+        return self.rows(role, view.catalog.ids)
+
+    @cached_property
+    def _ids(self) -> list[str]:
+        return self.catalog.ids
+
+    def _places(self, item_ids: Sequence[str]) -> list[int]:
+        positions = self.catalog.items.index.get_indexer(pd.Index(item_ids))
+        if (positions < 0).any():
+            raise KeyError(item_ids[int(np.argmin(positions))])
+        return [int(k) for k in positions]
+
+    def _opener(self, places: Sequence[int]) -> OpenImages:
+        return lambda part: self.catalog.images([self._ids[places[k]] for k in part])
+
+    def _known_hashes(self, role: str | None) -> list[str]:
+        """Hashes of every item; found while encoding for ``role`` where they are not known."""
+        if len(self._hashes) != len(self.catalog):
+            file = self.cache / "catalogs" / f"{self.catalog.hash}.npy"
+            if not file.exists():
+                write_array(file, keys_of(self._find_hashes(role)))
+            self._hashes = [f"{key:016x}" for key in np.load(file)]
+        return self._hashes
+
+    def _find_hashes(self, role: str | None) -> list[str]:
+        opener = self._opener(range(len(self.catalog)))
+        if role is not None:
+            return self.store.learn(role, len(self.catalog), opener)
+        return hashes_of(len(self.catalog), opener)

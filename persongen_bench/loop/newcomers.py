@@ -1,0 +1,94 @@
+"""Users whom the fit has not seen: who they are, what they bring, and which methods take them in.
+
+A split cut by `datasets.supports` tests people of whom a method may know k ratings. Methods that
+can adapt are fitted without these people, once for all k, and then adapted; all others are fitted
+on everything there is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import ClassVar, Protocol, runtime_checkable
+
+from persongen_bench.core import registry
+from persongen_bench.core.dataset import View
+from persongen_bench.core.method import FitContext, Method
+from persongen_bench.datasets.supports import MARK
+from persongen_bench.loop.prepare import World
+from persongen_bench.loop.schema import RunConfig
+
+
+@runtime_checkable
+class ColdStart(Protocol):
+    """A method that takes in users after it was fitted."""
+
+    heads: ClassVar[tuple[Mapping[str, object], ...]]
+    """Options of each of the ways in which it does so."""
+    adapt_fields: ClassVar[frozenset[str]]
+    """Config fields that `adapt` reads and `fit` does not: fits are shared across them."""
+
+    @property
+    def adapts(self) -> bool:
+        """Whether it is configured to take in newcomers."""
+        ...
+
+    def adapt(self, support: View, context: FitContext) -> None:
+        """Take in the users of ``support``, none of whom the fit has seen, by their ratings.
+
+        Nothing but they changes. There may be none; who brings no rating is served all the same.
+        """
+        ...
+
+
+def adapt(
+    method: Method,
+    config: RunConfig,
+    world: World,
+    context: FitContext,
+    fit: Callable[[RunConfig, World], Path],
+) -> bool:
+    """Fit ``method`` without the newcomers of ``world``, then adapt it to them.
+
+    Args:
+        method: new, neither fitted nor loaded.
+        config: its run.
+        world: data, split and stack of the run.
+        context: what it may use; its features cover the training view of ``world``.
+        fit: the folder of the fit of a run on a world.
+
+    Returns:
+        False, and nothing done, where the split has no newcomers or the method does not adapt.
+    """
+    if MARK not in world.split.name or not isinstance(method, ColdStart) or not method.adapts:
+        return False
+    before = without_newcomers(world)
+    method.load(fit(_unadapted(config), before), world.stack, before.train)
+    method.adapt(support_of(world), context)
+    return True
+
+
+def without_newcomers(world: World) -> World:
+    """The same world, nobody of the test part in its training part."""
+    name = f"{world.split.name.rpartition(MARK)[0]}{MARK}0"
+    split = world.dataset.split(name, world.split.seed)
+    return replace(world, ref=replace(world.ref, split=name), split=split)
+
+
+def support_of(world: World) -> View:
+    """What the people of the test part bring: their training rows, and the training catalogue."""
+    rows = world.train.interactions
+    theirs = rows["user_id"].isin(world.test.users)
+    return View(world.train.catalog, rows[theirs].reset_index(drop=True))
+
+
+def _unadapted(config: RunConfig) -> RunConfig:
+    """The run whose fit is shared: fields that only `adapt` reads at their defaults."""
+    cls = registry.get("methods", config.method.name)
+    fields = cls.Config.model_fields
+    values = {
+        name: fields[name].default if name in cls.adapt_fields else value
+        for name, value in config.method.config.items()
+    }
+    return config.model_copy(update={"method": config.method.model_copy(update={"config": values})})

@@ -1,0 +1,157 @@
+"""Score a run: every metric per user, intervals over users, permutation tests.
+
+A pure function of the recorded images, the data and the metric definitions: it knows nothing of
+the method, so that images made elsewhere are scored by the same code.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from persongen_bench import stats
+from persongen_bench.core.metric import Metric
+from persongen_bench.core.metric_cards import parse_metric
+from persongen_bench.core.progress import Progress
+from persongen_bench.core.types import content_hash
+from persongen_bench.loop.evaluation import Evaluation
+from persongen_bench.loop.role_record import same_weights
+from persongen_bench.loop.schema import MetricSummary, RunConfig, Summary, TestSummary
+
+N_PERMUTATIONS = 1000
+"""REBECA's B (paper 001, Algorithm 2)."""
+
+
+def penalised(metric: Metric, values: pd.Series, samples: pd.DataFrame) -> pd.Series:
+    """Let undelivered images count: they enter a per-image mean with the metric's failed value.
+
+    ``values``: per-user mean over the user's ok images. States ``method_error``, ``filtered``
+    and ``missing`` are the method's; ``unscored`` is the instrument's and does not count. A user
+    with images for whom the metric is undefined stays undefined.
+    """
+    worst = metric.info.failed_value
+    if worst is None:
+        return values
+    state = samples.groupby("user_id")["state"]
+    ok = state.apply(lambda s: (s == "ok").sum()).reindex(values.index, fill_value=0)
+    failed = state.apply(lambda s: s.isin(["method_error", "filtered", "missing"]).sum())
+    failed = failed.reindex(values.index, fill_value=0)
+    delivered = values.where(ok > 0, 0.0)
+    total = (delivered * ok + worst * failed) / (ok + failed).where(ok + failed > 0)
+    return total.astype(float)
+
+
+def score(
+    evaluation: Evaluation, config: RunConfig, used: Mapping[str, str] = MappingProxyType({})
+) -> tuple[Summary, pd.DataFrame]:
+    """All metrics of the run's configuration => the summary and the per-user table.
+
+    ``used``: models that the method used in fit or selection, role => signature. An interval
+    depends on its own metric alone, whatever else is measured.
+    """
+    metrics = [parse_metric(name) for name in config.metrics]
+    tables, numbers = [], {}
+    for metric in evaluation.progress(metrics, "score", len(metrics)):
+        values = user_values(metric, evaluation)
+        about = describe(metric, evaluation, used)
+        tables.append(_long(metric.info.name, values, about["signature"]))
+        rng = _generator(config, metric.info.name)
+        numbers[metric.info.name] = _summarise(values, about, rng, metric.info.range)
+    states = evaluation.all_samples["state"].value_counts()
+    summary = Summary(
+        run_id=config.run_id,
+        n_expected=len(evaluation.all_samples),
+        n_ok=len(evaluation.samples),
+        states={str(state): int(n) for state, n in sorted(states.items())},
+        metrics=numbers,
+        tests=permutation_tests(evaluation, metrics, _generator(config, "permutation")),
+    )
+    return summary, pd.concat(tables, ignore_index=True)
+
+
+def user_values(metric: Metric, evaluation: Evaluation) -> pd.Series:
+    """One number per user of the protocol, undelivered images included."""
+    values = metric.per_user(evaluation).reindex(list(evaluation.users)).astype(float)
+    return penalised(metric, values, evaluation.all_samples)
+
+
+def measure(
+    sets: Mapping[str, Evaluation], metrics: Sequence[Metric], progress: Progress
+) -> dict[str, dict[str, np.ndarray]]:
+    """Metric => label => ``(users,)`` of several sets of images."""
+    values: dict[str, dict[str, np.ndarray]] = {m.info.name: {} for m in metrics}
+    for label, seen in progress(list(sets.items()), "measure", len(sets)):
+        for metric in metrics:
+            values[metric.info.name][label] = user_values(metric, seen).to_numpy(dtype=float)
+        seen.forget()
+    return values
+
+
+def describe(metric: Metric, evaluation: Evaluation, used: Mapping[str, str]) -> dict[str, Any]:
+    """What stands beside the number: ``signature``, ``caveats``, ``own_judge``."""
+    signature = metric.signature(evaluation)
+    own = any(same_weights(signature, model) for model in used.values())
+    caveats = getattr(metric, "caveats", lambda _: ())(evaluation)
+    return {
+        "signature": signature,
+        "caveats": tuple(caveats),
+        "own_judge": own,
+    }
+
+
+def _generator(config: RunConfig, purpose: str) -> np.random.Generator:
+    return np.random.default_rng(int(content_hash(config.run_id, purpose), 16))
+
+
+def _long(name: str, values: pd.Series, signature: str) -> pd.DataFrame:
+    return pd.DataFrame(
+        {
+            "user_id": values.index.astype(str),
+            "metric": name,
+            "value": values.to_numpy(dtype=np.float64),
+            "signature": signature,
+        }
+    )
+
+
+def _summarise(
+    values: pd.Series,
+    about: dict[str, Any],
+    rng: np.random.Generator,
+    bounds: tuple[float, float],
+) -> MetricSummary:
+    found = stats.interval(values.to_numpy(dtype=np.float64), rng)
+    low, high = np.clip([found.low, found.high], *bounds)
+    numbers = [None if np.isnan(x) else float(x) for x in (found.mean, low, high)]
+    return MetricSummary(mean=numbers[0], low=numbers[1], high=numbers[2], n_users=found.n, **about)
+
+
+def permutation_tests(
+    evaluation: Evaluation, metrics: Sequence[Metric], rng: np.random.Generator
+) -> dict[str, TestSummary]:
+    """Block and image-level test on the taste instrument of the run's `taste-gap` metric."""
+    instruments = [m for m in metrics if hasattr(m, "matrix")]
+    if not instruments or evaluation.samples.empty:
+        return {}
+    scores = instruments[0].matrix(evaluation)
+    scorable = pd.Index(evaluation.users)[~np.isnan(scores).any(axis=0)]
+    users = scorable[scorable.isin(evaluation.samples["user_id"])]
+    owners = users.get_indexer(pd.Index(evaluation.samples["user_id"]))
+    if len(users) < 2:
+        return {}
+    columns = pd.Index(evaluation.users).get_indexer(users)
+    scores, owners = scores[owners >= 0][:, columns], owners[owners >= 0]
+    block = stats.user_permutation_test(stats.block_means(scores, owners), rng, N_PERMUTATIONS)
+    image = stats.image_permutation_test(scores, owners, rng, N_PERMUTATIONS)
+    return {
+        f"permutation.{name}": TestSummary(
+            statistic=result.statistic,
+            p_value=result.p_value,
+            n_permutations=result.n_permutations,
+        )
+        for name, result in (("block", block), ("image", image))
+    }

@@ -1,0 +1,1 @@
+"""Tools that know none of the nouns: files, batching, progress, provenance, execution."""

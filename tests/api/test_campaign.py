@@ -1,0 +1,75 @@
+"""Which methods a call of `pgbench run` runs."""
+
+from pathlib import Path
+
+import pytest
+
+from persongen_bench.api import campaign
+from persongen_bench.core import registry
+from persongen_bench.core.errors import ConfigError
+from persongen_bench.leaderboards.boards import ALL, BOARDS, board_for
+from persongen_bench.loop.generate import Execution
+
+TRACK = board_for("tasteworld").methods
+
+
+def plan(*methods, dataset="tasteworld", **options):
+    return campaign.Plan(methods=methods, dataset=dataset, runs=Path("runs"), **options)
+
+
+def labels(asked):
+    return [choice.label for choice, _ in campaign.choices(asked)]
+
+
+def test_all_is_the_track_of_the_board():
+    assert labels(plan(ALL, beside=False)) == list(TRACK)
+    assert {"rebeca", "lora-user", "vlm-persona+lora"} <= set(TRACK)
+    assert plan(ALL, dataset="flickr-aes").board.methods == TRACK
+
+
+def test_all_goes_with_other_names_and_nothing_runs_twice():
+    found = labels(plan("nearest-item", ALL, "rebeca", ALL))
+    assert found[: len(TRACK) + 1] == ["nearest-item", *TRACK]
+    assert len(found) == len(set(found))
+    assert "wrong-user[nearest-item]" in found
+
+
+@pytest.mark.parametrize("dataset", ["dsprites", "folder"])
+def test_a_board_without_a_list_says_so(dataset):
+    with pytest.raises(ConfigError, match="has no list of methods"):
+        campaign.choices(plan(ALL, dataset=dataset))
+
+
+@pytest.mark.parametrize("board", BOARDS.values(), ids=list(BOARDS))
+def test_the_methods_of_a_board_are_there_and_may_be_ranked(board):
+    assert ALL not in registry.entries("methods")
+    for name in board.methods:
+        assert not registry.get("methods", name).privileged
+        assert name not in (*board.baselines, *board.anchors)
+
+
+def sprites(folder, *methods, **options):
+    return campaign.Plan(
+        methods, "dsprites", folder, {"n_images": 40}, n_images=2, beside=False, **options
+    )
+
+
+def test_runs_side_by_side_are_the_runs_one_by_one(tmp_path):
+    names, seeds = ("random-item", "nearest-item"), (0, 1)
+    one, two = (
+        list(campaign.execute(sprites(tmp_path / name, *names, seeds=seeds), Execution(), n_jobs))
+        for name, n_jobs in (("one", 1), ("two", 2))
+    )
+    assert len(one) == len(two) == 4
+    for alone, beside in zip(one, two, strict=True):
+        assert beside.path.is_relative_to(tmp_path / "two")
+        assert alone.config.run_id == beside.config.run_id
+        assert alone.summary == beside.summary
+        assert alone.samples.equals(beside.samples)
+        assert (beside.path / "contact_sheet.png").is_file()
+
+
+def test_a_run_that_fails_beside_others_says_why(tmp_path):
+    asked = sprites(tmp_path, "textual-inversion", "random-item")
+    with pytest.raises(ConfigError, match="stack"):
+        list(campaign.execute(asked, Execution(), 2))

@@ -1,0 +1,290 @@
+"""The cold-start track on the toy world: newcomers, their supports, who adapts, and the curves.
+
+Two of the toy's people are tested; each has a twin of the same taste among the others.
+"""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from persongen_bench.api import cold_start
+from persongen_bench.api.campaign import Plan
+from persongen_bench.api.cold_start import ColdRun
+from persongen_bench.core import registry
+from persongen_bench.core.config import Config
+from persongen_bench.core.errors import ConfigError, DataError
+from persongen_bench.core.method import FitContext
+from persongen_bench.datasets.supports import supports
+from persongen_bench.loop import newcomers, prepare, run
+from persongen_bench.loop.generate import Execution
+from persongen_bench.loop.prepare import MethodChoice, WorldRef
+from persongen_bench.methods.rebeca import Rebeca
+from persongen_bench.testing.toy import HueTaste, ToyStack, split_by_time, toy_world
+
+SIZES = (0, 2, 8)
+NEW = ("user-0", "user-3")
+CHEAP = {
+    "n_tokens": 4, "n_layers": 1, "n_heads": 2, "hidden_size": 8, "max_epochs": 2,
+    "sampler": "ddim", "n_inference_steps": 3, "n_token_steps": 2,
+}  # fmt: skip
+
+
+def of_new_people(interactions, seed):
+    """The toy's split by time, where only the newcomers are tested."""
+    split = split_by_time(interactions, seed)
+    asked = split.test["user_id"].isin(NEW)
+    return replace(split, test=split.test[asked], validation=split.test[~asked])
+
+
+class Cold:
+    """The toy data set with twins of its people and splits for cold start."""
+
+    Config = Config
+
+    @classmethod
+    def load(cls, config, root):
+        toy = toy_world().dataset
+        log = toy.interactions
+        twins = log.assign(user_id=log["user_id"] + "-twin")
+        hues = {**toy.taste.hues, **{f"{user}-twin": hue for user, hue in toy.taste.hues.items()}}
+        return replace(
+            toy,
+            interactions=pd.concat([log, twins], ignore_index=True),
+            splits={"by-time": of_new_people, **supports("by-time", of_new_people, SIZES)},
+            taste=HueTaste(hues),
+        )
+
+
+REGISTERED = {("datasets", "toy/cold"): Cold, ("stacks", "toy"): ToyStack}
+
+
+@pytest.fixture(autouse=True)
+def toy_names(monkeypatch, tmp_path_factory):
+    """Makes the toy's parts known by name, and gives the tests a cache of their own."""
+    known = registry.get
+    monkeypatch.setattr(
+        registry, "get", lambda kind, name: REGISTERED.get((kind, name)) or known(kind, name)
+    )
+    monkeypatch.setenv("PGBENCH_CACHE", str(tmp_path_factory.getbasetemp() / "cold-cache"))
+
+
+def world(k):
+    return prepare.load_world(WorldRef("toy/cold", "toy", {}, split=f"by-time@{k}"))
+
+
+def plan(tmp_path, *methods, **changes):
+    given = {"dataset": "toy/cold", "stack": "toy", "n_images": 2, "beside": False, **changes}
+    return Plan(methods=methods, runs=tmp_path / "runs", **given)
+
+
+def execute(tmp_path, *methods, **changes):
+    return list(cold_start.execute(plan(tmp_path, *methods, **changes), Execution(), SIZES))
+
+
+# --- newcomers ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("k", SIZES)
+def test_support_is_what_the_tested_people_bring(k):
+    support = newcomers.support_of(world(k))
+    counts = support.interactions["user_id"].value_counts()
+    assert counts.to_dict() == (dict.fromkeys(NEW, k) if k else {})
+    assert support.catalog.hash == world(k).train.catalog.hash
+
+
+def test_the_world_before_them_is_the_same_whatever_they_bring():
+    hashes = {newcomers.without_newcomers(world(k)).train.hash for k in SIZES}
+    assert len(hashes) == 1
+    before = newcomers.without_newcomers(world(8))
+    assert before.split.name == before.ref.split == "by-time@0"
+    assert not set(NEW) & set(before.train.users)
+    assert before.test.users == NEW
+
+
+class Adapter:
+    """A method that notes what happens to it."""
+
+    adapt_fields = frozenset({"unseen_user", "n_token_steps"})
+    heads = ()
+    adapts = True
+
+    def __init__(self):
+        self.calls = []
+
+    def load(self, folder, stack, train):
+        self.calls.append(("load", folder, train.users))
+
+    def adapt(self, support, context):
+        self.calls.append(("adapt", support.users, context))
+
+
+def run_config(of, **options):
+    choice = MethodChoice("rebeca", options={**CHEAP, **options})
+    method = choice.build()
+    protocol = prepare.Protocol("catalogue", "cold-start", ("true-taste",), 1, 3)
+    return prepare.run_config(
+        of, protocol, choice.ref(method, anchor=False), seed=0, code="c", threads=1
+    )
+
+
+def test_a_method_that_adapts_is_fitted_without_the_newcomers(tmp_path):
+    made, asked = Adapter(), []
+
+    def fit(config, of):
+        asked.append((config, of))
+        return tmp_path
+
+    given = world(8)
+    context = FitContext(given.stack, 0, given.features.for_view)
+    config = run_config(given, unseen_user="fitted", n_token_steps=7, n_layers=2)
+    assert newcomers.adapt(made, config, given, context, fit)
+    ((base, before),) = asked
+    (loaded, adapted) = made.calls
+    assert loaded == ("load", tmp_path, before.train.users)
+    assert not set(NEW) & set(loaded[2])
+    assert adapted == ("adapt", NEW, context)
+    # The fit is shared by all heads: only what it reads is kept.
+    assert base.method.config["n_layers"] == 2
+    assert base.method.config["unseen_user"] == "refuse"
+    assert base.method.config["n_token_steps"] == Rebeca.Config().n_token_steps
+    assert base.seed == config.seed
+
+
+@pytest.mark.parametrize("why", ["no method that adapts", "switched off", "no newcomers"])
+def test_others_are_fitted_as_always(why):
+    given = world(8)
+    if why == "no newcomers":
+        given = replace(given, split=given.dataset.split("by-time"))
+    made = object() if why == "no method that adapts" else Adapter()
+    if why == "switched off":
+        made.adapts = False
+
+    def never(config, of):
+        raise AssertionError("fitted a base")
+
+    context = FitContext(given.stack, 0, given.features.for_view)
+    assert not newcomers.adapt(made, run_config(given), given, context, never)
+
+
+# --- the track --------------------------------------------------------------------------------
+
+
+def test_every_method_and_support_is_a_run_of_the_track(tmp_path):
+    made = execute(tmp_path, "mean-embedding", "random-item", seeds=(0, 1))
+    assert [cold.k for cold in made] == [k for k in SIZES for _ in range(4)]
+    for cold in made:
+        config = cold.results.config
+        assert config.track == "cold-start"
+        assert config.dataset.split == f"by-time@{cold.k}"
+        assert set(cold.results.scores["user_id"]) == set(NEW)
+        assert set(cold.results.summary.metrics) == {"taste-gap"}
+    assert len({cold.results.config.run_id for cold in made}) == len(made)
+
+
+def test_who_cannot_serve_a_user_without_ratings_fails_there_and_that_counts(tmp_path):
+    made = execute(tmp_path, "mean-embedding")
+    states = [cold.results.summary.states for cold in made]
+    assert states[0] == {"method_error": 4}  # two people, two images each, nothing known
+    assert states[-1] == {"ok": 4}  # the eight first ratings of each hold a like
+
+
+def test_runs_that_are_done_are_not_made_again(tmp_path, monkeypatch):
+    first = execute(tmp_path, "random-item")
+    monkeypatch.setattr(run, "generate", None)
+    monkeypatch.setattr(run, "rescore", None)
+    again = execute(tmp_path, "random-item")
+    assert [a.results.path for a in again] == [f.results.path for f in first]
+
+
+def test_methods_that_adapt_are_run_with_each_of_their_heads():
+    labels = [made.label for made in cold_start._heads(MethodChoice("rebeca"))]
+    assert labels == ["rebeca[unseen_user=mixture]", "rebeca[unseen_user=fitted]"]
+    said = MethodChoice("rebeca", options={"unseen_user": "refuse"})
+    assert cold_start._heads(said) == [said]
+    for name in ("mean-embedding", "rebeca-no-user"):
+        assert cold_start._heads(MethodChoice(name)) == [MethodChoice(name)]
+
+
+def test_a_data_set_without_such_a_split_is_told(tmp_path):
+    with pytest.raises(ConfigError, match="dsprites has no split for cold start"):
+        list(cold_start.execute(
+            Plan(("random-item",), "dsprites", tmp_path, {"n_images": 40}), Execution()
+        ))  # fmt: skip
+
+
+def test_a_support_that_the_data_set_does_not_have_is_told(tmp_path):
+    with pytest.raises(DataError, match=r"no split 'by-time@5'.*by-time@8"):
+        list(cold_start.execute(plan(tmp_path, "random-item"), Execution(), (0, 5)))
+
+
+# --- curves of runs ---------------------------------------------------------------------------
+
+
+def with_values(cold, values):
+    """The run with these taste gaps instead of its own."""
+    scores = cold.results.scores.copy()
+    own = scores["metric"] == "taste-gap"
+    scores.loc[own, "value"] = scores.loc[own, "user_id"].map(values)
+    return ColdRun(cold.k, replace(cold.results, scores=scores))
+
+
+def test_a_curve_is_the_mean_over_seeds_then_users(tmp_path):
+    made = execute(tmp_path, "random-item", seeds=(0, 1))
+    planted = [
+        with_values(cold, {NEW[0]: 0.1 * i, NEW[1]: 0.3 + 0.1 * i}) for i, cold in enumerate(made)
+    ]
+    # Runs i = 0..5 are (k=0, seeds 0 and 1), (k=2, ...), (k=8, ...): the users' means at k are
+    # .05, .25, .45 and .35, .55, .75, hence the curve .2, .4, .6 over log2(k + 1) = 0, 1.585, 3.17.
+    (found,) = cold_start.curves_of(planted, "taste-gap")
+    assert found.label == "random-item"
+    assert [point.mean for point in found.points] == pytest.approx([0.2, 0.4, 0.6])
+    assert found.area.mean == pytest.approx(0.4)
+
+
+def test_a_missing_support_is_told(tmp_path):
+    made = execute(tmp_path, "random-item")
+    other = execute(tmp_path, "copy-history")
+    with pytest.raises(ConfigError, match="copy-history: no run with a support of 8"):
+        cold_start.curves_of([*made, *other[:-1]], "taste-gap")
+
+
+def test_everything_is_written(tmp_path):
+    made = execute(tmp_path, "random-item", "mean-embedding")
+    found = cold_start.write(made, tmp_path / "out")
+    assert {curve.label for curve in found} == {"random-item", "mean-embedding"}
+    files = {file.name for file in (tmp_path / "out").iterdir()}
+    assert files == {cold_start.CSV, cold_start.JSON, *cold_start.PLOTS}
+    table = pd.read_csv(tmp_path / "out" / cold_start.CSV)
+    assert len(table) == len(made) * len(NEW)  # one metric
+    assert set(table["k"]) == set(SIZES)
+    kept = json.loads((tmp_path / "out" / cold_start.JSON).read_text())
+    by_hand = table[(table["method"] == "random-item") & (table["k"] == 2)]["value"].mean()
+    random = next(c for c in kept["curves"] if c["method"] == "random-item")
+    assert random["points"][1]["mean"] == pytest.approx(by_hand)
+
+
+# --- with the loop's own hook -------------------------------------------------------------------
+
+
+def test_the_prior_is_fitted_once_for_all_supports_and_heads(tmp_path, monkeypatch):
+    fits = []
+    original = Rebeca.fit
+
+    def counted(self, train, context):
+        fits.append(train.users)
+        original(self, train, context)
+
+    monkeypatch.setattr(Rebeca, "fit", counted)
+    monkeypatch.setattr(Rebeca, "presets", {"cheap": CHEAP})
+    made = execute(tmp_path, "rebeca", preset="cheap")
+    assert len(fits) == 1
+    assert not set(NEW) & set(fits[0])
+    assert all(cold.results.summary.states == {"ok": 4} for cold in made)
+    labels = {cold.results.config.method.label for cold in made}
+    assert labels == {"rebeca[preset=cheap,unseen_user=mixture]",
+                      "rebeca[preset=cheap,unseen_user=fitted]"}  # fmt: skip
+    values = [cold.results.scores["value"].to_numpy() for cold in made]
+    assert not np.allclose(values[0], values[-1])

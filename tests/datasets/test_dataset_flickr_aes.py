@@ -1,0 +1,189 @@
+"""FLICKR-AES in its published layout: a generated folder with the traits of the real files."""
+
+import logging
+
+import numpy as np
+import pytest
+from pydantic import ValidationError
+
+from persongen_bench.core import images as imaging
+from persongen_bench.core.errors import DataError
+from persongen_bench.datasets.flickr_aes import (
+    RATINGS,
+    SCORES,
+    TEST_WORKERS,
+    FlickrAes,
+    FlickrAesConfig,
+)
+
+HEADER = "worker, imagePair, score"
+N_WORKERS, N_IMAGES, N_EACH = 6, 40, 25
+
+
+def name(number):
+    return f"farm1_{number}_39629796{number}_94dae8ad97.jpg"
+
+
+def rows():
+    rng = np.random.default_rng(0)
+    for worker in range(N_WORKERS):
+        for image in rng.permutation(N_IMAGES)[:N_EACH]:
+            yield f"A{worker}WORKER", name(image), int(rng.integers(1, 6))
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Leading blanks in header and values, as in the published file; images 0..39."""
+    (tmp_path / "40K").mkdir()
+    for number in range(N_IMAGES):
+        picture = np.full((3, 6, 8), number, dtype=np.uint8)
+        imaging.to_pil(picture).save(tmp_path / "40K" / name(number))
+    lines = [f"{worker}, {image}, {score}" for worker, image, score in rows()]
+    (tmp_path / RATINGS).write_text("\n".join([HEADER, *lines]) + "\n")
+    return tmp_path
+
+
+def load(root, **options):
+    return FlickrAes.load(FlickrAesConfig(**options), root)
+
+
+def test_reads_the_published_layout(folder):
+    data = load(folder)
+    expected = list(rows())
+    log = data.interactions
+    assert list(zip(log["user_id"], log["item_id"], log["rating"], strict=True)) == expected
+    # like = score of at least 4 (REBECA's code)
+    assert log["liked"].tolist() == [score >= 4 for _, _, score in expected]
+    assert log["timestamp"].isna().all()
+    (image,) = data.catalog.images([name(7)])
+    assert image.shape == (3, 6, 8)
+    assert abs(int(image.mean()) - 7) <= 2  # JPEG of a plain grey of level 7
+
+
+def test_default_split_is_ten_and_ten_of_every_user(folder):
+    data = load(folder)
+    split = data.split(seed=42)
+    assert split.name == "per-user"
+    assert list(data.splits) == ["per-user", "item", "user-disjoint"]
+    for part, n in ((split.train, N_EACH - 20), (split.validation, 10), (split.test, 10)):
+        assert (part.groupby("user_id").size() == n).all()
+
+
+def test_cleaned_layout_of_rebeca_gives_the_same_log(folder):
+    published = load(folder).interactions
+    lines = [
+        f"{i},{worker},{image},{score},{worker[1]},{i}"
+        for i, (worker, image, score) in enumerate(rows())
+    ]
+    text = "\n".join([",worker,imagePair,score,worker_id,image_id", *lines])
+    (folder / "cleaned.csv").write_text(text)
+    assert load(folder, ratings_file="cleaned.csv").interactions.equals(published)
+
+
+def test_missing_images_are_dropped_and_counted(folder, caplog):
+    lost = {name(0), name(3)}
+    for gone in lost:
+        (folder / "40K" / gone).unlink()
+    n_lost = sum(image in lost for _, image, _ in rows())
+    with caplog.at_level(logging.WARNING):
+        data = load(folder)
+    said = f"dropped {n_lost} of {N_WORKERS * N_EACH} ratings: 2 images are not in 40K"
+    assert said in data.card.description
+    assert said in caplog.text
+    assert len(data.interactions) == N_WORKERS * N_EACH - n_lost
+    assert not lost & set(data.catalog.ids)
+
+
+def test_repeated_ratings_keep_the_first_and_are_counted(folder):
+    worker, image, score = next(rows())
+    path = folder / RATINGS
+    path.write_text(path.read_text() + f"{worker}, {image}, {6 - score}\n")
+    data = load(folder)
+    assert "dropped 1 repeated ratings" in data.card.description
+    assert data.interactions["rating"].tolist() == [s for _, _, s in rows()]
+
+
+def test_number_of_workers_is_reported_and_not_fatal(folder):
+    assert "found 6 workers, the published data have 210" in load(folder).card.description
+
+
+def test_published_mean_scores(folder):
+    """``name score`` lines, some with a blank before the name, as other readers note."""
+    (folder / SCORES).write_text(f" {name(0)} 0.75\n{name(1)} 0.1\n\n")
+    scores = load(folder).catalog.items["mean_score"]
+    assert scores[name(0)] == 0.75
+    assert scores[name(1)] == 0.1
+    assert scores.isna().sum() == N_IMAGES - 2
+
+
+def test_user_disjoint_uses_the_public_list(folder):
+    (folder / TEST_WORKERS).write_text("ID\n A1WORKER\nA4WORKER\nAUNSEEN\n")
+    data = load(folder)
+    assert "lists 3 workers (published: 37), 2 of them have ratings" in data.card.description
+    for seed in (0, 1):
+        split = data.split("user-disjoint", seed)
+        assert set(split.test["user_id"]) == {"A1WORKER", "A4WORKER"}
+
+
+def test_user_disjoint_draws_without_the_list(folder):
+    """37 / 210 of 6 workers = 1.06, rounded 1."""
+    split = load(folder).split("user-disjoint")
+    assert split.test["user_id"].nunique() == 1
+    assert not set(split.test["user_id"]) & set(split.train["user_id"])
+
+
+def put(path, text):
+    return lambda root: (root / path).write_text(text)
+
+
+BAD = {
+    "no ratings": (
+        lambda r: (r / RATINGS).unlink(),
+        r"no file FLICKR-AES_image_labeled.*alanspike/personalizedImageAesthetics.*40K",
+    ),
+    "no images": (lambda r: (r / "40K").rename(r / "other"), r"no folder 40K.*lay it out as"),
+    "no such images": (put(RATINGS, f"{HEADER}\nA, x.jpg, 3\n"), r"holds none of the rated images"),
+    "no column": (
+        put(RATINGS, "worker, image, score\nA, x.jpg, 3\n"),
+        r"row 1: no column 'imagePair'",
+    ),
+    "score text": (
+        put(RATINGS, f"{HEADER}\nA, {name(0)}, 3\nA, {name(1)}, high\n"),
+        r"row 3: score is 'high'",
+    ),
+    "score 6": (
+        put(RATINGS, f"{HEADER}\nA, {name(0)}, 6\n"),
+        r"row 2: score is '6', expected 1, 2, 3, 4 or 5",
+    ),
+    "score 3.5": (put(RATINGS, f"{HEADER}\nA, {name(0)}, 3.5\n"), r"row 2: score is '3\.5'"),
+    "empty worker": (put(RATINGS, f"{HEADER}\n, {name(0)}, 3\n"), r"row 2: empty worker"),
+    "path": (
+        put(RATINGS, f"{HEADER}\nA, ../x.jpg, 3\n"),
+        r"row 2: imagePair '\.\./x\.jpg' is not a plain",
+    ),
+    "bad mean score": (
+        put(SCORES, f"{name(0)} 0.5\n{name(1)} 7\n"),
+        r"image_score\.txt row 2: found .* 0 to 1",
+    ),
+    "list without ID": (put(TEST_WORKERS, "worker\nA1WORKER\n"), r"row 1: no column 'ID'"),
+    "foreign list": (put(TEST_WORKERS, "ID\nAUNSEEN\n"), r"none of its 1 workers has a rating"),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_bad_data_is_one_clear_line(folder, case):
+    damage, message = BAD[case]
+    damage(folder)
+    with pytest.raises(DataError, match=message) as caught:
+        load(folder)
+    assert "\n" not in str(caught.value)
+
+
+def test_without_data():
+    with pytest.raises(DataError, match=r"no data folder named.*yzc-ippl/MTCL"):
+        load(None)
+
+
+def test_ratings_file_stays_inside_the_folder():
+    with pytest.raises(ValidationError):
+        FlickrAesConfig(ratings_file="../ratings.csv")

@@ -1,0 +1,174 @@
+"""Each image is encoded once per model, by content: laws of the store and of what stands on it."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from persongen_bench.core.errors import DataError
+from persongen_bench.core.images import pixel_hash
+from persongen_bench.core.types import Description
+from persongen_bench.loop import features
+from persongen_bench.loop.feature_table import MAX_SHARDS, DescriptionTable, FeatureTable, keys_of
+from persongen_bench.loop.features import CatalogFeatures, FeatureStore
+from persongen_bench.testing.toy import toy_world
+from persongen_bench.testing.toy_stack import MomentEncoder, ToyStack
+
+
+def pictures(n: int, seed: int = 0) -> list[np.ndarray]:
+    return list(np.random.default_rng(seed).integers(0, 256, (n, 3, 16, 16), dtype=np.uint8))
+
+
+class CountingEncoder(MomentEncoder):
+    """Counts every image it is shown."""
+
+    def __init__(self, signature: str = "counting|impl:1") -> None:
+        super().__init__(signature, np.ones(32))
+        self.seen: list[str] = []
+
+    def encode(self, images):
+        self.seen += [pixel_hash(image) for image in images]
+        return super().encode(images)
+
+
+class HalfHead:
+    """A head on another role."""
+
+    signature = "half|impl:1"
+    embedding_size = 16
+    base = "dino"
+
+    def from_base(self, rows):
+        return rows[:, :16]
+
+    def encode(self, images):
+        raise AssertionError("a head's images are encoded by its base")
+
+
+@pytest.fixture
+def stack():
+    stack = ToyStack()
+    stack._roles |= {"dino": CountingEncoder(), "aesthetic": HalfHead()}
+    return stack
+
+
+def read(store: FeatureStore, images, role="dino"):
+    hashes = [pixel_hash(image) for image in images]
+    return store.rows(role, hashes, lambda places: [images[k] for k in places])
+
+
+def test_each_image_is_encoded_once_however_often_and_where_it_is_asked_for(tmp_path, stack):
+    images = pictures(7)
+    rows = read(FeatureStore(tmp_path, stack), [*images, images[2]])
+    again = read(FeatureStore(tmp_path, stack), images[::-1])  # another process would find it too
+    np.testing.assert_array_equal(rows[:7][::-1], again)
+    np.testing.assert_array_equal(rows[7], rows[2])
+    assert sorted(stack.role("dino").seen) == sorted(pixel_hash(image) for image in images)
+
+
+def test_rows_are_the_encoders_own(tmp_path, stack):
+    images = pictures(5)
+    np.testing.assert_array_equal(
+        read(FeatureStore(tmp_path, stack), images), MomentEncoder("x", np.ones(32)).encode(images)
+    )
+
+
+def test_e19_key_holds_content_model_preprocessing_and_dtype(tmp_path, stack):
+    # The cache of torch-fidelity is keyed by a name the user gives: other images of the same name
+    # get the old features.
+    images = pictures(3)
+    first = read(FeatureStore(tmp_path, stack), images)
+    other = CountingEncoder("counting|resize:32|dtype:float16|impl:1")
+    stack._roles["dino"] = other
+    read(FeatureStore(tmp_path, stack), images)
+    assert len(other.seen) == 3
+    changed = [np.clip(image + np.uint8(1), 0, 255).astype(np.uint8) for image in images]
+    assert not np.array_equal(read(FeatureStore(tmp_path, stack), changed), first)
+
+
+def test_head_is_computed_from_the_rows_of_its_base(tmp_path, stack):
+    images, store = pictures(4), FeatureStore(tmp_path, stack)
+    np.testing.assert_array_equal(read(store, images, "aesthetic"), read(store, images)[:, :16])
+    assert len(stack.role("dino").seen) == 4
+
+
+def test_changed_image_is_refused_and_nothing_is_kept(tmp_path, stack):
+    images, store = pictures(3), FeatureStore(tmp_path, stack)
+    hashes = [pixel_hash(image) for image in images]
+    with pytest.raises(DataError, match="not the one that was recorded"):
+        store.rows("dino", hashes, lambda places: pictures(3, seed=1)[: len(places)])
+    assert not store._table(stack.role("dino")).known(keys_of(hashes)).any()
+
+
+def test_rows_too_long_to_keep_are_encoded_where_they_are_needed(tmp_path, stack, monkeypatch):
+    monkeypatch.setattr(features, "LARGEST", 31)
+    monkeypatch.setattr(features, "BUFFER", 2 * 4 * 32)  # two rows at a time
+    images, store = pictures(5), FeatureStore(tmp_path, stack)
+    rows = read(store, images)
+    np.testing.assert_array_equal(rows, MomentEncoder("x", np.ones(32)).encode(images))
+    assert list(tmp_path.iterdir()) == []
+    assert store.encoded["dino"] == 5
+
+
+def test_no_images_no_rows(tmp_path, stack):
+    assert read(FeatureStore(tmp_path, stack), []).shape == (0, 32)
+
+
+def test_many_additions_are_merged_into_one(tmp_path):
+    table, rng = FeatureTable(tmp_path, 4), np.random.default_rng(0)
+    keys = rng.integers(0, 2**63, 3 * (MAX_SHARDS + 2), dtype=np.uint64)
+    rows = rng.normal(size=(len(keys), 4)).astype(np.float32)
+    older = None
+    for start in range(0, len(keys), 3):
+        with table.lock():
+            table.add(keys[start : start + 3], rows[start : start + 3])
+        older = older or FeatureTable(tmp_path, 4)  # has the first shard open when it goes
+    assert len([p for p in tmp_path.iterdir() if p.is_dir()]) <= MAX_SHARDS
+    shuffled = rng.permutation(len(keys))
+    for opened in (table, FeatureTable(tmp_path, 4)):
+        np.testing.assert_array_equal(opened.rows(keys[shuffled]), rows[shuffled])
+    np.testing.assert_array_equal(older.rows(keys[:3]), rows[:3])
+    with older.lock():
+        np.testing.assert_array_equal(older.rows(keys[shuffled]), rows[shuffled])
+
+
+def test_unknown_key_is_an_error(tmp_path):
+    table = FeatureTable(tmp_path, 4)
+    with pytest.raises(KeyError, match="00000000000000ff"):
+        table.rows(np.array([255], dtype=np.uint64))
+
+
+def test_catalogue_and_its_parts_share_their_rows(tmp_path, stack):
+    world = toy_world()
+    store = FeatureStore(tmp_path, stack)
+    whole = CatalogFeatures(world.dataset.catalog, store, tmp_path)
+    ids = world.train.catalog.ids
+    rows = whole.rows("dino", ids[::-1])
+    part = whole.restricted(world.train)
+    np.testing.assert_array_equal(part.rows("dino", ids), rows[::-1])
+    assert len(stack.role("dino").seen) == len(world.dataset.catalog)
+    fresh = CatalogFeatures(world.dataset.catalog, FeatureStore(tmp_path, stack), tmp_path)
+    np.testing.assert_array_equal(fresh.rows("dino", ids), rows[::-1])
+    assert len(stack.role("dino").seen) == len(world.dataset.catalog)
+    with pytest.raises(KeyError):
+        part.rows("dino", [world.test.catalog.ids[0]])
+
+
+def test_descriptions_are_kept_by_content(tmp_path, stack):
+    images, store = pictures(5), FeatureStore(tmp_path, stack)
+    hashes = [pixel_hash(image) for image in images]
+    said = store.describe("captioner", hashes, lambda places: [images[k] for k in places])
+    assert said == stack.role("captioner").describe(images)
+    again = FeatureStore(tmp_path, stack)
+    assert again.describe("captioner", hashes[::-1], lambda _: pytest.fail("opened")) == said[::-1]
+    assert again.encoded["captioner"] == 0
+    assert store.encoded["captioner"] == 5
+
+
+def test_words_survive_a_round_trip(tmp_path):
+    table = DescriptionTable(tmp_path / "words.sqlite")
+    said = [Description('a "red" \N{SNOWMAN}', ("red", "snow man")), Description("", ())]
+    table.add(["aa", "bb"], said)
+    assert DescriptionTable(tmp_path / "words.sqlite").get(["bb", "aa", "cc"]) == {
+        "aa": said[0], "bb": said[1],
+    }  # fmt: skip

@@ -1,0 +1,235 @@
+"""Rank change: hand-derived ranks, the laws of a substitution, and the ranker behind it."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from persongen_bench.core.dataset import View
+from persongen_bench.metrics._ranker import (
+    Ranker,
+    RankerConfig,
+    Ratings,
+    fit_ranker,
+    open_ranker,
+    ratings_of,
+)
+from persongen_bench.metrics.rank_change import (
+    RankChange,
+    all_moves,
+    midrank,
+    ranker_auc,
+    top_weight,
+)
+from persongen_bench.testing.metrics import MetricContract
+from persongen_bench.testing.toy_scores import ToyScores, toy_score_context
+
+FORMS = ("top", "raw")
+
+
+class TestTop(MetricContract):
+    metric = RankChange
+    argument = "top"
+
+
+class TestRaw(MetricContract):
+    metric = RankChange
+    argument = "raw"
+
+
+# --- ranks ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("score", "rank"),
+    [(5.0, 1.0), (3.0, 1.5), (2.0, 2.0), (1.0, 3.0), (0.0, 4.0)],
+)
+def test_midrank_by_hand(score, rank):
+    # Among 3, 1 and 1: a score of 1 shares the places 2, 3 and 4 with the other two.
+    assert midrank(score, np.array([1.0, 3.0, 1.0])) == [rank]
+
+
+def test_top_weight_by_hand():
+    assert [top_weight(r) for r in (1, 3, 7)] == [1.0, 0.5, 1 / 3]
+
+
+scores = st.integers(-5, 5).map(float)
+many = st.lists(scores, min_size=1, max_size=20)
+
+
+@given(scores, scores, many, many)
+def test_laws_of_a_substitution(old, new, others, more):
+    ranked = np.array(others)
+    before, after = (float(midrank(s, ranked)[0]) for s in (old, new))
+    assert (after <= before) if new >= old else (after >= before)
+    best, *_ = midrank(max(others), ranked)
+    assert best <= before or old > max(others)
+    # Items that rank below both change nothing.
+    below = np.array([min(old, new) - 1 - abs(m) for m in more])
+    longer = np.concatenate([ranked, below])
+    assert [midrank(s, longer)[0] for s in (old, new)] == [before, after]
+
+
+# --- the metric ----------------------------------------------------------------------------
+
+
+class Shown(ToyScores):
+    """Toy scores whose requests have no reference."""
+
+    @property
+    def references(self):
+        return {}
+
+
+def showing(choose, kind=ToyScores):
+    """Every user is shown the items that ``choose(context, user)`` names, one per image."""
+    base = toy_score_context(n_images=2)
+    ids = {user: choose(base, user) for user in base.users}
+    order = base.samples.groupby("user_id").cumcount()
+    chosen = [ids[user][k] for user, k in zip(base.samples["user_id"], order, strict=True)]
+    return kind(base.world, base.samples, tuple(base.item_images(chosen)))
+
+
+def reference(context, user):
+    return [context.test.liked_items[user][0]] * 2
+
+
+def best_liked(context, user):
+    """The item that the ranker puts first of all that are ranked for the user."""
+    ranker = open_ranker(context, RankerConfig())
+    own = set(context.train.interactions.query("user_id == @user")["item_id"])
+    ids = [i for i in context.test.catalog.ids if i not in own]
+    scored = ranker.score(
+        context.train.users.index(user), context.item_features("judge_encoder", ids)
+    )
+    return [ids[int(np.argmax(scored))]] * 2
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_the_original_picture_changes_nothing(form):
+    assert (RankChange(form).per_user(showing(reference)) == 0.0).all()
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_the_best_liked_picture_never_harms(form):
+    values = RankChange(form).per_user(showing(best_liked))
+    assert (values >= 0).all()
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_planted_taste_climbs(form):
+    metric = RankChange(form)
+    personal, blind = (metric.per_user(toy_score_context(12, a)).mean() for a in (1, 1 / 6))
+    assert personal > blind + 0.2
+
+
+def test_without_references_every_held_out_like_is_a_target():
+    context = showing(reference, Shown)
+    moves = all_moves(context, RankerConfig())
+    likes = context.test.liked_items["user-0"]
+    assert len(moves["user-0"]) == 2 * len(likes) == 6
+    ranker = open_ranker(context, RankerConfig())
+    ids = context.test.catalog.ids  # in the toy world everybody has rated all training items
+    scored = dict(
+        zip(ids, ranker.score(0, context.item_features("judge_encoder", ids)), strict=True)
+    )
+    expected = []
+    for target in likes:
+        others = np.array([s for i, s in scored.items() if i != target])
+        old, new = (float(midrank(scored[i], others)[0]) for i in (target, likes[0]))
+        expected += [top_weight(new) - top_weight(old)] * 2
+    value = RankChange("top").per_user(context)["user-0"]
+    assert value == pytest.approx(np.mean(expected))
+    assert value != 0
+
+
+def test_raw_is_the_median_of_places_gained():
+    context = toy_score_context()
+    moves = all_moves(context, RankerConfig())
+    for user, value in RankChange("raw").per_user(context).items():
+        assert value == np.median([move.old - move.new for move in moves[user]])
+
+
+def test_only_items_outside_the_own_training_set_are_ranked():
+    context = toy_score_context()
+    n_candidates = len(context.test.catalog)  # everybody has rated all training items
+    ranks = [r for moves in all_moves(context, RankerConfig()).values() for m in moves for r in m]
+    assert max(ranks) <= n_candidates
+    assert max(ranks) > n_candidates / 2
+
+
+def with_training(context, change):
+    train = context.world.train
+    view = View(train.catalog, change(train.interactions).reset_index(drop=True))
+    return ToyScores(replace(context.world, train=view), context.samples, context.pictures)
+
+
+def test_a_user_without_training_ratings_is_undefined():
+    context = with_training(toy_score_context(), lambda log: log[log["user_id"] != "user-3"])
+    values = RankChange("top").per_user(context)
+    assert values.index[values.isna()].tolist() == ["user-3"]
+
+
+def test_a_blind_ranker_is_said():
+    # Nobody likes anything: every score is the same, and a held-out like is above another item
+    # with probability one half.
+    context = with_training(toy_score_context(), lambda log: log.assign(liked=False))
+    assert ranker_auc(context, RankerConfig()) == pytest.approx(0.5)
+    (warning,) = RankChange("top").caveats(context)
+    assert "0.50 only" in warning
+    assert RankChange("top").caveats(toy_score_context()) == ()
+
+
+# --- the ranker ----------------------------------------------------------------------------
+
+
+def test_the_ranker_solves_its_least_squares():
+    # The same normal equations as rows of one stacked system, solved by numpy.
+    rng, config = np.random.default_rng(0), RankerConfig(4, 0.1, 2.0)
+    pictures = rng.normal(size=(30, 6))
+    ratings = [
+        Ratings(rng.choice(30, 8, replace=False), (rng.random(8) < 0.5).astype(float))
+        for _ in range(3)
+    ]
+    ranker = fit_ranker(pictures, ratings, config)
+    x = ranker.project(pictures)
+    weights, targets = np.full((3, 30), np.sqrt(0.1)), np.zeros((3, 30))
+    for u, (rows, liked) in enumerate(ratings):
+        weights[u, rows], targets[u, rows] = 1.0, liked
+    pull = np.sqrt(2.0) * np.eye(5)
+    stacked = [weights[u][:, None] * x for u in range(3)]
+    aims = [weights[u] * targets[u] for u in range(3)]
+    common = np.linalg.lstsq(np.vstack([*stacked, pull]), np.concatenate([*aims, np.zeros(5)]))[0]
+    for u in range(3):
+        a, b = np.vstack([stacked[u], pull]), np.concatenate([aims[u], pull @ common])
+        np.testing.assert_allclose(ranker.tastes[u], np.linalg.lstsq(a, b)[0], atol=1e-12)
+
+
+def test_the_projection_has_total_variance_one():
+    pictures = np.random.default_rng(1).normal(size=(50, 8))
+    x = fit_ranker(pictures, [Ratings(np.arange(3), np.ones(3))], RankerConfig(8)).project(pictures)
+    assert x[:, :-1].var(axis=0).sum() == pytest.approx(1.0)
+    assert (x[:, -1] == 1).all()
+    np.testing.assert_allclose(x[:, :-1].mean(axis=0), 0, atol=1e-12)
+
+
+def test_equal_pictures_tie():
+    ranker = Ranker(np.zeros(2), np.eye(2), np.array([[0.3, 0.1, 0.0]]))
+    pictures = np.array([[1.0, 2.0], [10.0, 20.0 + 1e-10], [2.0, 1.0]])
+    first, second, third = ranker.score(0, pictures)
+    assert first == second
+    assert first != third
+
+
+def test_ratings_follow_the_order_of_users():
+    context = toy_score_context()
+    ids = sorted(context.train.catalog.ids)
+    for user, rated in zip(context.train.users, ratings_of(context.train, ids), strict=True):
+        liked = {ids[row] for row, like in zip(*rated, strict=True) if like}
+        assert liked == set(context.train.liked_items[user])
+
+
+def test_the_ranker_recovers_planted_taste():
+    assert ranker_auc(toy_score_context(), RankerConfig()) > 0.85
