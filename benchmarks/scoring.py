@@ -36,8 +36,8 @@ from persongen_bench.core.metric_cards import every_metric, parse_metric, possib
 from persongen_bench.core.roles import Variants, open_role
 from persongen_bench.core.types import Image, content_hash
 from persongen_bench.loop.evaluation import Evaluation
-from persongen_bench.loop.prepare import World, WorldRef, load_world
 from persongen_bench.loop.score import user_values
+from persongen_bench.loop.world import World, WorldRef, load_world
 from persongen_bench.worlds.tasteworld.attributes import N_SCENES, scene_at
 from persongen_bench.worlds.tasteworld.render import render
 
@@ -59,7 +59,7 @@ def world(n_users: int) -> World:
 def evaluation(shared: World, n_images: int) -> Evaluation:
     """Random pictures, every one another, as if a method had made them."""
     rng = np.random.default_rng(SEED)
-    requests = shared.requests(n_images, N_HISTORY)
+    requests = shared.requests("prompt-free", n_images, N_HISTORY)
     n = len(requests) * n_images
     scenes = scene_at(rng.integers(0, N_SCENES, n))
     drawn = render(scenes, rng.integers(0, 2**63, n, dtype=np.uint64))

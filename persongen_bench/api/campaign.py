@@ -14,17 +14,13 @@ from persongen_bench.core.metric_cards import expand
 from persongen_bench.core.progress import no_progress
 from persongen_bench.leaderboards.boards import ALL, Board, board_for
 from persongen_bench.leaderboards.gallery import draw_contact_sheet
+from persongen_bench.loop.choice import MethodChoice, Options
 from persongen_bench.loop.generate import Execution
-from persongen_bench.loop.prepare import (
-    MethodChoice,
-    Options,
-    Protocol,
-    World,
-    WorldRef,
-    load_world,
-)
+from persongen_bench.loop.results import RunResults
 from persongen_bench.loop.run import Job, run
-from persongen_bench.loop.store import RunDirectory, RunResults
+from persongen_bench.loop.store import RunDirectory
+from persongen_bench.loop.terms import Terms
+from persongen_bench.loop.world import World, WorldRef, load_world
 from persongen_bench.util.execution import end_with, fixed_threads
 
 
@@ -72,13 +68,13 @@ class Plan:
             split=self.split,
         )
 
-    def protocol(self, world: World) -> Protocol:
+    def protocol(self, world: World) -> Terms:
         """What the runs have in common."""
         board, known = self.board, world.dataset.taste is not None
         others = expand(self.metrics, world.stack, known_taste=known)
         metrics = tuple(dict.fromkeys((*board.metrics_for(known_taste=known), *others)))
         n_images = board.n_images if self.n_images is None else self.n_images
-        return Protocol(board.name, board.track, metrics, n_images, board.n_history)
+        return Terms(board.name, board.track, metrics, n_images, board.n_history)
 
 
 def choices(plan: Plan) -> list[tuple[MethodChoice, bool]]:

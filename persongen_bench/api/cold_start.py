@@ -24,10 +24,12 @@ from persongen_bench.datasets.supports import MARK, SUPPORTS
 from persongen_bench.leaderboards.boards import BOARDS, Board, board_for
 from persongen_bench.leaderboards.curves import Curve, by_area, curve, curve_plot, document
 from persongen_bench.leaderboards.rows import user_values
+from persongen_bench.loop.choice import MethodChoice
 from persongen_bench.loop.generate import Execution
-from persongen_bench.loop.prepare import MethodChoice, Protocol, World, load_world
+from persongen_bench.loop.results import RunResults
 from persongen_bench.loop.run import Job
-from persongen_bench.loop.store import RunResults
+from persongen_bench.loop.terms import Terms
+from persongen_bench.loop.world import World, load_world
 from persongen_bench.util.files import write_atomic
 
 TRACK = "cold-start"
@@ -76,7 +78,7 @@ def curves_of(made: Sequence[ColdRun], metric: str) -> list[Curve]:
     Raises `ConfigError` where a method lacks one of the supports.
     """
     sizes = sorted({cold.k for cold in made})
-    users = sorted({str(user) for cold in made for user in cold.results.scores["user_id"]})
+    users = sorted({str(user) for cold in made for user in cold.results.scores["unit"]})
     labels = dict.fromkeys(cold.results.config.method.label for cold in made)
     found = []
     for label in labels:
@@ -93,7 +95,7 @@ def curves_of(made: Sequence[ColdRun], metric: str) -> list[Curve]:
 
 
 def scores_of(made: Sequence[ColdRun]) -> pd.DataFrame:
-    """Every score: columns ``method, anchor, seed, k, user_id, metric, value, signature``."""
+    """Every score: columns ``method, anchor, seed, k, unit, metric, value, signature``."""
     parts = []
     for cold in made:
         config = cold.results.config
@@ -143,10 +145,10 @@ def _heads(choice: MethodChoice) -> list[MethodChoice]:
     return [replace(choice, options={**choice.options, **head}) for head in heads]
 
 
-def _protocol(plan: Plan, board: Board, world: World) -> Protocol:
+def _protocol(plan: Plan, board: Board, world: World) -> Terms:
     """The board's headline and taste only: every support is a run of its own."""
     known = world.dataset.taste is not None
     metrics = board.metrics_for(known_taste=known)
     kept = tuple(metric for metric in metrics if metric in (board.headline, board.taste))
     n_images = board.n_images if plan.n_images is None else plan.n_images
-    return Protocol(board.name, TRACK, kept, n_images, board.n_history)
+    return Terms(board.name, TRACK, kept, n_images, board.n_history)

@@ -23,12 +23,14 @@ from persongen_bench.leaderboards.ranking import collect
 from persongen_bench.leaderboards.render import FORMATS, RenderOptions, render
 from persongen_bench.leaderboards.standings import Standings
 from persongen_bench.loop.audits import leaks
+from persongen_bench.loop.choice import Options
 from persongen_bench.loop.external import Delivery, ingest
 from persongen_bench.loop.generate import Execution
-from persongen_bench.loop.prepare import Options, load_world
+from persongen_bench.loop.results import RunResults
 from persongen_bench.loop.run import advance, reopen, rescore
 from persongen_bench.loop.run import resume as resume_run
-from persongen_bench.loop.store import RunDirectory, RunResults
+from persongen_bench.loop.store import RunDirectory
+from persongen_bench.loop.world import load_world
 from persongen_bench.util.execution import fixed_threads
 from persongen_bench.util.files import write_atomic
 

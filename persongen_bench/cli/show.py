@@ -133,7 +133,7 @@ def _number(metric: Any) -> str:  # noqa: ANN401  # schema.MetricSummary
     if metric.mean is None:
         return "undefined here"
     bounds = "" if metric.low is None else f" [{metric.low:.4f}, {metric.high:.4f}]"
-    return f"{metric.mean:.4f}{bounds} over {metric.n_users} users"
+    return f"{metric.mean:.4f}{bounds} over {metric.n_units} users"
 
 
 def _print(header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:

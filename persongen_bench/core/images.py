@@ -55,23 +55,35 @@ def read(path: Path, root: Path | None = None) -> Image:
             f"{path}: lies outside the data root {root}", fix="Use paths inside the data folder."
         )
     try:
+        return _decoded(path, str(path))
+    except FileNotFoundError:
+        raise DataError(f"{path}: no such image file") from None
+
+
+def decode(data: bytes, name: str) -> Image:
+    """The image in the bytes of a file called ``name``, checked as `read` does."""
+    return _decoded(io.BytesIO(data), name)
+
+
+def _decoded(source: Path | io.BytesIO, name: str) -> Image:
+    try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", PilImage.DecompressionBombWarning)
-            with PilImage.open(path) as picture:
+            with PilImage.open(source) as picture:
                 if picture.width * picture.height > MAX_PIXELS:
                     raise DataError(
-                        f"{path}: {picture.width} x {picture.height} pixels, "
+                        f"{name}: {picture.width} x {picture.height} pixels, "
                         f"more than the {MAX_PIXELS:,} allowed",
                         fix="Scale the image down.",
                     )
                 return from_pil(picture)
     except FileNotFoundError:
-        raise DataError(f"{path}: no such image file") from None
+        raise
     except PilImage.DecompressionBombError as error:
-        raise DataError(f"{path}: refused, {error}", fix="Scale the image down.") from None
+        raise DataError(f"{name}: refused, {error}", fix="Scale the image down.") from None
     except (UnidentifiedImageError, OSError, SyntaxError, ValueError) as error:
         raise DataError(
-            f"{path}: not a readable image ({error})", fix="Replace or remove the file."
+            f"{name}: not a readable image ({error})", fix="Replace or remove the file."
         ) from None
 
 

@@ -17,9 +17,11 @@ from typing import Any, Literal, get_args
 
 from persongen_bench.core.errors import ConfigError, UnknownNameError
 
-Kind = Literal["methods", "datasets", "metrics", "stacks"]
+Kind = Literal["methods", "datasets", "metrics", "stacks", "tracks"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 OWN_DISTRIBUTION = "persongen-bench"
+LOCAL = "local"
+"""In place of a distribution: defined at run time, in a notebook or a script."""
 _NAME = re.compile(r"[a-z0-9][a-z0-9.+_-]*")
 
 

@@ -28,6 +28,8 @@ Rows: TypeAlias = Sequence[int] | Int[np.ndarray, " rows"]
 
 SampleState = Literal["pending", "ok", "method_error", "filtered", "missing", "unscored"]
 Direction = Literal["higher", "lower", "none"]
+Unit = Literal["user", "prompt"]
+"""What numbers are compared over: resampled for intervals, permuted for tests."""
 
 INTERACTION_COLUMNS = ("user_id", "item_id", "rating", "liked", "timestamp")
 

@@ -21,7 +21,7 @@ from persongen_bench.leaderboards.render import escape_markdown
 from persongen_bench.leaderboards.rows import UserValues, difference, generator, number, user_values
 from persongen_bench.leaderboards.standings import Difference
 from persongen_bench.leaderboards.terminal import to_text
-from persongen_bench.loop.store import RunResults
+from persongen_bench.loop.results import RunResults
 
 _Values: TypeAlias = tuple[UserValues, UserValues]
 
@@ -74,7 +74,7 @@ def compare(run_a: RunResults, run_b: RunResults) -> Comparison:
             raise RunError(f"{run.path}: {reason}")
     _check_match(run_a, run_b)
     metrics = [m for m in _ordered(run_a, board) if m in run_b.summary.metrics]
-    users = sorted(set(run_a.scores["user_id"].astype(str)))
+    users = sorted(set(run_a.scores["unit"].astype(str)))
     pairs = [(user_values([run_a], m, users), user_values([run_b], m, users)) for m in metrics]
     found = [stats.paired_difference(a, b, generator("compare", a, b)) for a, b in pairs]
     adjusted = stats.holm([pair.p_value for pair in found])

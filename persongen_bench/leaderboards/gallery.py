@@ -7,8 +7,9 @@ from pathlib import Path
 from persongen_bench.core.types import Image
 from persongen_bench.leaderboards.boards import get_board
 from persongen_bench.leaderboards.pictures import UserStrip, contact_sheet
-from persongen_bench.loop.prepare import World
-from persongen_bench.loop.store import RunDirectory, RunResults
+from persongen_bench.loop.results import RunResults
+from persongen_bench.loop.store import RunDirectory
+from persongen_bench.loop.world import World
 
 CONTACT_SHEET = "contact_sheet.png"
 N_COLUMNS = 10
@@ -23,7 +24,7 @@ def draw_contact_sheet(results: RunResults, world: World) -> Path:
         return path
     users = list(world.test.users)
     headline = get_board(results.config.board).headline
-    scores = results.scores[results.scores["metric"] == headline].set_index("user_id")["value"]
+    scores = results.scores[results.scores["metric"] == headline].set_index("unit")["value"]
     strips = [
         UserStrip(user, _liked(world, user), _made(results, user), float(scores.get(user, "nan")))
         for user in users[:N_USERS]

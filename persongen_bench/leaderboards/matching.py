@@ -12,7 +12,7 @@ import numpy as np
 from persongen_bench.core.types import content_hash
 from persongen_bench.leaderboards.boards import Board
 from persongen_bench.leaderboards.standings import Refusal
-from persongen_bench.loop.store import RunResults
+from persongen_bench.loop.results import RunResults
 
 _AGREES = 1e-9
 """Relative difference up to which a summary's mean agrees with the per-user scores."""
@@ -48,7 +48,7 @@ def protocol(run: RunResults) -> dict[str, str | int]:
         "stack signature": config.stack.signature,
         "n_images": config.n_images,
         "n_history": config.n_history,
-        "users": content_hash(sorted(set(run.scores["user_id"].astype(str)))),
+        "users": content_hash(sorted(set(run.scores["unit"].astype(str)))),
     }
 
 

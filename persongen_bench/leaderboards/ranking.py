@@ -24,7 +24,8 @@ from persongen_bench.leaderboards.rows import (
     user_values,
 )
 from persongen_bench.leaderboards.standings import Refusal, Row, Standings
-from persongen_bench.loop.store import RunDirectory, RunResults, find_runs
+from persongen_bench.loop.results import RunResults
+from persongen_bench.loop.store import RunDirectory, find_runs
 
 
 def collect(folder: Path, board: str | None = None, metrics: Sequence[str] = ()) -> list[Standings]:
@@ -108,7 +109,7 @@ def _board_tables(
 
 def _table(board: Board, group: Group, refused: Sequence[Refusal]) -> Standings:
     chosen, doubles = _one_method_per_label(group.runs)
-    users = sorted(set(group.runs[0].scores["user_id"].astype(str)))
+    users = sorted(set(group.runs[0].scores["unit"].astype(str)))
     rows = {label: build_row(board, runs, users) for label, runs in chosen.items()}
     headline = {label: user_values(runs, board.headline, users) for label, runs in chosen.items()}
     ranked, n_ranked = _rank(board, rows, headline)

@@ -14,7 +14,7 @@ from persongen_bench import stats
 from persongen_bench.core.types import content_hash
 from persongen_bench.leaderboards.boards import Board, Column
 from persongen_bench.leaderboards.standings import Cell, Difference, Row
-from persongen_bench.loop.store import RunResults
+from persongen_bench.loop.results import RunResults
 
 UserValues: TypeAlias = Float[np.ndarray, " users"]
 
@@ -24,7 +24,7 @@ def user_values(runs: Sequence[RunResults], metric: str, users: Sequence[str]) -
     columns = []
     for run in runs:
         rows = run.scores[run.scores["metric"] == metric]
-        by_user = dict(zip(rows["user_id"].astype(str), rows["value"].astype(float), strict=True))
+        by_user = dict(zip(rows["unit"].astype(str), rows["value"].astype(float), strict=True))
         columns.append([by_user.get(user, math.nan) for user in users])
     values = np.asarray(columns, dtype=np.float64)
     defined = ~np.isnan(values)
@@ -75,7 +75,7 @@ def _cell(column: Column, runs: Sequence[RunResults], users: Sequence[str]) -> C
     if len(found) == len(runs) == 1:
         only = found[0]
         return Cell(
-            mean=only.mean, low=only.low, high=only.high, n_users=only.n_users, own_judge=own_judge
+            mean=only.mean, low=only.low, high=only.high, n_users=only.n_units, own_judge=own_judge
         )
     if len(found) < len(runs):
         return Cell()

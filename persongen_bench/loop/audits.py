@@ -5,7 +5,7 @@ from __future__ import annotations
 from persongen_bench.core.progress import Progress
 from persongen_bench.core.types import content_hash
 from persongen_bench.datasets.audit import AuditOptions, audit
-from persongen_bench.loop.prepare import World
+from persongen_bench.loop.world import World
 from persongen_bench.util.files import cache_root, write_atomic
 
 QUICK = AuditOptions(max_held_out=300, max_train=4000)

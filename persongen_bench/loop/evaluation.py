@@ -29,10 +29,9 @@ from persongen_bench.core.types import (
     ScoreMatrix,
     content_hash,
 )
-from persongen_bench.loop import prepare
 from persongen_bench.loop.features import CHUNK
-from persongen_bench.loop.prepare import World
 from persongen_bench.loop.store import RunDirectory
+from persongen_bench.loop.world import World
 from persongen_bench.util.batching import blocks
 from persongen_bench.util.files import cache_root, write_arrays
 
@@ -61,7 +60,7 @@ class Evaluation:
         cls, run: RunDirectory, world: World, progress: Progress = no_progress
     ) -> Evaluation:
         """The images of a run, each checked against the journal when it is opened."""
-        requests = {s.sample_id: s.request for s in prepare.plan(world, run.config)}
+        requests = world.asked(run.config).requests
         return cls(world, run.samples(), requests, run.read_image, progress)
 
     @cached_property

@@ -17,11 +17,12 @@ from persongen_bench.core.errors import DataError
 from persongen_bench.core.progress import Progress
 from persongen_bench.core.types import content_hash
 from persongen_bench.datasets.tables import Table, find_table, read_table
-from persongen_bench.loop import prepare
-from persongen_bench.loop.prepare import Protocol, World
+from persongen_bench.loop.journal import Outcome
 from persongen_bench.loop.run import run_name
 from persongen_bench.loop.schema import MethodRef
-from persongen_bench.loop.store import Outcome, RunDirectory
+from persongen_bench.loop.store import RunDirectory
+from persongen_bench.loop.terms import Terms, run_config
+from persongen_bench.loop.world import World
 from persongen_bench.util import provenance
 from persongen_bench.util.files import file_sha256
 
@@ -36,7 +37,7 @@ class Delivery:
 
 
 def ingest(
-    delivery: Delivery, world: World, protocol: Protocol, runs: Path, progress: Progress
+    delivery: Delivery, world: World, protocol: Terms, runs: Path, progress: Progress
 ) -> RunDirectory:
     """Check the manifest and every image, then enter them as a run below ``runs``.
 
@@ -45,7 +46,7 @@ def ingest(
     """
     table = read_manifest(delivery.folder, world.test.users)
     protocol = replace(protocol, n_images=max(protocol.n_images, int(table["index"].max()) + 1))
-    config = prepare.run_config(
+    config = run_config(
         world,
         protocol,
         MethodRef(
@@ -57,14 +58,14 @@ def ingest(
         code=provenance.package_hash("persongen_bench"),
         threads=1,
     )  # fmt: skip
-    samples = prepare.plan(world, config)
+    samples = world.asked(config).samples
     ids = {(s.request.user_id, s.index): s.sample_id for s in samples}
     run = RunDirectory.create(runs / run_name(config), config, samples)
     rows = _rows(table)
     for user, name, index in progress(rows, "import images", len(rows)):
         image = images.read(delivery.folder / name, delivery.folder)
         sample_id = ids[(user, index)]
-        run.record([Outcome(sample_id, "ok", pixel_hash=run.write_image(sample_id, image))])
+        run.record([Outcome(sample_id, "ok", "", *run.write(sample_id, image))])
     return run
 
 

@@ -22,11 +22,12 @@ from persongen_bench.core.method import Method
 from persongen_bench.core.progress import Progress, no_progress
 from persongen_bench.core.request import Failure, Sample
 from persongen_bench.core.types import Image
-from persongen_bench.loop import prepare
-from persongen_bench.loop.prepare import World
+from persongen_bench.loop.choice import restore_method
+from persongen_bench.loop.journal import Outcome
 from persongen_bench.loop.role_record import RecordingStack
 from persongen_bench.loop.schema import RunConfig
-from persongen_bench.loop.store import Outcome, RunDirectory
+from persongen_bench.loop.store import RunDirectory
+from persongen_bench.loop.world import World, reopen_world
 from persongen_bench.util.batching import blocks
 from persongen_bench.util.execution import end_with, fixed_threads
 
@@ -74,7 +75,8 @@ def _keep(run: RunDirectory, sample: Sample, made: Image | Failure, seconds: flo
         image = images.check(made)
     except DataError as error:
         return Outcome(sample.sample_id, "method_error", f"bad image: {error}", seconds=seconds)
-    return Outcome(sample.sample_id, "ok", "", run.write_image(sample.sample_id, image), seconds)
+    digest, pixel_hash = run.write(sample.sample_id, image)
+    return Outcome(sample.sample_id, "ok", "", digest, pixel_hash, seconds)
 
 
 def generate(
@@ -87,7 +89,7 @@ def generate(
     parts = [list(pending[block]) for block in blocks(len(pending), execution.batch_size)]
     if execution.n_workers == 1:
         stack = RecordingStack(world.stack)
-        method = prepare.restore_method(run.config, world, fit, stack)
+        method = restore_method(run.config, world.train, fit, stack)
         made: Iterator[list[Outcome]] = (make_batch(method, part, run) for part in parts)
         for outcomes in execution.progress(made, "generate", len(parts)):
             run.record(outcomes)
@@ -117,9 +119,9 @@ _worker: dict[str, Any] = {}
 def _start_worker(path: Path, config: RunConfig, fit: Path, parent: int) -> None:
     """Load world and fitted method once per worker process."""
     end_with(parent)
-    world = prepare.reopen_world(config, None, no_progress)
+    world = reopen_world(config, None, no_progress)
     stack = RecordingStack(world.stack)
-    method = prepare.restore_method(config, world, fit, stack)
+    method = restore_method(config, world.train, fit, stack)
     run = RunDirectory(path, config)
     _worker.update(run=run, method=method, stack=stack, threads=config.threads)
 

@@ -16,8 +16,8 @@ from persongen_bench.core import registry
 from persongen_bench.core.dataset import View
 from persongen_bench.core.method import FitContext, Method
 from persongen_bench.datasets.supports import MARK
-from persongen_bench.loop.prepare import World
 from persongen_bench.loop.schema import RunConfig
+from persongen_bench.loop.world import World
 
 
 @runtime_checkable

@@ -15,11 +15,27 @@ from pydantic import Field, ValidationError
 
 from persongen_bench.core.config import Config
 from persongen_bench.core.errors import RunError
-from persongen_bench.core.types import content_hash
+from persongen_bench.core.registry import LOCAL
+from persongen_bench.core.types import Unit, content_hash
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
-MIGRATIONS: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {}
+
+def _units(document: dict[str, Any]) -> dict[str, Any]:
+    """Version 2 counts units, which were always users, and knows kinds of output."""
+    metrics = (
+        {
+            name: {("n_units" if key == "n_users" else key): value for key, value in number.items()}
+            for name, number in document.get("metrics", {}).items()
+        }
+        if isinstance(document.get("metrics"), dict)
+        else document.get("metrics")
+    )
+    renamed = {} if metrics is None else {"metrics": metrics}
+    return {**document, **renamed, "schema_version": 2}
+
+
+MIGRATIONS: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {1: _units}
 """``MIGRATIONS[v]`` turns a document of version v into one of version v + 1."""
 
 
@@ -50,6 +66,11 @@ class MethodRef(Config):
     external: bool = False
     """True where the images were made elsewhere (`pgbench score`)."""
 
+    @property
+    def local(self) -> bool:
+        """Whether its code is in no package: defined in a notebook or a script."""
+        return self.distribution == LOCAL
+
 
 class StackRef(Config):
     """Which frozen models."""
@@ -72,18 +93,33 @@ class RunConfig(Config):
     n_history: int = Field(ge=0)
     metrics: tuple[str, ...]
     code: str
-    """Hash of the source files of this package and of the method's package."""
+    """Hash of the source files that touch the result: what method, stack, track and loop import."""
+    output: str = "image"
+    """Kind of the answers; follows from the track."""
+    unit: Unit = "user"
+    """What intervals and tests are over; follows from the track."""
     threads: int = 1
     """Threads of every numerical call; fixed, because it may move the last bit."""
     created: str = ""
     """When the run was begun (UTC, ISO 8601); not part of its identity."""
 
-    _NOT_IDENTITY: ClassVar = ("threads", "metrics", "schema_version", "created")
+    _NOT_IDENTITY: ClassVar = ("threads", "metrics", "schema_version", "created", "output", "unit")
 
     @property
     def run_id(self) -> str:
         """Content hash of what can change a sample: not of the folder, threads or metrics."""
-        document = self.model_dump(mode="json", exclude=set(self._NOT_IDENTITY))
+        return self._hash()
+
+    @property
+    def dice(self) -> str:
+        """The run's id but for its code: what the random numbers of intervals and tests hang on.
+
+        The same images keep their intervals and p values when the code is only moved about.
+        """
+        return self._hash("code")
+
+    def _hash(self, *left_out: str) -> str:
+        document = self.model_dump(mode="json", exclude={*self._NOT_IDENTITY, *left_out})
         document["dataset"].pop("root")
         return content_hash(document)
 
@@ -103,7 +139,7 @@ class MetricSummary(Config):
     mean: float | None
     low: float | None
     high: float | None
-    n_users: int
+    n_units: int
     signature: str
     caveats: tuple[str, ...] = ()
     """What a reader must know of this very number, such as too small a sample."""

@@ -110,7 +110,7 @@ def _generator(config: RunConfig, purpose: str) -> np.random.Generator:
 def _long(name: str, values: pd.Series, signature: str) -> pd.DataFrame:
     return pd.DataFrame(
         {
-            "user_id": values.index.astype(str),
+            "unit": values.index.astype(str),
             "metric": name,
             "value": values.to_numpy(dtype=np.float64),
             "signature": signature,
@@ -127,7 +127,7 @@ def _summarise(
     found = stats.interval(values.to_numpy(dtype=np.float64), rng)
     low, high = np.clip([found.low, found.high], *bounds)
     numbers = [None if np.isnan(x) else float(x) for x in (found.mean, low, high)]
-    return MetricSummary(mean=numbers[0], low=numbers[1], high=numbers[2], n_users=found.n, **about)
+    return MetricSummary(mean=numbers[0], low=numbers[1], high=numbers[2], n_units=found.n, **about)
 
 
 def permutation_tests(

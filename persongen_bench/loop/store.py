@@ -5,7 +5,8 @@
     run.json           identity: track, data, split, method, stack, seed (schema.RunConfig)
     provenance.json    versions, git revision, device, weights, command lines
     journal.sqlite     state of every sample and stage; transactional (WAL)
-    images/ab/ab...png one PNG per sample, named by its id
+    images/ab/ab...png one file per sample, named by its id; rankings/, adapters/ likewise, and
+                       with an adapter the image that was drawn with it
     samples.parquet    exports, written when the run is complete
     scores.parquet
     summary.json       the numbers with their intervals; its presence means complete
@@ -15,61 +16,23 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 from filelock import FileLock, Timeout
 
-from persongen_bench.core import images
 from persongen_bench.core.errors import DataError, RunError
+from persongen_bench.core.output import IMAGE, OutputKind, kind_of
 from persongen_bench.core.request import Sample
-from persongen_bench.core.types import Image, SampleState
+from persongen_bench.core.types import Image
 from persongen_bench.loop import schema
+from persongen_bench.loop.journal import SAMPLE_COLUMNS, Journal, Outcome
+from persongen_bench.loop.results import RunResults, read_results
 from persongen_bench.loop.schema import RunConfig, Summary
 from persongen_bench.util.files import write_atomic
-
-_TABLES = """
-CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS samples (
-  sample_id TEXT PRIMARY KEY, position INTEGER NOT NULL, user_id TEXT NOT NULL,
-  "index" INTEGER NOT NULL, state TEXT NOT NULL DEFAULT 'pending', reason TEXT NOT NULL DEFAULT '',
-  pixel_hash TEXT NOT NULL DEFAULT '', seconds REAL) WITHOUT ROWID;
-"""
-SAMPLE_COLUMNS = ("sample_id", "user_id", "index", "state", "reason", "pixel_hash")
-
-
-@dataclass(frozen=True)
-class RunResults:
-    """A complete run as boards read it.
-
-    ``scores``: columns ``user_id, metric, value, signature``; ``samples``: ``sample_id, user_id,
-    index, state, reason, pixel_hash`` in canonical order; ``cost``: plain numbers by name
-    (``fit_seconds, seconds_per_image_p50, seconds_per_image_p95, peak_memory_mb,
-    bytes_per_user``), kept apart because they differ between machines.
-    """
-
-    path: Path
-    config: RunConfig
-    summary: Summary
-    scores: pd.DataFrame
-    samples: pd.DataFrame
-    cost: dict[str, Any]
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What became of one sample."""
-
-    sample_id: str
-    state: SampleState
-    reason: str = ""
-    pixel_hash: str = ""
-    seconds: float | None = None
 
 
 class RunDirectory:
@@ -78,6 +41,8 @@ class RunDirectory:
     def __init__(self, path: Path, config: RunConfig) -> None:
         self.path = path
         self.config = config
+        self.kind: OutputKind = kind_of(config.output)
+        self.journal = Journal(path / "journal.sqlite")
 
     @classmethod
     def create(cls, path: Path, config: RunConfig, samples: Sequence[Sample]) -> RunDirectory:
@@ -124,102 +89,98 @@ class RunDirectory:
         except Timeout:
             raise RunError(f"{self.path}: another process is working on this run") from None
 
-    @contextmanager
-    def journal(self) -> Iterator[sqlite3.Connection]:
-        """A transaction on the journal."""
-        file = self.path / "journal.sqlite"
-        try:
-            with closing(sqlite3.connect(file, timeout=60)) as connection, connection:
-                connection.execute("PRAGMA journal_mode=WAL")
-                connection.executescript(_TABLES)
-                yield connection
-        except sqlite3.DatabaseError as error:
-            raise self._journal_error(file, error) from None
-
-    @staticmethod
-    def _journal_error(file: Path, error: sqlite3.DatabaseError) -> RunError:
-        if "full" in str(error):
-            return RunError(
-                f"{file}: {error}", fix="Free some space, then `pgbench resume` this run."
-            )
-        return RunError(
-            f"{file}: the journal is damaged ({error})",
-            fix="`pgbench resume --rebuild` remakes it from the images; nothing else is lost.",
-        )
-
     def plan(self, samples: Sequence[Sample]) -> None:
         """Enter the samples to make; those already known keep their state."""
-        rows = [(s.sample_id, i, s.request.user_id, s.index) for i, s in enumerate(samples)]
-        insert = 'INSERT OR IGNORE INTO samples (sample_id, position, user_id, "index")'
-        with self.journal() as db:
-            db.executemany(f"{insert} VALUES (?, ?, ?, ?)", rows)
+        self.journal.plan(samples)
 
     def record(self, outcomes: Iterable[Outcome]) -> None:
         """Set the state of samples, in one transaction."""
-        rows = [(o.state, o.reason, o.pixel_hash, o.seconds, o.sample_id) for o in outcomes]
-        update = "UPDATE samples SET state=?, reason=?, pixel_hash=?, seconds=? WHERE sample_id=?"
-        with self.journal() as db:
-            db.executemany(update, rows)
+        self.journal.record(outcomes)
 
     def note(self, key: str, value: object) -> None:
         """Remember a fact of a stage."""
-        with self.journal() as db:
-            db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (key, json.dumps(value)))
+        self.journal.note(key, value)
 
     def noted(self, key: str) -> Any:  # noqa: ANN401  # any JSON value
         """A remembered fact, None where there is none."""
-        with self.journal() as db:
-            row = db.execute("SELECT value FROM meta WHERE key=?", (key,)).fetchone()
-        return None if row is None else json.loads(row[0])
+        return self.journal.noted(key)
 
     def samples(self) -> pd.DataFrame:
         """All samples in canonical order, with ``seconds``."""
-        columns = ", ".join(f'"{name}"' for name in (*SAMPLE_COLUMNS, "seconds"))
-        with self.journal() as db:
-            rows = db.execute(f"SELECT {columns} FROM samples ORDER BY position").fetchall()  # noqa: S608  # constant names
-        return pd.DataFrame(rows, columns=[*SAMPLE_COLUMNS, "seconds"])
+        return self.journal.samples()
 
-    def image_path(self, sample_id: str) -> Path:
-        """Where the image of a sample lies."""
-        return self.path / "images" / sample_id[:2] / f"{sample_id}.png"
+    def output_path(self, sample_id: str, kind: OutputKind | None = None) -> Path:
+        """Where the answer of a sample lies; of another kind than the run's: what was drawn."""
+        kind = kind or self.kind
+        folder = self.path / f"{kind.name}s" / sample_id[:2]
+        return folder / f"{sample_id}{kind.suffix}"
 
-    def write_image(self, sample_id: str, image: Image) -> str:
-        """Store an image; returns its pixel hash, by which a lost or torn file is found out."""
-        write_atomic(self.image_path(sample_id), images.png_bytes(image), durable=False)
-        return images.pixel_hash(image)
+    def holds(self, sample_id: str) -> bool:
+        """Whether everything that belongs to an answered sample is on disk."""
+        return all(self.output_path(sample_id, kind).exists() for kind in self._kinds)
+
+    def write(self, sample_id: str, answer: Any, drawn: Image | None = None) -> tuple[str, str]:  # noqa: ANN401  # of the run's kind
+        """Store an answer and what was drawn with it; returns `Outcome`'s digest and pixel hash.
+
+        By these a lost or torn file is found out.
+        """
+        digest = self._write(sample_id, self.kind, answer)
+        if self.kind is IMAGE:
+            return digest, digest
+        return digest, "" if drawn is None else self._write(sample_id, IMAGE, drawn)
+
+    def _write(self, sample_id: str, kind: OutputKind, value: Any) -> str:  # noqa: ANN401  # of this kind
+        path = self.output_path(sample_id, kind)
+        write_atomic(path, kind.to_bytes(value), durable=False)
+        return kind.digest(value)
+
+    def read_output(self, sample_id: str, digest: str) -> Any:  # noqa: ANN401  # of the run's kind
+        """Read an answer and check it against the journal, as `read_image` does."""
+        return self._read(sample_id, self.kind, digest)
 
     def read_image(self, sample_id: str, pixel_hash: str) -> Image:
         """Read an image and check it against the journal.
 
         A damaged or missing one is marked for regeneration and raises `RunError`.
         """
+        image: Image = self._read(sample_id, IMAGE, pixel_hash)
+        return image
+
+    def _read(self, sample_id: str, kind: OutputKind, digest: str) -> Any:  # noqa: ANN401  # of this kind
+        path = self.output_path(sample_id, kind)
         try:
-            image = images.read(self.image_path(sample_id))
-            problem = "" if images.pixel_hash(image) == pixel_hash else "not the image recorded"
+            value = read_file(path, kind)
+            problem = "" if kind.digest(value) == digest else f"not the {kind.name} recorded"
         except DataError as error:
             problem = str(error)
         if problem:
             self.record([Outcome(sample_id, "pending")])
             raise RunError(
-                f"{self.image_path(sample_id)}: {problem}",
+                f"{path}: {problem}",
                 fix=f"It was marked for regeneration: `pgbench resume {self.path}`.",
             )
-        return image
+        return value
 
     def rebuild_journal(self, samples: Sequence[Sample]) -> int:
-        """Make the journal anew from the images on disk; returns how many were found intact."""
-        for suffix in ("", "-wal", "-shm"):
-            (self.path / f"journal.sqlite{suffix}").unlink(missing_ok=True)
+        """Make the journal anew from the files on disk; returns how many answers were intact."""
+        self.journal.delete()
         self.plan(samples)
-        found = []
+        intact = []
         for sample in samples:
             try:
-                image = images.read(self.image_path(sample.sample_id))
+                values = [read_file(self.output_path(sample.sample_id, k), k) for k in self._kinds]
             except DataError:
                 continue
-            found.append(Outcome(sample.sample_id, "ok", pixel_hash=images.pixel_hash(image)))
-        self.record(found)
-        return len(found)
+            digests = [k.digest(value) for k, value in zip(self._kinds, values, strict=True)]
+            pixels = digests[-1] if self._kinds[-1] is IMAGE else ""
+            intact.append(Outcome(sample.sample_id, "ok", "", digests[0], pixels))
+        self.record(intact)
+        return len(intact)
+
+    @property
+    def _kinds(self) -> tuple[OutputKind, ...]:
+        """What lies on disk of an answered sample: the answer, and the image drawn with it."""
+        return (self.kind, IMAGE) if self.kind.drawable else (self.kind,)
 
     def export(self, summary: Summary, scores: pd.DataFrame, cost: dict[str, Any]) -> None:
         """Write the results; ``summary.json`` last, since it means complete."""
@@ -244,24 +205,18 @@ class RunDirectory:
             raise RunError(
                 f"{self.path}: the run is not complete", fix=f"`pgbench resume {self.path}`."
             )
-        return RunResults(
-            path=self.path,
-            config=self.config,
-            summary=schema.read(Summary, self.path / "summary.json"),
-            scores=_parquet(self.path / "scores.parquet"),
-            samples=_parquet(self.path / "samples.parquet"),
-            cost=json.loads((self.path / "cost.json").read_text(encoding="utf-8")),
-        )
+        return read_results(self.path, self.config)
 
 
-def _parquet(path: Path) -> pd.DataFrame:
+def read_file(path: Path, kind: OutputKind) -> Any:  # noqa: ANN401  # of this kind
+    """The answer in a file; raises `DataError` where it is missing or not of this kind."""
     try:
-        return pd.read_parquet(path)
-    except (OSError, ValueError) as error:
-        raise RunError(
-            f"{path}: not a readable Parquet file ({error})",
-            fix="`pgbench score` this run to write it again.",
-        ) from None
+        data = path.read_bytes()
+    except FileNotFoundError:
+        raise DataError(f"{path}: no such file") from None
+    except OSError as error:
+        raise DataError(f"{path}: not readable ({error.strerror})") from None
+    return kind.from_bytes(data, str(path))
 
 
 def find_runs(root: Path) -> list[Path]:

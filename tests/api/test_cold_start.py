@@ -18,9 +18,11 @@ from persongen_bench.core.config import Config
 from persongen_bench.core.errors import ConfigError, DataError
 from persongen_bench.core.method import FitContext
 from persongen_bench.datasets.supports import supports
-from persongen_bench.loop import newcomers, prepare, run
+from persongen_bench.loop import newcomers, run
+from persongen_bench.loop.choice import MethodChoice
 from persongen_bench.loop.generate import Execution
-from persongen_bench.loop.prepare import MethodChoice, WorldRef
+from persongen_bench.loop.terms import Terms, run_config
+from persongen_bench.loop.world import WorldRef, load_world
 from persongen_bench.methods.rebeca import Rebeca
 from persongen_bench.testing.toy import HueTaste, ToyStack, split_by_time, toy_world
 
@@ -72,7 +74,7 @@ def toy_names(monkeypatch, tmp_path_factory):
 
 
 def world(k):
-    return prepare.load_world(WorldRef("toy/cold", "toy", {}, split=f"by-time@{k}"))
+    return load_world(WorldRef("toy/cold", "toy", {}, split=f"by-time@{k}"))
 
 
 def plan(tmp_path, *methods, **changes):
@@ -121,13 +123,11 @@ class Adapter:
         self.calls.append(("adapt", support.users, context))
 
 
-def run_config(of, **options):
+def config_of(of, **options):
     choice = MethodChoice("rebeca", options={**CHEAP, **options})
     method = choice.build()
-    protocol = prepare.Protocol("catalogue", "cold-start", ("true-taste",), 1, 3)
-    return prepare.run_config(
-        of, protocol, choice.ref(method, anchor=False), seed=0, code="c", threads=1
-    )
+    protocol = Terms("catalogue", "cold-start", ("true-taste",), 1, 3)
+    return run_config(of, protocol, choice.ref(method, anchor=False), seed=0, code="c", threads=1)
 
 
 def test_a_method_that_adapts_is_fitted_without_the_newcomers(tmp_path):
@@ -139,7 +139,7 @@ def test_a_method_that_adapts_is_fitted_without_the_newcomers(tmp_path):
 
     given = world(8)
     context = FitContext(given.stack, 0, given.features.for_view)
-    config = run_config(given, unseen_user="fitted", n_token_steps=7, n_layers=2)
+    config = config_of(given, unseen_user="fitted", n_token_steps=7, n_layers=2)
     assert newcomers.adapt(made, config, given, context, fit)
     ((base, before),) = asked
     (loaded, adapted) = made.calls
@@ -166,7 +166,7 @@ def test_others_are_fitted_as_always(why):
         raise AssertionError("fitted a base")
 
     context = FitContext(given.stack, 0, given.features.for_view)
-    assert not newcomers.adapt(made, run_config(given), given, context, never)
+    assert not newcomers.adapt(made, config_of(given), given, context, never)
 
 
 # --- the track --------------------------------------------------------------------------------
@@ -179,7 +179,7 @@ def test_every_method_and_support_is_a_run_of_the_track(tmp_path):
         config = cold.results.config
         assert config.track == "cold-start"
         assert config.dataset.split == f"by-time@{cold.k}"
-        assert set(cold.results.scores["user_id"]) == set(NEW)
+        assert set(cold.results.scores["unit"]) == set(NEW)
         assert set(cold.results.summary.metrics) == {"taste-gap"}
     assert len({cold.results.config.run_id for cold in made}) == len(made)
 
@@ -227,7 +227,7 @@ def with_values(cold, values):
     """The run with these taste gaps instead of its own."""
     scores = cold.results.scores.copy()
     own = scores["metric"] == "taste-gap"
-    scores.loc[own, "value"] = scores.loc[own, "user_id"].map(values)
+    scores.loc[own, "value"] = scores.loc[own, "unit"].map(values)
     return ColdRun(cold.k, replace(cold.results, scores=scores))
 
 

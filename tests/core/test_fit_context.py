@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from persongen_bench.loop.prepare import World, WorldRef, load_world
-from persongen_bench.loop.run import fit_context
+from persongen_bench.loop.fit import fit_context
+from persongen_bench.loop.world import World, WorldRef, load_world
 from persongen_bench.testing.leaks import find_strings
 
 

@@ -14,9 +14,11 @@ from persongen_bench.core.errors import ConfigError, MissingRoleError, UnknownNa
 from persongen_bench.core.metric_cards import card_of, cards, every_metric, expand, parse_metric
 from persongen_bench.core.metric_cards import possible as can_have
 from persongen_bench.leaderboards.ranking import collect
-from persongen_bench.loop.prepare import MethodChoice, Protocol, WorldRef, load_world
+from persongen_bench.loop.choice import MethodChoice
 from persongen_bench.loop.run import Job, run
 from persongen_bench.loop.store import RunDirectory
+from persongen_bench.loop.terms import Terms
+from persongen_bench.loop.world import WorldRef, load_world
 from persongen_bench.stacks.pixels import PixelsStack
 from persongen_bench.testing.toy_stack import ToyStack
 
@@ -108,7 +110,7 @@ def made(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PGBENCH_CACHE", str(folder / "cache"))
         world = load_world(WorldRef("dsprites", "sprites", {"n_images": 400}))
-        protocol = Protocol("controlled", "controlled", ("true-taste", "taste-gap"), 3, 5)
+        protocol = Terms("controlled", "controlled", ("true-taste", "taste-gap"), 3, 5)
         result = run(Job(world, protocol, MethodChoice("random-item")), folder / "runs")
         yield result.path
 

@@ -19,8 +19,10 @@ from persongen_bench.instruments.audit import page as audit_page
 from persongen_bench.instruments.audit.hackers import Effort, Pool, hack, manipulated
 from persongen_bench.instruments.audit.metric_audit import audit, fools
 from persongen_bench.instruments.audit.rows import Audit
-from persongen_bench.loop.prepare import MethodChoice, Protocol, WorldRef, load_world
+from persongen_bench.loop.choice import MethodChoice
 from persongen_bench.loop.run import Job, run
+from persongen_bench.loop.terms import Terms
+from persongen_bench.loop.world import WorldRef, load_world
 
 METRICS = ("true-taste", "taste-gap", "novelty", "diversity", "history-similarity")
 
@@ -146,7 +148,7 @@ def test_fooled_means_above_on_the_metric_and_below_in_truth():
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory, world):
     folder = tmp_path_factory.mktemp("audited")
-    protocol = Protocol("controlled", "controlled", METRICS, 4, 10)
+    protocol = Terms("controlled", "controlled", METRICS, 4, 10)
     for name, anchor in (
         ("nearest-item", False), ("random-item", False), ("copy-history", True), ("oracle", True),
     ):  # fmt: skip

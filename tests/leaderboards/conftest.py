@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from persongen_bench.leaderboards.boards import get_board
+from persongen_bench.loop.results import RunResults
 from persongen_bench.loop.schema import (
     DatasetRef,
     MethodRef,
@@ -16,7 +17,6 @@ from persongen_bench.loop.schema import (
     Summary,
     TestSummary,
 )
-from persongen_bench.loop.store import RunResults
 from persongen_bench.stats import interval
 
 
@@ -90,13 +90,13 @@ def _metric(values, signature):
     found = interval(values, np.random.default_rng(0))
     numbers = [None if np.isnan(x) else float(x) for x in (found.mean, found.low, found.high)]
     return MetricSummary(
-        mean=numbers[0], low=numbers[1], high=numbers[2], n_users=found.n, signature=signature
+        mean=numbers[0], low=numbers[1], high=numbers[2], n_units=found.n, signature=signature
     )
 
 
 def _scores(users, values, signed):
     frames = [
-        pd.DataFrame({"user_id": users, "metric": m, "value": np.asarray(v, float),
+        pd.DataFrame({"unit": users, "metric": m, "value": np.asarray(v, float),
                       "signature": signed[m]})
         for m, v in values.items()
     ]  # fmt: skip

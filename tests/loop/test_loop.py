@@ -9,17 +9,20 @@ import pytest
 
 from persongen_bench.core.errors import ConfigError, RunError, UnsupportedRequestError
 from persongen_bench.core.request import Failure
-from persongen_bench.loop import prepare, run
+from persongen_bench.loop import run
+from persongen_bench.loop.choice import MethodChoice
+from persongen_bench.loop.fit import fit_key
 from persongen_bench.loop.generate import Execution, make_batch
-from persongen_bench.loop.prepare import MethodChoice, Protocol, WorldRef
 from persongen_bench.loop.store import RunDirectory
+from persongen_bench.loop.terms import Terms, run_config
+from persongen_bench.loop.world import WorldRef, load_world, reopen_world
 from persongen_bench.methods._items import NoConfig
 from persongen_bench.methods.random_item import RandomItem
 from persongen_bench.testing.leaks import find_strings
 from persongen_bench.testing.toy import toy_world, write_folder
 
 METRICS = ("taste-gap", "precision@1", "recall@1", "novelty", "copy-rate", "diversity")
-PROTOCOL = Protocol("catalogue", "prompt-free", METRICS, n_images=4, n_history=3)
+PROTOCOL = Terms("catalogue", "prompt-free", METRICS, n_images=4, n_history=3)
 RESULTS = ("samples.parquet", "scores.parquet", "summary.json")
 
 
@@ -37,7 +40,7 @@ def cache(tmp_path_factory, monkeypatch):
 def world(catalogue, tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PGBENCH_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))
-        return prepare.load_world(WorldRef("folder", "pixels", {"like_threshold": 1}, catalogue))
+        return load_world(WorldRef("folder", "pixels", {"like_threshold": 1}, catalogue))
 
 
 def make(world, folder, name="copy-history", execution=None, **options):
@@ -80,7 +83,7 @@ def test_a_run_that_stopped_half_way_ends_the_same(world, tmp_path):
     whole = make(world, tmp_path / "a")
     half = make(world, tmp_path / "b")
     directory = RunDirectory.open(half.path)
-    with directory.journal() as db:
+    with directory.journal.transaction() as db:
         db.execute("UPDATE samples SET state='pending', pixel_hash='' WHERE position % 2")
     for name in RESULTS:
         (half.path / name).unlink()
@@ -127,7 +130,7 @@ def test_more_images_keep_those_there_are(world, tmp_path):
 def test_fits_are_shared_only_by_what_has_the_same_fit(world):
     def key(name="wrong-user", seed=0, **options):
         choice = MethodChoice(name, options=options)
-        config = prepare.run_config(
+        config = run_config(
             world,
             PROTOCOL,
             choice.ref(choice.build(), anchor=False),
@@ -135,7 +138,7 @@ def test_fits_are_shared_only_by_what_has_the_same_fit(world):
             code="c",
             threads=1,
         )
-        return run.fit_key(config, world)
+        return fit_key(config, world)
 
     assert key() == key(n_history=7)  # a generate-only field
     assert len({key(), key(seed=1), key(base="random-item"), key("copy-history")}) == 4
@@ -149,7 +152,7 @@ def test_changed_data_is_refused(world, catalogue, tmp_path):
     log = (folder / "interactions.csv").read_text().splitlines()
     (folder / "interactions.csv").write_text("\n".join(log[:-1]) + "\n")
     with pytest.raises(ConfigError, match="data of this run changed"):
-        prepare.reopen_world(config, folder, Execution().progress)
+        reopen_world(config, folder, Execution().progress)
 
 
 # --- faults of methods --------------------------------------------------------------------
@@ -188,7 +191,7 @@ class Faulty(RandomItem.__mro__[1]):
 def test_a_fault_costs_only_its_own_samples(world, tmp_path, how, state, reason):
     results = make(world, tmp_path)
     directory = RunDirectory.open(results.path)
-    samples = prepare.plan(world, directory.config)
+    samples = world.asked(directory.config).samples
     outcomes = make_batch(Faulty(how), samples, directory)
     assert [o.sample_id for o in outcomes] == [s.sample_id for s in samples]
     for sample, outcome in zip(samples, outcomes, strict=True):
@@ -199,7 +202,7 @@ def test_a_fault_costs_only_its_own_samples(world, tmp_path, how, state, reason)
 
 def test_a_method_that_forgets_images_fails_them_all(world, tmp_path):
     directory = RunDirectory.open(make(world, tmp_path).path)
-    samples = prepare.plan(world, directory.config)[:3]
+    samples = world.asked(directory.config).samples[:3]
     outcomes = make_batch(Faulty("short"), samples, directory)
     assert {o.state for o in outcomes} == {"method_error"}
     assert "0 images for 1 samples" in outcomes[0].reason

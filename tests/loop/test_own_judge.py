@@ -7,9 +7,11 @@ import pytest
 from persongen_bench.leaderboards.cells import OWN_JUDGE
 from persongen_bench.leaderboards.ranking import collect
 from persongen_bench.leaderboards.render import FORMATS, render
-from persongen_bench.loop.prepare import MethodChoice, Protocol, WorldRef, load_world
+from persongen_bench.loop.choice import MethodChoice
 from persongen_bench.loop.role_record import RecordingStack, same_weights
 from persongen_bench.loop.run import Job, run
+from persongen_bench.loop.terms import Terms
+from persongen_bench.loop.world import WorldRef, load_world
 from persongen_bench.testing.toy_stack import ToyStack
 
 SHA = "sha256:" + "ab12" * 16
@@ -46,7 +48,7 @@ def runs(tmp_path_factory):
         patch.setenv("PGBENCH_CACHE", str(folder / "cache"))
         world = load_world(WorldRef("dsprites", "sprites", {"n_images": 400}))
         metrics = ("true-taste", "taste-gap", "novelty")
-        protocol = Protocol("controlled", "controlled", metrics, 3, 5)
+        protocol = Terms("controlled", "controlled", metrics, 3, 5)
         for name in ("nearest-item", "random-item"):
             run(Job(world, protocol, MethodChoice(name)), folder / "runs")
     return folder / "runs"

@@ -11,8 +11,9 @@ from persongen_bench.core import images
 from persongen_bench.core.errors import RunError
 from persongen_bench.core.request import Request, plan_samples
 from persongen_bench.loop import schema
+from persongen_bench.loop.journal import Outcome
 from persongen_bench.loop.schema import DatasetRef, MethodRef, RunConfig, StackRef, Summary
-from persongen_bench.loop.store import Outcome, RunDirectory, find_runs
+from persongen_bench.loop.store import RunDirectory, find_runs
 
 
 def make_config(**changes) -> RunConfig:
@@ -131,16 +132,16 @@ def test_a_failed_batch_records_nothing(run, samples):
 
 def test_an_image_round_trips_bit_for_bit(run, samples):
     image = picture()
-    digest = run.write_image(samples[0].sample_id, image)
+    digest = run.write(samples[0].sample_id, image)[0]
     assert np.array_equal(run.read_image(samples[0].sample_id, digest), image)
 
 
 @pytest.mark.parametrize("damage", ["gone", "truncated", "another"])
 def test_a_damaged_image_is_found_and_marked_for_regeneration(run, samples, damage):
     sample_id = samples[0].sample_id
-    digest = run.write_image(sample_id, picture())
+    digest, _ = run.write(sample_id, picture())
     run.record([Outcome(sample_id, "ok", pixel_hash=digest)])
-    file = run.image_path(sample_id)
+    file = run.output_path(sample_id)
     if damage == "gone":
         file.unlink()
     elif damage == "truncated":
@@ -154,7 +155,7 @@ def test_a_damaged_image_is_found_and_marked_for_regeneration(run, samples, dama
 
 def test_a_corrupt_journal_is_one_clear_error_and_can_be_rebuilt(run, samples):
     sample_id = samples[1].sample_id
-    digest = run.write_image(sample_id, picture())
+    digest, _ = run.write(sample_id, picture())
     for suffix in ("-wal", "-shm"):
         (run.path / f"journal.sqlite{suffix}").unlink(missing_ok=True)
     (run.path / "journal.sqlite").write_bytes(b"this is no database" * 100)
@@ -195,14 +196,14 @@ def summary_of(config) -> Summary:
         n_ok=4,
         states={"ok": 4},
         metrics={
-            "true-taste": {"mean": 0.5, "low": 0.4, "high": 0.6, "n_users": 2, "signature": "s"}
+            "true-taste": {"mean": 0.5, "low": 0.4, "high": 0.6, "n_units": 2, "signature": "s"}
         },
     )
 
 
 def test_exports_are_byte_identical_for_identical_results(tmp_path, config, samples):
     scores = pd.DataFrame(
-        {"user_id": ["anna"], "metric": ["true-taste"], "value": [0.5], "signature": ["s"]}
+        {"unit": ["anna"], "metric": ["true-taste"], "value": [0.5], "signature": ["s"]}
     )
     written = []
     for name in ("a", "b"):
@@ -219,7 +220,7 @@ def test_results_of_an_unfinished_run_say_how_to_finish(run):
 
 
 def test_adding_a_metric_reopens_the_run(run, config, samples):
-    empty = pd.DataFrame({"user_id": [], "metric": [], "value": [], "signature": []})
+    empty = pd.DataFrame({"unit": [], "metric": [], "value": [], "signature": []})
     run.export(summary_of(config), empty, {})
     assert run.complete
     more = config.model_copy(update={"metrics": ("true-taste", "novelty")})

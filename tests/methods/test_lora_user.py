@@ -357,7 +357,7 @@ def test_weights_that_the_loop_has_fitted_are_not_trained_again(tmp_path, monkey
     alone.save(tmp_path)
     method = VlmPersonaLora(VlmPersonaLoraConfig.model_validate({"lora": OPTIONS}))
     assert method.config.base == "lora-user"
-    method.base.load(tmp_path, WORLD.stack, WORLD.train)  # as `run.load_base` does
+    method.base.load(tmp_path, WORLD.stack, WORLD.train)  # as `fit.load_base` does
     monkeypatch.setattr(Studio, "lora", None)
     method.fit(WORLD.train, context(base_fitted=True))
     assert len(method.generate(asked())) == 4

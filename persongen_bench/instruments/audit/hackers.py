@@ -23,8 +23,8 @@ from persongen_bench.core.progress import Progress, no_progress
 from persongen_bench.core.request import Request
 from persongen_bench.core.types import Image, content_hash
 from persongen_bench.loop.evaluation import Evaluation
-from persongen_bench.loop.prepare import World
 from persongen_bench.loop.score import user_values
+from persongen_bench.loop.world import World
 
 
 @dataclass(frozen=True)

@@ -22,11 +22,11 @@ from persongen_bench.instruments.audit.rows import Audit, Estimate, MetricAudit
 from persongen_bench.leaderboards import matching
 from persongen_bench.leaderboards.boards import get_board
 from persongen_bench.leaderboards.ranking import gather
-from persongen_bench.loop import prepare
 from persongen_bench.loop.evaluation import Evaluation
-from persongen_bench.loop.prepare import World
+from persongen_bench.loop.results import RunResults
 from persongen_bench.loop.score import measure
-from persongen_bench.loop.store import RunDirectory, RunResults
+from persongen_bench.loop.store import RunDirectory
+from persongen_bench.loop.world import World, reopen_world
 from persongen_bench.stats import correlation_over_methods, correlation_over_users, paired_t
 from persongen_bench.util.execution import fixed_threads
 
@@ -60,7 +60,7 @@ def audit(folder: Path, board: str, effort: Effort, progress: Progress) -> Audit
         RunError: if the folder has no runs of the board, or their world's taste is not known.
     """
     runs = _runs(folder, board)
-    world = prepare.reopen_world(runs[0].config, None, progress)
+    world = reopen_world(runs[0].config, None, progress)
     if world.dataset.taste is None:
         raise RunError(
             f"{folder}: the true taste of {world.dataset.name} is not known",
@@ -116,7 +116,8 @@ def observe(
     config = runs[0].config
     sets = {_label(r, runs): Evaluation.of_run(RunDirectory.open(r.path), world) for r in runs}
     values = measure(sets, metrics, progress)
-    pool = Pool(world, world.requests(config.n_images, config.n_history), effort, progress)
+    requests = world.requests(config.track, config.n_images, config.n_history)
+    pool = Pool(world, requests, effort, progress)
     made = hack(pool, [m for m in metrics if _is_new(m, metrics, values)], config.n_images)
     hacked = {target: pool.evaluation(choices) for target, choices in made.items()}
     defined = [m for m in metrics if not _undefined(values[m.info.name])]

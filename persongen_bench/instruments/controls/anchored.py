@@ -9,8 +9,10 @@ from pathlib import Path
 import pandas as pd
 
 from persongen_bench.leaderboards.boards import get_board
-from persongen_bench.loop.prepare import MethodChoice, Protocol, World, WorldRef, load_world
+from persongen_bench.loop.choice import MethodChoice
 from persongen_bench.loop.run import Job, run
+from persongen_bench.loop.terms import Terms
+from persongen_bench.loop.world import World, WorldRef, load_world
 
 METHODS = ("copy-history", "random-item", "nearest-item", "mean-embedding", "oracle")
 
@@ -30,7 +32,7 @@ def shared_scores(seed: int) -> pd.DataFrame:
 def anchored_scores(seed: int, world: World | None = None) -> pd.DataFrame:
     """Mean of every metric of the controlled board (columns) for every method (rows)."""
     board = get_board("controlled")
-    protocol = Protocol(board.name, board.track, board.metrics, board.n_images, board.n_history)
+    protocol = Terms(board.name, board.track, board.metrics, board.n_images, board.n_history)
     shared = world or small_world(seed)
     found = {}
     with tempfile.TemporaryDirectory() as folder:

@@ -12,9 +12,11 @@ import numpy as np
 from persongen_bench.core.metric_cards import parse_metric
 from persongen_bench.core.progress import no_progress
 from persongen_bench.instruments.audit.hackers import Effort, Pool, hack
-from persongen_bench.loop.prepare import MethodChoice, Protocol, World, WorldRef, load_world
+from persongen_bench.loop.choice import MethodChoice
 from persongen_bench.loop.run import Job, run
 from persongen_bench.loop.score import measure
+from persongen_bench.loop.terms import Terms
+from persongen_bench.loop.world import World, WorldRef, load_world
 
 METHODS = ("random-item", "nearest-item", "population-best", "oracle")
 METRICS = (
@@ -47,13 +49,13 @@ def shared(seed: int) -> Tasted:
 
 def tasted(world: World) -> Tasted:
     """Run the anchors, let the hackers work, measure both."""
-    protocol = Protocol("tasteworld", "prompt-free", METRICS, N_IMAGES, N_HISTORY)
+    protocol = Terms("tasteworld", "prompt-free", METRICS, N_IMAGES, N_HISTORY)
     anchors: dict[str, dict[str, np.ndarray]] = {name: {} for name in METRICS}
     with tempfile.TemporaryDirectory() as folder:
         for label in METHODS:
             results = run(Job(world, protocol, MethodChoice(label)), Path(folder))
             for name, rows in results.scores.groupby("metric"):
-                by_user = rows.set_index("user_id")["value"].reindex(list(world.test.users))
+                by_user = rows.set_index("unit")["value"].reindex(list(world.test.users))
                 anchors[str(name)][label] = by_user.to_numpy(dtype=float)
     return Tasted(anchors, hacked(world))
 
@@ -62,7 +64,7 @@ def hacked(world: World) -> dict[str, dict[str, np.ndarray]]:
     """What the hackers of `HACKED` reach on every metric."""
     metrics = [parse_metric(name) for name in METRICS]
     effort = Effort(n_items=16, n_manipulated=16, n_own=6, n_sets=16)
-    pool = Pool(world, world.requests(N_IMAGES, N_HISTORY), effort)
+    pool = Pool(world, world.requests("prompt-free", N_IMAGES, N_HISTORY), effort)
     made = hack(pool, [m for m in metrics if m.info.name in HACKED], N_IMAGES)
     sets = {target: pool.evaluation(choices) for target, choices in made.items()}
     return measure(sets, metrics, no_progress)

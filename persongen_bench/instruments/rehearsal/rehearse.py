@@ -22,10 +22,12 @@ from persongen_bench.api.models import manifest, require_space
 from persongen_bench.core.errors import ConfigError, RunError
 from persongen_bench.core.progress import Progress, no_progress
 from persongen_bench.instruments.rehearsal.data import gradients, picture
+from persongen_bench.loop.choice import MethodChoice
 from persongen_bench.loop.generate import Execution
-from persongen_bench.loop.prepare import MethodChoice, Protocol, World, WorldRef
+from persongen_bench.loop.results import RunResults
 from persongen_bench.loop.run import Job, run
-from persongen_bench.loop.store import RunResults
+from persongen_bench.loop.terms import Terms
+from persongen_bench.loop.world import World, WorldRef
 from persongen_bench.stacks.diffusion.hub_layout import WeightFile
 from persongen_bench.stacks.diffusion.random_weights import write
 from persongen_bench.stacks.published.blueprints import FULL, TINY
@@ -145,7 +147,7 @@ def _looped(plan: Plan, stack: PublishedStack, runs: Path, progress: Progress) -
     """Prepare, fit, generate and score one method."""
     dataset = gradients(plan.n_users)
     world = World(WorldRef(dataset.name, stack.name, {}), dataset, dataset.split(), stack, progress)
-    protocol = Protocol("rehearsal", "rehearsal", METRICS, plan.n_images, n_history=2)
+    protocol = Terms("rehearsal", "rehearsal", METRICS, plan.n_images, n_history=2)
     job = Job(world, protocol, MethodChoice(METHOD), threads=plan.threads)
     start = time.perf_counter()
     world.features.rows("image_encoder", dataset.catalog.ids)

@@ -1,0 +1,107 @@
+"""What a run asks: the samples of its track, and the references that were opened for it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+
+from persongen_bench.core import registry
+from persongen_bench.core.errors import DataError
+from persongen_bench.core.request import Request, Sample, plan_samples
+from persongen_bench.core.track import AskedWorld, Track
+from persongen_bench.core.types import Catalog, Image, Unit
+from persongen_bench.loop.schema import RunConfig
+
+
+@dataclass
+class References:
+    """Opens the references of a run and counts how often; it can open nothing else."""
+
+    catalog: Catalog
+    opened: Counter[str] = field(default_factory=Counter)
+    """Item id => times that a method looked at it."""
+
+    def __call__(self, item_id: str) -> Image:
+        """The picture of a reference; raises `DataError` for any other item."""
+        (image,) = self.catalog.images([item_id])
+        self.opened[item_id] += 1
+        return image
+
+
+@dataclass(frozen=True)
+class Asked:
+    """Everything that a run asks, in canonical order."""
+
+    track: Track
+    samples: tuple[Sample, ...]
+    references: References
+
+    @cached_property
+    def requests(self) -> Mapping[str, Request]:
+        """Sample id => the request it answers."""
+        return {sample.sample_id: sample.request for sample in self.samples}
+
+    @cached_property
+    def users(self) -> tuple[str, ...]:
+        """Everybody something is asked for, sorted."""
+        return tuple(sorted({sample.request.user_id for sample in self.samples}))
+
+    @property
+    def unit(self) -> Unit:
+        """What numbers are compared over."""
+        return self.track.unit
+
+    def named(self, sample_ids: Iterable[str]) -> list[Sample]:
+        """The samples of these ids, in their order."""
+        by_id = {sample.sample_id: sample for sample in self.samples}
+        return [by_id[sample_id] for sample_id in sample_ids]
+
+
+def ask(world: AskedWorld, config: RunConfig) -> Asked:
+    """What the run's track asks of its world.
+
+    Raises `DataError` where a history leaves the training catalogue or a reference the data set.
+    """
+    track: Track = registry.get("tracks", config.track)()
+    requests = requests_of(track, world, config.n_images, config.n_history)
+    wanted = {request.reference for request in requests if request.reference is not None}
+    references = References(world.dataset.catalog.subset(wanted))
+    opening = [replace(r, opener=references) if r.reference else r for r in requests]
+    return Asked(track, tuple(plan_samples(config.protocol(), opening)), references)
+
+
+def requests_of(track: Track, world: AskedWorld, n_images: int, n_history: int) -> list[Request]:
+    """The requests of a track, checked."""
+    requests = list(track.requests(world, n_images, n_history))
+    _check_histories(world, requests)
+    return requests
+
+
+def _check_histories(world: AskedWorld, requests: Sequence[Request]) -> None:
+    known = set(world.train.catalog.ids)
+    for request in requests:
+        hidden = next((item for item in request.history if item not in known), None)
+        if hidden is not None:
+            raise DataError(
+                f"the history of user {request.user_id!r} holds item {hidden!r}, which is not in "
+                "the training catalogue",
+                fix="A track gives histories of training items; only a reference may be held out.",
+            )
+
+
+def held_out_references(world: AskedWorld, requests: Iterable[Request]) -> dict[str, int]:
+    """How many requests name a reference, a held-out one, and one that their user likes there.
+
+    The last kind makes every likeness to the reference a likeness to the answer.
+    """
+    likes, trained = world.test.liked_items, set(world.train.catalog.ids)
+    asked = [request for request in requests if request.reference is not None]
+    return {
+        "with a reference": len(asked),
+        "reference held out": sum(r.reference not in trained for r in asked),
+        "reference is a held-out like of the user": sum(
+            r.reference in likes.get(r.user_id, ()) for r in asked
+        ),
+    }

@@ -1,0 +1,101 @@
+"""A method by name, preset and options: what the user chose, and what a run directory records."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from persongen_bench.core import registry
+from persongen_bench.core.config import Config
+from persongen_bench.core.dataset import View
+from persongen_bench.core.errors import ConfigError
+from persongen_bench.core.method import Method
+from persongen_bench.core.stack import Stack
+from persongen_bench.loop.schema import MethodRef, RunConfig
+
+Options = Mapping[str, object]
+
+
+def make_config(model: type[Config], options: Options, owner: str) -> Any:  # noqa: ANN401  # the model's type
+    """Validate options; an unknown or bad one is named with what was expected."""
+    try:
+        return model.model_validate(dict(options))
+    except ValidationError as error:
+        first = error.errors()[0]
+        option = ".".join(str(part) for part in first["loc"])
+        known = ", ".join(model.model_fields)
+        raise ConfigError(
+            f"{owner}: option {option!r} = {options.get(option)!r}: {first['msg']}",
+            fix=f"Options are: {known}.",
+        ) from None
+
+
+@dataclass(frozen=True)
+class MethodChoice:
+    """A method by name, a preset (else a preferred one) and options."""
+
+    name: str
+    preset: str | None = None
+    options: Options = field(default_factory=dict)
+    prefer: tuple[str, ...] = ()
+    """Presets to use where the user named none: the first of these that the method has."""
+    shown: str | None = None
+    """Printed name, where it is not the method with its options."""
+
+    def build(self) -> Method:
+        """The configured, unfitted method."""
+        cls = registry.get("methods", self.name)
+        values = {**self._preset(cls), **self.options}
+        method: Method = cls(make_config(cls.Config, values, f"method {self.name}"))
+        return method
+
+    def _preset(self, cls: type[Method]) -> Options:
+        if self.preset is None:
+            return next((cls.presets[name] for name in self.prefer if name in cls.presets), {})
+        if self.preset not in cls.presets:
+            raise ConfigError(
+                f"method {self.name} has no preset {self.preset!r}",
+                fix=f"Presets are: {', '.join(cls.presets) or 'none'}.",
+            )
+        return cls.presets[self.preset]
+
+    @property
+    def label(self) -> str:
+        """Printed name: the method with what the user set."""
+        if self.shown is not None:
+            return self.shown
+        said = [f"{key}={value}" for key, value in sorted(self.options.items())]
+        if self.preset is not None and self.preset not in self.prefer:
+            said.insert(0, f"preset={self.preset}")
+        return f"{self.name}[{','.join(said)}]" if said else self.name
+
+    def ref(self, method: Method, *, anchor: bool) -> MethodRef:
+        """How a run directory records it."""
+        distribution = registry.entries("methods")[self.name].distribution
+        return MethodRef(
+            name=self.name,
+            distribution=distribution,
+            version=version(distribution),
+            config=method.config.model_dump(mode="json"),
+            label=self.label,
+            anchor=anchor or method.privileged,
+        )
+
+
+def build_method(config: RunConfig) -> Method:
+    """The unfitted method of a run."""
+    cls = registry.get("methods", config.method.name)
+    method: Method = cls(make_config(cls.Config, config.method.config, config.method.name))
+    return method
+
+
+def restore_method(config: RunConfig, train: View, fit: Path, stack: Stack) -> Method:
+    """The fitted method of a run; it draws with ``stack``, the world's own or one that notes."""
+    method = build_method(config)
+    method.load(fit, stack, train)
+    return method

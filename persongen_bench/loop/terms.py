@@ -1,0 +1,60 @@
+"""The terms of a run: what all runs of a board have in common, and the identity that follows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from persongen_bench.core import registry
+from persongen_bench.core.track import Track
+from persongen_bench.loop.schema import DatasetRef, MethodRef, RunConfig, StackRef
+from persongen_bench.loop.world import World
+from persongen_bench.util.files import data_root
+
+
+@dataclass(frozen=True)
+class Terms:
+    """What every run of a board has in common."""
+
+    board: str
+    track: str
+    metrics: tuple[str, ...]
+    n_images: int
+    n_history: int
+
+
+def dataset_ref(world: World) -> DatasetRef:
+    """How a run directory records the data."""
+    root = world.ref.root or data_root(world.ref.dataset)
+    return DatasetRef(
+        name=world.ref.dataset,
+        options=dict(world.ref.options),
+        root=None if root is None else str(root.resolve()),
+        revision=world.dataset.revision,
+        split=world.split.name,
+        split_seed=world.split.seed,
+        split_hash=world.split.hash,
+    )
+
+
+def run_config(
+    world: World, terms: Terms, method: MethodRef, *, seed: int, code: str, threads: int
+) -> RunConfig:
+    """The full identity of a run."""
+    track: Track = registry.get("tracks", terms.track)()
+    return RunConfig(
+        track=terms.track,
+        output=track.output,
+        unit=track.unit,
+        board=terms.board,
+        dataset=dataset_ref(world),
+        method=method,
+        stack=StackRef(name=world.stack.name, signature=world.stack.signature),
+        seed=seed,
+        n_images=terms.n_images,
+        n_history=terms.n_history,
+        metrics=terms.metrics,
+        code=code,
+        threads=threads,
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+    )
