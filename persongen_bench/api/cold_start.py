@@ -18,8 +18,8 @@ import pandas as pd
 
 from persongen_bench.api import campaign
 from persongen_bench.api.campaign import Plan
-from persongen_bench.core import registry
 from persongen_bench.core.errors import ConfigError
+from persongen_bench.core.method import ColdStart
 from persongen_bench.datasets.supports import MARK, SUPPORTS
 from persongen_bench.leaderboards.boards import BOARDS, Board, board_for
 from persongen_bench.leaderboards.curves import Curve, by_area, curve, curve_plot, document
@@ -139,7 +139,8 @@ def _cut(world: World, name: str | None, k: int) -> World:
 
 def _heads(choice: MethodChoice) -> list[MethodChoice]:
     """The choice, or one for each way in which the method takes in newcomers, if none is said."""
-    heads = getattr(registry.get("methods", choice.name), "heads", ())
+    method = choice.build()
+    heads = method.heads if isinstance(method, ColdStart) else ()
     if not heads or any(set(head) & set(choice.options) for head in heads):
         return [choice]
     return [replace(choice, options={**choice.options, **head}) for head in heads]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Protocol, runtime_checkable
 
 from persongen_bench.core.config import Config
 from persongen_bench.core.dataset import KnownTaste, View
@@ -32,8 +32,7 @@ class FitContext:
     held_out: View | None = None
     """The test part: given only to anchors that declare ``privileged``, else None."""
     base_fitted: bool = False
-    """For a method that wraps another one (attribute ``base``, its registered name in
-    ``config.base``): the loop has fitted that one already, once for its own run and this one."""
+    """For a `Wrapper`: the loop has fitted its base already, once for its own run and this one."""
     taste: KnownTaste | None = None
     """The true taste, where there is one: given only to ``privileged`` anchors."""
 
@@ -52,7 +51,18 @@ class Method(Protocol):
     """True for anchors that look at held-out data; they are shown but never ranked."""
     generate_fields: ClassVar[frozenset[str]]
     """Config fields that `fit` does not read; runs that differ in these alone share one fit."""
+    makes: ClassVar[str]
+    """Kind of output that `generate` returns: ``image``."""
     config: Any
+
+    @property
+    def roles(self) -> tuple[str, ...]:
+        """Roles of the stack that it asks for with its configuration, in fit or generation.
+
+        A class attribute, or a property where the configuration decides. A variant is written
+        ``role/variant``; empty: it works without models.
+        """
+        ...
 
     def fit(self, train: View, context: FitContext) -> None:
         """Learn from the training view only; deterministic given ``context.seed``."""
@@ -72,4 +82,37 @@ class Method(Protocol):
 
     def load(self, folder: Path, stack: Stack, train: View) -> None:
         """Restore what `save` wrote; ``train`` is the view that was fitted."""
+        ...
+
+
+@runtime_checkable
+class Wrapper(Protocol):
+    """A method around another one, whose fit is shared with that one's own run.
+
+    The registered name of ``base`` is in ``config.base``. `fit` fits ``base`` itself unless
+    `FitContext.base_fitted`.
+    """
+
+    base: Method
+
+
+@runtime_checkable
+class ColdStart(Protocol):
+    """A method that takes in users after it was fitted."""
+
+    heads: ClassVar[tuple[Mapping[str, object], ...]]
+    """Options of each of the ways in which it does so."""
+    adapt_fields: ClassVar[frozenset[str]]
+    """Config fields that `adapt` reads and `fit` does not: fits are shared across them."""
+
+    @property
+    def adapts(self) -> bool:
+        """Whether it is configured to take in newcomers."""
+        ...
+
+    def adapt(self, support: View, context: FitContext) -> None:
+        """Take in the users of ``support``, none of whom the fit has seen, by their ratings.
+
+        Nothing but they changes. There may be none; who brings no rating is served all the same.
+        """
         ...

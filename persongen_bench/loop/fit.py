@@ -14,7 +14,7 @@ from filelock import FileLock
 
 from persongen_bench.core import registry
 from persongen_bench.core.errors import ConfigError, PgbenchError, RunError
-from persongen_bench.core.method import FitContext, Method
+from persongen_bench.core.method import FitContext, Method, Wrapper
 from persongen_bench.core.types import content_hash
 from persongen_bench.loop import newcomers
 from persongen_bench.loop.choice import build_method
@@ -48,10 +48,9 @@ FitOnce: TypeAlias = Callable[[RunConfig, World], Path]
 
 def load_base(method: Method, config: RunConfig, world: World, fit: FitOnce) -> bool:
     """Fit the method that ``method`` wraps, once for its own run and this one; False for none."""
-    base: Method | None = getattr(method, "base", None)
-    if base is None:
+    if not isinstance(method, Wrapper):
         return False
-    name = str(method.config.base)
+    base, name = method.base, str(method.config.base)
     if base.privileged and not method.privileged:
         raise ConfigError(
             f"method {config.method.name} cannot wrap {name}, which sees held-out data"

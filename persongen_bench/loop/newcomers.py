@@ -7,39 +7,16 @@ on everything there is.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import ClassVar, Protocol, runtime_checkable
 
 from persongen_bench.core import registry
 from persongen_bench.core.dataset import View
-from persongen_bench.core.method import FitContext, Method
+from persongen_bench.core.method import ColdStart, FitContext, Method
 from persongen_bench.datasets.supports import MARK
 from persongen_bench.loop.schema import RunConfig
 from persongen_bench.loop.world import World
-
-
-@runtime_checkable
-class ColdStart(Protocol):
-    """A method that takes in users after it was fitted."""
-
-    heads: ClassVar[tuple[Mapping[str, object], ...]]
-    """Options of each of the ways in which it does so."""
-    adapt_fields: ClassVar[frozenset[str]]
-    """Config fields that `adapt` reads and `fit` does not: fits are shared across them."""
-
-    @property
-    def adapts(self) -> bool:
-        """Whether it is configured to take in newcomers."""
-        ...
-
-    def adapt(self, support: View, context: FitContext) -> None:
-        """Take in the users of ``support``, none of whom the fit has seen, by their ratings.
-
-        Nothing but they changes. There may be none; who brings no rating is served all the same.
-        """
-        ...
 
 
 def adapt(

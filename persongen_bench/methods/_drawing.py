@@ -53,6 +53,7 @@ class DrawsConditions(Stateless, ABC):
         "sandbox": {},
     }
     generate_fields: ClassVar[frozenset[str]] = DRAWING_FIELDS
+    roles: ClassVar[tuple[str, ...]] = ("decoder",)
     config: DrawingConfig
 
     def __init__(self, config: DrawingConfig) -> None:

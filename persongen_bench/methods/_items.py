@@ -52,10 +52,13 @@ class Stateless:
     presets: ClassVar[Mapping[str, Mapping[str, object]]] = {}
     privileged: ClassVar[bool] = False
     generate_fields: ClassVar[frozenset[str]] = frozenset()
+    makes: ClassVar[str] = "image"
 
 
 class FromCatalog(Stateless):
     """Base of the methods that learn nothing: they keep the training view and answer from it."""
+
+    roles: ClassVar[tuple[str, ...]] = ()
 
     def __init__(self, config: NoConfig) -> None:
         self.config = config

@@ -55,6 +55,7 @@ class InContext(DrawsConditions):
         "sandbox": {"condense": "tags"},
     }
     generate_fields: ClassVar[frozenset[str]] = DRAWING_FIELDS | {"condense", "n_tags"}
+    roles: ClassVar[tuple[str, ...]] = ("decoder", "captioner")
     config: InContextConfig
 
     def fit(self, train: View, context: FitContext) -> None:

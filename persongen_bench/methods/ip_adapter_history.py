@@ -57,6 +57,7 @@ class IpAdapterHistory(DrawsConditions):
         "sandbox": {},
     }
     generate_fields: ClassVar[frozenset[str]] = frozenset(IpAdapterHistoryConfig.model_fields)
+    roles: ClassVar[tuple[str, ...]] = ("decoder", "image_encoder")
     config: IpAdapterHistoryConfig
 
     def conditions(self, samples: Sequence[Sample]) -> Sequence[Condition | Failure]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import final
+from typing import ClassVar, final
 
 import numpy as np
 from safetensors.numpy import load_file, save_file
@@ -20,6 +20,8 @@ from persongen_bench.methods._items import NoConfig, Stateless, no_history, read
 @final
 class MeanEmbedding(Stateless):
     """One prototype per user: deterministic in a decoder without noise, without diversity."""
+
+    roles: ClassVar[tuple[str, ...]] = ("image_encoder", "decoder")
 
     def __init__(self, config: NoConfig) -> None:
         self.config = config

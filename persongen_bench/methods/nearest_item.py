@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import final
+from typing import ClassVar, final
 
 import numpy as np
 from safetensors.numpy import load_file, save_file
@@ -23,6 +23,8 @@ class NearestItem(Stateless):
 
     The k-th sample of a request is its k-th nearest item; the history itself is left out.
     """
+
+    roles: ClassVar[tuple[str, ...]] = ("image_encoder",)
 
     def __init__(self, config: NoConfig) -> None:
         self.config = config

@@ -26,6 +26,7 @@ class Oracle(Stateless):
     """
 
     privileged: ClassVar[bool] = True
+    roles: ClassVar[tuple[str, ...]] = ()
 
     def __init__(self, config: NoConfig) -> None:
         self.config = config

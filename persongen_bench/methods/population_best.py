@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import final
+from typing import ClassVar, final
 
 from pydantic import Field
 
@@ -31,6 +31,7 @@ class PopulationBest(Stateless):
     """Answers with the training items of the highest smoothed like rate over all users."""
 
     Config = PopulationBestConfig
+    roles: ClassVar[tuple[str, ...]] = ()
 
     def __init__(self, config: PopulationBestConfig) -> None:
         self.config = config

@@ -39,6 +39,7 @@ class TextualInversion(FinetunedMethod):
         "paper": PUBLISHED_DRAWING,
         "sandbox": SANDBOX,
     }
+    roles: ClassVar[tuple[str, ...]] = ("decoder",)
     config: TextualInversionConfig
 
     def owners(self, train: View, users: Sequence[str]) -> list[str]:

@@ -48,6 +48,7 @@ class VlmPersona(DrawsConditions):
         "sandbox": SANDBOX_PERSONA,
     }
     generate_fields: ClassVar[frozenset[str]] = DRAWING_FIELDS | {"negative_prompt"}
+    roles: ClassVar[tuple[str, ...]] = ("decoder", "captioner")
     config: VlmPersonaConfig
 
     def fit(self, train: View, context: FitContext) -> None:

@@ -50,6 +50,11 @@ class VlmPersonaLora(Stateless):
         self.base = LoraUser(config.lora)
         self._persona = VlmPersona(config.persona)
 
+    @property
+    def roles(self) -> tuple[str, ...]:
+        """Those of the LoRAs and of the personas."""
+        return tuple(dict.fromkeys((*self.base.roles, *self._persona.roles)))
+
     def fit(self, train: View, context: FitContext) -> None:
         """Train the LoRAs, where the loop has not done so, and write the personas."""
         if not context.base_fitted:

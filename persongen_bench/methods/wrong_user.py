@@ -48,6 +48,11 @@ class WrongUser(Stateless):
         cls = registry.get("methods", config.base)
         self.base: Method = cls(cls.Config.model_validate(config.base_config))
 
+    @property
+    def roles(self) -> tuple[str, ...]:
+        """Those of the base method."""
+        return self.base.roles
+
     def fit(self, train: View, context: FitContext) -> None:
         """Fit the base method and draw the derangement."""
         if not context.base_fitted:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import ClassVar
 
@@ -13,11 +13,12 @@ from persongen_bench.core import registry
 from persongen_bench.core.errors import UnsupportedRequestError
 from persongen_bench.core.method import Method
 from persongen_bench.core.request import Failure, Request, Sample, plan_samples
+from persongen_bench.core.stack import Stack
 from persongen_bench.core.types import Image
 from persongen_bench.testing.base import Contract
 from persongen_bench.testing.observe import disturbed_generators, printed
 from persongen_bench.testing.require import require_images
-from persongen_bench.testing.toy import PROTOCOL, ToyWorld, toy_world
+from persongen_bench.testing.toy import PROTOCOL, ToyStack, ToyWorld, toy_world
 
 FIT_SEED = 7
 PRESETS = ("check", "fast", "controlled", "sandbox")
@@ -63,8 +64,8 @@ class MethodCase(Contract):
     def method_class(self) -> type[Method]:
         """The class under test."""
         if isinstance(self.method, str):
-            found: type[Method] = registry.get("methods", self.method)
-            return found
+            registered: type[Method] = registry.get("methods", self.method)
+            return registered
         return self.method
 
     def make(self) -> Method:
@@ -80,9 +81,17 @@ class MethodCase(Contract):
             return not self.method_class().privileged
         return check != "test_reaches_the_taste_floor" or self.taste_floor is not None
 
+    def stack(self) -> Stack:
+        """The models to test with; override it for a method that the toy's cannot serve."""
+        return ToyStack()
+
+    def world(self, variant: int = 0, root: Path | None = None) -> ToyWorld:
+        """The toy world, see `toy_world`, with the models of `stack`."""
+        return replace(toy_world(variant, root), stack=self.stack())
+
     def delivery_from_state(self, folder: str) -> list[str]:
         """Load, and generate in reverse order and two batches; the worker's side of a check."""
-        world, method = toy_world(), self.make()
+        world, method = self.world(), self.make()
         method.load(Path(folder), world.stack, world.train)
         backwards = world.samples()[::-1]
         parts = [method.generate(part) for part in (backwards[:5], backwards[5:])]
@@ -99,8 +108,8 @@ class MethodCase(Contract):
     def _new_fit(self, name: str) -> Fitted:
         if name == "again":
             with disturbed_generators():
-                return self.fit(toy_world())
-        return self.fit(toy_world(variant=1 if name else 0))
+                return self.fit(self.world())
+        return self.fit(self.world(variant=1 if name else 0))
 
     def fit(self, world: ToyWorld) -> Fitted:
         """Fit a new method on ``world`` and let it generate."""
@@ -128,4 +137,4 @@ def _cheap(cls: type[Method]) -> dict[str, object]:
 
 def _copied(delivery: Sequence[Image | Failure]) -> Delivery:
     """Own copies, so that a method that reuses its arrays is compared with what it said then."""
-    return [found.copy() if isinstance(found, np.ndarray) else found for found in delivery]
+    return [made.copy() if isinstance(made, np.ndarray) else made for made in delivery]

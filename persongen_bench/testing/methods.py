@@ -9,6 +9,7 @@ class TestMine(MethodContract):
 from __future__ import annotations
 
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,7 @@ from persongen_bench.core.request import Failure, Request
 from persongen_bench.testing.leaks import find_strings, opened_files
 from persongen_bench.testing.method_case import MethodCase
 from persongen_bench.testing.observe import (
+    NotingStack,
     fingerprint,
     own_taste,
     printed,
@@ -25,7 +27,6 @@ from persongen_bench.testing.observe import (
     unsafe_files,
 )
 from persongen_bench.testing.require import ContractError, require, require_images, require_same
-from persongen_bench.testing.toy import toy_world
 
 
 class MethodContract(MethodCase):
@@ -38,7 +39,7 @@ class MethodContract(MethodCase):
     # --- what it declares -----------------------------------------------------------------
 
     def test_declares_what_the_loop_reads(self) -> None:
-        """Config, presets, privileged and generate_fields are there and of their types."""
+        """Config, presets, makes, roles and the rest are there and of their types."""
         cls, method = self.method_class(), self.make()
         require(issubclass(cls.Config, Config), "Config must derive from core.config.Config")
         require(isinstance(method.config, cls.Config), "self.config must be an instance of Config")
@@ -46,6 +47,9 @@ class MethodContract(MethodCase):
         require(isinstance(cls.generate_fields, frozenset), "generate_fields must be a frozenset")
         unknown = cls.generate_fields - set(cls.Config.model_fields)
         require(not unknown, f"generate_fields names unknown fields {sorted(unknown)}")
+        require(isinstance(cls.makes, str) and cls.makes, "makes must name a kind of output")
+        named = isinstance(method.roles, tuple) and all(isinstance(r, str) for r in method.roles)
+        require(named, "roles must be a tuple of names of roles")
 
     def test_every_preset_is_a_valid_config(self) -> None:
         """Defaults and presets validate; a config survives JSON; unknown fields are refused."""
@@ -137,11 +141,22 @@ class MethodContract(MethodCase):
 
     def test_inputs_stay_as_they_were(self) -> None:
         """Fit and generate change neither the training view nor the list of samples."""
-        world, samples = toy_world(), self.samples()
+        world, samples = self.world(), self.samples()
         before, asked = fingerprint(world), list(samples)
         self.fit(world).method.generate(samples)
         require(fingerprint(world) == before, "fit or generate changed the training view")
         require(samples == asked, "generate changed the list of samples it was given")
+
+    def test_asks_for_no_other_role(self) -> None:
+        """Fitting, generating and loading ask the stack for the declared roles only."""
+        world, declared = self.world(), {role.partition("/")[0] for role in self.make().roles}
+        stack = NotingStack(world.stack)
+        fitted = self.fit(replace(world, stack=stack))
+        with tempfile.TemporaryDirectory() as folder:
+            fitted.method.save(Path(folder))
+            self.make().load(Path(folder), stack, world.train)
+        others = sorted(stack.asked - declared)
+        require(not others, f"asked for {', '.join(others)}, which roles does not name")
 
     def test_holds_no_held_out_item(self) -> None:
         """No held-out id can be reached from the training view or from the fitted method."""
@@ -165,7 +180,7 @@ class MethodContract(MethodCase):
         if not self.applies("test_opens_no_held_out_file"):
             return
         with tempfile.TemporaryDirectory() as folder:
-            world = toy_world(root=Path(folder))
+            world = self.world(root=Path(folder))
             with opened_files() as opened:
                 self.fit(world)
             hidden = world.dataset.catalog.items.loc[sorted(world.held_out_items), "image"]

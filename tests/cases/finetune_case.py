@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import replace
-from pathlib import Path
 
 import torch
 from diffusion_case import TinyDiffusionStack, tiny_decoder
@@ -12,8 +11,6 @@ from diffusion_case import TinyDiffusionStack, tiny_decoder
 from persongen_bench.core.method import FitContext
 from persongen_bench.core.request import Failure
 from persongen_bench.testing import MethodContract, toy_world
-from persongen_bench.testing.method_case import Fitted
-from persongen_bench.testing.observe import printed
 from persongen_bench.testing.toy import features_of
 
 QUICK = {
@@ -27,15 +24,8 @@ QUICK = {
 class DiffusionMethodContract(MethodContract):
     """`MethodContract` with `TinyDiffusionStack` in place of the toy stack."""
 
-    def fit(self, world) -> Fitted:
-        return super().fit(replace(world, stack=TinyDiffusionStack()))
-
-    def delivery_from_state(self, folder: str) -> list[str]:
-        world, method = replace(toy_world(), stack=TinyDiffusionStack()), self.make()
-        method.load(Path(folder), world.stack, world.train)
-        backwards = world.samples()[::-1]
-        parts = [method.generate(part) for part in (backwards[:5], backwards[5:])]
-        return printed([image for part in parts for image in part][::-1])
+    def stack(self) -> TinyDiffusionStack:
+        return TinyDiffusionStack()
 
 
 WORLD = replace(toy_world(), stack=TinyDiffusionStack())

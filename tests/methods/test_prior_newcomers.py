@@ -12,10 +12,9 @@ import torch
 
 from persongen_bench.core.dataset import View
 from persongen_bench.core.errors import ConfigError
-from persongen_bench.core.method import FitContext
+from persongen_bench.core.method import ColdStart, FitContext
 from persongen_bench.core.request import Request, plan_samples
 from persongen_bench.core.types import INTERACTION_COLUMNS, Catalog
-from persongen_bench.loop.newcomers import ColdStart
 from persongen_bench.methods.prior.layers import build
 from persongen_bench.methods.prior.newcomers import (
     PEOPLE,

@@ -10,9 +10,10 @@ import torch
 from persongen_bench.core.errors import ConfigError, MissingRoleError
 from persongen_bench.core.stack import Decoder, ImageEncoder
 from persongen_bench.stacks.sprites import BLOCK, SpritesStack, build, weights
+from persongen_bench.stacks.sprites.data import draw_batch, sprite_split
 from persongen_bench.stacks.sprites.model import EMBEDDING_SIZE, SpriteVae, look, put
 from persongen_bench.stacks.sprites.quality import measure
-from persongen_bench.stacks.sprites.train import TrainConfig, draw_batch, fit, sprite_split
+from persongen_bench.stacks.sprites.train import TrainConfig, fit
 from persongen_bench.testing.stacks import StackContract
 from persongen_bench.worlds.sprite_taste import LEVEL, read
 

@@ -1,11 +1,13 @@
 """Every built-in keeps the contract that plugins must keep."""
 
 import re
+from dataclasses import replace
 
 import pytest
 
 from persongen_bench.core import registry
 from persongen_bench.testing import MethodContract, MetricContract, StackContract
+from persongen_bench.testing.observe import NotingStack
 
 
 class TestRandomItem(MethodContract):
@@ -66,6 +68,39 @@ ELSEWHERE = {
     "textual-inversion", "tasteworld", "sandbox", "sd15", "sdxl",
 }  # fmt: skip
 """In test modules of their own."""
+
+
+ON_THE_TOY = sorted(
+    {name for name in registry.entries("methods") if "/" not in name}
+    - {"lora-user", "lora-shared", "textual-inversion", "vlm-persona+lora"}  # train a real decoder
+)
+
+
+@pytest.mark.parametrize("name", ON_THE_TOY)
+def test_built_ins_name_no_role_that_they_do_not_ask_for(name):
+    contract = MethodContract()
+    contract.method = name
+    world, method = contract.world(), contract.make()
+    stack = NotingStack(world.stack)
+    contract.fit(replace(world, stack=stack))
+    assert stack.asked == set(method.roles)
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "roles"),
+    [
+        ("lora-user", {}, {"decoder", "captioner"}),
+        ("lora-user", {"captions": "empty"}, {"decoder"}),
+        ("textual-inversion", {}, {"decoder"}),
+        # Images are learned without words, and the persona is written with them.
+        ("vlm-persona+lora", {"lora": {"captions": "empty"}}, {"decoder", "captioner"}),
+        ("wrong-user", {"base": "copy-history"}, set()),
+        ("wrong-user", {"base": "nearest-item"}, {"image_encoder"}),
+    ],
+)
+def test_roles_follow_the_configuration(name, options, roles):
+    cls = registry.get("methods", name)
+    assert set(cls(cls.Config.model_validate(options)).roles) == roles
 
 
 @pytest.mark.parametrize("kind", CONTRACTS)

@@ -29,6 +29,8 @@ class Broken:
     presets: dict[str, dict[str, object]] = {}  # noqa: RUF012  # the shape of a method
     privileged = False
     generate_fields: frozenset[str] = frozenset()
+    makes = "image"
+    roles = ()
 
     class Config:
         pass

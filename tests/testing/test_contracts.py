@@ -48,6 +48,8 @@ class Good:
     presets = {"paper": {"strength": 1.0}}
     privileged = False
     generate_fields = frozenset({"strength"})
+    makes = "image"
+    roles = ("image_encoder", "decoder")
 
     def __init__(self, config):
         self.config = config
@@ -95,6 +97,30 @@ class LooseConfig(Good):
 
 class WrongGenerateFields(Good):
     generate_fields = frozenset({"guidance_scale"})
+
+
+class MakesNothing(Good):
+    makes = ""
+
+
+class OneRoleInBrackets(Good):
+    roles = "decoder"  # as where the comma of a tuple of one was forgotten
+
+
+class AsksForTheJudge(Good):
+    """Fits with the model that will judge it, and does not say so."""
+
+    def fit(self, train, context):
+        super().fit(train, context)
+        context.features("judge_encoder", train)
+
+
+class AsksForWordsLater(Good):
+    """A role of which the fit knows nothing: another process would ask for it."""
+
+    def load(self, folder, stack, train):
+        super().load(folder, stack, train)
+        stack.role("captioner")
 
 
 class FloatImages(Good):
@@ -252,6 +278,10 @@ BROKEN = {
     BadPreset: "test_every_preset_is_a_valid_config",
     LooseConfig: "test_every_preset_is_a_valid_config",
     WrongGenerateFields: "test_declares_what_the_loop_reads",
+    MakesNothing: "test_declares_what_the_loop_reads",
+    OneRoleInBrackets: "test_declares_what_the_loop_reads",
+    AsksForTheJudge: "test_asks_for_no_other_role",
+    AsksForWordsLater: "test_asks_for_no_other_role",
     FloatImages: "test_delivers_one_image_per_sample",
     ChannelsLast: "test_delivers_one_image_per_sample",
     ForgetsOne: "test_delivers_one_image_per_sample",

@@ -22,6 +22,11 @@ class LoraMethod(FinetunedMethod):
     Config: ClassVar[type[Config]] = LoraConfig
     config: LoraConfig
 
+    @property
+    def roles(self) -> tuple[str, ...]:
+        """The captioner only where images are learned with its words."""
+        return ("decoder",) if self.config.captions == "empty" else ("decoder", "captioner")
+
     def describe(self, train: View, users: Sequence[str], context: FitContext) -> None:
         """Caption what ``users`` like, each image once; `MissingRoleError` without a captioner."""
         items = [item for user in users for item in train.liked_items[user]]

@@ -33,6 +33,7 @@ class FinetunedMethod(ABC):
     presets: ClassVar[Mapping[str, Mapping[str, object]]] = {}
     privileged: ClassVar[bool] = False
     generate_fields: ClassVar[frozenset[str]] = GENERATE_FIELDS
+    makes: ClassVar[str] = "image"
 
     config: Any
     """A `TrainingConfig`."""

@@ -40,6 +40,8 @@ class PriorMethod(ABC):
     presets: ClassVar[Mapping[str, Mapping[str, object]]] = {}
     privileged: ClassVar[bool] = False
     generate_fields: ClassVar[frozenset[str]] = GENERATE_FIELDS
+    makes: ClassVar[str] = "image"
+    roles: ClassVar[tuple[str, ...]] = ("image_encoder", "decoder")
     adapt_fields: ClassVar[frozenset[str]] = ADAPT_FIELDS
     heads: ClassVar[tuple[Mapping[str, object], ...]] = tuple(
         {"unseen_user": head} for head in ("mixture", "fitted")

@@ -9,8 +9,8 @@ import torch
 from jaxtyping import Bool, Float, UInt8
 
 from persongen_bench.core.progress import Progress, no_progress
+from persongen_bench.stacks.sprites.data import SpriteSplit, draw_batch
 from persongen_bench.stacks.sprites.model import SpriteVae
-from persongen_bench.stacks.sprites.train import SpriteSplit, draw_batch
 from persongen_bench.worlds.sprite_taste import LEVEL, Reading, read
 
 N_SPRITES = 1_000

@@ -2,36 +2,36 @@
 
     pgbench models build sprites --output FOLDER
 
-Data: every distinct red or blue square and heart of scale class 1 (the sprites that the
-controlled world draws from), less a tenth that is held out for the figures of the card.
+Data: `persongen_bench.stacks.sprites.data`.
 """
 
 from __future__ import annotations
 
 import json
 import math
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int, UInt8
+from jaxtyping import Float, UInt8
 from pydantic import Field
 from safetensors.torch import save_file
 from torch import Tensor
 
 from persongen_bench.core.config import Config
 from persongen_bench.core.progress import Progress, no_progress
+from persongen_bench.stacks.sprites.data import (
+    COLOURS,
+    SHAPES,
+    SpriteSplit,
+    draw_batch,
+    sprite_split,
+)
 from persongen_bench.stacks.sprites.model import EMBEDDING_SIZE, SpriteVae
+from persongen_bench.stacks.sprites.quality import measure
 from persongen_bench.stacks.sprites.weights import CARD, LOSSES, WEIGHTS, load, sha256
 from persongen_bench.worlds import sprites
 
-SHAPES = ("square", "heart")
-COLOURS = ("red", "blue")
-SCALE_CLASS = 1
-HELD_OUT = 0.1
-"""Share of the sprites that no training step sees, the same ones for every seed."""
-_SPLIT_SEED = 737_280
 _SCALE_SAMPLE = 20_000
 _SCALE_FLOOR = 0.25
 """Least standard deviation to divide by. Some dimensions carry next to nothing (the divergence
@@ -59,30 +59,6 @@ class TrainConfig(Config):
     """Clipping of the gradient (losses are sums over 12,288 pixels)."""
 
 
-@dataclass(frozen=True)
-class SpriteSplit:
-    """Flat indices of the training and the held-out masks."""
-
-    train: Int[np.ndarray, " n"]
-    held_out: Int[np.ndarray, " m"]
-
-
-def sprite_split() -> SpriteSplit:
-    """All distinct masks of the controlled world, divided once and for all."""
-    pools = [sprites.distinct_sprites(sprites.SHAPES.index(s), SCALE_CLASS) for s in SHAPES]
-    index = np.random.default_rng(_SPLIT_SEED).permutation(np.concatenate(pools))
-    n = round(len(index) * HELD_OUT)
-    return SpriteSplit(index[n:], index[:n])
-
-
-def draw_batch(
-    index: Int[np.ndarray, " n"], n: int, rng: np.random.Generator
-) -> UInt8[np.ndarray, "n 3 64 64"]:
-    """``n`` sprites from ``index`` in random colours."""
-    masks = sprites.render(sprites.to_factors(rng.choice(index, n)))
-    return sprites.colourise(masks, rng.choice(COLOURS, n).tolist())
-
-
 def build(
     folder: Path,
     *,
@@ -95,8 +71,6 @@ def build(
     The same seed, steps and number of threads give the same bytes. ``steps`` defaults to the
     published run's; fewer give a worse model and a card that says so.
     """
-    from persongen_bench.stacks.sprites.quality import measure
-
     config = TrainConfig(seed=seed) if steps is None else TrainConfig(seed=seed, steps=steps)
     split = sprite_split()
     model, losses = fit(config, split, progress)

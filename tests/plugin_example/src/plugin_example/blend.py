@@ -34,6 +34,8 @@ class Blend:
     presets: ClassVar[Mapping[str, Mapping[str, object]]] = {"single": {"n_blended": 1}}
     privileged: ClassVar[bool] = False
     generate_fields: ClassVar[frozenset[str]] = frozenset({"n_blended"})
+    makes: ClassVar[str] = "image"
+    roles: ClassVar[tuple[str, ...]] = ()
 
     def __init__(self, config: BlendConfig) -> None:
         self.config = config
