@@ -20,7 +20,7 @@ from persongen_bench.api import campaign
 from persongen_bench.api.campaign import Plan
 from persongen_bench.core.errors import ConfigError
 from persongen_bench.core.method import ColdStart
-from persongen_bench.datasets.supports import MARK, SUPPORTS
+from persongen_bench.datasets.supports import SUPPORTS
 from persongen_bench.leaderboards.boards import BOARDS, Board, board_for
 from persongen_bench.leaderboards.curves import Curve, by_area, curve, curve_plot, document
 from persongen_bench.leaderboards.rows import user_values
@@ -126,13 +126,13 @@ def write(made: Sequence[ColdRun], folder: Path) -> list[Curve]:
 
 def _cut(world: World, name: str | None, k: int) -> World:
     """The world with the split ``name``, cut to ``k`` ratings of every tested user."""
-    cuttable = dict.fromkeys(s.rpartition(MARK)[0] for s in world.dataset.splits if MARK in s)
-    if not cuttable:
+    cuts = world.dataset.cuts
+    if not cuts:
         raise ConfigError(
             f"data set {world.dataset.name} has no split for cold start",
             fix="Use tasteworld, or add `datasets.supports.supports` to its splits.",
         )
-    chosen = f"{name or next(iter(cuttable))}{MARK}{k}"
+    chosen = world.dataset.cut_of(name or next(iter(cuts)), k)
     split = world.dataset.split(chosen, world.ref.split_seed)
     return replace(world, ref=replace(world.ref, split=chosen), split=split)
 

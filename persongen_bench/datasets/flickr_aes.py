@@ -67,6 +67,7 @@ class FlickrAes:
     """FLICKR-AES as published: 210 workers' ratings of Flickr photographs."""
 
     Config: ClassVar[type[BaseConfig]] = FlickrAesConfig
+    tracks: ClassVar[tuple[str, ...]] = ("prompt-free",)
 
     @classmethod
     def load(cls, config: FlickrAesConfig, root: Path | None) -> Dataset:

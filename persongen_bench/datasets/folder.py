@@ -53,6 +53,7 @@ class Folder:
     """Your own catalogue of images with its interaction log, or with simulated people."""
 
     Config: ClassVar[type[BaseConfig]] = FolderConfig
+    tracks: ClassVar[tuple[str, ...]] = ("prompt-free",)
 
     @classmethod
     def load(cls, config: FolderConfig, root: Path | None) -> Dataset:

@@ -101,6 +101,7 @@ class Tasteworld:
     """Pictures with content and style, and people with a known taste for both."""
 
     Config: ClassVar[type[BaseConfig]] = TasteworldConfig
+    tracks: ClassVar[tuple[str, ...]] = ("prompt-free", "cold-start")
 
     @classmethod
     def load(cls, config: TasteworldConfig, root: Path | None) -> Dataset:  # noqa: ARG003  # nothing to read

@@ -369,6 +369,8 @@ def test_support_is_cut_to_the_first_ratings_of_the_pool(data):
         oldest = split.train[own].groupby("user_id").head(k)
         assert set(rows["item_id"] + rows["user_id"]) == set(oldest["item_id"] + oldest["user_id"])
         assert len(cut.train) - len(rows) == (~own).sum()
+        assert cut.support == k
+        assert data.cut_of("cold-start", k) == data.cut_of("cold-start@8", k) == cut.name
         pd.testing.assert_frame_equal(cut.test, split.test)
 
 
@@ -390,9 +392,12 @@ def test_without_a_pool_there_is_no_cold_start():
         made["panel"](log, 0)
 
 
-@pytest.mark.parametrize("name", SPLITS)
+@pytest.mark.parametrize("name", [*SPLITS, "cold-start@0", "cold-start@4"])
 def test_audit_finds_no_leak(name):
     data = tiny()
+    # All hold motifs out; people look at motifs in the order in which they are published.
+    order = {"time"} if name == "temporal" else set()
+    assert data.split(name).promise == {"items", "contents"} | order
     report = audit(data, data.split(name), AuditOptions(100, 400))
     assert report.leaks == ()
     assert not {"row-overlap", "item-overlap", "motif-overlap"} & {f.kind for f in report.findings}
