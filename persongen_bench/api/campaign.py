@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -32,7 +32,8 @@ from persongen_bench.util.execution import end_with, fixed_threads
 class Campaign:
     """Everything a user says to `pgbench run`."""
 
-    methods: tuple[str, ...]
+    methods: tuple[str | MethodChoice, ...]
+    """By name, or chosen with options of their own."""
     dataset: str
     runs: Path
     data_options: Options = field(default_factory=dict)
@@ -94,28 +95,32 @@ class Campaign:
 def choices(campaign: Campaign) -> list[tuple[MethodChoice, bool]]:
     """The methods to run, and whether each is an anchor; the user's own first."""
     board = campaign.board
-    names = _named(campaign)
-    asked = [(one, name in board.anchors) for name in names for one in _swept(campaign, name)]
+    asked = [one for method in _named(campaign) for one in _swept(campaign, method)]
+    own = [(choice, choice.name in board.anchors) for choice in asked]
     if not campaign.beside:
-        return asked
-    base = next((choice for choice, anchor in asked if not anchor), None)
-    beside = [(name, name in board.anchors) for name in (*board.baselines, *board.anchors)]
-    return asked + [
-        (_beside(name, base, campaign), anchor) for name, anchor in beside if name not in names
-    ]
+        return own
+    names = {choice.name for choice in asked}
+    base = next((choice for choice, anchor in own if not anchor), None)
+    beside = [name for name in (*board.baselines, *board.anchors) if name not in names]
+    return own + [(_beside(name, base, campaign), name in board.anchors) for name in beside]
 
 
-def _named(campaign: Campaign) -> tuple[str, ...]:
+def _named(campaign: Campaign) -> tuple[str | MethodChoice, ...]:
     """The methods asked for, each once, the board's own in place of `ALL`."""
     board = campaign.board
     if ALL in campaign.methods and not board.methods:
         raise ConfigError(f"board {board.name} has no list of methods", fix="Name each of them.")
-    named = (board.methods if name == ALL else (name,) for name in campaign.methods)
-    return tuple(dict.fromkeys(name for names in named for name in names))
+    named: list[str | MethodChoice] = []
+    for method in campaign.methods:
+        named += [m for m in (board.methods if method == ALL else (method,)) if m not in named]
+    return tuple(named)
 
 
-def _swept(campaign: Campaign, name: str) -> Iterator[MethodChoice]:
-    choice = MethodChoice(name, campaign.preset, campaign.options, prefer=campaign.prefer)
+def _swept(campaign: Campaign, method: str | MethodChoice) -> Iterator[MethodChoice]:
+    if isinstance(method, MethodChoice):
+        yield replace(method, prefer=method.prefer or campaign.prefer)
+        return
+    choice = MethodChoice(method, campaign.preset, campaign.options, prefer=campaign.prefer)
     if not campaign.sweep:
         yield choice
     for key, values in campaign.sweep.items():
@@ -147,12 +152,24 @@ def execute(campaign: Campaign, execution: Execution, n_jobs: int = 1) -> Iterat
     world = load_world(campaign.world_ref(), execution.progress)
     terms = campaign.terms(world)
     check_needs(world.stack, terms, [choice for choice, _ in asked])
+    alone = n_jobs == 1 and execution.n_workers == 1
+    _check_processes([choice for choice, _ in asked], alone=alone)
     tasks = [Task(campaign, *one, seed) for one in asked for seed in campaign.seeds]
     if n_jobs > 1:
         yield from _side_by_side(tasks, execution, n_jobs)
         return
     for task in tasks:
         yield task.make(world, execution)
+
+
+def _check_processes(choices: Sequence[MethodChoice], *, alone: bool) -> None:
+    """A class that only this process knows cannot be made in another one."""
+    local = [choice.label for choice in choices if choice.local]
+    if local and not alone:
+        raise ConfigError(
+            f"method {local[0]} is defined in this process only",
+            fix="Use one worker and one job, or put it into a package (`pgbench new method`).",
+        )
 
 
 @dataclass(frozen=True)
