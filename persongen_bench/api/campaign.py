@@ -12,7 +12,7 @@ from pathlib import Path
 from persongen_bench.core.errors import ConfigError
 from persongen_bench.core.metric_cards import expand
 from persongen_bench.core.progress import no_progress
-from persongen_bench.leaderboards.boards import ALL, Board, board_for
+from persongen_bench.leaderboards.board import ALL, Board, board_for
 from persongen_bench.leaderboards.gallery import draw_contact_sheet
 from persongen_bench.loop.generate import Execution
 from persongen_bench.loop.prepare import (
@@ -26,6 +26,9 @@ from persongen_bench.loop.prepare import (
 from persongen_bench.loop.run import Job, run
 from persongen_bench.loop.store import RunDirectory, RunResults
 from persongen_bench.util.execution import end_with, fixed_threads
+
+TRACKS = ("prompt-free", "controlled")
+"""Tracks that are run where none is named: the first that has a board for the data set."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +56,7 @@ class Plan:
     @property
     def board(self) -> Board:
         """The board the runs go to."""
-        return board_for(self.dataset)
+        return board_for(self.dataset, tracks=TRACKS)
 
     @property
     def prefer(self) -> tuple[str, ...]:
@@ -69,7 +72,7 @@ class Plan:
             stack=self.stack or self.board.stack,
             options=self.data_options,
             root=self.root,
-            split=self.split,
+            split=self.split or self.board.split,
         )
 
     def protocol(self, world: World) -> Protocol:

@@ -21,7 +21,7 @@ from persongen_bench.api.campaign import Plan
 from persongen_bench.core import registry
 from persongen_bench.core.errors import ConfigError
 from persongen_bench.datasets.supports import MARK, SUPPORTS
-from persongen_bench.leaderboards.boards import BOARDS, Board, board_for
+from persongen_bench.leaderboards.board import Board, board_for, boards_of
 from persongen_bench.leaderboards.curves import Curve, by_area, curve, curve_plot, document
 from persongen_bench.leaderboards.rows import user_values
 from persongen_bench.loop.generate import Execution
@@ -45,14 +45,15 @@ class ColdRun:
 def execute(plan: Plan, execution: Execution, sizes: Sequence[int] = SUPPORTS) -> Iterator[ColdRun]:
     """Make every run of the track, support by support; runs that are done are not made again.
 
-    ``plan.split`` names the split that is cut; None: the data set's first that can be.
+    ``plan.split`` names the split that is cut; None: the board's, else the data set's first that
+    can be.
 
     Raises:
         ConfigError: if the data set has no split that can be cut, or not to one of ``sizes``.
     """
     world = load_world(replace(plan.world_ref(), split=None), execution.progress)
-    worlds = [(k, _cut(world, plan.split, k)) for k in sorted(set(sizes))]
     board = board_of(plan.dataset)
+    worlds = [(k, _cut(world, plan.split or board.split, k)) for k in sorted(set(sizes))]
     todo = [(made, anchor) for choice, anchor in campaign.choices(plan) for made in _heads(choice)]
     for choice, _ in todo:
         choice.build()
@@ -66,8 +67,7 @@ def execute(plan: Plan, execution: Execution, sizes: Sequence[int] = SUPPORTS) -
 
 def board_of(dataset: str) -> Board:
     """The board of the track for a data set; the data set's own where there is none."""
-    track = (board for board in BOARDS.values() if board.track == TRACK and board.accepts(dataset))
-    return next(track, None) or board_for(dataset)
+    return next(iter(boards_of(dataset, TRACK)), None) or board_for(dataset)
 
 
 def curves_of(made: Sequence[ColdRun], metric: str) -> list[Curve]:

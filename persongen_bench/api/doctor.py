@@ -9,6 +9,7 @@ from rich.markup import escape
 
 from persongen_bench.core import registry
 from persongen_bench.core.errors import PgbenchError
+from persongen_bench.leaderboards.board import get_board
 from persongen_bench.util import provenance
 from persongen_bench.util.files import cache_root
 
@@ -31,15 +32,15 @@ def examine() -> bool:
 
 
 def _broken_entries() -> list[str]:
-    """Registered implementations that do not import."""
-    found = []
+    """Registered implementations that do not import, and boards that do not read."""
+    problems = []
     for kind in registry.KINDS:
         for entry in registry.entries(kind).values():
             try:
-                entry.load()
+                get_board(entry.name) if kind == "boards" else entry.load()
             except PgbenchError as error:
-                found.append(str(error))
-    return found
+                problems.append(str(error))
+    return problems
 
 
 def _broken_stacks() -> list[str]:

@@ -16,7 +16,7 @@ from persongen_bench.core.errors import ConfigError
 from persongen_bench.core.metric_cards import expand
 from persongen_bench.leaderboards import compare as comparing
 from persongen_bench.leaderboards import pictures
-from persongen_bench.leaderboards.boards import get_board
+from persongen_bench.leaderboards.board import get_board
 from persongen_bench.leaderboards.cells import OWN_JUDGE
 from persongen_bench.leaderboards.gallery import CONTACT_SHEET, draw_contact_sheet
 from persongen_bench.leaderboards.ranking import collect

@@ -15,7 +15,7 @@ from persongen_bench.core import registry
 from persongen_bench.core.errors import ConfigError
 from persongen_bench.core.registry import Kind
 
-LISTABLE = (*registry.KINDS, "boards", "runs")
+LISTABLE = (*registry.KINDS, "runs")
 
 
 def list_kind(kind: str, runs: Path) -> None:
@@ -23,15 +23,12 @@ def list_kind(kind: str, runs: Path) -> None:
     plural = kind if kind.endswith("s") else f"{kind}s"
     if plural == "metrics":
         _print(("metric", "family", "better", "range", "role", "signature"), _metric_rows())
+    elif plural == "boards":
+        _print(("name", "from", "track", "data sets", "title"), _board_rows())
     elif plural in get_args(Kind):
-        entries = registry.entries(plural).values()
+        entries = registry.entries(plural).values()  # type: ignore[arg-type]  # just checked
         rows = [(e.name, e.distribution, listing.summary(e)) for e in entries]
         _print(("name", "from", "what it is"), rows)
-    elif plural == "boards":
-        from persongen_bench.leaderboards.boards import BOARDS
-
-        rows = [(b.name, ", ".join(b.datasets), b.title) for b in BOARDS.values()]
-        _print(("name", "data sets", "title"), rows)
     elif plural == "runs":
         _print(("run", "method", "seed", "images", "state"), _run_rows(runs))
     else:
@@ -46,6 +43,18 @@ def _metric_rows() -> Iterable[tuple[str, ...]]:
         roles = ", ".join(card.info.roles) or "-"
         yield (card.info.name, card.info.family, card.info.direction, f"{low:g} to {high:g}",
                roles, card.signature)  # fmt: skip
+
+
+def _board_rows() -> Iterable[tuple[str, ...]]:
+    from persongen_bench.leaderboards.board import read_boards
+
+    boards, broken = read_boards()
+    for name, entry in registry.entries("boards").items():
+        if name in broken:
+            yield name, entry.distribution, "", "", broken[name]
+        else:
+            board = boards[name]
+            yield name, entry.distribution, board.track, ", ".join(board.datasets), board.title
 
 
 def _run_rows(runs: Path) -> Iterable[tuple[str, ...]]:
@@ -66,14 +75,16 @@ def show(kind: str, name: str) -> None:
     elif kind == "run":
         _show_run(Path(name))
     elif kind == "board":
-        from persongen_bench.leaderboards.boards import get_board
+        from persongen_bench.leaderboards.board import get_board
 
-        _card(name, get_board(name).model_dump(mode="json").items())
+        said = get_board(name).model_dump(mode="json", exclude_defaults=True)
+        _card(name, {**said, "from": registry.find("boards", name).distribution}.items())
     elif f"{kind}s" in get_args(Kind):
         _show_entry(kind, name)
     else:
         raise ConfigError(
-            f"cannot show {kind!r}", fix="Choose method, dataset, metric, stack, board or run."
+            f"cannot show {kind!r}",
+            fix="Choose method, dataset, metric, stack, track, board or run.",
         )
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from persongen_bench.leaderboards.boards import get_board
+from persongen_bench.leaderboards.board import get_board
 from persongen_bench.loop.prepare import MethodChoice, Protocol, World, WorldRef, load_world
 from persongen_bench.loop.run import Job, run
 
