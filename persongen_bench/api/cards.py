@@ -31,10 +31,9 @@ def rows(kind: str, runs: Path = Path("runs")) -> list[Line]:
     if plural == "runs":
         return list(_run_rows(runs))
     if plural in get_args(Kind):
-        entries = registry.entries(plural).values()
         return [
             {"name": e.name, "from": e.distribution, "what it is": listing.summary(e)}
-            for e in entries
+            for e in registry.entries(plural).values()  # type: ignore[arg-type]  # checked
         ]
     raise ConfigError(f"cannot list {kind!r}", fix=f"Choose one of {', '.join(LISTABLE)}.")
 
@@ -130,7 +129,7 @@ def _stack_facts(cls: Any) -> Iterable[tuple[str, Any]]:  # noqa: ANN401  # a st
 
     stack = cls()
     if isinstance(stack, Obtainable):
-        yield "roles", ", ".join(stack.roles)
+        yield "roles", ", ".join(cls.roles)
         yield "files", stack.missing() or "all there"
         return
     for role in stack.roles:

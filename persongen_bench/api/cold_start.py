@@ -16,16 +16,18 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from persongen_bench.api import campaign
-from persongen_bench.api.campaign import Plan
+from persongen_bench.api import campaign as campaigns
+from persongen_bench.api.campaign import Campaign
+from persongen_bench.core import registry
 from persongen_bench.core.errors import ConfigError
 from persongen_bench.core.method import ColdStart
 from persongen_bench.datasets.supports import SUPPORTS
-from persongen_bench.leaderboards.boards import BOARDS, Board, board_for
+from persongen_bench.leaderboards.board import Board, board_for, boards_of
 from persongen_bench.leaderboards.curves import Curve, by_area, curve, curve_plot, document
 from persongen_bench.leaderboards.rows import user_values
 from persongen_bench.loop.choice import MethodChoice
 from persongen_bench.loop.generate import Execution
+from persongen_bench.loop.needs import check_needs
 from persongen_bench.loop.results import RunResults
 from persongen_bench.loop.run import Job
 from persongen_bench.loop.terms import Terms
@@ -44,32 +46,37 @@ class ColdRun:
     results: RunResults
 
 
-def execute(plan: Plan, execution: Execution, sizes: Sequence[int] = SUPPORTS) -> Iterator[ColdRun]:
+def execute(
+    campaign: Campaign, execution: Execution, sizes: Sequence[int] = SUPPORTS
+) -> Iterator[ColdRun]:
     """Make every run of the track, support by support; runs that are done are not made again.
 
-    ``plan.split`` names the split that is cut; None: the data set's first that can be.
+    ``campaign.split`` names the split that is cut; None: the board's, else the data set's first
+    that can be.
 
     Raises:
-        ConfigError: if the data set has no split that can be cut, or not to one of ``sizes``.
+        ConfigError: if the data set has no split that can be cut, or not to one of ``sizes``, or if
+            the stack lacks what a method needs.
     """
-    world = load_world(replace(plan.world_ref(), split=None), execution.progress)
-    worlds = [(k, _cut(world, plan.split, k)) for k in sorted(set(sizes))]
-    board = board_of(plan.dataset)
-    todo = [(made, anchor) for choice, anchor in campaign.choices(plan) for made in _heads(choice)]
-    for choice, _ in todo:
-        choice.build()
+    board = board_of(campaign.dataset)
+    campaign = replace(campaign, board_name=board.name, track=None)
+    world = load_world(replace(campaign.world_ref(), split=None), execution.progress)
+    worlds = [(k, _cut(world, campaign.split or board.split, k)) for k in sorted(set(sizes))]
+    asked = campaigns.choices(campaign)
+    todo = [(made, anchor) for choice, anchor in asked for made in _heads(choice)]
+    terms = _terms(campaign, board, world)
+    check_needs(world.stack, terms, [choice for choice, _ in todo])
     for k, cut in worlds:
-        protocol = _protocol(plan, board, cut)
         for choice, anchor in todo:
-            for seed in plan.seeds:
-                job = Job(cut, protocol, choice, seed, anchor, plan.threads)
-                yield ColdRun(k, campaign.make(job, plan.runs, execution))
+            for seed in campaign.seeds:
+                job = Job(cut, terms, choice, seed, anchor, campaign.threads)
+                yield ColdRun(k, campaigns.make(job, campaign.runs, execution))
 
 
 def board_of(dataset: str) -> Board:
     """The board of the track for a data set; the data set's own where there is none."""
-    track = (board for board in BOARDS.values() if board.track == TRACK and board.accepts(dataset))
-    return next(track, None) or board_for(dataset)
+    tracks = registry.get("datasets", dataset).tracks
+    return next(iter(boards_of(dataset, TRACK)), None) or board_for(dataset, tracks=tracks)
 
 
 def curves_of(made: Sequence[ColdRun], metric: str) -> list[Curve]:
@@ -146,10 +153,10 @@ def _heads(choice: MethodChoice) -> list[MethodChoice]:
     return [replace(choice, options={**choice.options, **head}) for head in heads]
 
 
-def _protocol(plan: Plan, board: Board, world: World) -> Terms:
+def _terms(campaign: Campaign, board: Board, world: World) -> Terms:
     """The board's headline and taste only: every support is a run of its own."""
     known = world.dataset.taste is not None
     metrics = board.metrics_for(known_taste=known)
     kept = tuple(metric for metric in metrics if metric in (board.headline, board.taste))
-    n_images = board.n_images if plan.n_images is None else plan.n_images
+    n_images = board.n_images if campaign.n_images is None else campaign.n_images
     return Terms(board.name, TRACK, kept, n_images, board.n_history)

@@ -18,7 +18,7 @@ def register(kind: Kind, name: str, implementation: Any) -> str:  # noqa: ANN401
     It is called ``local/<name>``; registering the name again replaces it. What stands on a board
     is marked as local, since nobody else can install it.
     """
-    return registry.register(kind, name, implementation)
+    return registry.register(kind, name, implementation).name
 
 
 def as_choice(method: str | Method | type[Method], prefer: tuple[str, ...] = ()) -> MethodChoice:

@@ -14,8 +14,8 @@ from persongen_bench.api.campaign import Campaign
 from persongen_bench.api.local import as_choice
 from persongen_bench.api.runs import Run
 from persongen_bench.core.errors import ConfigError
-from persongen_bench.core.metric_cards import expand
 from persongen_bench.core.method import Method
+from persongen_bench.core.metric_cards import expand
 from persongen_bench.leaderboards.board import get_board
 from persongen_bench.leaderboards.gallery import draw_contact_sheet
 from persongen_bench.loop import run as loop

@@ -25,9 +25,7 @@ class Answers(Mapping[str, list[Any]]):
     def __init__(self, results: RunResults, *, images: bool) -> None:
         self._directory = RunDirectory(results.path, results.config)
         self._images = images
-        self._rows = {
-            str(request): rows for request, rows in results.samples.groupby("request_id")
-        }
+        self._rows = {str(request): rows for request, rows in results.samples.groupby("request_id")}
 
     def __getitem__(self, request_id: str) -> list[Any]:
         """In the order of the samples' index."""
@@ -129,8 +127,8 @@ class Run:
         return pd.DataFrame.from_dict(rows, orient="index", columns=list(SUMMARY_COLUMNS))
 
     def __repr__(self) -> str:
-        return f"<Run {self.label} on {self.config.board}: {self.summary.n_ok} of " \
-            f"{self.summary.n_expected} delivered, {self.path}>"  # fmt: skip
+        delivered = f"{self.summary.n_ok} of {self.summary.n_expected} delivered"
+        return f"<Run {self.label} on {self.config.board}: {delivered}, {self.path}>"
 
     def _repr_html_(self) -> str:
         """For notebooks: the numbers with their intervals."""

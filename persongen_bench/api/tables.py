@@ -12,6 +12,7 @@ import pandas as pd
 from persongen_bench.api.runs import Run
 from persongen_bench.leaderboards import compare as comparing
 from persongen_bench.leaderboards import pictures
+from persongen_bench.leaderboards.column import NOTHING
 from persongen_bench.leaderboards.compare import Comparison
 from persongen_bench.leaderboards.ranking import collect
 from persongen_bench.leaderboards.render import RenderOptions, render
@@ -139,6 +140,7 @@ def _line(table: Standings, block: str, row: Row) -> dict[str, Any]:
 
 def _notebook_table(table: Standings) -> str:
     frame = Leaderboard([table]).to_frame()
-    shown = frame.drop(columns=[c for c in frame if c.endswith((" low", " high")) or c == "board"])
+    bounds = [c for c in map(str, frame.columns) if c.endswith((" low", " high"))]
+    shown = frame.drop(columns=["board", *bounds])
     heading = pd.Series([table.board.title]).to_frame().to_html(index=False, header=False)
-    return heading + shown.to_html(index=False, float_format="{:.3f}".format, na_rep="–")
+    return heading + shown.to_html(index=False, float_format="{:.3f}".format, na_rep=NOTHING)

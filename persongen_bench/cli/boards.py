@@ -30,9 +30,9 @@ def leaderboard(
     """Rank the runs of a folder: intervals, ties, anchors, signatures, reported rows."""
     from persongen_bench.api.tables import leaderboard as rank
     from persongen_bench.cli.printing import width
-    from persongen_bench.leaderboards.render import FORMATS, RenderOptions, render, require_format
+    from persongen_bench.leaderboards.render import RenderOptions, render, require_format
 
-    require_format(form, FORMATS)
+    require_format(form)
     tables = rank(runs, board, tuple(metric or ()))
     if output is None:
         sys.stdout.write(render(tables.tables, form, RenderOptions(width=width())))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -38,8 +38,9 @@ def list_(
     if kind in ("request", "requests"):
         from persongen_bench.api.requests import requests
 
-        lines = requests(
-            dataset, data=data, data_options=options.pairs(data_option), track=track, split=split
+        given = options.pairs(data_option)
+        lines: Sequence[Mapping[str, Any]] = requests(
+            dataset, data=data, data_options=given, track=track, split=split
         )
     else:
         lines = cards.rows(kind, runs)

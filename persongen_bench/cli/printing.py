@@ -52,8 +52,7 @@ def print_run(made: Run) -> None:
     """One run: its numbers with their intervals."""
     console, summary = _console(), made.summary
     console.print(
-        f"{escape(str(made.path))}: {summary.n_ok} of {summary.n_expected} "
-        f"{made.config.output}s ok"
+        f"{escape(str(made.path))}: {summary.n_ok} of {summary.n_expected} {made.config.output}s ok"
     )
     wide = max((len(name) for name in (*summary.metrics, *summary.tests)), default=0)
     for name, metric in summary.metrics.items():

@@ -151,6 +151,10 @@ class MetricInfo:
     that their mean is the number and their spread gives its interval (they may leave the range)."""
     failed_value: float | None = field(default=None, kw_only=True)
     """What a sample that the method failed to deliver counts; None where images have no value."""
+    reads: str = field(default="image", kw_only=True)
+    """Kind of output that it looks at (`core.output`); ``image``: also what adapters draw."""
+    personal: bool = field(default=False, kw_only=True)
+    """Whether it compares users, so that it needs a track whose unit is the user."""
     shows_not: str = field(default="", kw_only=True)
     """What the number does not show."""
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from persongen_bench.core.errors import ConfigError
-from persongen_bench.leaderboards.boards import Column
+from persongen_bench.leaderboards.column import Column
 from persongen_bench.leaderboards.figures import figure_at, plain
 from persongen_bench.leaderboards.standings import Cell, Row, Standings
 

@@ -13,7 +13,8 @@ from persongen_bench import stats
 from persongen_bench.core.errors import PgbenchError, RunError
 from persongen_bench.core.metric_cards import parse_metric
 from persongen_bench.leaderboards import matching
-from persongen_bench.leaderboards.boards import ALL, Board, Column, get_board
+from persongen_bench.leaderboards.board import ALL, Board, get_board
+from persongen_bench.leaderboards.column import Column
 from persongen_bench.leaderboards.matching import Group
 from persongen_bench.leaderboards.published import load_reported
 from persongen_bench.leaderboards.rows import (
@@ -55,12 +56,17 @@ def collect(folder: Path, board: str | None = None, metrics: Sequence[str] = ())
 
 
 def gather(folder: Path) -> tuple[list[RunResults], list[Refusal]]:
-    """Read every run below ``folder``; what cannot be read comes back as a refusal."""
+    """Read every run below ``folder``; what cannot be read comes back as a refusal.
+
+    So does a run of a board that is not known here, such as one of a package that is not installed.
+    """
     runs: list[RunResults] = []
     refused: list[Refusal] = []
     for path in find_runs(folder):
         try:
-            runs.append(RunDirectory.open(path).results())
+            run = RunDirectory.open(path).results()
+            get_board(run.config.board)
+            runs.append(run)
         except PgbenchError as error:
             refused.append(Refusal(run=path.name, label="", seed=None, reason=str(error)))
     return runs, refused

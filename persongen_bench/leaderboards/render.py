@@ -28,6 +28,12 @@ class RenderOptions:
     """Add seconds, memory and bytes; they differ between machines, the rest does not."""
 
 
+def require_format(form: str, known: Sequence[str] = FORMATS) -> None:
+    """Raise `ConfigError` where there is no such format."""
+    if form not in known:
+        raise ConfigError(f"no format is called {form!r}", fix=f"Formats are: {', '.join(known)}.")
+
+
 def render(
     tables: Sequence[Standings], form: str = "table", options: RenderOptions | None = None
 ) -> str:
@@ -39,6 +45,7 @@ def render(
     Raises:
         ConfigError: if there is no such format.
     """
+    require_format(form)
     chosen = options or RenderOptions()
     if form in ("csv", "json"):
         from persongen_bench.leaderboards import export
@@ -55,10 +62,6 @@ def render(
         "latex": latex,
         "html": html,
     }
-    if form not in writers:
-        raise ConfigError(
-            f"no format is called {form!r}", fix=f"Formats are: {', '.join(FORMATS)}."
-        )
     return writers[form](views)
 
 

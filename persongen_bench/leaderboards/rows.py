@@ -12,7 +12,8 @@ from jaxtyping import Float
 
 from persongen_bench import stats
 from persongen_bench.core.types import content_hash
-from persongen_bench.leaderboards.boards import Board, Column
+from persongen_bench.leaderboards.board import Board
+from persongen_bench.leaderboards.column import Column
 from persongen_bench.leaderboards.standings import Cell, Difference, Row
 from persongen_bench.loop.results import RunResults
 

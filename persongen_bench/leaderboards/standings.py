@@ -5,7 +5,7 @@ from __future__ import annotations
 from pydantic import Field
 
 from persongen_bench.core.config import Config
-from persongen_bench.leaderboards.boards import Board
+from persongen_bench.leaderboards.board import Board
 from persongen_bench.leaderboards.published import ReportedTable
 
 STANDINGS_VERSION = 1

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from persongen_bench.leaderboards.boards import NOTHING, Board, Column
+from persongen_bench.leaderboards.board import Board
 from persongen_bench.leaderboards.cells import LEGEND, OWN_JUDGE_NOTE, Block, ViewCell, ViewColumn
+from persongen_bench.leaderboards.column import NOTHING, Column
 from persongen_bench.leaderboards.published import CAVEAT, ReportedTable
 from persongen_bench.leaderboards.standings import Cell, Refusal, Row, Standings
 

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from persongen_bench.leaderboards.boards import get_board
+from persongen_bench.leaderboards.board import get_board
 from persongen_bench.loop.results import RunResults
 from persongen_bench.loop.schema import (
     DatasetRef,
