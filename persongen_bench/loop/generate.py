@@ -1,14 +1,14 @@
 """Make the pending samples of a run, in this process or in several.
 
 The result does not depend on how: an image is a function of its sample alone, every numerical
-call has a fixed shape (see `batching`) and a fixed number of threads.
+call has a fixed shape (see `batching`) and a fixed number of threads. What touches a result is
+`making`, whose code is part of the identity of a run; the code here is not.
 """
 
 from __future__ import annotations
 
 import os
 import time
-import traceback
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
@@ -16,19 +16,18 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
-from persongen_bench.core import images
-from persongen_bench.core.errors import DataError, UnsupportedRequestError
 from persongen_bench.core.method import Method
 from persongen_bench.core.progress import Progress, no_progress
 from persongen_bench.core.request import Failure, Sample
 from persongen_bench.core.types import Image
 from persongen_bench.loop import prepare
+from persongen_bench.loop.making import make
 from persongen_bench.loop.prepare import World
 from persongen_bench.loop.role_record import RecordingStack
 from persongen_bench.loop.schema import RunConfig
 from persongen_bench.loop.store import Outcome, RunDirectory
 from persongen_bench.util.batching import blocks
-from persongen_bench.util.execution import end_with, fixed_threads
+from persongen_bench.util.execution import end_with
 
 
 @dataclass(frozen=True)
@@ -43,38 +42,15 @@ class Execution:
 def make_batch(method: Method, samples: Sequence[Sample], run: RunDirectory) -> list[Outcome]:
     """Generate one batch, store its images, say what became of each sample."""
     start = time.perf_counter()
-    made = _attempt(method, samples)
+    made = make(method, samples, run.config.threads)
     seconds = (time.perf_counter() - start) / max(1, len(samples))
     return [_keep(run, s, m, seconds) for s, m in zip(samples, made, strict=True)]
-
-
-def _attempt(method: Method, samples: Sequence[Sample]) -> Sequence[Image | Failure]:
-    """A fault in a batch is narrowed down to the samples that cause it."""
-    try:
-        made = method.generate(samples)
-        if len(made) == len(samples):
-            return made
-        reason = f"returned {len(made)} images for {len(samples)} samples"
-    except UnsupportedRequestError as error:
-        reason = str(error)
-    except (MemoryError, OSError):
-        raise
-    except Exception as error:  # noqa: BLE001  # whatever a method raises counts against it
-        place = traceback.extract_tb(error.__traceback__)[-1]
-        reason = f"{type(error).__name__}: {error} ({Path(place.filename).name}:{place.lineno})"
-    if len(samples) == 1:
-        return [Failure("method_error", " ".join(reason.split())[:500])]
-    return [_attempt(method, [sample])[0] for sample in samples]
 
 
 def _keep(run: RunDirectory, sample: Sample, made: Image | Failure, seconds: float) -> Outcome:
     if isinstance(made, Failure):
         return Outcome(sample.sample_id, made.state, made.reason, seconds=seconds)
-    try:
-        image = images.check(made)
-    except DataError as error:
-        return Outcome(sample.sample_id, "method_error", f"bad image: {error}", seconds=seconds)
-    return Outcome(sample.sample_id, "ok", "", run.write_image(sample.sample_id, image), seconds)
+    return Outcome(sample.sample_id, "ok", "", run.write_image(sample.sample_id, made), seconds)
 
 
 def generate(
@@ -121,10 +97,8 @@ def _start_worker(path: Path, config: RunConfig, fit: Path, parent: int) -> None
     stack = RecordingStack(world.stack)
     method = prepare.restore_method(config, world, fit, stack)
     run = RunDirectory(path, config)
-    _worker.update(run=run, method=method, stack=stack, threads=config.threads)
+    _worker.update(run=run, method=method, stack=stack)
 
 
 def _work(samples: Sequence[Sample]) -> tuple[list[Outcome], dict[str, str]]:
-    with fixed_threads(_worker["threads"]):
-        made = make_batch(_worker["method"], samples, _worker["run"])
-    return made, _worker["stack"].used
+    return make_batch(_worker["method"], samples, _worker["run"]), _worker["stack"].used
