@@ -18,7 +18,7 @@ from persongen_bench.core.errors import ConfigError, PgbenchError, RunError
 from persongen_bench.core.method import FitContext, Method
 from persongen_bench.core.request import Sample
 from persongen_bench.core.types import content_hash
-from persongen_bench.loop import newcomers, prepare
+from persongen_bench.loop import making, newcomers, prepare
 from persongen_bench.loop.audits import audited
 from persongen_bench.loop.evaluation import Evaluation
 from persongen_bench.loop.generate import Execution, generate, note_roles
@@ -52,13 +52,18 @@ def run(job: Job, runs: Path, execution: Execution | None = None) -> RunResults:
         job.protocol,
         job.choice.ref(method, anchor=job.anchor),
         seed=job.seed,
-        code=provenance.code_hash(method),
+        code=code_of(method, job.world),
         threads=job.threads,
     )
     directory = RunDirectory.create(
         runs / run_name(config), config, prepare.plan(job.world, config)
     )
     return advance(directory, job.world, execution or Execution())
+
+
+def code_of(method: Method, world: World) -> str:
+    """Hash of the code that touches a fit or an image: the method's, the stack's, `making`'s."""
+    return provenance.code_of(method, world.stack, making)
 
 
 def reopen(path: Path, root: Path | None, execution: Execution) -> tuple[RunDirectory, World]:
@@ -160,7 +165,7 @@ def load_base(method: Method, config: RunConfig, world: World, fit: FitOnce) -> 
         )
     values = base.config.model_dump(mode="json")
     ref = config.method.model_copy(update={"name": name, "config": values})
-    own = config.model_copy(update={"method": ref})
+    own = config.model_copy(update={"method": ref, "code": code_of(base, world)})
     base.load(fit(own, world), world.stack, world.train)
     return True
 

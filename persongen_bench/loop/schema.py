@@ -72,7 +72,7 @@ class RunConfig(Config):
     n_history: int = Field(ge=0)
     metrics: tuple[str, ...]
     code: str
-    """Hash of the source files of this package and of the method's package."""
+    """Hash of the code that touches a result (`run.code_of`); images made elsewhere have none."""
     threads: int = 1
     """Threads of every numerical call; fixed, because it may move the last bit."""
     created: str = ""
