@@ -213,9 +213,9 @@ def _notes(board: Board, group: Group, rows: Sequence[Row]) -> list[str]:
         notes.append(
             f"Rows have different numbers of images: {', '.join(together)} depend on that number."
         )
-    codes = {row.code for row in rows if row.distribution == "persongen-bench"}
-    if len(codes) > 1:
-        notes.append(f"The built-in methods were run with {len(codes)} versions of the code.")
+    versions = {row.version for row in rows if row.distribution == "persongen-bench"}
+    if len(versions) > 1:
+        notes.append(f"The built-in methods are of {len(versions)} versions of this package.")
     return notes
 
 

@@ -62,7 +62,7 @@ class Row(Config):
     """Standard deviation of the headline's mean over seeds; None with one seed."""
     run_ids: tuple[str, ...]
     code: str
-    """Hash of the code that made the runs."""
+    """Hash of the code that made the images of the runs: of the method, its stack and the loop."""
     n_expected: int
     """Images over all users and seeds."""
     n_ok: int

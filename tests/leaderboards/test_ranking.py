@@ -255,11 +255,11 @@ def test_a_copied_run_counts_once(make_run):
 
 def test_notes_say_what_departs_from_the_board(make_run):
     runs = [make_run("rebeca", one_metric(0.5), n_images=5, seed=s) for s in (0, 1)]
-    runs.append(make_run("rebeca-v1", one_metric(0.5), n_images=5, code="code2"))
+    runs.append(make_run("rebeca-v1", one_metric(0.5), n_images=5, version="0.2.0"))
     notes = " ".join(only(runs).notes)
     assert "n_images is 5, the board's own protocol has 25." in notes
     assert "Rows have different seeds" in notes
-    assert "2 versions of the code" in notes
+    assert "The built-in methods are of 2 versions of this package." in notes
 
 
 # --- folders -------------------------------------------------------------------------------
