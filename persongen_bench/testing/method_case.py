@@ -63,8 +63,8 @@ class MethodCase(Contract):
     def method_class(self) -> type[Method]:
         """The class under test."""
         if isinstance(self.method, str):
-            found: type[Method] = registry.get("methods", self.method)
-            return found
+            cls: type[Method] = registry.get("methods", self.method)
+            return cls
         return self.method
 
     def make(self) -> Method:
@@ -128,4 +128,4 @@ def _cheap(cls: type[Method]) -> dict[str, object]:
 
 def _copied(delivery: Sequence[Image | Failure]) -> Delivery:
     """Own copies, so that a method that reuses its arrays is compared with what it said then."""
-    return [found.copy() if isinstance(found, np.ndarray) else found for found in delivery]
+    return [answer.copy() if isinstance(answer, np.ndarray) else answer for answer in delivery]
