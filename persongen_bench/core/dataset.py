@@ -8,11 +8,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Protocol, TypeAlias, runtime_checkable
 
-import numpy as np
 import pandas as pd
 
 from persongen_bench.core.config import Config
 from persongen_bench.core.errors import DataError
+from persongen_bench.core.ratings import Ratings, time_order
 from persongen_bench.core.types import (
     INTERACTION_COLUMNS,
     Catalog,
@@ -193,19 +193,26 @@ class View:
         return tuple(sorted(self.interactions["user_id"].unique()))
 
     @cached_property
+    def ordered(self) -> pd.DataFrame:
+        """The interactions by user, each user's oldest first; see `time_order`."""
+        return self.interactions.iloc[time_order(self.interactions)].reset_index(drop=True)
+
+    @cached_property
+    def ratings(self) -> Ratings:
+        """One rating per user and item: what methods learn from and instruments are made of."""
+        return Ratings.of(self.interactions)
+
+    @cached_property
     def liked_items(self) -> dict[str, tuple[str, ...]]:
         """Per user the liked item ids, oldest first.
 
-        Where there is no time, the order is that of a hash of the item ids: the tail of the list,
+        Where there is no time the order is that of a hash of the item ids: the tail of the list,
         which becomes a history, is then a random sample, whatever the order of the rows.
         """
-        liked = self.interactions[self.interactions["liked"].astype(bool)]
-        shuffled = pd.util.hash_array(liked["item_id"].to_numpy(dtype=object))
-        order = np.lexsort((shuffled, liked["timestamp"].fillna(-np.inf).to_numpy(dtype=float)))
-        liked = liked.iloc[order]
+        liked = self.ordered[self.ordered["liked"].astype(bool)]
         groups = liked.groupby("user_id", sort=True)["item_id"]
-        found = {str(user): tuple(items) for user, items in groups}
-        return {user: found.get(user, ()) for user in self.users}
+        items_of = {str(user): tuple(items) for user, items in groups}
+        return {user: items_of.get(user, ()) for user in self.users}
 
     @cached_property
     def hash(self) -> str:

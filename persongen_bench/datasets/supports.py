@@ -16,6 +16,7 @@ import pandas as pd
 
 from persongen_bench.core.dataset import Split, SplitFunction
 from persongen_bench.core.errors import ConfigError
+from persongen_bench.core.ratings import time_order
 from persongen_bench.datasets.splits import by_item, user_disjoint
 
 SUPPORTS = (0, 1, 2, 4, 8, 16, 100)
@@ -91,11 +92,8 @@ def _new_people(
 
 def _place(rows: pd.DataFrame) -> np.ndarray:
     """``(n,)`` of every row its place among its user's, from 0."""
-    times = rows["timestamp"].astype(float).fillna(-np.inf).to_numpy()
-    shuffled = pd.util.hash_array(rows["item_id"].to_numpy(dtype=object))
-    users = pd.factorize(rows["user_id"])[0]
-    order = np.lexsort((shuffled, times, users))
-    starts = np.searchsorted(users[order], users)
+    order = time_order(rows)
+    users = pd.Series(rows["user_id"].to_numpy()[order])
     place = np.empty(len(rows), dtype=np.int64)
-    place[order] = np.arange(len(rows))
-    return np.asarray(place - starts)
+    place[order] = users.groupby(users).cumcount()
+    return place

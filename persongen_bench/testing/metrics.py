@@ -84,8 +84,8 @@ class MetricContract(Contract):
         require(isinstance(values, pd.Series), f"expected a Series, found {type(values).__name__}")
         require(pd.api.types.is_float_dtype(values), f"expected floats, found {values.dtype}")
         require(values.index.is_unique, "a user stands twice")
-        found, users = set(values.index), set(self.context().users)
-        require(found == users, f"values for {sorted(found)}, expected {sorted(users)}")
+        scored, users = set(values.index), set(self.context().users)
+        require(scored == users, f"values for {sorted(scored)}, expected {sorted(users)}")
         require(values.notna().any(), "no user has a value, though each has images")
 
     def test_values_lie_in_the_range(self) -> None:

@@ -119,10 +119,10 @@ def test_pictures_show_what_the_table_says(data):
     ids = [data.catalog.ids[k] for k in (700, 3, 1500, 2)]
     rows = data.catalog.items.loc[ids]
     expected = render(labels.scenes_of(rows), rows["seed"].to_numpy().astype(np.uint64))
-    found = data.catalog.images(ids)
+    pictures = data.catalog.images(ids)
     for one, picture in zip(ids, expected, strict=True):
         np.testing.assert_array_equal(data.catalog.images([one])[0], picture)
-    np.testing.assert_array_equal(np.stack(found), expected)
+    np.testing.assert_array_equal(np.stack(pictures), expected)
     assert data.catalog.images([]) == []
 
 
@@ -142,15 +142,15 @@ def test_table_is_consistent(data):
 
 def test_emotion_is_the_rule_with_noise():
     scenes = scene_at(np.tile(np.arange(N_SCENES), 3))
-    found = np.array(labels.emotions(scenes, np.random.default_rng(0)))
+    emotions = np.array(labels.emotions(scenes, np.random.default_rng(0)))
     places = labels.mood(scenes)
     names = np.array(list(labels.EMOTIONS))
     distances = np.linalg.norm(places[:, None] - np.array(list(labels.EMOTIONS.values())), axis=2)
-    agree = (found == names[distances.argmin(axis=1)]).mean()
+    agree = (emotions == names[distances.argmin(axis=1)]).mean()
     # 0.9 by rule, and a sixth of the guesses happen to be right.
     right = 0.9 + 0.1 / 6
     assert abs(agree - right) < 4.5 * np.sqrt(right * (1 - right) / len(scenes))
-    assert pd.Series(found).value_counts(normalize=True).min() > 0.1
+    assert pd.Series(emotions).value_counts(normalize=True).min() > 0.1
     # A red picture on checkers in pixel style: (-.2, .6) + (-.1, .5) + (.1, .4)
     red = np.array([[0, 0, 0, 5, 3]])
     np.testing.assert_allclose(labels.mood(red), [[-0.2, 1.5]])
@@ -407,8 +407,8 @@ def test_audit_finds_motifs_cut_apart():
     # The same pictures divided one by one: versions of a motif stand on both sides.
     data = tiny()
     split = plain.by_item(0.3)(data.interactions, 0)
-    found = {f.kind: f.count for f in audit(data, split, AuditOptions(10, 10)).findings}
-    assert found["motif-overlap"] > 50
+    counts = {f.kind: f.count for f in audit(data, split, AuditOptions(10, 10)).findings}
+    assert counts["motif-overlap"] > 50
 
 
 # --- what the anchors can reach -----------------------------------------------------------

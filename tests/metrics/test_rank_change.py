@@ -11,7 +11,7 @@ from persongen_bench.core.dataset import View
 from persongen_bench.metrics._ranker import (
     Ranker,
     RankerConfig,
-    Ratings,
+    RatedItems,
     fit_ranker,
     open_ranker,
     ratings_of,
@@ -190,7 +190,7 @@ def test_the_ranker_solves_its_least_squares():
     rng, config = np.random.default_rng(0), RankerConfig(4, 0.1, 2.0)
     pictures = rng.normal(size=(30, 6))
     ratings = [
-        Ratings(rng.choice(30, 8, replace=False), (rng.random(8) < 0.5).astype(float))
+        RatedItems(rng.choice(30, 8, replace=False), (rng.random(8) < 0.5).astype(float))
         for _ in range(3)
     ]
     ranker = fit_ranker(pictures, ratings, config)
@@ -209,7 +209,8 @@ def test_the_ranker_solves_its_least_squares():
 
 def test_the_projection_has_total_variance_one():
     pictures = np.random.default_rng(1).normal(size=(50, 8))
-    x = fit_ranker(pictures, [Ratings(np.arange(3), np.ones(3))], RankerConfig(8)).project(pictures)
+    rated = [RatedItems(np.arange(3), np.ones(3))]
+    x = fit_ranker(pictures, rated, RankerConfig(8)).project(pictures)
     assert x[:, :-1].var(axis=0).sum() == pytest.approx(1.0)
     assert (x[:, -1] == 1).all()
     np.testing.assert_allclose(x[:, :-1].mean(axis=0), 0, atol=1e-12)

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from persongen_bench.core.dataset import View
 from persongen_bench.core.errors import DataError
+from persongen_bench.core.ratings import Ratings
 from persongen_bench.instruments.controls import c07_no_taste_verifier as c7
 from persongen_bench.instruments.controls.base import ControlOptions
 from persongen_bench.metrics._verifier import crossfit, leniency
@@ -20,7 +21,6 @@ from persongen_bench.metrics._verifier.config import PRESETS
 from persongen_bench.metrics._verifier.folds import Predictions, image_folds, merge_copies
 from persongen_bench.metrics._verifier.instrument import held_out_predictions, trained
 from persongen_bench.metrics._verifier.network import Network, Pairs
-from persongen_bench.metrics._verifier.ratings import Ratings, tabulate
 from persongen_bench.metrics._verifier.scoring import logits
 from persongen_bench.metrics._verifier.training import fit
 from persongen_bench.metrics.taste_auc import TasteAuc, taste_auc
@@ -45,6 +45,7 @@ def table(rows):
         items,
         np.array([users.index(u) for u, _, _ in rows]),
         np.array([items.index(i) for _, i, _ in rows]),
+        np.array([float(liked) for _, _, liked in rows]),
         np.array([bool(liked) for _, _, liked in rows]),
     )
 
@@ -345,17 +346,6 @@ def test_one_class_cannot_be_learned(raters):
     likes = raters.ratings.take(raters.ratings.liked)
     with pytest.raises(DataError, match="likes and dislikes"):
         fit(raters.embeddings, likes, PRESETS["mf"])
-
-
-def test_a_later_rating_replaces_the_earlier_one_and_row_order_does_not_matter():
-    log = toy_world().train.interactions
-    again = pd.concat([log, log.iloc[[3]].assign(liked=~log["liked"].iloc[3])])
-    found, plain = (tabulate(View(toy_world().train.catalog, rows)) for rows in (again, log))
-    assert len(found) == len(plain) == len(log)
-    assert (found.liked != plain.liked).sum() == 1
-    shuffled = tabulate(View(toy_world().train.catalog, log.sample(frac=1, random_state=0)))
-    for name in ("user", "item", "liked"):
-        np.testing.assert_array_equal(getattr(shuffled, name), getattr(plain, name))
 
 
 # --- in a scoring context -----------------------------------------------------------------
