@@ -43,7 +43,7 @@ class JudgeEncoder(NetworkEncoder):
     architecture: ClassVar[str] = "sandbox-judge-open_clip-rn"
 
     def __init__(self, folder: Path) -> None:
-        """Read the folder that `judge_training.build_judge` wrote."""
+        """Read the folder that `judge_training.recipe` wrote."""
         super().__init__(load(folder), weights_sha256(folder), EMBEDDING_SIZE)
         self._tokenizer = tokenizer(folder)
 

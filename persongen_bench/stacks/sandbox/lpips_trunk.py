@@ -96,7 +96,7 @@ class LpipsDistance(NetworkEncoder):
     architecture: ClassVar[str] = "sandbox-lpips-alex"
 
     def __init__(self, folder: Path) -> None:
-        """Read the folder that `lpips_trunk_training.build_lpips` wrote."""
+        """Read the folder that `lpips_trunk_training.recipe` wrote."""
         super().__init__(read_weights(folder, LpipsTrunk()), weights_sha256(folder), EMBEDDING_SIZE)
 
     def distance(self, first: Sequence[Image], second: Sequence[Image]) -> Float[np.ndarray, " n"]:

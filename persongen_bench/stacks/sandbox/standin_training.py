@@ -14,7 +14,6 @@ from jaxtyping import Bool, Float, Int, UInt8
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812  # the community's name
 
-from persongen_bench.util.training import Plan
 from persongen_bench.worlds.tasteworld.attributes import (
     COUNTS,
     N_SCENES,
@@ -39,14 +38,6 @@ class Pictures:
 
     scenes: Int[np.ndarray, "n 5"]
     images: UInt8[np.ndarray, "n 3 64 64"]
-
-
-def plan_with(plan: Plan, seed: int | None, steps: int | None) -> Plan:
-    """The plan with another seed or number of steps, where one is given."""
-    given = {"seed": seed, "steps": steps}
-    return Plan.model_validate(
-        plan.model_dump() | {name: value for name, value in given.items() if value is not None}
-    )
 
 
 @cache
