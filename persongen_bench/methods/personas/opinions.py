@@ -53,4 +53,4 @@ def _chosen(log: pd.DataFrame, config: PersonaConfig) -> dict[str, tuple[str, ..
     n = config.n_images_per_user
     rows = groups.head(n) if config.images == "first" else groups.tail(n)
     items = rows.groupby("user_id", sort=True)["item_id"]
-    return {str(user): tuple(map(str, found)) for user, found in items}
+    return {str(user): tuple(map(str, chosen)) for user, chosen in items}

@@ -83,5 +83,5 @@ class BlipCaptioner:
 
 def keywords(caption: str) -> tuple[str, ...]:
     """The words of a caption that say something, each once, in their order."""
-    found = (word for word in _WORD.findall(caption) if word not in _IDLE)
-    return tuple(dict.fromkeys(found))
+    words = (word for word in _WORD.findall(caption) if word not in _IDLE)
+    return tuple(dict.fromkeys(words))

@@ -26,8 +26,8 @@ class DinoNetwork(nn.Module):
 
     def images(self, pixels: Float[Tensor, "n 3 s s"]) -> Float[Tensor, "n d"]:
         """``pooler_output``: the normed class token."""
-        found: Tensor = self.model(pixel_values=pixels).pooler_output
-        return found
+        rows: Tensor = self.model(pixel_values=pixels).pooler_output
+        return rows
 
 
 def read_config(path: Path) -> Dinov2Config:

@@ -58,8 +58,8 @@ class AestheticHead(nn.Module):
 
     def forward(self, rows: Float[Tensor, "n d"]) -> Float[Tensor, "n 1"]:
         """Mean ratings, about 1 to 5."""
-        found: Tensor = self.layers(rows)
-        return found
+        ratings: Tensor = self.layers(rows)
+        return ratings
 
 
 class AestheticScorer:

@@ -81,8 +81,8 @@ def quality(tagger: AttributeTagger) -> dict[str, float]:
     """Share of right values on pictures of held-out scenes, per attribute and all five at once."""
     test = figures.held_out_pictures()
     right = tagger.scenes(list(test.images)) == test.scenes
-    found = figures.with_mean(dict(zip(NAMES, right.mean(axis=0).tolist(), strict=True)))
-    return found | {"all": round(float(right.all(axis=1).mean()), 4)}
+    accuracy = figures.with_mean(dict(zip(NAMES, right.mean(axis=0).tolist(), strict=True)))
+    return accuracy | {"all": round(float(right.all(axis=1).mean()), 4)}
 
 
 def _read(folder: Path, embedding_size: int) -> Directions:
@@ -93,7 +93,7 @@ def _read(folder: Path, embedding_size: int) -> Directions:
     except SafetensorError as error:
         raise ConfigError(f"{path}: not readable ({error})", fix=FIX) from None
     wanted = {name: (n, embedding_size) for name, n in zip(NAMES, COUNTS, strict=True)}
-    found = {name: rows.shape for name, rows in tensors.items()}
-    if found != wanted:
-        raise ConfigError(f"{path}: expected shapes {wanted}, found {found}", fix=FIX)
+    shapes = {name: rows.shape for name, rows in tensors.items()}
+    if shapes != wanted:
+        raise ConfigError(f"{path}: expected shapes {wanted}, found {shapes}", fix=FIX)
     return [tensors[name] for name in NAMES]

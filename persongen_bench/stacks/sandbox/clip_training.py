@@ -141,8 +141,8 @@ def _reading(
 def image_embeddings(model: CLIPModel, pixels: Float[Tensor, "n 3 64 64"]) -> Float[Tensor, "n d"]:
     """Projected image embeddings, not normalised."""
     pooled = model.vision_model(pixel_values=pixels).pooler_output
-    found: Tensor = model.visual_projection(pooled)
-    return found
+    rows: Tensor = model.visual_projection(pooled)
+    return rows
 
 
 def text_embeddings(
@@ -151,8 +151,8 @@ def text_embeddings(
     """Projected text embeddings, not normalised."""
     tokens = tokenizer(texts, padding="max_length", truncation=True, return_tensors="pt")
     pooled = model.text_model(**tokens).pooler_output
-    found: Tensor = model.text_projection(pooled)
-    return found
+    rows: Tensor = model.text_projection(pooled)
+    return rows
 
 
 @torch.no_grad()
@@ -162,8 +162,8 @@ def _unit_variance(model: CLIPModel) -> None:
     Cosines stay; priors over the raw embeddings, as published, meet numbers of a known size.
     """
     _, pictures = data.pictures(1000, np.random.default_rng(PLAN.seed))
-    found = image_embeddings(model, data.pixels(pictures))
-    scale = found.var(dim=0).mean().sqrt()
+    rows = image_embeddings(model, data.pixels(pictures))
+    scale = rows.var(dim=0).mean().sqrt()
     model.visual_projection.weight.div_(scale)
     model.text_projection.weight.div_(scale)
 
@@ -190,23 +190,23 @@ def zero_shot(
     """Share of pictures whose value is nearest among the value names of the attribute."""
     from persongen_bench.worlds.tasteworld.attributes import ATTRIBUTES
 
-    found = {}
+    shares = {}
     for column, (name, values) in enumerate(ATTRIBUTES.items()):
         prompts = text_embeddings(model, tokenizer, list(values))
         read = (_unit(images) @ _unit(prompts).T).argmax(dim=1).numpy()
-        found[name] = float((read == scenes[:, column]).mean())
-    return found | {"mean": float(np.mean(list(found.values())))}
+        shares[name] = float((read == scenes[:, column]).mean())
+    return shares | {"mean": float(np.mean(list(shares.values())))}
 
 
 def linear_probe(images: Float[np.ndarray, "n d"], scenes: Scenes) -> dict[str, float]:
     """Accuracy of a ridge read-out fitted on one half of the pictures, on the other half."""
     half = len(images) // 2
     design = np.concatenate([images, np.ones((len(images), 1))], axis=1).astype(np.float64)
-    found = {}
+    shares = {}
     for column, name in enumerate(NAMES):
         wanted = np.eye(COUNTS[column])[scenes[:, column]]
         gram = design[:half].T @ design[:half] + np.eye(design.shape[1])
         weights = np.linalg.solve(gram, design[:half].T @ wanted[:half])
         read = (design[half:] @ weights).argmax(axis=1)
-        found[name] = float((read == scenes[half:, column]).mean())
-    return found | {"mean": float(np.mean(list(found.values())))}
+        shares[name] = float((read == scenes[half:, column]).mean())
+    return shares | {"mean": float(np.mean(list(shares.values())))}

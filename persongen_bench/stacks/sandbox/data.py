@@ -33,15 +33,15 @@ def held_out(n: int) -> tuple[Scenes, UInt8[np.ndarray, "n 3 64 64"]]:
     return pictures(n, np.random.default_rng(_HELD_OUT_SEED))
 
 
-def pixels(found: UInt8[np.ndarray, "n 3 64 64"]) -> Float[Tensor, "n 3 64 64"]:
+def pixels(pictures: UInt8[np.ndarray, "n 3 64 64"]) -> Float[Tensor, "n 3 64 64"]:
     """uint8 => [-1, 1], channels last in memory (several times faster on CPUs)."""
-    scaled = torch.from_numpy(found).float() / 127.5 - 1
+    scaled = torch.from_numpy(pictures).float() / 127.5 - 1
     return scaled.contiguous(memory_format=torch.channels_last)
 
 
-def levels(found: Float[Tensor, "n 3 64 64"]) -> UInt8[np.ndarray, "n 3 64 64"]:
+def levels(values: Float[Tensor, "n 3 64 64"]) -> UInt8[np.ndarray, "n 3 64 64"]:
     """[-1, 1] => uint8."""
-    scaled: np.ndarray = found.add(1).mul(127.5).round().clamp(0, 255).to(torch.uint8).numpy()
+    scaled: np.ndarray = values.add(1).mul(127.5).round().clamp(0, 255).to(torch.uint8).numpy()
     return np.ascontiguousarray(scaled)
 
 

@@ -64,8 +64,8 @@ def load(folder: Path) -> ResNetModel:
 
 def pooled(network: nn.Module, pixels: Float[Tensor, "n 3 64 64"]) -> Float[Tensor, "n d"]:
     """Mean of the last stage over places."""
-    found: Tensor = network(pixels).pooler_output
-    return found.flatten(1)
+    features: Tensor = network(pixels).pooler_output
+    return features.flatten(1)
 
 
 class DinoEncoder(NetworkEncoder):

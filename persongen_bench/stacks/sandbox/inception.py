@@ -85,8 +85,8 @@ class InceptionFeatures(NetworkEncoder):
         """One network call: float32 levels in [0, 255] => features."""
         levels = torch.from_numpy(pixels) / 127.5 - 1
         with torch.inference_mode():
-            found = self._embed(levels.contiguous(memory_format=torch.channels_last))
-        return np.asarray(found.float().numpy())
+            rows = self._embed(levels.contiguous(memory_format=torch.channels_last))
+        return np.asarray(rows.float().numpy())
 
 
 class _ResizedFeatures:

@@ -158,16 +158,16 @@ def quality(head: PreferenceHead, world: PairWorld) -> dict[str, float]:
     pairs = draw_pairs(world, scene_split()[1], N_HELD_OUT_PAIRS, rng)
     even = pairs.wrong[0] == pairs.wrong[1]
     plain = PreferenceHead(world.clip.embedding_size)
-    found = {}
+    shares = {}
     for suffix, rows in (("", np.ones_like(even)), ("_equally_right", even)):
         share = pairs.probability[rows]
         best = np.maximum(share, 1 - share).mean()
         guesses = {"pair_accuracy": head, "pair_accuracy_plain_clip": plain}
         for label, model in guesses.items():
             says_first = foretell(model, pairs)[rows] > 0
-            found[label + suffix] = np.where(says_first, share, 1 - share).mean()
-        found["pair_accuracy_ceiling" + suffix] = best
-    return {label: round(float(value), 4) for label, value in found.items()}
+            shares[label + suffix] = np.where(says_first, share, 1 - share).mean()
+        shares["pair_accuracy_ceiling" + suffix] = best
+    return {label: round(float(value), 4) for label, value in shares.items()}
 
 
 @torch.inference_mode()

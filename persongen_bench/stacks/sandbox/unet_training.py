@@ -157,9 +157,9 @@ def losses(model: UNet2DConditionModel, teacher: Teacher, n: int, step: Step) ->
     mode = step.number % 10
     prompts = _prompts(teacher.pool.scenes[rows], step.rng, empty=1.0 if 4 <= mode < 9 else _DROP)
     images = teacher.pool.embeddings[torch.from_numpy(rows)]
-    found = predict(model, noisy, time, encode_prompts(teacher, prompts),
+    predicted = predict(model, noisy, time, encode_prompts(teacher, prompts),
                     _image_prompts(images, step), scale=0.0 if mode < 4 else 1.0)  # fmt: skip
-    error = (found - velocity).square().mean(dim=(1, 2, 3))
+    error = (predicted - velocity).square().mean(dim=(1, 2, 3))
     snr = (signal / (1 - signal)).flatten()
     return {"loss": (error * snr.clamp(max=_MIN_SNR) / (snr + 1)).mean() * 2, "error": error.mean()}
 
@@ -182,8 +182,8 @@ def _image_prompts(images: Float[Tensor, "n d"], step: Step) -> Float[Tensor, "n
 def encode_prompts(teacher: Teacher, prompts: list[str]) -> Float[Tensor, "n t w"]:
     """Token states of the CLIP's text tower, as the pipeline computes them."""
     tokens = teacher.tokenizer(prompts, padding="max_length", truncation=True, return_tensors="pt")
-    found: Tensor = teacher.clip.text_model(tokens.input_ids).last_hidden_state
-    return found
+    states: Tensor = teacher.clip.text_model(tokens.input_ids).last_hidden_state
+    return states
 
 
 def predict(
@@ -198,8 +198,8 @@ def predict(
     for processor in model.attn_processors.values():
         if hasattr(processor, "to_k_ip"):
             processor.scale = [scale]
-    found: Tensor = model(
+    velocity: Tensor = model(
         noisy.contiguous(memory_format=torch.channels_last), time, text,
         added_cond_kwargs={"image_embeds": [images]}, return_dict=False,
     )[0]  # fmt: skip
-    return found
+    return velocity

@@ -88,8 +88,8 @@ def losses(
     """Squared and absolute error, and that of the differences between neighbouring pixels."""
     latents = torch.from_numpy(basis.latents(pictures))
     latents = latents + _NOISE * torch.randn(latents.shape, generator=noise)
-    found = model.decoder(latents.contiguous(memory_format=torch.channels_last))
-    error = found - data.pixels(pictures)
+    drawn = model.decoder(latents.contiguous(memory_format=torch.channels_last))
+    error = drawn - data.pixels(pictures)
     squared, absolute = error.square().mean(), error.abs().mean()
     edges = error.diff(dim=2).abs().mean() + error.diff(dim=3).abs().mean()
     return {"loss": 4 * squared + absolute + 0.5 * edges, "mse": squared, "edges": edges}
@@ -132,7 +132,7 @@ def accuracy(pictures: Sequence[np.ndarray] | np.ndarray, scenes: np.ndarray) ->
     return attribute_accuracy(shipped().read(list(pictures)).codes, scenes)
 
 
-def psnr(found: np.ndarray, truth: np.ndarray) -> float:
+def psnr(drawn: np.ndarray, truth: np.ndarray) -> float:
     """Peak signal-to-noise ratio of uint8 pictures in dB, over all pixels of all pictures."""
-    error = np.square(found.astype(np.float64) - truth).mean()
+    error = np.square(drawn.astype(np.float64) - truth).mean()
     return float(10 * np.log10(255**2 / error))

@@ -145,5 +145,5 @@ def quality(
 
 
 def _levels(pixels: Float[Tensor, "n 3 64 64"]) -> np.ndarray:
-    found: np.ndarray = pixels.mul(255).round().to(torch.uint8).numpy()
-    return found
+    levels: np.ndarray = pixels.mul(255).round().to(torch.uint8).numpy()
+    return levels
