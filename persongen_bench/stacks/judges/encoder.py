@@ -43,7 +43,7 @@ class Network(Protocol):
 
 
 @dataclass(frozen=True)
-class Card:
+class EncoderCard:
     """What is known of a judge before its network is opened."""
 
     name: str
@@ -59,7 +59,7 @@ class Card:
 class JudgeEncoder:
     """Pictures through a frozen network in float32; implements `ImageEncoder`."""
 
-    def __init__(self, card: Card, open_network: Callable[[], Any]) -> None:
+    def __init__(self, card: EncoderCard, open_network: Callable[[], Any]) -> None:
         """``open_network`` gives a `Network` on the CPU; it is called by the first picture."""
         self.card = card
         self._open_network = open_network
@@ -96,7 +96,7 @@ class JudgeDual(JudgeEncoder):
 
     def __init__(
         self,
-        card: Card,
+        card: EncoderCard,
         open_network: Callable[[], Any],
         tokens: Callable[[Sequence[str]], Int64[np.ndarray, "n t"]],
     ) -> None:

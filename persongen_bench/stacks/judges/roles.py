@@ -16,17 +16,17 @@ from persongen_bench.stacks.inception_input import MODES, Mode
 from persongen_bench.stacks.judges import aesthetic, clip, dino, files, hps, inception
 from persongen_bench.stacks.judges.blip import BlipCaptioner
 from persongen_bench.stacks.judges.encoder import (
-    Card,
     Deferred,
     DeferredDual,
     DualFamily,
+    EncoderCard,
     Family,
     JudgeDual,
     JudgeEncoder,
     Preparation,
 )
 from persongen_bench.stacks.judges.lpips import TAPS, LpipsEncoder, LpipsSettings
-from persongen_bench.stacks.judges.pixels import Recipe
+from persongen_bench.stacks.judges.pixels import SquarePixels
 from persongen_bench.stacks.published.digests import combined_sha256, remembered_sha256
 from persongen_bench.stacks.published.locate import Place, Places
 from persongen_bench.stacks.published.manifest import HubRepo
@@ -86,14 +86,14 @@ class Judges:
         config_file, weights = opened.paths
         config = clip.read_config(config_file)
         clip.require_activation(config, activation, config_file)
-        recipe = Recipe(config.vision_config.image_size)
-        card = self._card(name, opened, config.projection_dim, recipe)
+        preparation = SquarePixels(config.vision_config.image_size)
+        card = self._card(name, opened, config.projection_dim, preparation)
         return JudgeDual(card, partial(clip.open_clip_network, config, weights), clip.tokens)
 
     def _hps(self, version: str) -> JudgeDual:
         opened, config = self._files(files.HPS, HPS_FILES[version]), hps.architecture()
-        recipe = Recipe(config["vision_cfg"]["image_size"], "whole")
-        card = self._card(f"hps-{version}", opened, config["embed_dim"], recipe)
+        preparation = SquarePixels(config["vision_cfg"]["image_size"], "whole")
+        card = self._card(f"hps-{version}", opened, config["embed_dim"], preparation)
         return JudgeDual(card, partial(hps.open_hps_network, config, opened.paths[0]), hps.tokens)
 
     def _dino(self) -> JudgeEncoder:
@@ -123,8 +123,8 @@ class Judges:
         opened = self._files(files.BLIP)
         return BlipCaptioner(opened.paths, opened.sha256, self.device)
 
-    def _card(self, name: str, opened: Opened, size: int, preparation: Preparation) -> Card:
-        return Card(name, opened.sha256, size, preparation, self.device, self.rows)
+    def _card(self, name: str, opened: Opened, size: int, preparation: Preparation) -> EncoderCard:
+        return EncoderCard(name, opened.sha256, size, preparation, self.device, self.rows)
 
     def _files(self, repo: HubRepo, prefix: str = "") -> Opened:
         """Files of a repository whose paths begin with ``prefix``, in the manifest's order.

@@ -24,7 +24,7 @@ from persongen_bench.stacks.sandbox.standin_files import measured, write_weights
 from persongen_bench.stacks.sandbox.standin_quality import held_out_pictures
 from persongen_bench.stacks.sandbox.standin_training import (
     AttributeHeads,
-    Pictures,
+    DrawnScenes,
     draw,
     scene_split,
 )
@@ -45,7 +45,7 @@ class _Learner(nn.Module):
         self.heads = AttributeHeads(CHANNELS[-1])
         self.steepness = nn.Parameter(torch.tensor(1.0))
 
-    def losses(self, pictures: Pictures, rng: np.random.Generator) -> dict[str, Tensor]:
+    def losses(self, pictures: DrawnScenes, rng: np.random.Generator) -> dict[str, Tensor]:
         """Names of attributes from all pictures, judgements from half of them."""
         pixels = data.pixels(pictures.images)
         rows = self.trunk.features(pixels)[-1].mean(dim=(2, 3))

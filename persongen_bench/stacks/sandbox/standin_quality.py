@@ -10,7 +10,7 @@ from jaxtyping import Float, Int
 from persongen_bench.core.roles import TextEncoder
 from persongen_bench.core.stack import ImageEncoder
 from persongen_bench.core.types import Embeddings
-from persongen_bench.stacks.sandbox.standin_training import Pictures, draw, nearby, scene_split
+from persongen_bench.stacks.sandbox.standin_training import DrawnScenes, draw, nearby, scene_split
 from persongen_bench.worlds.tasteworld.attributes import COUNTS, NAMES, Scenes
 
 N_HELD_OUT = 500
@@ -26,7 +26,7 @@ Phrase = Callable[[Int[np.ndarray, " 5"], int], str]
 """A caption of a scene; the number picks among the ways to say it."""
 
 
-def held_out_pictures(n: int = N_HELD_OUT) -> Pictures:
+def held_out_pictures(n: int = N_HELD_OUT) -> DrawnScenes:
     """Pictures of scenes that no stand-in was trained on, the same ones for every model."""
     return draw(scene_split()[1], n, np.random.default_rng(_SEED))
 

@@ -33,7 +33,7 @@ _MOST_CHANGED = 2
 
 
 @dataclass(frozen=True)
-class Pictures:
+class DrawnScenes:
     """Scenes and their pictures."""
 
     scenes: Int[np.ndarray, "n 5"]
@@ -48,14 +48,14 @@ def scene_split() -> tuple[Scenes, Scenes]:
     return scene_at(order[n:]), scene_at(order[:n])
 
 
-def draw(scenes: Scenes, n: int, rng: np.random.Generator) -> Pictures:
+def draw(scenes: Scenes, n: int, rng: np.random.Generator) -> DrawnScenes:
     """``n`` pictures of scenes drawn from ``scenes``, each with its own nuisance."""
     return draw_all(scenes[rng.integers(0, len(scenes), n)], rng)
 
 
-def draw_all(scenes: Scenes, rng: np.random.Generator) -> Pictures:
+def draw_all(scenes: Scenes, rng: np.random.Generator) -> DrawnScenes:
     """One picture of every scene."""
-    return Pictures(scenes, render(scenes, rng.integers(0, 2**63, len(scenes), dtype=np.uint64)))
+    return DrawnScenes(scenes, render(scenes, rng.integers(0, 2**63, len(scenes), dtype=np.uint64)))
 
 
 def draw_groups(n: int, rng: np.random.Generator) -> Scenes:
