@@ -87,7 +87,7 @@ def curves_of(made: Sequence[ColdRun], metric: str) -> list[Curve]:
     sizes = sorted({cold.k for cold in made})
     users = sorted({str(user) for cold in made for user in cold.results.scores["unit"]})
     labels = dict.fromkeys(cold.results.config.method.label for cold in made)
-    found = []
+    curves = []
     for label in labels:
         own = [cold for cold in made if cold.results.config.method.label == label]
         missing = set(sizes) - {cold.k for cold in own}
@@ -97,8 +97,8 @@ def curves_of(made: Sequence[ColdRun], metric: str) -> list[Curve]:
             user_values([cold.results for cold in own if cold.k == k], metric, users) for k in sizes
         ]
         anchor = own[0].results.config.method.anchor
-        found.append(curve(label, np.stack(values, axis=1), sizes, anchor=anchor))
-    return found
+        curves.append(curve(label, np.stack(values, axis=1), sizes, anchor=anchor))
+    return curves
 
 
 def scores_of(made: Sequence[ColdRun]) -> pd.DataFrame:
@@ -122,13 +122,13 @@ def write(made: Sequence[ColdRun], folder: Path) -> list[Curve]:
     board = board_of(made[0].results.config.dataset.name)
     column = board.column(board.headline)
     higher = column.direction == "higher"
-    found = by_area(curves_of(made, board.headline), higher_is_better=higher)
+    curves = by_area(curves_of(made, board.headline), higher_is_better=higher)
     write_atomic(folder / CSV, scores_of(made).to_csv(index=False).encode())
-    summary = json.dumps(document(found, board.headline), indent=1)
+    summary = json.dumps(document(curves, board.headline), indent=1)
     write_atomic(folder / JSON, summary.encode())
     for name in PLOTS:
-        curve_plot(found, column, folder / name)
-    return found
+        curve_plot(curves, column, folder / name)
+    return curves
 
 
 def _cut(world: World, name: str | None, k: int) -> World:

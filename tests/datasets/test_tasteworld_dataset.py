@@ -20,7 +20,7 @@ from persongen_bench.testing.datasets import DatasetContract
 from persongen_bench.worlds.tasteworld import labels
 from persongen_bench.worlds.tasteworld.activity import START, counts
 from persongen_bench.worlds.tasteworld.attributes import N_SCENES, NAMES, scene_at, scene_index
-from persongen_bench.worlds.tasteworld.motifs import Pictures
+from persongen_bench.worlds.tasteworld.motifs import MotifVersions
 from persongen_bench.worlds.tasteworld.render import render
 
 TINY = {
@@ -157,7 +157,7 @@ def test_emotion_is_the_rule_with_noise():
 
 
 def test_versions_of_a_motif_are_near_duplicates_and_no_scene_is_in_two():
-    pictures = Pictures.draw(4000, np.random.default_rng(1))
+    pictures = MotifVersions.draw(4000, np.random.default_rng(1))
     assert len(pictures.motif) == 4000
     assert pictures.n_motifs == 2000
     scenes = scene_index(pictures.scenes)
@@ -174,7 +174,7 @@ def test_versions_of_a_motif_are_near_duplicates_and_no_scene_is_in_two():
 
 
 def test_many_pictures_have_more_versions_of_as_many_motifs():
-    pictures = Pictures.draw(40_000, np.random.default_rng(1))
+    pictures = MotifVersions.draw(40_000, np.random.default_rng(1))
     assert pictures.n_motifs == 2400
     assert pd.Series(pictures.motif).groupby(scene_index(pictures.scenes)).nunique().max() == 1
     assert pictures.sizes.min() >= 1
