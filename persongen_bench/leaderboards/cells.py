@@ -58,6 +58,8 @@ class Block:
     kind: BlockKind
     title: str
     rows: tuple[Mapping[str, ViewCell], ...]
+    short: str
+    """The title where there is little room."""
 
 
 def rows_with_numbers(

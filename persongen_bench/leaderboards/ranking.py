@@ -16,7 +16,7 @@ from persongen_bench.leaderboards import matching
 from persongen_bench.leaderboards.board import ALL, Board, get_board
 from persongen_bench.leaderboards.column import Column
 from persongen_bench.leaderboards.matching import Group
-from persongen_bench.leaderboards.published import load_reported
+from persongen_bench.leaderboards.published import reported_tables
 from persongen_bench.leaderboards.rows import (
     UserValues,
     build_row,
@@ -134,7 +134,7 @@ def _table(board: Board, group: Group, refused: Sequence[Refusal]) -> Standings:
         anchors=tuple(anchors),
         missing=tuple(n for n in (*board.baselines, *board.anchors) if n not in present),
         refused=(*refused, *group.refused, *doubles),
-        reported=None if board.reported is None else load_reported(board.reported),
+        reported=reported_tables(board),
         notes=(*board.notes, *_notes(board, group, [*ranked, *anchors]), *_caveats(board, group)),
     )
 

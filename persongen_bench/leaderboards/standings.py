@@ -8,7 +8,7 @@ from persongen_bench.core.config import Config
 from persongen_bench.leaderboards.board import Board
 from persongen_bench.leaderboards.published import ReportedTable
 
-STANDINGS_VERSION = 1
+STANDINGS_VERSION = 2
 """Rises whenever `Standings`, and with it the JSON export, changes shape."""
 
 
@@ -104,7 +104,8 @@ class Standings(Config):
     missing: tuple[str, ...]
     """Baselines and anchors of the board that have no run here."""
     refused: tuple[Refusal, ...]
-    reported: ReportedTable | None
+    reported: tuple[ReportedTable, ...]
+    """Tables of papers, with every number in its metric's own unit."""
     notes: tuple[str, ...]
 
     @property

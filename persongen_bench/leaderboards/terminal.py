@@ -90,9 +90,7 @@ def _table(columns: Sequence[ViewColumn], blocks: Sequence[Block]) -> Table:
 
 
 def _heading(columns: Sequence[ViewColumn], block: Block) -> list[Text]:
-    title = {"methods": "none to rank yet", "anchors": "anchors (not ranked)"}
-    short = title.get(block.kind, "reported in the paper")
-    return [Text(short if c.key == "method" else "", style="italic") for c in columns]
+    return [Text(block.short if c.key == "method" else "", style="italic") for c in columns]
 
 
 def _cell(cell: ViewCell, block: Block) -> Text:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from persongen_bench.leaderboards.board import Board
 from persongen_bench.leaderboards.cells import LEGEND, OWN_JUDGE_NOTE, Block, ViewCell, ViewColumn
 from persongen_bench.leaderboards.column import NOTHING, Column
-from persongen_bench.leaderboards.published import CAVEAT, ReportedTable
+from persongen_bench.leaderboards.published import ReportedTable
 from persongen_bench.leaderboards.standings import Cell, Refusal, Row, Standings
 
 DEFINITIONS = "Metric definitions"
@@ -43,11 +43,10 @@ def view(standings: Standings, *, costs: bool = False) -> View:
     ]
     board, methods = standings.board, _rows(standings.board, standings.methods)
     blocks = [
-        Block("methods", "Methods" if methods else "No method to rank yet", _bold(board, methods)),
-        Block("anchors", "Anchors (reference lines, not ranked)", _rows(board, standings.anchors)),
+        _methods(board, methods),
+        _anchors(board, standings.anchors),
+        *(_reported(board, table, metrics) for table in standings.reported),
     ]
-    if standings.reported is not None:
-        blocks.append(_reported(board, standings.reported, metrics))
     return View(
         title=f"{board.title} [board {board.name}]",
         facts=_facts(standings),
@@ -56,7 +55,7 @@ def view(standings: Standings, *, costs: bool = False) -> View:
         notes=(
             *LEGEND,
             *_own_judges(standings),
-            *_about_reported(standings.reported),
+            *(f"Reported in {table.title}: {table.about}." for table in standings.reported),
             *standings.notes,
             *_missing(standings),
         ),
@@ -148,18 +147,24 @@ def _bold(
     )
 
 
+def _methods(board: Board, rows: tuple[dict[str, ViewCell], ...]) -> Block:
+    title = "Methods" if rows else "No method to rank yet"
+    return Block("methods", title, _bold(board, rows), short="none to rank yet")
+
+
+def _anchors(board: Board, rows: Iterable[Row]) -> Block:
+    title = "Anchors (reference lines, not ranked)"
+    return Block("anchors", title, _rows(board, rows), short="anchors (not ranked)")
+
+
 def _reported(board: Board, table: ReportedTable, metrics: Sequence[str]) -> Block:
     rows = [
         {"method": ViewCell(row.method)}
         | {m: ViewCell(board.column(m).format(row.metrics[m])) for m in metrics if m in row.metrics}
         for row in table.rows
     ]
-    return Block("reported", "Reported in the paper, not measured here",
-                 tuple(row for row in rows if len(row) > 1))  # fmt: skip
-
-
-def _about_reported(table: ReportedTable | None) -> list[str]:
-    return [f"Reported rows: {table.source}; {CAVEAT} ({table.world})."] if table else []
+    title, short = f"Reported in {table.title}, not measured here", f"reported in {table.title}"
+    return Block("reported", title, tuple(row for row in rows if len(row) > 1), short)
 
 
 def _own_judges(standings: Standings) -> list[str]:

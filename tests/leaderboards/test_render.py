@@ -20,7 +20,7 @@ from persongen_bench.leaderboards.render import (
     escape_markdown,
     render,
 )
-from persongen_bench.leaderboards.standings import Standings
+from persongen_bench.leaderboards.standings import STANDINGS_VERSION, Standings
 from persongen_bench.leaderboards.view import view
 
 WIDE = RenderOptions(width=400)
@@ -141,7 +141,7 @@ def test_printed_numbers_are_the_rounded_ones_of_the_full_precision_formats(tabl
 
 def test_json_is_the_standings_and_reads_back(table):
     document = json.loads(render([table], "json", RenderOptions(costs=True)))
-    assert document["schema_version"] == 1
+    assert document["schema_version"] == STANDINGS_VERSION == 2
     assert Standings.model_validate(document["tables"][0]) == table
 
 
