@@ -10,7 +10,7 @@ from typing import Any
 
 from persongen_bench.core.types import content_hash
 from persongen_bench.leaderboards.published import ReportedTable
-from persongen_bench.leaderboards.standings import STANDINGS_VERSION, Row, Standings
+from persongen_bench.leaderboards.standings import STANDINGS_VERSION, MethodRow, Standings
 
 CSV_COLUMNS = (
     "board", "table", "block", "method", "rank", "rank_low", "rank_high", "ties", "metric", "mean",
@@ -69,7 +69,9 @@ def _reported_lines(paper: ReportedTable) -> Iterator[dict[str, Any]]:
             yield about | {"method": row.method, "metric": metric, "mean": mean}
 
 
-def _row_lines(block: str, row: Row, table: Standings, *, costs: bool) -> Iterator[dict[str, Any]]:
+def _row_lines(
+    block: str, row: MethodRow, table: Standings, *, costs: bool
+) -> Iterator[dict[str, Any]]:
     effect = row.versus_first.minimum_detectable_effect if row.versus_first else None
     about = {
         "block": block,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from persongen_bench.core.errors import ConfigError
 from persongen_bench.leaderboards.column import Column
 from persongen_bench.leaderboards.figures import figure_at, plain
-from persongen_bench.leaderboards.standings import Cell, Row, Standings
+from persongen_bench.leaderboards.standings import Cell, MethodRow, Standings
 from persongen_bench.leaderboards.sweeps import Point, families
 
 if TYPE_CHECKING:
@@ -125,13 +125,13 @@ def _curve(
 
 
 def _at(
-    row: Row, columns: tuple[Column, Column]
+    row: MethodRow, columns: tuple[Column, Column]
 ) -> tuple[tuple[float, tuple[float, float]], tuple[float, tuple[float, float]]] | None:
     x, y = (_scaled(row.cells[c.metric], c) for c in columns)
     return None if x is None or y is None else (x, y)
 
 
-def _anchor(axes: Axes, row: Row, columns: tuple[Column, Column], marker: str) -> None:
+def _anchor(axes: Axes, row: MethodRow, columns: tuple[Column, Column], marker: str) -> None:
     at = _at(row, columns)
     if at is None:
         return
@@ -188,11 +188,11 @@ def forest_plot(standings: Standings, path: Path) -> None:
         figure.supxlabel(_FOREST_KEY, x=0.99, ha="right", fontsize=7.5, color=_GREY)
 
 
-def _named(row: Row) -> str:
+def _named(row: MethodRow) -> str:
     return f"{row.label} (anchor)" if row.anchor else row.label
 
 
-def _difference(axes: Axes, row: Row, y: float, unit: float) -> None:
+def _difference(axes: Axes, row: MethodRow, y: float, unit: float) -> None:
     gap = row.versus_first
     if gap is None or gap.mean is None:
         return

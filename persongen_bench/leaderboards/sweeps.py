@@ -7,7 +7,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from persongen_bench.leaderboards.standings import Row
+from persongen_bench.leaderboards.standings import MethodRow
 
 _OPTIONS = re.compile(r"[^\[\]]+\[(?P<options>[^\[\]]+)\]")
 _NUMBER = re.compile(r"-?\d+(\.\d+)?(e[+-]?\d+)?")
@@ -17,11 +17,11 @@ _NUMBER = re.compile(r"-?\d+(\.\d+)?(e[+-]?\d+)?")
 class Point:
     """One method in the plane; ``setting`` is its value within a sweep."""
 
-    row: Row
+    row: MethodRow
     setting: float | None = None
 
 
-def families(rows: Sequence[Row]) -> dict[str, list[Point]]:
+def families(rows: Sequence[MethodRow]) -> dict[str, list[Point]]:
     """Rows by family: ``rebeca[guidance_scale=1]``, ``...=3`` form one, in order of the value.
 
     Labels that differ in the value of a single numeric option belong together; where several
