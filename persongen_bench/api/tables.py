@@ -16,7 +16,7 @@ from persongen_bench.leaderboards.column import NOTHING
 from persongen_bench.leaderboards.compare import Comparison
 from persongen_bench.leaderboards.ranking import collect
 from persongen_bench.leaderboards.render import RenderOptions, render
-from persongen_bench.leaderboards.standings import Row, Standings
+from persongen_bench.leaderboards.standings import MethodRow, Standings
 from persongen_bench.util.files import write_atomic
 
 
@@ -126,7 +126,7 @@ def compare(first: Run | str | Path, second: Run | str | Path) -> Comparison:
     return comparing.compare(runs[0].results, runs[1].results)
 
 
-def _line(table: Standings, block: str, row: Row) -> dict[str, Any]:
+def _line(table: Standings, block: str, row: MethodRow) -> dict[str, Any]:
     numbers: dict[str, Any] = {}
     for metric in table.metrics:
         cell = row.cells[metric]

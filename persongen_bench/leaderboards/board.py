@@ -9,8 +9,9 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Mapping, Sequence
 from fnmatch import fnmatchcase
+from importlib import resources
 from importlib.resources.abc import Traversable
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, Self
 
 from pydantic import Field, ValidationError, model_validator
@@ -57,8 +58,8 @@ class Board(Config):
     """Images per user."""
     n_history: int = Field(ge=0)
     """Liked training items a request carries, at most."""
-    reported: str | None = None
-    """File in ``reported/`` with the rows a paper prints for this task."""
+    reported: tuple[str, ...] = ()
+    """Files beside the board's own with the tables that papers print for this task."""
     notes: tuple[str, ...] = ()
     """Rules and caveats printed below every table."""
 
@@ -66,6 +67,9 @@ class Board(Config):
     def _consistent(self) -> Self:
         if len(set(self.metrics)) < len(self.metrics):
             raise ValueError(f"board {self.name}: a metric has two columns")
+        for file in map(PurePosixPath, self.reported):
+            if file.is_absolute() or ".." in file.parts:
+                raise ValueError(f"board {self.name}: {file} does not lie beside the board's file")
         if self.headline not in self.metrics or self.taste not in self.metrics:
             raise ValueError(f"board {self.name}: headline and taste must be among the columns")
         if self.column(self.headline).direction == "none":
@@ -106,12 +110,27 @@ def get_board(name: str) -> Board:
         ConfigError: if its file is not there or not that of a board.
     """
     source = registry.get("boards", name)
+    if not isinstance(source, Board | Mapping):
+        file = Path(source) if isinstance(source, str) else source
+        return _validated({**_fields(file), "name": name}, str(file))
     if isinstance(source, Board):
-        return source.model_copy(update={"name": name})
-    if isinstance(source, Mapping):
-        return _validated({**source, "name": name}, f"board {name}")
-    file = Path(source) if isinstance(source, str) else source
-    return _validated({**_fields(file), "name": name}, str(file))
+        board = source.model_copy(update={"name": name})
+    else:
+        board = _validated({**source, "name": name}, f"board {name}")
+    if board.reported:
+        raise ConfigError(
+            f"board {name} has no file for {board.reported[0]} to lie beside",
+            fix="Register the board's file, or leave `reported` empty.",
+        )
+    return board
+
+
+def folder_of(board: Board) -> Traversable:
+    """The folder that the board's file lies in; only a board with a file has one."""
+    entry = registry.find("boards", board.name)
+    if entry.point is not None:
+        return resources.files(entry.point.module)
+    return Path(entry.implementation).parent
 
 
 def read_boards() -> tuple[dict[str, Board], dict[str, str]]:

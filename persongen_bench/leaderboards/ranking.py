@@ -16,7 +16,7 @@ from persongen_bench.leaderboards import matching
 from persongen_bench.leaderboards.board import ALL, Board, get_board
 from persongen_bench.leaderboards.column import Column
 from persongen_bench.leaderboards.matching import Group
-from persongen_bench.leaderboards.published import load_reported
+from persongen_bench.leaderboards.published import reported_tables
 from persongen_bench.leaderboards.rows import (
     UserValues,
     build_row,
@@ -24,7 +24,7 @@ from persongen_bench.leaderboards.rows import (
     generator,
     user_values,
 )
-from persongen_bench.leaderboards.standings import Refusal, Row, Standings
+from persongen_bench.leaderboards.standings import MethodRow, Refusal, Standings
 from persongen_bench.loop.results import RunResults
 from persongen_bench.loop.store import RunDirectory, find_runs
 
@@ -135,7 +135,7 @@ def _table(board: Board, group: Group, refused: Sequence[Refusal]) -> Standings:
         anchors=tuple(anchors),
         missing=tuple(n for n in (*board.baselines, *board.anchors) if n not in present),
         refused=(*refused, *group.refused, *doubles),
-        reported=None if board.reported is None else load_reported(board.reported),
+        reported=reported_tables(board),
         notes=(*board.notes, *_notes(board, group, [*ranked, *anchors]), *_caveats(board, group)),
     )
 
@@ -155,8 +155,8 @@ def _one_method_per_label(
 
 
 def _rank(
-    board: Board, rows: dict[str, Row], headline: dict[str, UserValues]
-) -> tuple[list[Row], int]:
+    board: Board, rows: dict[str, MethodRow], headline: dict[str, UserValues]
+) -> tuple[list[MethodRow], int]:
     labels = [label for label, row in rows.items() if not row.anchor]
     if not labels:
         return [], 0
@@ -177,14 +177,14 @@ def _rank(
     return ranked, int((~np.isnan(matrix).any(axis=1)).sum())
 
 
-def _by_headline(board: Board, rows: Sequence[Row]) -> list[Row]:
+def _by_headline(board: Board, rows: Sequence[MethodRow]) -> list[MethodRow]:
     sign = -1.0 if board.column(board.headline).direction == "higher" else 1.0
     return sorted(rows, key=lambda r: (sign * (r.cells[board.headline].mean or 0.0), r.label))
 
 
 def _versus(
-    rows: Sequence[Row], headline: dict[str, UserValues], first: UserValues, *, family: bool
-) -> list[Row]:
+    rows: Sequence[MethodRow], headline: dict[str, UserValues], first: UserValues, *, family: bool
+) -> list[MethodRow]:
     """Add the paired difference to the first-ranked method, Holm-adjusted within the methods."""
     others = [row for row in rows if headline[row.label] is not first]
     pairs = {
@@ -201,7 +201,7 @@ def _versus(
     return [row.model_copy(update={"versus_first": found.get(row.label)}) for row in rows]
 
 
-def _notes(board: Board, group: Group, rows: Sequence[Row]) -> list[str]:
+def _notes(board: Board, group: Group, rows: Sequence[MethodRow]) -> list[str]:
     notes = []
     for name, rule in (("n_images", board.n_images), ("n_history", board.n_history)):
         if group.protocol[name] != rule:

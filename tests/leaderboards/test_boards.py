@@ -1,5 +1,7 @@
 """Boards are data, found by name, track and data set; a bad file is one line that names it."""
 
+import json
+import re
 import tomllib
 from importlib import resources
 
@@ -18,7 +20,7 @@ from persongen_bench.leaderboards.board import (
     read_boards,
 )
 from persongen_bench.leaderboards.column import Column
-from persongen_bench.leaderboards.published import load_reported
+from persongen_bench.leaderboards.published import CAVEAT, ReportedTable, reported_tables
 
 OWN = [name for name in registry.entries("boards") if "/" not in name]
 CONTROLLED = get_board("controlled")
@@ -236,7 +238,7 @@ def test_a_local_board_may_be_a_file_a_dict_or_a_board(fresh, tmp_path):
     file = tmp_path / "mine.toml"
     file.write_text(SHOP.format(datasets='"local/photos"'), encoding="utf-8")
     fields = tomllib.loads(file.read_text(encoding="utf-8"))
-    copy = get_board("controlled").model_copy(update={"n_images": 2})
+    copy = get_board("tasteworld").model_copy(update={"n_images": 2})
     for source in (file, str(file), fields, {**fields, "name": "other"}):
         registry.register("boards", "mine", source)
         assert get_board("local/mine").name == "local/mine"
@@ -288,7 +290,7 @@ def _printed(row, metric):
 
 
 def test_reported_rows_are_those_of_rebeca_table_1():
-    table = load_reported(CONTROLLED.reported)
+    (table,) = reported_tables(CONTROLLED)
     rows = {row.method: row.metrics for row in table.rows}
     # REBECA (full paper), Table 1; recall is printed there in units of 1e-3
     assert _printed(rows["REBECA"], "precision") == ["0.782", "0.782", "0.789", "0.799"]
@@ -299,6 +301,88 @@ def test_reported_rows_are_those_of_rebeca_table_1():
     assert set().union(*rows.values()) <= set(CONTROLLED.metrics)
 
 
-def test_an_unknown_reported_table_is_a_clear_error():
-    with pytest.raises(DataError, match=r"reported/none\.json: no such table"):
-        load_reported("none.json")
+# --- reported tables -----------------------------------------------------------------------
+
+PERCENT = {
+    "schema_version": 1, "title": "A, Table 2", "source": "A. Author", "world": "elsewhere",
+    "scale": 0.01, "scales": {"recall@20": 0.001},
+    "rows": [{"method": "Ours", "metrics": {"precision@20": 21.4, "recall@20": 3.409}}],
+}  # fmt: skip
+
+
+def test_a_printed_number_times_its_scale_is_in_the_metrics_unit():
+    table = ReportedTable.model_validate(PERCENT).in_units()
+    # 21.4 percent and 3.409 thousandths; 21.4 * 0.01 in binary would be 0.21400000000000002
+    assert table.rows[0].metrics == {"precision@20": 0.214, "recall@20": 0.003409}
+    assert (table.scale, table.scales) == (1.0, {})
+    assert table.in_units() == table
+
+
+def reporting(folder, *tables, reported=None):
+    """A local board whose file names these tables, which lie beside it."""
+    names = [f"papers/{i}.json" for i in range(len(tables))] if reported is None else reported
+    (folder / "papers").mkdir()
+    for i, table in enumerate(tables):
+        text = table if isinstance(table, str) else json.dumps(table)
+        (folder / "papers" / f"{i}.json").write_text(text, encoding="utf-8")
+    text = (FILES / "controlled.toml").read_text(encoding="utf-8")
+    text = re.sub(r"(?m)^reported = .*$", f"reported = {json.dumps(names)}", text)
+    (folder / "mine.toml").write_text(text, encoding="utf-8")
+    registry.register("boards", "mine", folder / "mine.toml")
+    return get_board("local/mine")
+
+
+def test_tables_lie_beside_the_boards_own_file(fresh, tmp_path):
+    second = {**PERCENT, "title": "B, Table 1", "scale": 1.0, "scales": {}, "caveat": "by eye"}
+    tables = reported_tables(reporting(tmp_path, PERCENT, second))
+    assert [table.title for table in tables] == ["A, Table 2", "B, Table 1"]
+    assert [table.rows[0].metrics["precision@20"] for table in tables] == [0.214, 21.4]
+    assert [table.caveat for table in tables] == [CAVEAT, "by eye"]
+    assert tables[1].about == "A. Author; by eye (elsewhere)"
+
+
+def test_a_third_partys_tables_lie_in_its_own_package(tmp_path, monkeypatch):
+    text = 'reported = ["papers/a.json"]\n' + SHOP.format(datasets='"shop-tools/shop"')
+    files = {
+        "shop_tools/__init__.py": "",
+        "shop_tools/shop.toml": text,
+        "shop_tools/papers/a.json": json.dumps(PERCENT),
+    }
+    install(tmp_path, monkeypatch, {"boards": {"shop": "shop_tools:shop"}}, files)
+    (table,) = reported_tables(get_board("shop-tools/shop"))
+    assert table.title == "A, Table 2"
+
+
+@pytest.mark.parametrize(
+    ("table", "problem"),
+    [
+        ("{", r"papers/0\.json: not valid JSON"),
+        ({**PERCENT, "scales": {"recall@5": 0.1}}, r"papers/0\.json: scales: no row has recall@5"),
+        ({**PERCENT, "scale": 0}, r"papers/0\.json: field 'scale': .*greater than 0"),
+        ({**PERCENT, "unit": "%"}, r"papers/0\.json: field 'unit': Extra inputs"),
+        ({k: v for k, v in PERCENT.items() if k != "source"}, r"field 'source': Field required"),
+    ],
+)
+def test_a_bad_table_is_one_line_that_names_it(fresh, tmp_path, table, problem):
+    with pytest.raises(DataError, match=problem) as error:
+        reported_tables(reporting(tmp_path, table))
+    assert "\n" not in str(error.value)
+
+
+def test_an_unknown_reported_table_is_a_clear_error(fresh, tmp_path):
+    with pytest.raises(DataError, match=r"papers/none\.json: no such table"):
+        reported_tables(reporting(tmp_path, reported=["papers/none.json"]))
+
+
+@pytest.mark.parametrize("file", ["../secret.json", "/etc/secret.json", "papers/../../x.json"])
+def test_no_table_lies_outside_the_boards_folder(fresh, tmp_path, file):
+    with pytest.raises(ConfigError, match="does not lie beside the board's file"):
+        reporting(tmp_path, reported=[file])
+
+
+def test_a_board_without_a_file_has_no_tables_beside_it(fresh):
+    registry.register("boards", "mine", CONTROLLED)
+    with pytest.raises(ConfigError, match=r"has no file for reported/rebeca_table1\.json to lie"):
+        get_board("local/mine")
+    registry.register("boards", "mine", CONTROLLED.model_copy(update={"reported": ()}))
+    assert reported_tables(get_board("local/mine")) == ()
