@@ -76,7 +76,7 @@ def curves_of(made: Sequence[ColdRun], metric: str) -> list[Curve]:
     Raises `ConfigError` where a method lacks one of the supports.
     """
     sizes = sorted({cold.k for cold in made})
-    users = sorted({str(user) for cold in made for user in cold.results.scores["user_id"]})
+    users = sorted({str(user) for cold in made for user in cold.results.scores["unit"]})
     labels = dict.fromkeys(cold.results.config.method.label for cold in made)
     found = []
     for label in labels:
@@ -93,7 +93,7 @@ def curves_of(made: Sequence[ColdRun], metric: str) -> list[Curve]:
 
 
 def scores_of(made: Sequence[ColdRun]) -> pd.DataFrame:
-    """Every score: columns ``method, anchor, seed, k, user_id, metric, value, signature``."""
+    """Every score: columns ``method, anchor, seed, k, unit, metric, value, signature``."""
     parts = []
     for cold in made:
         config = cold.results.config

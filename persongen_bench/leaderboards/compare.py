@@ -74,7 +74,7 @@ def compare(run_a: RunResults, run_b: RunResults) -> Comparison:
             raise RunError(f"{run.path}: {reason}")
     _check_match(run_a, run_b)
     metrics = [m for m in _ordered(run_a, board) if m in run_b.summary.metrics]
-    users = sorted(set(run_a.scores["user_id"].astype(str)))
+    users = sorted(set(run_a.scores["unit"].astype(str)))
     pairs = [(user_values([run_a], m, users), user_values([run_b], m, users)) for m in metrics]
     found = [stats.paired_difference(a, b, generator("compare", a, b)) for a, b in pairs]
     adjusted = stats.holm([pair.p_value for pair in found])

@@ -23,7 +23,7 @@ def draw_contact_sheet(results: RunResults, world: World) -> Path:
         return path
     users = list(world.test.users)
     headline = get_board(results.config.board).headline
-    scores = results.scores[results.scores["metric"] == headline].set_index("user_id")["value"]
+    scores = results.scores[results.scores["metric"] == headline].set_index("unit")["value"]
     strips = [
         UserStrip(user, _liked(world, user), _made(results, user), float(scores.get(user, "nan")))
         for user in users[:N_USERS]

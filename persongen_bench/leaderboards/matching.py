@@ -48,7 +48,7 @@ def protocol(run: RunResults) -> dict[str, str | int]:
         "stack signature": config.stack.signature,
         "n_images": config.n_images,
         "n_history": config.n_history,
-        "users": content_hash(sorted(set(run.scores["user_id"].astype(str)))),
+        "users": content_hash(sorted(set(run.scores["unit"].astype(str)))),
     }
 
 

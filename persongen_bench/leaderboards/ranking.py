@@ -108,7 +108,7 @@ def _board_tables(
 
 def _table(board: Board, group: Group, refused: Sequence[Refusal]) -> Standings:
     chosen, doubles = _one_method_per_label(group.runs)
-    users = sorted(set(group.runs[0].scores["user_id"].astype(str)))
+    users = sorted(set(group.runs[0].scores["unit"].astype(str)))
     rows = {label: build_row(board, runs, users) for label, runs in chosen.items()}
     headline = {label: user_values(runs, board.headline, users) for label, runs in chosen.items()}
     ranked, n_ranked = _rank(board, rows, headline)

@@ -24,7 +24,7 @@ def user_values(runs: Sequence[RunResults], metric: str, users: Sequence[str]) -
     columns = []
     for run in runs:
         rows = run.scores[run.scores["metric"] == metric]
-        by_user = dict(zip(rows["user_id"].astype(str), rows["value"].astype(float), strict=True))
+        by_user = dict(zip(rows["unit"].astype(str), rows["value"].astype(float), strict=True))
         columns.append([by_user.get(user, math.nan) for user in users])
     values = np.asarray(columns, dtype=np.float64)
     defined = ~np.isnan(values)

@@ -179,7 +179,7 @@ def test_every_method_and_support_is_a_run_of_the_track(tmp_path):
         config = cold.results.config
         assert config.track == "cold-start"
         assert config.dataset.split == f"by-time@{cold.k}"
-        assert set(cold.results.scores["user_id"]) == set(NEW)
+        assert set(cold.results.scores["unit"]) == set(NEW)
         assert set(cold.results.summary.metrics) == {"taste-gap"}
     assert len({cold.results.config.run_id for cold in made}) == len(made)
 
@@ -227,7 +227,7 @@ def with_values(cold, values):
     """The run with these taste gaps instead of its own."""
     scores = cold.results.scores.copy()
     own = scores["metric"] == "taste-gap"
-    scores.loc[own, "value"] = scores.loc[own, "user_id"].map(values)
+    scores.loc[own, "value"] = scores.loc[own, "unit"].map(values)
     return ColdRun(cold.k, replace(cold.results, scores=scores))
 
 

@@ -96,7 +96,7 @@ def _metric(values, signature):
 
 def _scores(users, values, signed):
     frames = [
-        pd.DataFrame({"user_id": users, "metric": m, "value": np.asarray(v, float),
+        pd.DataFrame({"unit": users, "metric": m, "value": np.asarray(v, float),
                       "signature": signed[m]})
         for m, v in values.items()
     ]  # fmt: skip

@@ -53,7 +53,7 @@ def tasted(world: World) -> Tasted:
         for label in METHODS:
             results = run(Job(world, protocol, MethodChoice(label)), Path(folder))
             for name, rows in results.scores.groupby("metric"):
-                by_user = rows.set_index("user_id")["value"].reindex(list(world.test.users))
+                by_user = rows.set_index("unit")["value"].reindex(list(world.test.users))
                 anchors[str(name)][label] = by_user.to_numpy(dtype=float)
     return Tasted(anchors, hacked(world))
 
