@@ -20,7 +20,7 @@ from jaxtyping import Float
 from persongen_bench.core.dataset import View
 from persongen_bench.core.metric import ScoreContext
 from persongen_bench.core.types import Embeddings
-from persongen_bench.metrics._space import ROLE, unit
+from persongen_bench.metrics._space import ROLE, unit_rows
 
 VERSION = 1
 _DECIMALS = 9
@@ -53,7 +53,7 @@ class Ranker(NamedTuple):
 
     def project(self, pictures: Embeddings) -> Float[np.ndarray, "n c1"]:
         """Pictures in the judging space => what the tastes are multiplied with."""
-        rows = (unit(pictures) - self.mean) @ self.basis
+        rows = (unit_rows(pictures) - self.mean) @ self.basis
         return np.concatenate([rows, np.ones((len(rows), 1))], axis=1)
 
     def rate(self, user: int, projected: Float[np.ndarray, "n c1"]) -> Float[np.ndarray, " n"]:
@@ -78,7 +78,7 @@ def fit_ranker(
     pictures: Embeddings, ratings: Sequence[RatedItems], config: RankerConfig = RankerConfig()
 ) -> Ranker:
     """Fit on ``(n, d)`` training pictures and every user's ratings; nothing in it is random."""
-    mean, basis = _projection(unit(pictures), config.n_components)
+    mean, basis = _projection(unit_rows(pictures), config.n_components)
     empty = np.zeros((0, basis.shape[1] + 1))
     x = Ranker(mean, basis, empty).project(pictures)
     everything = config.unseen_weight * (x.T @ x)

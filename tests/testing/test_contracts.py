@@ -619,7 +619,7 @@ class MeanTaste:
         own = pd.Index(context.users).get_indexer(pd.Index(context.samples["user_id"]))
         return context.taste_matrix()[np.arange(len(own)), own]
 
-    def per_user(self, context):
+    def per_unit(self, context):
         values = pd.Series(self.values(context)).groupby(context.samples["user_id"]).mean()
         return values.reindex(list(context.users))
 
@@ -629,13 +629,13 @@ class TestMeanTaste(MetricContract):
 
 
 class ZeroForNobody(MeanTaste):
-    def per_user(self, context):
-        return super().per_user(context).fillna(0.0)
+    def per_unit(self, context):
+        return super().per_unit(context).fillna(0.0)
 
 
 class DropsUsers(MeanTaste):
-    def per_user(self, context):
-        return super().per_user(context).dropna().iloc[1:]
+    def per_unit(self, context):
+        return super().per_unit(context).dropna().iloc[1:]
 
 
 class FirstRows(MeanTaste):
@@ -654,8 +654,8 @@ class Anonymous(MeanTaste):
 
 
 class Vandal(MeanTaste):
-    def per_user(self, context):
-        found = super().per_user(context)
+    def per_unit(self, context):
+        found = super().per_unit(context)
         context.samples["index"] += 1
         return found
 
@@ -663,8 +663,8 @@ class Vandal(MeanTaste):
 @pytest.mark.parametrize(
     ("metric", "check"),
     [
-        (ZeroForNobody, "test_user_without_samples_is_undefined"),
-        (DropsUsers, "test_one_value_per_user"),
+        (ZeroForNobody, "test_unit_without_samples_is_undefined"),
+        (DropsUsers, "test_one_value_per_unit"),
         (FirstRows, "test_order_of_samples_does_not_matter"),
         (Percent, "test_values_lie_in_the_range"),
         (Anonymous, "test_signature_names_what_fixes_the_number"),
@@ -682,7 +682,7 @@ def test_toy_scores_reflect_the_accuracy_of_their_generator():
     # An oracle draws the user's hue +-0.02: utility >= 0.05 + 0.9 exp(-(0.03 / 0.08)^2 / 2) > 0.85
     # with room for rounding; at 1/6 the user is ignored, so own and other users fare alike.
     oracle, blind = toy_score_context(accuracy=1.0), toy_score_context(40, accuracy=1 / 6)
-    assert MeanTaste().per_user(oracle).min() > 0.85
+    assert MeanTaste().per_unit(oracle).min() > 0.85
     matrix = blind.taste_matrix()
-    own = MeanTaste().per_user(blind).mean()
+    own = MeanTaste().per_unit(blind).mean()
     assert own == pytest.approx(matrix.mean(), abs=0.08)  # 240 draws, sd 0.33: 0.08 is 3.7 se
