@@ -53,14 +53,20 @@ def _metric_rows() -> Iterable[Line]:
 def _board_rows() -> Iterable[Line]:
     from persongen_bench.leaderboards.board import read_boards
 
+    def origin(name: str) -> str:
+        return registry.entries("boards")[name].distribution
+
     boards, broken = read_boards()
     for name, board in boards.items():
         yield {
-            "name": name, "track": board.track, "data sets": ", ".join(board.datasets),
-            "title": board.title,
+            "name": name, "from": origin(name), "track": board.track,
+            "data sets": ", ".join(board.datasets), "title": board.title,
         }  # fmt: skip
     for name, reason in broken.items():
-        yield {"name": name, "track": "-", "data sets": "-", "title": f"does not read: {reason}"}
+        yield {
+            "name": name, "from": origin(name), "track": "-", "data sets": "-",
+            "title": f"does not read: {reason}",
+        }  # fmt: skip
 
 
 def _run_rows(runs: Path) -> Iterable[Line]:
@@ -88,9 +94,7 @@ def card(kind: str, name: str) -> Line:
     if kind == "run":
         return _run_card(Path(name))
     if kind == "board":
-        from persongen_bench.leaderboards.board import get_board
-
-        return get_board(name).model_dump(mode="json")
+        return _board_card(name)
     if f"{kind}s" in get_args(Kind):
         return _entry_card(kind, name)
     raise ConfigError(f"cannot show {kind!r}", fix=f"Choose one of {', '.join(SHOWABLE)}.")
@@ -104,6 +108,14 @@ def _metric_card(name: str) -> Line:
     told = {key: value for key, value in about.items() if value not in ("", (), None)}
     forms = printed_forms(card.entry)
     return {"what it is": card.text, **told, "signature": card.signature, "forms": list(forms)}
+
+
+def _board_card(name: str) -> Line:
+    """What its file says."""
+    from persongen_bench.leaderboards.board import get_board
+
+    said = get_board(name).model_dump(mode="json", exclude_unset=True)
+    return {"from": registry.entries("boards")[name].distribution, **said}
 
 
 def _entry_card(kind: str, name: str) -> Line:

@@ -15,7 +15,7 @@ TRACK = board_for("tasteworld", "prompt-free").methods
 
 
 def plan(*methods, dataset="tasteworld", **options):
-    return campaign.Plan(methods=methods, dataset=dataset, runs=Path("runs"), **options)
+    return campaign.Campaign(methods=methods, dataset=dataset, runs=Path("runs"), **options)
 
 
 def labels(asked):
@@ -29,10 +29,10 @@ def test_all_is_the_track_of_the_board():
 
 
 def test_all_goes_with_other_names_and_nothing_runs_twice():
-    found = labels(plan("nearest-item", ALL, "rebeca", ALL))
-    assert found[: len(TRACK) + 1] == ["nearest-item", *TRACK]
-    assert len(found) == len(set(found))
-    assert "wrong-user[nearest-item]" in found
+    names_ = labels(plan("nearest-item", ALL, "rebeca", ALL))
+    assert names_[: len(TRACK) + 1] == ["nearest-item", *TRACK]
+    assert len(names_) == len(set(names_))
+    assert "wrong-user[nearest-item]" in names_
 
 
 @pytest.mark.parametrize("dataset", ["dsprites", "folder"])
@@ -51,7 +51,7 @@ def test_the_methods_of_a_board_are_there_and_may_be_ranked(name):
 
 
 def sprites(folder, *methods, **options):
-    return campaign.Plan(
+    return campaign.Campaign(
         methods, "dsprites", folder, {"n_images": 40}, n_images=2, beside=False, **options
     )
 

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 from persongen_bench.api import cold_start
-from persongen_bench.api.campaign import Plan
+from persongen_bench.api.campaign import Campaign
 from persongen_bench.api.cold_start import ColdRun
 from persongen_bench.core import registry
 from persongen_bench.core.config import Config
@@ -80,7 +80,7 @@ def world(k):
 
 def plan(tmp_path, *methods, **changes):
     given = {"dataset": "toy/cold", "stack": "toy", "n_images": 2, "beside": False, **changes}
-    return Plan(methods=methods, runs=tmp_path / "runs", **given)
+    return Campaign(methods=methods, runs=tmp_path / "runs", **given)
 
 
 def execute(tmp_path, *methods, **changes):
@@ -212,7 +212,7 @@ def test_methods_that_adapt_are_run_with_each_of_their_heads():
 def test_a_data_set_without_such_a_split_is_told(tmp_path):
     with pytest.raises(ConfigError, match="dsprites has no split for cold start"):
         list(cold_start.execute(
-            Plan(("random-item",), "dsprites", tmp_path, {"n_images": 40}), Execution()
+            Campaign(("random-item",), "dsprites", tmp_path, {"n_images": 40}), Execution()
         ))  # fmt: skip
 
 

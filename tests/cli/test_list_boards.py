@@ -4,9 +4,9 @@ import re
 from importlib import resources
 
 import pytest
-from persongen_bench.cli.show import list_kind, show
 from plugin_case import install
 
+from persongen_bench.cli.listing import list_, show
 from persongen_bench.core.errors import ConfigError
 
 FILES = resources.files("persongen_bench.leaderboards.boards")
@@ -36,7 +36,7 @@ def lines(capsys):
 
 
 def test_every_board_has_a_line_even_a_broken_one(shop, capsys, tmp_path):
-    list_kind("boards", tmp_path)
+    list_("boards")
     printed = lines(capsys)
     own = {"tasteworld", "controlled", "cold-start", "catalogue", "flickr-aes"}
     assert own | {"shop-tools/shop", "shop-tools/bad"} < set(printed)
@@ -48,7 +48,7 @@ def test_every_board_has_a_line_even_a_broken_one(shop, capsys, tmp_path):
 def test_a_board_is_shown_as_its_file_says(shop, capsys):
     show("board", "shop-tools/shop")
     printed = lines(capsys)
-    assert printed["datasets"].split(maxsplit=1)[1].strip() == "['shop-tools/shoes']"
+    assert printed["datasets"].split(maxsplit=1)[1].strip() == "shop-tools/shoes"
     assert printed["from"].split()[1] == "shop-tools"
     assert "fallback_stack" not in printed  # the file does not say it
     show("board", "flickr-aes")

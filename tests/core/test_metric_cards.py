@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import pytest
 
-from persongen_bench.api.campaign import Plan
+from persongen_bench.api.campaign import Campaign
 from persongen_bench.core import registry
 from persongen_bench.core.errors import ConfigError, MissingRoleError, UnknownNameError
 from persongen_bench.core.metric_cards import card_of, cards, every_metric, expand, parse_metric
@@ -96,12 +96,14 @@ def test_show_prints_the_card():
 
 def test_a_plan_takes_metrics_besides_the_boards(tmp_path, monkeypatch):
     monkeypatch.setenv("PGBENCH_CACHE", str(tmp_path))
-    plan = Plan(("random-item",), "dsprites", tmp_path, {"n_images": 400}, metrics=("vendi",))
-    world = load_world(plan.world_ref())
-    metrics = plan.protocol(world).metrics
-    assert metrics == (*plan.board.metrics, "vendi")
+    campaign = Campaign(
+        ("random-item",), "dsprites", tmp_path, {"n_images": 400}, metrics=("vendi",)
+    )
+    world = load_world(campaign.world_ref())
+    metrics = campaign.terms(world).metrics
+    assert metrics == (*campaign.board.metrics, "vendi")
     with pytest.raises(MissingRoleError, match="inception"):
-        replace(plan, metrics=("kid@clean",)).protocol(world)
+        replace(campaign, metrics=("kid@clean",)).terms(world)
 
 
 @pytest.fixture(scope="module")

@@ -2,10 +2,9 @@
 
 from dataclasses import replace
 
-from persongen_bench.loop.prepare import WorldRef, load_world
-
 from persongen_bench.core.progress import no_progress
 from persongen_bench.loop.audits import audited, leaks
+from persongen_bench.loop.world import WorldRef, load_world
 
 
 def test_another_promise_is_another_audit(monkeypatch, tmp_path):

@@ -8,13 +8,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from persongen_bench.loop.prepare import MethodChoice, Protocol, WorldRef
 
 import persongen_bench
 from persongen_bench.core import images, registry
 from persongen_bench.core.progress import no_progress
 from persongen_bench.loop import external, making, prepare, run
+from persongen_bench.loop.choice import MethodChoice
 from persongen_bench.loop.store import RunDirectory
+from persongen_bench.loop.terms import Terms
+from persongen_bench.loop.world import WorldRef
 from persongen_bench.testing.toy import toy_world, write_folder
 from persongen_bench.util import closure
 
@@ -110,7 +112,7 @@ def test_making_images_imports_nouns_and_tools_only():
 # --- through the loop, with a method of another package ------------------------------------
 
 METRICS = ("taste-gap", "novelty")
-PROTOCOL = Protocol("catalogue", "prompt-free", METRICS, n_images=2, n_history=3)
+PROTOCOL = Terms("catalogue", "prompt-free", METRICS, n_images=2, n_history=3)
 METHOD = """
 from keyed_plugin.helper import pick
 from persongen_bench.methods._items import FromCatalog, open_choices
