@@ -77,11 +77,11 @@ def compare(run_a: RunResults, run_b: RunResults) -> Comparison:
     metrics = [m for m in _ordered(run_a, board) if m in run_b.summary.metrics]
     users = sorted(set(run_a.scores["unit"].astype(str)))
     pairs = [(user_values([run_a], m, users), user_values([run_b], m, users)) for m in metrics]
-    found = [stats.paired_difference(a, b, generator("compare", a, b)) for a, b in pairs]
-    adjusted = stats.holm([pair.p_value for pair in found])
+    gaps = [stats.paired_difference(a, b, generator("compare", a, b)) for a, b in pairs]
+    adjusted = stats.holm([pair.p_value for pair in gaps])
     rows = [
         _metric_row(_column(board, metric), run_a.summary.metrics[metric].signature, pair)
-        for metric, pair in zip(metrics, zip(pairs, found, adjusted, strict=True), strict=True)
+        for metric, pair in zip(metrics, zip(pairs, gaps, adjusted, strict=True), strict=True)
     ]
     names = set(run_a.summary.metrics) ^ set(run_b.summary.metrics)
     return Comparison(
@@ -97,15 +97,15 @@ def compare(run_a: RunResults, run_b: RunResults) -> Comparison:
 def _metric_row(
     column: Column, signature: str, pair: tuple[_Values, stats.PairedDifference, float]
 ) -> MetricComparison:
-    (a, b), found, p_holm = pair
+    (a, b), gap, p_holm = pair
     both = ~(np.isnan(a) | np.isnan(b))
     return MetricComparison(
         metric=column.metric,
         signature=signature,
         mean_a=number(a[both].mean()) if both.any() else None,
         mean_b=number(b[both].mean()) if both.any() else None,
-        difference=difference(found, p_holm),
-        better=_better(column, found.mean, p_holm),
+        difference=difference(gap, p_holm),
+        better=_better(column, gap.mean, p_holm),
     )
 
 
@@ -130,8 +130,8 @@ def _check_match(run_a: RunResults, run_b: RunResults) -> None:
 
 def _ordered(run: RunResults, board: Board) -> list[str]:
     """The board's metrics in its order, then others by name."""
-    found = run.summary.metrics
-    return [m for m in board.metrics if m in found] + sorted(set(found) - set(board.metrics))
+    measured = run.summary.metrics
+    return [m for m in board.metrics if m in measured] + sorted(set(measured) - set(board.metrics))
 
 
 def _column(board: Board, metric: str) -> Column:

@@ -85,12 +85,12 @@ def curve_table(curves: Sequence[Curve], column: Column, *, wide: bool = True) -
     for k in curves[0].supports:
         table.add_column(f"k={k}", justify="right")
     table.add_column("area [95%]" if wide else "area", justify="right", no_wrap=True)
-    for found in curves:
-        cells = [column.format(_known(point.mean)) for point in found.points]
-        low, high = (column.format(_known(x)) for x in (found.area.low, found.area.high))
+    for line in curves:
+        cells = [column.format(_known(point.mean)) for point in line.points]
+        low, high = (column.format(_known(x)) for x in (line.area.low, line.area.high))
         bounds = f" [{low}, {high}]" if wide and low != NOTHING else ""
-        name = f"{found.label} (anchor)" if found.anchor else found.label
-        table.add_row(name, *cells, f"{column.format(_known(found.area.mean))}{bounds}")
+        name = f"{line.label} (anchor)" if line.anchor else line.label
+        table.add_row(name, *cells, f"{column.format(_known(line.area.mean))}{bounds}")
     return table
 
 
@@ -101,15 +101,15 @@ def document(curves: Sequence[Curve], metric: str) -> dict[str, object]:
         "axis": "log2(k + 1)",
         "curves": [
             {
-                "method": found.label,
-                "anchor": found.anchor,
+                "method": line.label,
+                "anchor": line.anchor,
                 "points": [
                     {"k": k, **_numbers(point)}
-                    for k, point in zip(found.supports, found.points, strict=True)
+                    for k, point in zip(line.supports, line.points, strict=True)
                 ],
-                "area": _numbers(found.area),
+                "area": _numbers(line.area),
             }
-            for found in curves
+            for line in curves
         ],
     }
 
@@ -124,8 +124,8 @@ def curve_plot(curves: Sequence[Curve], column: Column, path: Path) -> None:
         axes = figure.add_subplot()
         styles = {False: zip(cycle(_COLOURS), cycle(_MARKERS), cycle("-"), strict=False),
                   True: zip(cycle(_GREYS), cycle(" "), cycle(_DASHES), strict=False)}  # fmt: skip
-        for found in curves:
-            _draw(axes, found, column, next(styles[found.anchor]))
+        for line in curves:
+            _draw(axes, line, column, next(styles[line.anchor]))
         supports = curves[0].supports
         axes.set_xticks(list(np.log2(np.add(supports, 1.0))), [str(k) for k in supports])
         axes.set_xlabel("ratings known of a new user")
@@ -134,23 +134,23 @@ def curve_plot(curves: Sequence[Curve], column: Column, path: Path) -> None:
         figure.legend(loc="outside right upper", fontsize=8, handlelength=2.0)
 
 
-def _draw(axes: Axes, found: Curve, column: Column, style: tuple[str, str, str]) -> None:
-    colour, marker, line = style
-    x = np.log2(np.add(found.supports, 1.0))
+def _draw(axes: Axes, line: Curve, column: Column, style: tuple[str, str, str]) -> None:
+    colour, marker, dash = style
+    x = np.log2(np.add(line.supports, 1.0))
     unit = 10.0**column.exponent
     mean, low, high = (
-        np.array([getattr(point, name) for point in found.points]) / unit
+        np.array([getattr(point, name) for point in line.points]) / unit
         for name in ("mean", "low", "high")
     )
-    name = plain(f"{found.label} (anchor)" if found.anchor else found.label)
-    axes.plot(x, mean, line, marker=marker, color=colour, linewidth=1.4, markersize=4.5, label=name)
-    if not found.anchor:
+    name = plain(f"{line.label} (anchor)" if line.anchor else line.label)
+    axes.plot(x, mean, dash, marker=marker, color=colour, linewidth=1.4, markersize=4.5, label=name)
+    if not line.anchor:
         axes.fill_between(x, low, high, color=colour, alpha=0.13, linewidth=0)
 
 
-def _numbers(found: Interval) -> Mapping[str, float | int | None]:
-    bounds = {name: _known(getattr(found, name)) for name in ("mean", "low", "high")}
-    return {**bounds, "n_users": found.n}
+def _numbers(interval: Interval) -> Mapping[str, float | int | None]:
+    bounds = {name: _known(getattr(interval, name)) for name in ("mean", "low", "high")}
+    return {**bounds, "n_users": interval.n}
 
 
 def _known(value: float) -> float | None:

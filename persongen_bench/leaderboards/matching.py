@@ -54,16 +54,16 @@ def protocol(run: RunResults) -> dict[str, str | int]:
 
 def signatures(run: RunResults, board: Board) -> dict[str, str]:
     """Signature of every metric of the board that the run has."""
-    found = run.summary.metrics
-    return {metric: found[metric].signature for metric in board.metrics if metric in found}
+    measured = run.summary.metrics
+    return {metric: measured[metric].signature for metric in board.metrics if metric in measured}
 
 
 def damage(run: RunResults, board: Board) -> str | None:
     """Why a run cannot stand on the board at all, None where it can."""
     config, summary = run.config, run.summary
     if config.track != board.track or not board.accepts(config.dataset.name):
-        found = f"{config.dataset.name} on track {config.track}"
-        return f"the board takes {' or '.join(board.datasets)} on track {board.track}, not {found}"
+        given = f"{config.dataset.name} on track {config.track}"
+        return f"the board takes {' or '.join(board.datasets)} on track {board.track}, not {given}"
     if summary.run_id != config.run_id:
         return f"its summary belongs to run {summary.run_id}, run.json says {config.run_id}"
     if summary.states.get("pending"):
@@ -103,7 +103,7 @@ def divide(runs: Sequence[RunResults], board: Board) -> list[Group]:
     rest = sorted(runs, key=_order)
     groups: list[Group] = []
     while rest:
-        group = _found(rest, board)
+        group = _largest_group(rest, board)
         joined = {id(run) for run in group.runs}
         rest = [run for run in rest if id(run) not in joined]
         groups.append(group)
@@ -114,7 +114,7 @@ def _order(run: RunResults) -> tuple[str, int, str, str]:
     return run.config.method.label, run.config.seed, run.config.run_id, str(run.path)
 
 
-def _found(runs: Sequence[RunResults], board: Board) -> Group:
+def _largest_group(runs: Sequence[RunResults], board: Board) -> Group:
     votes: dict[str, list[RunResults]] = defaultdict(list)
     for run in runs:
         votes[content_hash(protocol(run), signatures(run, board))].append(run)

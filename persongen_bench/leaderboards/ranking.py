@@ -194,11 +194,11 @@ def _versus(
         for row in others
     }
     adjusted = dict(zip(pairs, stats.holm([p.p_value for p in pairs.values()]), strict=True))
-    found = {
+    gaps = {
         label: difference(pair, adjusted[label] if family else math.nan)
         for label, pair in pairs.items()
     }
-    return [row.model_copy(update={"versus_first": found.get(row.label)}) for row in rows]
+    return [row.model_copy(update={"versus_first": gaps.get(row.label)}) for row in rows]
 
 
 def _notes(board: Board, group: Group, rows: Sequence[MethodRow]) -> list[str]:

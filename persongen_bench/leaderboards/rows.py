@@ -71,14 +71,14 @@ def build_row(board: Board, runs: Sequence[RunResults], users: Sequence[str]) ->
 def _cell(column: Column, runs: Sequence[RunResults], users: Sequence[str]) -> Cell:
     """One seed: the interval of the run's own summary; several: of the users' means over seeds."""
     name = column.metric
-    found = [run.summary.metrics[name] for run in runs if name in run.summary.metrics]
-    own_judge = any(summary.own_judge for summary in found)
-    if len(found) == len(runs) == 1:
-        only = found[0]
+    summaries = [run.summary.metrics[name] for run in runs if name in run.summary.metrics]
+    own_judge = any(summary.own_judge for summary in summaries)
+    if len(summaries) == len(runs) == 1:
+        only = summaries[0]
         return Cell(
             mean=only.mean, low=only.low, high=only.high, n_users=only.n_units, own_judge=own_judge
         )
-    if len(found) < len(runs):
+    if len(summaries) < len(runs):
         return Cell()
     values = user_values(runs, name, users)
     bounds = stats.interval(values, generator(name, values))
@@ -105,17 +105,17 @@ def _costs(runs: Sequence[RunResults]) -> dict[str, float]:
         for name, value in run.cost.items():
             if isinstance(value, int | float):
                 values[name].append(float(value))
-    return {name: float(np.mean(found)) for name, found in sorted(values.items())}
+    return {name: float(np.mean(given)) for name, given in sorted(values.items())}
 
 
-def difference(found: stats.PairedDifference, p_holm: float) -> Difference:
+def difference(pair: stats.PairedDifference, p_holm: float) -> Difference:
     """A paired difference as standings keep it: None where statistics say NaN."""
     return Difference(
-        mean=number(found.mean),
-        low=number(found.low),
-        high=number(found.high),
-        p_value=number(found.p_value),
+        mean=number(pair.mean),
+        low=number(pair.low),
+        high=number(pair.high),
+        p_value=number(pair.p_value),
         p_holm=number(p_holm),
-        n_users=found.n,
-        minimum_detectable_effect=number(found.minimum_detectable_effect),
+        n_users=pair.n,
+        minimum_detectable_effect=number(pair.minimum_detectable_effect),
     )

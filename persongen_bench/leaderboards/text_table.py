@@ -138,10 +138,10 @@ def _bold(
     """Mark the best number of each column that has a better end; equal prints are all best."""
     best: dict[str, str] = {}
     for column in board.columns:
-        found = [row[column.metric].text for row in rows if row[column.metric].text != NOTHING]
-        if column.direction != "none" and found:
+        texts = [row[column.metric].text for row in rows if row[column.metric].text != NOTHING]
+        if column.direction != "none" and texts:
             pick = max if column.direction == "higher" else min
-            best[column.metric] = pick(found, key=float)
+            best[column.metric] = pick(texts, key=float)
     return tuple(
         {k: replace(c, best=best.get(k) == c.text) for k, c in row.items()} for row in rows
     )
