@@ -32,7 +32,7 @@ from torch.nn import functional as F  # noqa: N812  # the community's name
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from persongen_bench.methods.prior.layers import NULL_RATING, build
-from persongen_bench.methods.prior.ratings import Ratings, TrainingData, epoch_rows
+from persongen_bench.methods.prior.ratings import RatingTensors, TrainingData, epoch_rows
 from persongen_bench.methods.prior.training import Trainer
 from persongen_bench.methods.rebeca.config import RebecaConfig
 from persongen_bench.methods.rebeca.method import SANDBOX
@@ -271,7 +271,7 @@ def draw_data(shape: Shape) -> TrainingData:
     liked = rng.random(len(user)) < np.where(fond[user, centre[item]], 0.8, 0.2)
     rows = (torch.from_numpy(part) for part in (item, user, liked.astype(np.int64)))
     embeddings = (0.8 * centres[centre] + 0.6 * noise).astype(np.float32)
-    return TrainingData(torch.from_numpy(embeddings), Ratings(*rows))
+    return TrainingData(torch.from_numpy(embeddings), RatingTensors(*rows))
 
 
 Side: TypeAlias = tuple[nn.Module, Callable[[int], int], Trainer]

@@ -36,7 +36,7 @@ from persongen_bench.core.metric_cards import every_metric, parse_metric, possib
 from persongen_bench.core.roles import Variants, open_role
 from persongen_bench.core.types import Image, content_hash
 from persongen_bench.loop.evaluation import Evaluation
-from persongen_bench.loop.score import user_values
+from persongen_bench.loop.score import unit_values
 from persongen_bench.loop.world import World, WorldRef, load_world
 from persongen_bench.worlds.tasteworld.attributes import N_SCENES, scene_at
 from persongen_bench.worlds.tasteworld.render import render
@@ -114,7 +114,7 @@ def together(seen: Evaluation, metrics: Sequence[Metric], watched: Watched) -> d
     found = {}
     for metric in metrics:
         before, start = sum(watched.seconds.values()), time.perf_counter()
-        values = user_values(metric, seen)
+        values = unit_values(metric, seen)
         spent = time.perf_counter() - start
         if values.notna().any():
             found[metric.info.name] = spent - (sum(watched.seconds.values()) - before)
@@ -128,7 +128,7 @@ def encodings(metric: Metric, seen: Evaluation, watched: Watched) -> dict[str, i
     with recorded(seen, needed, watched):
         seen.forget()
         seen.instruments.clear()
-        user_values(metric, seen)
+        unit_values(metric, seen)
     return {role: len(items) + len(generated) for role, items in needed.items()}
 
 
@@ -215,7 +215,8 @@ def pairs_of(
     seen: Evaluation, target: str, n_users: int
 ) -> tuple[list[tuple[Image, Image]], float]:
     """Image pairs of some users, and what to multiply their time by to get all users'."""
-    sets = {"history": seen.histories, "held-out": seen.test.liked_items}[target]
+    histories = {request.user_id: request.history for request in seen.requests.values()}
+    sets = {"history": histories, "held-out": seen.test.liked_items}[target]
     rows = seen.samples.groupby("user_id").indices
     groups: dict[str, list[int]] = {str(u): [int(k) for k in own] for u, own in rows.items()}
     n_all = sum(len(own) * len(sets.get(user, ())) for user, own in groups.items())

@@ -116,10 +116,10 @@ METHODS = (
     "`--preset NAME`; `pgbench show method NAME` prints the same card."
 )
 METRICS = (
-    "What `pgbench list metrics` lists. Every metric gives one value per user; the printed form, "
-    "such as `precision@20`, is its name everywhere. The signature printed beside a number names "
-    "the model, the preprocessing and the implementation that made it. Which metrics can be "
-    "believed is on [a page of its own](metric-audit.md).\n\n"
+    "What `pgbench list metrics` lists. Every metric gives one value per unit, which is the user "
+    "or the prompt; the printed form, such as `precision@20`, is its name everywhere. The "
+    "signature printed beside a number names the model, the preprocessing and the implementation "
+    "that made it. Which metrics can be believed is on [a page of its own](metric-audit.md).\n\n"
     "`@reference`: against the item that the request names; `@history`: against the items of the "
     "request's history, which rewards copying (a legacy column); `@held-out`: against what the "
     "user will like. A role with a stroke, `inception/clean`, is a variant of the role.\n\n"

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from multiprocessing import get_context
 from pathlib import Path
 
+from persongen_bench.api.stacks import ChosenStack, choose_stack
+from persongen_bench.core import registry
 from persongen_bench.core.errors import ConfigError
 from persongen_bench.core.metric_cards import expand
 from persongen_bench.core.progress import no_progress
-from persongen_bench.leaderboards.boards import ALL, Board, board_for
+from persongen_bench.leaderboards.board import ALL, Board, board_for
 from persongen_bench.leaderboards.gallery import draw_contact_sheet
 from persongen_bench.loop.choice import MethodChoice, Options
 from persongen_bench.loop.generate import Execution
+from persongen_bench.loop.needs import check_needs
 from persongen_bench.loop.results import RunResults
 from persongen_bench.loop.run import Job, run
 from persongen_bench.loop.store import RunDirectory
@@ -25,16 +29,22 @@ from persongen_bench.util.execution import end_with, fixed_threads
 
 
 @dataclass(frozen=True)
-class Plan:
+class Campaign:
     """Everything a user says to `pgbench run`."""
 
-    methods: tuple[str, ...]
+    methods: tuple[str | MethodChoice, ...]
+    """By name, or chosen with options of their own."""
     dataset: str
     runs: Path
     data_options: Options = field(default_factory=dict)
     root: Path | None = None
     split: str | None = None
+    track: str | None = None
+    """None: the board's, else the data set's first that has a board."""
+    board_name: str | None = None
+    """None: the one that the data set and the track lead to."""
     stack: str | None = None
+    """None: the board's, else its fallback where the files of that one are not there."""
     preset: str | None = None
     options: Options = field(default_factory=dict)
     sweep: Mapping[str, tuple[object, ...]] = field(default_factory=dict)
@@ -46,29 +56,34 @@ class Plan:
     metrics: tuple[str, ...] = ()
     """Metrics besides the board's own."""
 
-    @property
+    @cached_property
     def board(self) -> Board:
         """The board the runs go to."""
-        return board_for(self.dataset)
+        tracks = registry.get("datasets", self.dataset).tracks
+        return board_for(self.dataset, self.track, self.board_name, tracks=tracks)
+
+    @cached_property
+    def chosen_stack(self) -> ChosenStack:
+        """The frozen models, and what a user should know of the choice."""
+        return choose_stack(self.stack, self.board)
 
     @property
     def prefer(self) -> tuple[str, ...]:
         """Presets to use where none is named: the stack's, then the board's."""
-        board = self.board
-        names = (self.stack or board.stack, board.preset)
+        names = (self.chosen_stack.name, self.board.preset)
         return tuple(name for name in names if name is not None)
 
     def world_ref(self) -> WorldRef:
         """Which world the runs share."""
         return WorldRef(
             dataset=self.dataset,
-            stack=self.stack or self.board.stack,
+            stack=self.chosen_stack.name,
             options=self.data_options,
             root=self.root,
-            split=self.split,
+            split=self.split or self.board.split,
         )
 
-    def protocol(self, world: World) -> Terms:
+    def terms(self, world: World) -> Terms:
         """What the runs have in common."""
         board, known = self.board, world.dataset.taste is not None
         others = expand(self.metrics, world.stack, known_taste=known)
@@ -77,77 +92,100 @@ class Plan:
         return Terms(board.name, board.track, metrics, n_images, board.n_history)
 
 
-def choices(plan: Plan) -> list[tuple[MethodChoice, bool]]:
+def choices(campaign: Campaign) -> list[tuple[MethodChoice, bool]]:
     """The methods to run, and whether each is an anchor; the user's own first."""
-    board = plan.board
-    names = _named(plan)
-    asked = [(choice, name in board.anchors) for name in names for choice in _swept(plan, name)]
-    if not plan.beside:
-        return asked
-    base = next((choice for choice, anchor in asked if not anchor), None)
-    beside = [(name, name in board.anchors) for name in (*board.baselines, *board.anchors)]
-    extra = [(_beside(name, base, plan), anchor) for name, anchor in beside if name not in names]
-    return asked + extra
+    board = campaign.board
+    asked = [one for method in _named(campaign) for one in _swept(campaign, method)]
+    own = [(choice, choice.name in board.anchors) for choice in asked]
+    if not campaign.beside:
+        return own
+    names = {choice.name for choice in asked}
+    base = next((choice for choice, anchor in own if not anchor), None)
+    beside = [name for name in (*board.baselines, *board.anchors) if name not in names]
+    return own + [(_beside(name, base, campaign), name in board.anchors) for name in beside]
 
 
-def _named(plan: Plan) -> tuple[str, ...]:
+def _named(campaign: Campaign) -> tuple[str | MethodChoice, ...]:
     """The methods asked for, each once, the board's own in place of `ALL`."""
-    board = plan.board
-    if ALL in plan.methods and not board.methods:
+    board = campaign.board
+    if ALL in campaign.methods and not board.methods:
         raise ConfigError(f"board {board.name} has no list of methods", fix="Name each of them.")
-    named = (board.methods if name == ALL else (name,) for name in plan.methods)
-    return tuple(dict.fromkeys(name for names in named for name in names))
+    named: list[str | MethodChoice] = []
+    for method in campaign.methods:
+        named += [m for m in (board.methods if method == ALL else (method,)) if m not in named]
+    return tuple(named)
 
 
-def _swept(plan: Plan, name: str) -> Iterator[MethodChoice]:
-    choice = MethodChoice(name, plan.preset, plan.options, prefer=plan.prefer)
-    if not plan.sweep:
+def _swept(campaign: Campaign, method: str | MethodChoice) -> Iterator[MethodChoice]:
+    if isinstance(method, MethodChoice):
+        yield replace(method, prefer=method.prefer or campaign.prefer)
+        return
+    choice = MethodChoice(method, campaign.preset, campaign.options, prefer=campaign.prefer)
+    if not campaign.sweep:
         yield choice
-    for key, values in plan.sweep.items():
+    for key, values in campaign.sweep.items():
         for value in values:
-            yield replace(choice, options={**plan.options, key: value})
+            yield replace(choice, options={**campaign.options, key: value})
 
 
-def _beside(name: str, base: MethodChoice | None, plan: Plan) -> MethodChoice:
+def _beside(name: str, base: MethodChoice | None, campaign: Campaign) -> MethodChoice:
     """A baseline or anchor; `wrong-user` wraps the first method the user asked for."""
     if name != "wrong-user" or base is None:
-        return MethodChoice(name, prefer=plan.prefer)
+        return MethodChoice(name, prefer=campaign.prefer)
     config = base.build().config.model_dump(mode="json")
-    options = {"base": base.name, "base_config": config, "n_history": plan.board.n_history}
-    return MethodChoice(name, options=options, prefer=plan.prefer, shown=f"{name}[{base.label}]")
+    options = {"base": base.name, "base_config": config, "n_history": campaign.board.n_history}
+    shown = f"{name}[{base.label}]"
+    return MethodChoice(name, options=options, prefer=campaign.prefer, shown=shown)
 
 
-def execute(plan: Plan, execution: Execution, n_jobs: int = 1) -> Iterator[RunResults]:
-    """Make every run of the plan, the user's methods first; yields in that order.
+def execute(campaign: Campaign, execution: Execution, n_jobs: int = 1) -> Iterator[RunResults]:
+    """Make every run of the campaign, the user's methods first; yields in that order.
 
     With ``n_jobs`` above 1 as many runs are made at a time, each in a process of its own, whose
     peak memory is then that run's alone. A fit that two runs share is made once.
+
+    Raises:
+        ConfigError: before anything is fitted, where a method or a metric needs what the stack or
+            the track does not have.
     """
-    tasks = [Task(plan, *asked, seed) for asked in choices(plan) for seed in plan.seeds]
-    for task in tasks:
-        task.choice.build()
+    asked = choices(campaign)
+    world = load_world(campaign.world_ref(), execution.progress)
+    terms = campaign.terms(world)
+    check_needs(world.stack, terms, [choice for choice, _ in asked])
+    alone = n_jobs == 1 and execution.n_workers == 1
+    _check_processes([choice for choice, _ in asked], alone=alone)
+    tasks = [Task(campaign, *one, seed) for one in asked for seed in campaign.seeds]
     if n_jobs > 1:
         yield from _side_by_side(tasks, execution, n_jobs)
         return
-    world = load_world(plan.world_ref(), execution.progress)
     for task in tasks:
         yield task.make(world, execution)
 
 
+def _check_processes(choices: Sequence[MethodChoice], *, alone: bool) -> None:
+    """A class that only this process knows cannot be made in another one."""
+    local = [choice.label for choice in choices if choice.local]
+    if local and not alone:
+        raise ConfigError(
+            f"method {local[0]} is defined in this process only",
+            fix="Use one worker and one job, or put it into a package (`pgbench new method`).",
+        )
+
+
 @dataclass(frozen=True)
 class Task:
-    """One run of a plan."""
+    """One run of a campaign."""
 
-    plan: Plan
+    campaign: Campaign
     choice: MethodChoice
     anchor: bool
     seed: int
 
     def make(self, world: World, execution: Execution) -> RunResults:
-        """Make the run on the plan's world, and its picture."""
-        plan = self.plan
-        job = Job(world, plan.protocol(world), self.choice, self.seed, self.anchor, plan.threads)
-        return make(job, plan.runs, execution)
+        """Make the run on the campaign's world, and its picture."""
+        terms, threads = self.campaign.terms(world), self.campaign.threads
+        job = Job(world, terms, self.choice, self.seed, self.anchor, threads)
+        return make(job, self.campaign.runs, execution)
 
 
 def make(job: Job, runs: Path, execution: Execution) -> RunResults:
@@ -172,6 +210,6 @@ def _side_by_side(tasks: list[Task], execution: Execution, n_jobs: int) -> Itera
 def _make_alone(task: Task, execution: Execution, parent: int) -> Path:
     """What a process of its own does: the folder of the run."""
     end_with(parent)
-    with fixed_threads(task.plan.threads):
-        world = load_world(task.plan.world_ref(), execution.progress)
+    with fixed_threads(task.campaign.threads):
+        world = load_world(task.campaign.world_ref(), execution.progress)
         return task.make(world, execution).path

@@ -16,16 +16,18 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from persongen_bench.api import campaign
-from persongen_bench.api.campaign import Plan
+from persongen_bench.api import campaign as campaigns
+from persongen_bench.api.campaign import Campaign
+from persongen_bench.core import registry
 from persongen_bench.core.errors import ConfigError
 from persongen_bench.core.method import ColdStart
-from persongen_bench.datasets.supports import MARK, SUPPORTS
-from persongen_bench.leaderboards.boards import BOARDS, Board, board_for
+from persongen_bench.datasets.supports import SUPPORTS
+from persongen_bench.leaderboards.board import Board, board_for, boards_of
 from persongen_bench.leaderboards.curves import Curve, by_area, curve, curve_plot, document
 from persongen_bench.leaderboards.rows import user_values
 from persongen_bench.loop.choice import MethodChoice
 from persongen_bench.loop.generate import Execution
+from persongen_bench.loop.needs import check_needs
 from persongen_bench.loop.results import RunResults
 from persongen_bench.loop.run import Job
 from persongen_bench.loop.terms import Terms
@@ -44,32 +46,37 @@ class ColdRun:
     results: RunResults
 
 
-def execute(plan: Plan, execution: Execution, sizes: Sequence[int] = SUPPORTS) -> Iterator[ColdRun]:
+def execute(
+    campaign: Campaign, execution: Execution, sizes: Sequence[int] = SUPPORTS
+) -> Iterator[ColdRun]:
     """Make every run of the track, support by support; runs that are done are not made again.
 
-    ``plan.split`` names the split that is cut; None: the data set's first that can be.
+    ``campaign.split`` names the split that is cut; None: the board's, else the data set's first
+    that can be.
 
     Raises:
-        ConfigError: if the data set has no split that can be cut, or not to one of ``sizes``.
+        ConfigError: if the data set has no split that can be cut, or not to one of ``sizes``, or if
+            the stack lacks what a method needs.
     """
-    world = load_world(replace(plan.world_ref(), split=None), execution.progress)
-    worlds = [(k, _cut(world, plan.split, k)) for k in sorted(set(sizes))]
-    board = board_of(plan.dataset)
-    todo = [(made, anchor) for choice, anchor in campaign.choices(plan) for made in _heads(choice)]
-    for choice, _ in todo:
-        choice.build()
+    board = board_of(campaign.dataset)
+    campaign = replace(campaign, board_name=board.name, track=None)
+    world = load_world(replace(campaign.world_ref(), split=None), execution.progress)
+    worlds = [(k, _cut(world, campaign.split or board.split, k)) for k in sorted(set(sizes))]
+    asked = campaigns.choices(campaign)
+    todo = [(made, anchor) for choice, anchor in asked for made in _heads(choice)]
+    terms = _terms(campaign, board, world)
+    check_needs(world.stack, terms, [choice for choice, _ in todo])
     for k, cut in worlds:
-        protocol = _protocol(plan, board, cut)
         for choice, anchor in todo:
-            for seed in plan.seeds:
-                job = Job(cut, protocol, choice, seed, anchor, plan.threads)
-                yield ColdRun(k, campaign.make(job, plan.runs, execution))
+            for seed in campaign.seeds:
+                job = Job(cut, terms, choice, seed, anchor, campaign.threads)
+                yield ColdRun(k, campaigns.make(job, campaign.runs, execution))
 
 
 def board_of(dataset: str) -> Board:
     """The board of the track for a data set; the data set's own where there is none."""
-    track = (board for board in BOARDS.values() if board.track == TRACK and board.accepts(dataset))
-    return next(track, None) or board_for(dataset)
+    tracks = registry.get("datasets", dataset).tracks
+    return next(iter(boards_of(dataset, TRACK)), None) or board_for(dataset, tracks=tracks)
 
 
 def curves_of(made: Sequence[ColdRun], metric: str) -> list[Curve]:
@@ -80,7 +87,7 @@ def curves_of(made: Sequence[ColdRun], metric: str) -> list[Curve]:
     sizes = sorted({cold.k for cold in made})
     users = sorted({str(user) for cold in made for user in cold.results.scores["unit"]})
     labels = dict.fromkeys(cold.results.config.method.label for cold in made)
-    found = []
+    curves = []
     for label in labels:
         own = [cold for cold in made if cold.results.config.method.label == label]
         missing = set(sizes) - {cold.k for cold in own}
@@ -90,8 +97,8 @@ def curves_of(made: Sequence[ColdRun], metric: str) -> list[Curve]:
             user_values([cold.results for cold in own if cold.k == k], metric, users) for k in sizes
         ]
         anchor = own[0].results.config.method.anchor
-        found.append(curve(label, np.stack(values, axis=1), sizes, anchor=anchor))
-    return found
+        curves.append(curve(label, np.stack(values, axis=1), sizes, anchor=anchor))
+    return curves
 
 
 def scores_of(made: Sequence[ColdRun]) -> pd.DataFrame:
@@ -115,24 +122,24 @@ def write(made: Sequence[ColdRun], folder: Path) -> list[Curve]:
     board = board_of(made[0].results.config.dataset.name)
     column = board.column(board.headline)
     higher = column.direction == "higher"
-    found = by_area(curves_of(made, board.headline), higher_is_better=higher)
+    curves = by_area(curves_of(made, board.headline), higher_is_better=higher)
     write_atomic(folder / CSV, scores_of(made).to_csv(index=False).encode())
-    summary = json.dumps(document(found, board.headline), indent=1)
+    summary = json.dumps(document(curves, board.headline), indent=1)
     write_atomic(folder / JSON, summary.encode())
     for name in PLOTS:
-        curve_plot(found, column, folder / name)
-    return found
+        curve_plot(curves, column, folder / name)
+    return curves
 
 
 def _cut(world: World, name: str | None, k: int) -> World:
     """The world with the split ``name``, cut to ``k`` ratings of every tested user."""
-    cuttable = dict.fromkeys(s.rpartition(MARK)[0] for s in world.dataset.splits if MARK in s)
-    if not cuttable:
+    cuts = world.dataset.cuts
+    if not cuts:
         raise ConfigError(
             f"data set {world.dataset.name} has no split for cold start",
             fix="Use tasteworld, or add `datasets.supports.supports` to its splits.",
         )
-    chosen = f"{name or next(iter(cuttable))}{MARK}{k}"
+    chosen = world.dataset.cut_of(name or next(iter(cuts)), k)
     split = world.dataset.split(chosen, world.ref.split_seed)
     return replace(world, ref=replace(world.ref, split=chosen), split=split)
 
@@ -146,10 +153,10 @@ def _heads(choice: MethodChoice) -> list[MethodChoice]:
     return [replace(choice, options={**choice.options, **head}) for head in heads]
 
 
-def _protocol(plan: Plan, board: Board, world: World) -> Terms:
+def _terms(campaign: Campaign, board: Board, world: World) -> Terms:
     """The board's headline and taste only: every support is a run of its own."""
     known = world.dataset.taste is not None
     metrics = board.metrics_for(known_taste=known)
     kept = tuple(metric for metric in metrics if metric in (board.headline, board.taste))
-    n_images = board.n_images if plan.n_images is None else plan.n_images
+    n_images = board.n_images if campaign.n_images is None else campaign.n_images
     return Terms(board.name, TRACK, kept, n_images, board.n_history)

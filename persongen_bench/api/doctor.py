@@ -1,57 +1,60 @@
-"""`pgbench doctor`: is this installation fit to run?"""
+"""Is this installation fit to run?"""
 
 from __future__ import annotations
 
 import shutil
-
-from rich.console import Console
-from rich.markup import escape
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 
 from persongen_bench.core import registry
 from persongen_bench.core.errors import PgbenchError
+from persongen_bench.leaderboards.board import read_boards
 from persongen_bench.util import provenance
 from persongen_bench.util.files import cache_root
 
 
-def examine() -> bool:
-    """Print the state of the installation; False where something is broken."""
-    console = Console(highlight=False)
-    for key, value in provenance.collect().items():
-        if key != "command":
-            console.print(f"{key:>10}  {escape(str(value))}")
+@dataclass(frozen=True)
+class Installation:
+    """What was looked at, and what is wrong."""
+
+    facts: Mapping[str, str]
+    problems: tuple[str, ...]
+
+
+def examine() -> Installation:
+    """Import every registered thing, open every stack whose files are here."""
+    facts = {key: str(value) for key, value in provenance.collect().items() if key != "command"}
     root = cache_root()
     existing = next(folder for folder in (root, *root.parents) if folder.exists())
     free = shutil.disk_usage(existing).free / 1e9
-    console.print(f"{'cache':>10}  {escape(str(root))} ({free:.1f} GB free)")
-    problems = [*_broken_entries(), *_broken_stacks()]
-    for problem in problems:
-        console.print(f"[red]{'problem':>10}[/red]  {escape(problem)}")
-    console.print("everything imports" if not problems else f"{len(problems)} problems")
-    return not problems
+    facts["cache"] = f"{root} ({free:.1f} GB free)"
+    return Installation(facts, (*_broken_entries(), *_broken_boards(), *_broken_stacks()))
 
 
-def _broken_entries() -> list[str]:
+def _broken_entries() -> Iterator[str]:
     """Registered implementations that do not import."""
-    found = []
     for kind in registry.KINDS:
         for entry in registry.entries(kind).values():
             try:
                 entry.load()
             except PgbenchError as error:
-                found.append(str(error))
-    return found
+                yield str(error)
 
 
-def _broken_stacks() -> list[str]:
+def _broken_boards() -> Iterator[str]:
+    """Boards whose files do not read."""
+    _, broken = read_boards()
+    yield from broken.values()
+
+
+def _broken_stacks() -> Iterator[str]:
     """Stacks whose models do not open."""
     from persongen_bench.stacks.published.locate import MissingWeightsError
 
-    found = []
     for name in registry.entries("stacks"):
         try:
             _ = registry.get("stacks", name)().signature
         except MissingWeightsError:
             continue  # not fetched, which is no fault; `pgbench models where` says so
         except PgbenchError as error:
-            found.append(f"stack {name}: {error}")
-    return found
+            yield f"stack {name}: {error}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import importlib.util
+import inspect
 from importlib.machinery import PathFinder
 from pathlib import Path
 
@@ -11,17 +12,23 @@ from persongen_bench.core.registry import Entry
 
 
 def summary(entry: Entry) -> str:
-    """First line of the implementation's docstring, read from its source file."""
-    tree = _tree(entry.point.module)
+    """First line of the implementation's docstring, read from its source file.
+
+    What was registered at run time is imported already, and asked itself.
+    """
+    point = entry.point
+    if point is None:
+        return (inspect.getdoc(entry.implementation) or "").partition("\n")[0]
+    tree = _tree(point.module)
     if tree is None:
         return "(source not found)"
     for node in tree.body:
-        if isinstance(node, ast.ClassDef) and node.name == entry.point.attr:
+        if isinstance(node, ast.ClassDef) and node.name == point.attr:
             return _first_line(node)
-        if isinstance(node, ast.ImportFrom) and node.module and _brings(node, entry.point.attr):
+        if isinstance(node, ast.ImportFrom) and node.module and _brings(node, point.attr):
             inner = _tree(node.module)
-            found = [n for n in inner.body if isinstance(n, ast.ClassDef)] if inner else []
-            return next((_first_line(n) for n in found if n.name == entry.point.attr), "")
+            classes = [n for n in inner.body if isinstance(n, ast.ClassDef)] if inner else []
+            return next((_first_line(n) for n in classes if n.name == point.attr), "")
     return _first_line(tree)
 
 

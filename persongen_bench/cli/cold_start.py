@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from persongen_bench.cli import options
 from persongen_bench.util.execution import THREADS
 
 cold_start_app = typer.Typer()
@@ -16,48 +17,41 @@ WIDE = 100
 
 @cold_start_app.command("cold-start")
 def cold_start(
-    method: Annotated[
-        list[str], typer.Option("--method", "-m", help="Method; repeatable; all: the whole track.")
-    ],
-    dataset: Annotated[str, typer.Option("--dataset", "-d", help="Data set.")] = "tasteworld",
-    data: Annotated[Path | None, typer.Option(help="Folder of the data set.")] = None,
+    method: options.Methods,
+    dataset: options.Dataset = "tasteworld",
+    data: options.Data = None,
     split: Annotated[str | None, typer.Option(help="Which split is cut; default: its own.")] = None,
-    stack: Annotated[str | None, typer.Option(help="Frozen models; default: the board's.")] = None,
+    stack: options.Stack = None,
     known: Annotated[
         list[int] | None,
         typer.Option("--known", "-k", min=0, help="Ratings known; repeatable. [default: 0 to 100]"),
     ] = None,
-    preset: Annotated[str | None, typer.Option(help="Named settings of the methods.")] = None,
-    seed: Annotated[
-        list[int] | None, typer.Option(help="Run seed; repeatable. [default: 0]")
-    ] = None,
-    n_images: Annotated[int | None, typer.Option(min=1, help="Images per user.")] = None,
-    runs: Annotated[Path, typer.Option(help="Folder of the run directories.")] = Path("runs"),
+    preset: options.Preset = None,
+    seed: options.Seeds = None,
+    n_images: options.NImages = None,
+    runs: options.Runs = Path("runs"),
     output: Annotated[Path, typer.Option(help="Folder of the curves.")] = Path("cold-start"),
-    workers: Annotated[int, typer.Option(min=1, help="Processes that generate.")] = 1,
-    threads: Annotated[int, typer.Option(min=1, help="Numerical threads per process.")] = THREADS,
-    beside: Annotated[bool, typer.Option(help="Run the board's baselines and anchors too.")] = True,
+    workers: options.Workers = 1,
+    threads: options.Threads = THREADS,
+    beside: options.Beside = True,
 ) -> None:
     """Curves for new users of whom 0 to 100 ratings are known, and the area below them."""
     from rich.console import Console
 
     from persongen_bench.api import cold_start as track
-    from persongen_bench.api.campaign import Plan
+    from persongen_bench.api.campaign import Campaign
     from persongen_bench.datasets.supports import SUPPORTS
     from persongen_bench.leaderboards.curves import curve_table
-    from persongen_bench.loop.generate import Execution
-    from persongen_bench.util.progress import bars
 
-    plan = Plan(
+    campaign = Campaign(
         methods=tuple(method), dataset=dataset, runs=runs, root=data, split=split, stack=stack,
         preset=preset, seeds=tuple(seed or [0]), n_images=n_images, beside=beside, threads=threads,
     )  # fmt: skip
-    with bars() as progress:
-        execution = Execution(workers, progress=progress)
-        made = list(track.execute(plan, execution, known or SUPPORTS))
-    found = track.write(made, output)
+    with options.execution_of(workers, 64) as execution:
+        made = list(track.execute(campaign, execution, known or SUPPORTS))
+    curves = track.write(made, output)
     board = track.board_of(dataset)
     console = Console(highlight=False)
     wide = console.width >= WIDE
-    console.print(curve_table(found, board.column(board.headline), wide=wide))
+    console.print(curve_table(curves, board.column(board.headline), wide=wide))
     typer.echo(f"\ncurves    {output / track.PLOTS[0]}")

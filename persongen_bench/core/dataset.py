@@ -6,13 +6,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Literal, Protocol, TypeAlias, runtime_checkable
 
-import numpy as np
 import pandas as pd
 
 from persongen_bench.core.config import Config
 from persongen_bench.core.errors import DataError
+from persongen_bench.core.ratings import Ratings, time_order
 from persongen_bench.core.types import (
     INTERACTION_COLUMNS,
     Catalog,
@@ -21,6 +21,16 @@ from persongen_bench.core.types import (
     content_hash,
     frame_hash,
 )
+
+Disjoint = Literal["users", "items", "contents", "time"]
+"""What the training rows of a split and its held-out rows (validation and test) may be free of:
+
+- ``users``: nobody has rows on both sides;
+- ``items``: no held-out item is trained on;
+- ``contents``: nor another version of it, one of the same ``content_id`` (includes ``items``);
+- ``time``: no training row of a user is later than one of theirs that is held out.
+"""
+Promise: TypeAlias = frozenset[Disjoint]
 
 
 class KnownTaste(Protocol):
@@ -53,7 +63,8 @@ class DatasetCard:
 class Split:
     """A seeded, hashed division of the interactions.
 
-    ``train`` and ``test`` (and ``validation``, possibly empty) hold `INTERACTION_COLUMNS`.
+    ``train`` and ``test`` (and ``validation``, possibly empty) hold `INTERACTION_COLUMNS`. No row
+    is in two of them, whatever the split promises besides.
     """
 
     name: str
@@ -63,10 +74,14 @@ class Split:
     validation: pd.DataFrame = field(
         default_factory=lambda: pd.DataFrame(columns=list(INTERACTION_COLUMNS))
     )
+    promise: Promise = frozenset()
+    """In what the two sides are disjoint; the leak audit holds the split to it."""
+    support: int | None = None
+    """How many rows each tested person keeps in training, at most; None: the split is not cut."""
 
     @cached_property
     def hash(self) -> str:
-        """Hash of the name, the seed and the rows of every part."""
+        """Hash of the name, the seed and the rows of every part, and of nothing else."""
         parts = [frame_hash(part) for part in (self.train, self.validation, self.test)]
         return content_hash(self.name, self.seed, parts)
 
@@ -76,6 +91,26 @@ class SplitFunction(Protocol):
 
     def __call__(self, interactions: pd.DataFrame, seed: int) -> Split:
         """The split for ``seed``."""
+        ...
+
+
+@runtime_checkable
+class Cuttable(SplitFunction, Protocol):
+    """A split function that cuts another one: the tested people keep ``k`` training rows each."""
+
+    @property
+    def split(self) -> SplitFunction:
+        """What is cut."""
+        ...
+
+    @property
+    def name(self) -> str:
+        """Name of what is cut."""
+        ...
+
+    @property
+    def k(self) -> int:
+        """Training rows that each tested person keeps, at most: `Split.support`."""
         ...
 
 
@@ -107,6 +142,31 @@ class Dataset:
             )
         return self.splits[key](self.interactions, seed)
 
+    @property
+    def cuts(self) -> dict[str, dict[int, str]]:
+        """Names of the splits that are cut: by the name of what they cut, then by support."""
+        names: dict[str, dict[int, str]] = {}
+        for name, function in self.splits.items():
+            if isinstance(function, Cuttable):
+                names.setdefault(function.name, {})[function.k] = name
+        return names
+
+    def cut_of(self, name: str, k: int) -> str:
+        """Name of the split that is as ``name`` but for a support of ``k``.
+
+        ``name``: a split that is cut, or one of its cuts. `DataError` where there is no such cut.
+        """
+        function = self.splits.get(name)
+        whole = function.name if isinstance(function, Cuttable) else name
+        known = self.cuts.get(whole, {})
+        if k not in known:
+            every = [cut for names in self.cuts.values() for cut in names.values()]
+            raise DataError(
+                f"dataset {self.name} has no split {whole!r} with a support of {k}",
+                fix=f"Use one of {every}.",
+            )
+        return known[k]
+
     def train_view(self, split: Split) -> View:
         """What a method sees: training rows, and the catalogue without held-out items."""
         held_out = set(split.test["item_id"]) | set(split.validation["item_id"])
@@ -133,19 +193,26 @@ class View:
         return tuple(sorted(self.interactions["user_id"].unique()))
 
     @cached_property
+    def ordered(self) -> pd.DataFrame:
+        """The interactions by user, each user's oldest first; see `time_order`."""
+        return self.interactions.iloc[time_order(self.interactions)].reset_index(drop=True)
+
+    @cached_property
+    def ratings(self) -> Ratings:
+        """One rating per user and item: what methods learn from and instruments are made of."""
+        return Ratings.of(self.interactions)
+
+    @cached_property
     def liked_items(self) -> dict[str, tuple[str, ...]]:
         """Per user the liked item ids, oldest first.
 
-        Where there is no time, the order is that of a hash of the item ids: the tail of the list,
+        Where there is no time the order is that of a hash of the item ids: the tail of the list,
         which becomes a history, is then a random sample, whatever the order of the rows.
         """
-        liked = self.interactions[self.interactions["liked"].astype(bool)]
-        shuffled = pd.util.hash_array(liked["item_id"].to_numpy(dtype=object))
-        order = np.lexsort((shuffled, liked["timestamp"].fillna(-np.inf).to_numpy(dtype=float)))
-        liked = liked.iloc[order]
+        liked = self.ordered[self.ordered["liked"].astype(bool)]
         groups = liked.groupby("user_id", sort=True)["item_id"]
-        found = {str(user): tuple(items) for user, items in groups}
-        return {user: found.get(user, ()) for user in self.users}
+        items_of = {str(user): tuple(items) for user, items in groups}
+        return {user: items_of.get(user, ()) for user in self.users}
 
     @cached_property
     def hash(self) -> str:
@@ -157,6 +224,8 @@ class DatasetLoader(Protocol):
     """Reads one data set; the registry's ``datasets`` entries are classes of this shape."""
 
     Config: ClassVar[type[Config]]
+    tracks: ClassVar[tuple[str, ...]]
+    """Names of the tracks that the data set serves, the default first."""
 
     @classmethod
     def load(cls, config: Any, root: Path | None) -> Dataset:  # noqa: ANN401  # its own Config

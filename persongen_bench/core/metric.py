@@ -4,13 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal, Protocol, TypeVar
+from typing import Any, ClassVar, Literal, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 import pandas as pd
 
 from persongen_bench.core.dataset import View
-from persongen_bench.core.types import Description, Direction, Embeddings, Image, Rows, ScoreMatrix
+from persongen_bench.core.request import Request
+from persongen_bench.core.types import (
+    Description,
+    Direction,
+    Embeddings,
+    Image,
+    Rows,
+    ScoreMatrix,
+)
 
 T = TypeVar("T")
 
@@ -31,12 +39,25 @@ class ScoreContext(Protocol):
 
     @property
     def samples(self) -> pd.DataFrame:
-        """Samples in state ok, canonical order: ``sample_id, user_id, index``."""
+        """Samples in state ok, canonical order: ``sample_id, request_id, unit, user_id, index``.
+
+        ``unit``: what the sample's value is a value of (`request.unit_of`).
+        """
+        ...
+
+    @property
+    def units(self) -> tuple[str, ...]:
+        """Every unit of the protocol, sorted, also those without a scored sample."""
         ...
 
     @property
     def users(self) -> tuple[str, ...]:
-        """Every user of the protocol, also those without a scored sample."""
+        """Every user of the protocol; the same as `units` where the unit is the user."""
+        ...
+
+    @property
+    def requests(self) -> Mapping[str, Request]:
+        """Sample id => the request it answers."""
         ...
 
     @property
@@ -51,12 +72,12 @@ class ScoreContext(Protocol):
 
     @property
     def histories(self) -> Mapping[str, tuple[str, ...]]:
-        """Per user the history of the request (item ids of the training catalogue)."""
+        """Sample id => the history of its request (item ids of the training catalogue)."""
         ...
 
     @property
     def n_asked(self) -> Mapping[str, int]:
-        """Per user the images asked for: delivered, or not delivered through the method's fault."""
+        """Per unit the samples asked for: delivered, or not through the method's fault."""
         ...
 
     @property
@@ -70,7 +91,14 @@ class ScoreContext(Protocol):
         ...
 
     def images(self, rows: Rows) -> list[Image]:
-        """The generated images in these rows of `samples`; ask for one user's at a time."""
+        """The generated images in these rows of `samples`; ask for one request's at a time."""
+        ...
+
+    def outputs(self, rows: Rows) -> list[Any]:
+        """What the method answered with in these rows, of the run's kind of output.
+
+        The images themselves where images were asked for.
+        """
         ...
 
     def item_images(self, item_ids: Sequence[str]) -> list[Image]:
@@ -146,9 +174,16 @@ class MetricInfo:
     roles: tuple[str, ...] = ()
     """Models it looks through, variants included (``inception/clean``)."""
     level: Literal["user", "set"] = field(default="user", kw_only=True)
-    """``user``: a mean of per-user numbers. ``set``: one number of all images together, such as a
-    Frechet distance; its per-user values are the number plus the user's jackknife influence, so
+    """``user``: a mean of per-unit numbers. ``set``: one number of all images together, such as a
+    Frechet distance; its per-unit values are the number plus the unit's jackknife influence, so
     that their mean is the number and their spread gives its interval (they may leave the range)."""
+    reads: str = field(default="image", kw_only=True)
+    """Kind of output it reads: ``image``, ``ranking`` or ``adapter``; a metric of images also reads
+    those drawn with an adapter."""
+    personal: bool = field(default=False, kw_only=True)
+    """Compares users' tastes, and so needs the unit ``user``."""
+    known_taste: bool = field(default=False, kw_only=True)
+    """Needs the world's truth (`ScoreContext.taste_matrix`)."""
     failed_value: float | None = field(default=None, kw_only=True)
     """What a sample that the method failed to deliver counts; None where images have no value."""
     shows_not: str = field(default="", kw_only=True)
@@ -156,12 +191,9 @@ class MetricInfo:
 
 
 class Metric(Protocol):
-    """A pure function of scored samples and features: per user first, summary second.
+    """A pure function of scored samples and features: per unit first, summary second.
 
-    Optional: ``arguments: ClassVar[tuple[str, ...]]``, the usual ones (for cards and "all");
-    ``example: ClassVar[str]``, one that works in any world (for contract tests);
-    ``known_taste: bool``, whether the world's truth is needed; and ``caveats(context) ->
-    Sequence[str]``, warnings printed with the number, such as a sample too small for it.
+    It may also be `Parametrised`, have caveats (`HasCaveats`), or be a `TasteInstrument`.
     """
 
     info: MetricInfo
@@ -175,6 +207,39 @@ class Metric(Protocol):
         """Everything that fixes the number, ``precision@20|enc:...|sim:cosine|impl:1``."""
         ...
 
-    def per_user(self, context: ScoreContext) -> pd.Series:
-        """One float per user of ``context.users``, indexed by user id; NaN where undefined."""
+    def per_unit(self, context: ScoreContext) -> pd.Series:
+        """One float per unit, indexed by ``context.units``; NaN where undefined."""
         ...
+
+
+@runtime_checkable
+class Parametrised(Protocol):
+    """A metric class that takes an argument; without these its printed form is its bare name."""
+
+    arguments: ClassVar[tuple[str, ...]]
+    """The usual ones, for cards and "all"; ``""`` where none is needed."""
+    example: ClassVar[str]
+    """One that works in any world, for contract tests."""
+
+
+@runtime_checkable
+class HasCaveats(Protocol):
+    """A metric with warnings to print beside its number, such as a sample too small for it."""
+
+    def caveats(self, context: ScoreContext) -> Sequence[str]:
+        """One sentence each; none where there is nothing to mind."""
+        ...
+
+
+@runtime_checkable
+class TasteInstrument(Protocol):
+    """A metric that scores every sample for every user, as permutation tests need it."""
+
+    def matrix(self, context: ScoreContext) -> ScoreMatrix:
+        """``(n samples, n users)`` score of sample i for user u; NaN columns where unknown."""
+        ...
+
+
+def caveats_of(metric: Metric, context: ScoreContext) -> tuple[str, ...]:
+    """What to mind about the number; nothing of a metric without caveats."""
+    return tuple(metric.caveats(context)) if isinstance(metric, HasCaveats) else ()

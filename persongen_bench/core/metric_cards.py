@@ -12,7 +12,7 @@ from typing import Any
 
 from persongen_bench.core import registry
 from persongen_bench.core.errors import ConfigError, MissingRoleError
-from persongen_bench.core.metric import Metric, MetricInfo
+from persongen_bench.core.metric import Metric, MetricInfo, Parametrised
 from persongen_bench.core.roles import open_role
 from persongen_bench.core.stack import Stack
 
@@ -57,7 +57,7 @@ def parse_metric(printed: str) -> Metric:
 def printed_forms(entry: str) -> tuple[str, ...]:
     """The forms of a registered metric that belong to "all", ``("aesthetic@v1", ...)``."""
     cls = registry.get("metrics", entry)
-    given = getattr(cls, "arguments", None) or (getattr(cls, "example", None),)
+    given = cls.arguments if isinstance(cls, Parametrised) else ("",)
     return tuple(f"{entry}@{argument}" if argument else entry for argument in given)
 
 
@@ -87,7 +87,7 @@ def expand(names: Sequence[str], stack: Stack, *, known_taste: bool) -> tuple[st
 def possible(printed: str, stack: Stack, *, known_taste: bool) -> bool:
     """Whether the stack has the models of a metric, and the world the truth."""
     metric = parse_metric(printed)
-    if getattr(metric, "known_taste", False) and not known_taste:
+    if metric.info.known_taste and not known_taste:
         return False
     try:
         _open_roles(metric, stack)

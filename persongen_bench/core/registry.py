@@ -1,9 +1,10 @@
 """Names to implementations, through Python entry points.
 
 Built-ins are declared in this package's own ``pyproject.toml`` under the groups
-``persongen_bench.{methods,datasets,metrics,stacks}`` and are found like anybody else's. A
-third-party entry is addressed as ``distribution/name``, a built-in by its bare name. Listing
-imports no implementation.
+``persongen_bench.{methods,datasets,metrics,stacks,tracks,boards}`` and are found like anybody
+else's. A third-party entry is addressed as ``distribution/name``, a built-in by its bare name; what
+is defined at run time, in a notebook, joins by `register` as ``local/name``. Listing imports no
+implementation.
 """
 
 from __future__ import annotations
@@ -12,16 +13,18 @@ import difflib
 import functools
 import re
 from dataclasses import dataclass
+from importlib import resources
 from importlib.metadata import EntryPoint, entry_points
+from importlib.resources.abc import Traversable
 from typing import Any, Literal, get_args
 
 from persongen_bench.core.errors import ConfigError, UnknownNameError
 
-Kind = Literal["methods", "datasets", "metrics", "stacks", "tracks"]
+Kind = Literal["methods", "datasets", "metrics", "stacks", "tracks", "boards"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 OWN_DISTRIBUTION = "persongen-bench"
 LOCAL = "local"
-"""In place of a distribution: defined at run time, in a notebook or a script."""
+"""Stands for a distribution in the names of things that no package holds."""
 _NAME = re.compile(r"[a-z0-9][a-z0-9.+_-]*")
 
 
@@ -31,14 +34,24 @@ class Entry:
 
     kind: Kind
     name: str
+    """Public name: ``name`` of a built-in, ``distribution/name`` of any other."""
     distribution: str
-    point: EntryPoint
+    point: EntryPoint | None
+    """Where it is declared; None for one that was registered at run time."""
+    implementation: Any = None
+    """The thing itself, where there is no entry point."""
 
-    def load(self) -> Any:  # noqa: ANN401  # the four kinds have four protocols
-        """Import and return the implementation; a broken plugin is named in the error."""
+    def load(self) -> Any:  # noqa: ANN401  # every kind has a protocol of its own
+        """Import and return the implementation; of a board the file that holds it.
+
+        Raises:
+            ConfigError: if the plugin is broken; it is named.
+        """
+        if self.point is None:
+            return self.implementation
         try:
-            return self.point.load()
-        except (ImportError, AttributeError) as error:
+            return _data_file(self.point) if self.kind == "boards" else self.point.load()
+        except (ImportError, AttributeError, TypeError) as error:
             raise ConfigError(
                 f"{self.kind[:-1]} {self.name!r} of distribution {self.distribution!r} "
                 f"does not import ({self.point.value}): {error}",
@@ -46,27 +59,89 @@ class Entry:
             ) from error
 
 
-@functools.cache
+def _data_file(point: EntryPoint) -> Traversable:
+    """The file that ``package.module:name`` stands for: ``name.toml`` in that package's folder."""
+    return resources.files(point.module) / f"{point.attr}.toml"
+
+
+_registered: dict[tuple[Kind, str], Entry] = {}
+"""What was registered at run time, by kind and full name."""
+
+
+def register(
+    kind: Kind,
+    name: str,
+    implementation: Any,  # noqa: ANN401  # every kind has a protocol of its own
+    *,
+    distribution: str = LOCAL,
+) -> Entry:
+    """Make something known by the name ``local/<name>``, in this process only.
+
+    It replaces what was registered under that name before, and never anything installed.
+
+    Args:
+        kind: what it is.
+        name: short name, in small letters.
+        implementation: the class; for a board its file, a dict of its fields or a ``Board``.
+        distribution: what stands before the stroke in place of ``local``.
+
+    Raises:
+        ConfigError: if there is no such kind, the name is malformed, or a package has it.
+    """
+    if kind not in KINDS:
+        raise ConfigError(f"no kind is called {kind!r}", fix=f"Kinds are: {', '.join(KINDS)}.")
+    full = f"{distribution}/{name}"
+    _check_name(kind, name, full)
+    if distribution == OWN_DISTRIBUTION or full in _installed(kind):
+        raise ConfigError(
+            f"{kind[:-1]} {full!r} belongs to an installed package", fix="Choose another name."
+        )
+    entry = Entry(kind, full, distribution, None, implementation)
+    _registered[kind, full] = entry
+    return entry
+
+
 def entries(kind: Kind) -> dict[str, Entry]:
     """All entries of one kind by public name, built-ins first, without importing any."""
-    found: dict[str, Entry] = {}
+    local = {name: entry for (its, name), entry in _registered.items() if its == kind}
+    return _sorted(local | _installed(kind))
+
+
+@functools.cache
+def _installed(kind: Kind) -> dict[str, Entry]:
+    """What the entry points of this environment declare."""
+    declared: dict[str, Entry] = {}
     for point in entry_points(group=f"persongen_bench.{kind}"):
         distribution = point.dist.name if point.dist is not None else "unknown"
         own = distribution == OWN_DISTRIBUTION
         name = point.name if own else f"{distribution}/{point.name}"
-        if not _NAME.fullmatch(point.name):
-            raise ConfigError(f"{kind[:-1]} name {name!r} is malformed; expected {_NAME.pattern}")
-        if name in found and found[name].point.value != point.value:
+        _check_name(kind, point.name, name)
+        twin = declared.get(name)
+        if twin is not None and twin.point != point:
             raise ConfigError(f"{kind[:-1]} {name!r} is registered twice by {distribution}")
-        found[name] = Entry(kind, name, distribution, point)
-    return dict(sorted(found.items(), key=lambda item: ("/" in item[0], item[0])))
+        declared[name] = Entry(kind, name, distribution, point)
+    return declared
 
 
-def get(kind: Kind, name: str) -> Any:  # noqa: ANN401  # the four kinds have four protocols
+def _check_name(kind: Kind, name: str, full: str) -> None:
+    if not _NAME.fullmatch(name):
+        raise ConfigError(f"{kind[:-1]} name {full!r} is malformed; expected {_NAME.pattern}")
+
+
+def _sorted(known: dict[str, Entry]) -> dict[str, Entry]:
+    return dict(sorted(known.items(), key=lambda item: ("/" in item[0], item[0])))
+
+
+def get(kind: Kind, name: str) -> Any:  # noqa: ANN401  # every kind has a protocol of its own
     """The implementation called ``name``; an unknown name raises with the nearest ones."""
+    return find(kind, name).load()
+
+
+def find(kind: Kind, name: str) -> Entry:
+    """The entry called ``name``; an unknown name raises with the nearest ones."""
     known = entries(kind)
     if name in known:
-        return known[name].load()
+        return known[name]
     by_tail = [full for full in known if full.endswith(f"/{name}")]
     near = by_tail or difflib.get_close_matches(name, known, n=3, cutoff=0.5)
     hint = f"Did you mean {' or '.join(near)}?" if near else f"See `pgbench list {kind}`."

@@ -10,7 +10,7 @@ from typing import Any, Literal
 import numpy as np
 
 from persongen_bench.core.errors import DataError
-from persongen_bench.core.types import Image, content_hash
+from persongen_bench.core.types import Image, Unit, content_hash
 
 
 @dataclass(frozen=True)
@@ -99,6 +99,16 @@ def plan_samples(protocol: Mapping[str, object], requests: Sequence[Request]) ->
         for request in requests
         for k in range(request.n_images)
     ]
+
+
+def unit_of(request: Request, unit: Unit) -> str:
+    """The unit whose value a request's samples belong to: its user, or its prompt.
+
+    Requests without an instruction are prompts of their own.
+    """
+    if unit == "user":
+        return request.user_id
+    return request.instruction or request.request_id
 
 
 @dataclass(frozen=True)

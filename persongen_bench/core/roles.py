@@ -142,6 +142,14 @@ class CaptionHead(Protocol):
         ...
 
 
+def has_role(stack: Stack, name: str) -> bool:
+    """Whether `open_role` would find a model for ``role`` or ``role/variant``; opens none."""
+    role = name.partition("/")[0]
+    if role == "judge_encoder" and role not in stack.roles:
+        role = "image_encoder"
+    return role in stack.roles
+
+
 def open_role(stack: Stack, name: str) -> Any:  # noqa: ANN401  # each role has its own protocol
     """The model for ``role`` or ``role/variant``.
 

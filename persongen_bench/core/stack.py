@@ -53,3 +53,12 @@ class Stack(Protocol):
     def signature(self) -> str:
         """Name plus weights of every role; runs of different signatures never share a table."""
         ...
+
+
+@runtime_checkable
+class Obtainable(Protocol):
+    """A stack whose files do not ship: it can say that they are not there without opening one."""
+
+    def missing(self) -> str | None:
+        """What is missing and which command gets it, on one line; None: everything is there."""
+        ...

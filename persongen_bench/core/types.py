@@ -29,7 +29,7 @@ Rows: TypeAlias = Sequence[int] | Int[np.ndarray, " rows"]
 SampleState = Literal["pending", "ok", "method_error", "filtered", "missing", "unscored"]
 Direction = Literal["higher", "lower", "none"]
 Unit = Literal["user", "prompt"]
-"""What numbers are compared over: resampled for intervals, permuted for tests."""
+"""What is resampled for an interval: the users, or the prompts."""
 
 INTERACTION_COLUMNS = ("user_id", "item_id", "rating", "liked", "timestamp")
 

@@ -1,36 +1,24 @@
 """Does a split leak? Users, rows, items, motifs, pictures and time, each checked and counted.
 
-What counts as a leak depends on what the split promises: an item that both parts hold is normal
-for a split of rows, and breaks one of items. Rows in two parts break every split.
+What counts as a leak depends on what the split promises; see `persongen_bench.core.promises`, which
+looks at the tables. Pictures are opened and compared here.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
-import pandas as pd
 from jaxtyping import Float
 
 from persongen_bench.core import images as imaging
 from persongen_bench.core.dataset import Dataset, Split
 from persongen_bench.core.progress import Progress, no_progress
+from persongen_bench.core.promises import Kind, Severity, held_out, overlaps, severity
 from persongen_bench.core.types import Catalog
-from persongen_bench.datasets import splits
 from persongen_bench.util.batching import blocks
 
-Severity = Literal["leak", "warning", "info"]
-Kind = Literal[
-    "user-overlap", "row-overlap", "item-overlap", "motif-overlap",
-    "same-picture", "similar-picture", "later-training-row",
-]  # fmt: skip
-
-CONTENT_DISJOINT = frozenset({splits.CONTENT, "panel", "cold-start"})
-"""Splits that promise that not even another version of a held-out picture was seen."""
-IMAGE_DISJOINT = CONTENT_DISJOINT | {splits.ITEM}
-"""Splits that promise that no held-out picture was seen in training."""
 THUMBNAIL = 16
 """Edge in pixels of the RGB thumbnails that similar pictures are found with."""
 BLOCK = 512
@@ -109,79 +97,21 @@ def audit(
     Cost: one opening of every picture up to the caps, about a thousand small ones per second, and a
     matrix product of thumbnails.
     """
-    parts = [part for part in (split.validation, split.test) if len(part)]
-    held_out = pd.concat(parts or [split.test])
-    found: list[tuple[Kind, list[str]]] = [
-        ("user-overlap", _shared(split.train, held_out, ["user_id"])),
-        ("row-overlap", _rows_in_two_parts(split, held_out)),
-        ("item-overlap", _shared(split.train, held_out, ["item_id"])),
-        ("motif-overlap", _shared_motifs(dataset.catalog, split.train, held_out)),
-        ("later-training-row", _later_rows(split, held_out)),
-    ]
     seen = sorted(split.train["item_id"].unique())
-    unseen = sorted(set(held_out["item_id"]).difference(seen))
+    unseen = sorted(set(held_out(split)["item_id"]).difference(seen))
     opened_unseen = _spaced(unseen, options.max_held_out)
     opened_seen = _spaced(seen, options.max_train)
     pictures = _Pictures(dataset.catalog, progress)
     same, similar = pictures.twins(opened_unseen, opened_seen, options.similar_rms)
-    found += [("same-picture", same), ("similar-picture", similar)]
-    promise = split.name.partition("@")[0]
+    shared = overlaps(split, dataset.catalog)
+    shared |= {"same-picture": same, "similar-picture": similar}
     findings = [
-        Finding(kind, _severity(kind, promise), len(who), tuple(who[: options.n_examples]))
-        for kind, who in found
+        Finding(kind, severity(kind, split.promise), len(who), tuple(who[: options.n_examples]))
+        for kind, who in shared.items()
         if who
     ]
     opened = len(opened_unseen) + len(opened_seen) if opened_unseen else 0
     return AuditReport(split.name, tuple(findings), opened, len(unseen) + len(seen))
-
-
-def _severity(kind: Kind, split: str) -> Severity:
-    """What a finding means under the promise of the split."""
-    if kind in ("row-overlap", "later-training-row"):
-        return "leak"
-    if kind == "user-overlap":
-        return "leak" if split == splits.USER_DISJOINT else "info"
-    if kind == "motif-overlap" and split in CONTENT_DISJOINT:
-        return "leak"
-    if kind == "motif-overlap":
-        return "warning" if split == splits.ITEM else "info"
-    if kind == "similar-picture":
-        return "warning" if split in IMAGE_DISJOINT else "info"
-    return "leak" if split in IMAGE_DISJOINT else "info"
-
-
-def _shared(left: pd.DataFrame, right: pd.DataFrame, columns: Sequence[str]) -> list[str]:
-    """Sorted combinations of ``columns`` that both frames hold."""
-    keys = [frame[list(columns)].drop_duplicates() for frame in (left, right)]
-    both = keys[0].merge(keys[1], on=list(columns))
-    return sorted(" ".join(row) for row in both.itertuples(index=False))
-
-
-def _rows_in_two_parts(split: Split, held_out: pd.DataFrame) -> list[str]:
-    key = ["user_id", "item_id"]
-    between = _shared(split.validation, split.test, key) if len(split.validation) else []
-    return sorted({*_shared(split.train, held_out, key), *between})
-
-
-def _shared_motifs(catalog: Catalog, train: pd.DataFrame, held_out: pd.DataFrame) -> list[str]:
-    """Values of ``content_id`` that both parts show, where the items have that column."""
-    if "content_id" not in catalog.items.columns:
-        return []
-    motifs = catalog.items["content_id"]
-    sides = [set(motifs.reindex(part["item_id"].unique())) for part in (train, held_out)]
-    return sorted(str(motif) for motif in sides[0] & sides[1] if motif != "")
-
-
-def _later_rows(split: Split, held_out: pd.DataFrame) -> list[str]:
-    """Training rows later than the user's first held-out row, in splits that promise an order."""
-    if split.name != splits.TEMPORAL:
-        return []
-    first = held_out.groupby("user_id")["timestamp"].min()
-    limit = split.train["user_id"].map(first)
-    late = split.train[(split.train["timestamp"] > limit).to_numpy()]
-    return sorted(
-        f"{user} {item}" for user, item in zip(late["user_id"], late["item_id"], strict=True)
-    )
 
 
 def _spaced(ids: Sequence[str], limit: int) -> list[str]:

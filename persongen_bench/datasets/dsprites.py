@@ -57,6 +57,7 @@ class DSprites:
     """REBECA's controlled world: coloured sprites and four users whose taste is known."""
 
     Config: ClassVar[type[BaseConfig]] = DSpritesConfig
+    tracks: ClassVar[tuple[str, ...]] = ("controlled",)
 
     @classmethod
     def load(cls, config: DSpritesConfig, root: Path | None) -> Dataset:

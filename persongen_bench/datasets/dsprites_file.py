@@ -78,8 +78,8 @@ class PublishedFile:
     def _fetch(self, index: list[int]) -> None:
         rows = np.searchsorted(self.index, index)
         masks = _stream(self.path, rows)
-        found = {i: np.packbits(m).tobytes() for i, m in zip(index, masks, strict=True)}
-        self._packed.update(found)
+        packed = {i: np.packbits(m).tobytes() for i, m in zip(index, masks, strict=True)}
+        self._packed.update(packed)
 
 
 @contextmanager
@@ -97,14 +97,14 @@ def _archive(path: Path) -> Iterator[zipfile.ZipFile]:
 
 
 def _entries(path: Path, archive: zipfile.ZipFile) -> dict[str, zipfile.ZipInfo]:
-    found = {info.filename.removesuffix(".npy"): info for info in archive.infolist()}
-    missing = [key for key in KEYS if key not in found]
+    arrays = {info.filename.removesuffix(".npy"): info for info in archive.infolist()}
+    missing = [key for key in KEYS if key not in arrays]
     if missing:
         raise DataError(
-            f"{path}: no array {missing[0]!r}, found {sorted(found)}, expected {list(KEYS)}",
+            f"{path}: no array {missing[0]!r}, found {sorted(arrays)}, expected {list(KEYS)}",
             fix=_FIX,
         )
-    return found
+    return arrays
 
 
 def _header(stream: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype]:

@@ -67,6 +67,7 @@ class FlickrAes:
     """FLICKR-AES as published: 210 workers' ratings of Flickr photographs."""
 
     Config: ClassVar[type[BaseConfig]] = FlickrAesConfig
+    tracks: ClassVar[tuple[str, ...]] = ("prompt-free",)
 
     @classmethod
     def load(cls, config: FlickrAesConfig, root: Path | None) -> Dataset:
@@ -201,16 +202,16 @@ def _test_workers(root: Path, ratings: pd.DataFrame) -> tuple[Sequence[str], lis
     table = read_table(path)
     table.require(["ID"])
     listed = set(table.ids("ID"))
-    found = sorted(listed.intersection(ratings["user_id"]))
-    if not found:
+    present = sorted(listed.intersection(ratings["user_id"]))
+    if not present:
         raise DataError(f"{path}: none of its {len(listed)} workers has a rating", fix=INSTRUCTIONS)
-    if len(found) == len(listed) == N_TEST_WORKERS:
-        return found, []
+    if len(present) == len(listed) == N_TEST_WORKERS:
+        return present, []
     note = (
         f"{TEST_WORKERS} lists {len(listed)} workers (published: {N_TEST_WORKERS}), "
-        f"{len(found)} of them have ratings"
+        f"{len(present)} of them have ratings"
     )
-    return found, [note]
+    return present, [note]
 
 
 def _splits(config: FlickrAesConfig, testers: Sequence[str]) -> Mapping[str, SplitFunction]:

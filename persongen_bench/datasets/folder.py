@@ -53,6 +53,7 @@ class Folder:
     """Your own catalogue of images with its interaction log, or with simulated people."""
 
     Config: ClassVar[type[BaseConfig]] = FolderConfig
+    tracks: ClassVar[tuple[str, ...]] = ("prompt-free",)
 
     @classmethod
     def load(cls, config: FolderConfig, root: Path | None) -> Dataset:
@@ -166,18 +167,18 @@ def _splits(
     catalog: Catalog, log: pd.DataFrame, config: FolderConfig
 ) -> Mapping[str, SplitFunction]:
     fraction = config.test_fraction
-    found = {splits.ITEM: splits.by_item(fraction)}
+    ways = {splits.ITEM: splits.by_item(fraction)}
     if "content_id" in catalog.items.columns:
         groups = catalog.items["content_id"]
         alone = groups.where(groups != "", "item " + groups.index.astype("str"))
         group_of = dict(zip(catalog.ids, alone, strict=True))
-        found[splits.CONTENT] = splits.by_group(group_of, fraction, splits.CONTENT)
-    found[splits.ROW] = splits.by_row(fraction)
-    found[splits.PER_USER] = splits.per_user()
-    found[splits.USER_DISJOINT] = splits.user_disjoint(fraction)
+        ways[splits.CONTENT] = splits.by_group(group_of, fraction, splits.CONTENT)
+    ways[splits.ROW] = splits.by_row(fraction)
+    ways[splits.PER_USER] = splits.per_user()
+    ways[splits.USER_DISJOINT] = splits.user_disjoint(fraction)
     if log["timestamp"].notna().all():
-        found[splits.TEMPORAL] = splits.temporal(fraction)
-    return found
+        ways[splits.TEMPORAL] = splits.temporal(fraction)
+    return ways
 
 
 def _card(root: Path, taste: PseudoTaste | None) -> DatasetCard:

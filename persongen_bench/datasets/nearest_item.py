@@ -51,12 +51,12 @@ class NearestItem:
     def rows(self, images: Sequence[Image]) -> Int[np.ndarray, " n"]:
         """Catalogue row of each image."""
         exact = [self.by_pixels.get(imaging.pixel_hash(image), -1) for image in images]
-        found = np.array(exact, dtype=np.int64)
-        todo = np.flatnonzero(found < 0)
+        rows = np.array(exact, dtype=np.int64)
+        todo = np.flatnonzero(rows < 0)
         if len(todo):
             strangers = _thumbnails([images[i] for i in todo.tolist()])
-            found[todo] = map_rows(self._nearest, strangers, BLOCK)
-        return found
+            rows[todo] = map_rows(self._nearest, strangers, BLOCK)
+        return rows
 
     def _nearest(self, thumbnails: Float[np.ndarray, "n d"]) -> Int[np.ndarray, " n"]:
         squares = (self.thumbnails**2).sum(axis=1)

@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Bool, Int
 
-from persongen_bench.core.dataset import Split, SplitFunction
+from persongen_bench.core.dataset import Promise, Split, SplitFunction
 from persongen_bench.core.errors import ConfigError, DataError
 from persongen_bench.core.types import INTERACTION_COLUMNS
 
@@ -25,7 +25,13 @@ ROW = "row"
 PER_USER = "per-user"
 USER_DISJOINT = "user-disjoint"
 TEMPORAL = "temporal"
-"""Names of the splits; the leak audit judges a split by the promise its name makes."""
+"""Names of the splits."""
+ROWS: Promise = frozenset()
+USERS: Promise = frozenset({"users"})
+ITEMS: Promise = frozenset({"items"})
+CONTENTS: Promise = frozenset({"items", "contents"})
+TIME: Promise = frozenset({"time"})
+"""What splits promise; see `persongen_bench.core.dataset.Disjoint`."""
 
 
 def by_item(test_fraction: float) -> SplitFunction:
@@ -36,16 +42,20 @@ def by_item(test_fraction: float) -> SplitFunction:
     return partial(_by_item, test_fraction=_fraction(test_fraction))
 
 
-def by_group(group_of: Mapping[str, str], test_fraction: float, name: str) -> SplitFunction:
+def by_group(
+    group_of: Mapping[str, str], test_fraction: float, name: str, promise: Promise = CONTENTS
+) -> SplitFunction:
     """Group-disjoint: whole groups of items are held out, such as all versions of one motif.
 
     Args:
         group_of: group of every item id; an interaction of another item raises `DataError`.
         test_fraction: share of the groups that is held out, in (0, 1).
         name: name of the split.
+        promise: by default that a group holds every version of its pictures; `ITEMS` for other
+            groups, such as themes.
     """
     fraction = _fraction(test_fraction)
-    return partial(_by_group, group_of=group_of, test_fraction=fraction, name=name)
+    return partial(_by_group, group_of=group_of, test_fraction=fraction, name=name, promise=promise)
 
 
 def by_row(test_fraction: float) -> SplitFunction:
@@ -87,7 +97,7 @@ def temporal(test_fraction: float) -> SplitFunction:
 
 def _by_item(interactions: pd.DataFrame, seed: int, *, test_fraction: float) -> Split:
     rows = _canonical(interactions)
-    return _cut(ITEM, seed, rows, _draw(rows["item_id"], test_fraction, seed))
+    return _cut(ITEM, ITEMS, seed, rows, _draw(rows["item_id"], test_fraction, seed))
 
 
 def _by_group(
@@ -97,20 +107,21 @@ def _by_group(
     group_of: Mapping[str, str],
     test_fraction: float,
     name: str,
+    promise: Promise,
 ) -> Split:
     rows = _canonical(interactions)
     groups = rows["item_id"].map(dict(group_of))
     if groups.isna().any():
         unknown = rows["item_id"][groups.isna()].iloc[0]
         raise DataError(f"item {unknown!r} has no group for split {name!r}")
-    return _cut(name, seed, rows, _draw(groups, test_fraction, seed))
+    return _cut(name, promise, seed, rows, _draw(groups, test_fraction, seed))
 
 
 def _by_row(interactions: pd.DataFrame, seed: int, *, test_fraction: float) -> Split:
     rows = _canonical(interactions)
     n_test = int(_share(np.array([len(rows)]), test_fraction)[0])
     order = np.random.default_rng(seed).permutation(len(rows))
-    return _cut(ROW, seed, rows, np.isin(np.arange(len(rows)), order[:n_test]))
+    return _cut(ROW, ROWS, seed, rows, np.isin(np.arange(len(rows)), order[:n_test]))
 
 
 def _per_user(interactions: pd.DataFrame, seed: int, *, n_validation: int, n_test: int) -> Split:
@@ -119,8 +130,8 @@ def _per_user(interactions: pd.DataFrame, seed: int, *, n_validation: int, n_tes
     position, size = _position_in_user(rows, keys)
     test_end = np.minimum(n_test, size - 1)
     validation_end = np.minimum(n_test + n_validation, size - 1)
-    held_out = position < validation_end
-    return _cut(PER_USER, seed, rows, position < test_end, held_out & (position >= test_end))
+    test = position < test_end
+    return _cut(PER_USER, ROWS, seed, rows, test, ~test & (position < validation_end))
 
 
 def _user_disjoint(
@@ -128,7 +139,7 @@ def _user_disjoint(
 ) -> Split:
     rows = _canonical(interactions)
     if isinstance(test_users, float):
-        return _cut(USER_DISJOINT, seed, rows, _draw(rows["user_id"], test_users, seed))
+        return _cut(USER_DISJOINT, USERS, seed, rows, _draw(rows["user_id"], test_users, seed))
     unknown = sorted(set(test_users).difference(rows["user_id"]))
     if unknown:
         raise DataError(f"test user {unknown[0]!r} ({len(unknown)} in all) has no interactions")
@@ -138,7 +149,7 @@ def _user_disjoint(
             f"{len(set(test_users))} test users hold {test.sum()} of {len(rows)} rows",
             fix="Name some of the users, and not all of them.",
         )
-    return _cut(USER_DISJOINT, seed, rows, test)
+    return _cut(USER_DISJOINT, USERS, seed, rows, test)
 
 
 def _temporal(interactions: pd.DataFrame, seed: int, *, test_fraction: float) -> Split:
@@ -150,7 +161,7 @@ def _temporal(interactions: pd.DataFrame, seed: int, *, test_fraction: float) ->
             fix="Add timestamps or use another split than 'temporal'.",
         )
     position, size = _position_in_user(rows, rows["timestamp"].to_numpy(dtype=np.float64))
-    return _cut(TEMPORAL, seed, rows, position >= size - _share(size, test_fraction))
+    return _cut(TEMPORAL, TIME, seed, rows, position >= size - _share(size, test_fraction))
 
 
 def _fraction(value: float) -> float:
@@ -198,6 +209,7 @@ def _position_in_user(
 
 def _cut(
     name: str,
+    promise: Promise,
     seed: int,
     rows: pd.DataFrame,
     test: np.ndarray,
@@ -207,4 +219,4 @@ def _cut(
     empty = np.zeros(len(rows), dtype=bool)
     parts = [~held_out, test, empty if validation is None else validation]
     train, tested, validated = (rows[mask].reset_index(drop=True) for mask in parts)
-    return Split(name, seed, train, tested, validated)
+    return Split(name, seed, train, tested, validated, promise)

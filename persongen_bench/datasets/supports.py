@@ -8,6 +8,7 @@ test part is the same for every k.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
@@ -15,6 +16,7 @@ import pandas as pd
 
 from persongen_bench.core.dataset import Split, SplitFunction
 from persongen_bench.core.errors import ConfigError
+from persongen_bench.core.ratings import time_order
 from persongen_bench.datasets.splits import by_item, user_disjoint
 
 SUPPORTS = (0, 1, 2, 4, 8, 16, 100)
@@ -29,7 +31,26 @@ def supports(
     name: str, split: SplitFunction, sizes: Sequence[int] = SUPPORTS
 ) -> Mapping[str, SplitFunction]:
     """Splits ``name@0``, ``name@1``, ...: ``split``, cut to each of ``sizes``."""
-    return {f"{name}{MARK}{k}": partial(_cut_to, split=split, name=name, k=k) for k in sizes}
+    cuts = (CutSplit(split, name, k) for k in sizes)
+    return {cut.own_name: cut for cut in cuts}
+
+
+@dataclass(frozen=True)
+class CutSplit:
+    """``split``, called ``name``, cut to a support of ``k``; implements `Cuttable`."""
+
+    split: SplitFunction
+    name: str
+    k: int
+
+    @property
+    def own_name(self) -> str:
+        """Name of the split it makes: ``name@k``."""
+        return f"{self.name}{MARK}{self.k}"
+
+    def __call__(self, interactions: pd.DataFrame, seed: int) -> Split:
+        """The split for ``seed``, called `own_name`; `ConfigError` for a negative ``k``."""
+        return replace(first_rows(self.split(interactions, seed), self.k), name=self.own_name)
 
 
 def new_people(people: Sequence[str] | float, test_fraction: float) -> SplitFunction:
@@ -45,18 +66,18 @@ def new_people(people: Sequence[str] | float, test_fraction: float) -> SplitFunc
     return partial(_new_people, items=items, users=users)
 
 
-def first_rows(split: Split, k: int, name: str) -> Split:
+def first_rows(split: Split, k: int) -> Split:
     """``split`` where every person of the test part keeps their first ``k`` training rows.
 
     First by time; where there is none, by a hash of the item, so that the order of a log file does
-    not matter. Raises `ConfigError` for a negative ``k``.
+    not matter. What the split promises is kept. Raises `ConfigError` for a negative ``k``.
     """
     if k < 0:
         raise ConfigError(f"support of {k} ratings", fix="Use 0 or more.")
     train = split.train
     tested = train["user_id"].isin(split.test["user_id"].unique()).to_numpy()
     kept = train[~tested | (_place(train) < k)].reset_index(drop=True)
-    return Split(f"{name}{MARK}{k}", split.seed, kept, split.test, split.validation)
+    return replace(split, train=kept, support=k)
 
 
 def _new_people(
@@ -66,22 +87,13 @@ def _new_people(
     new = set(users(interactions, seed).test["user_id"])
     tested = by_items.test["user_id"].isin(new).to_numpy()
     test, rest = (by_items.test[mask].reset_index(drop=True) for mask in (tested, ~tested))
-    return Split(COLD_START, seed, by_items.train, test, rest)
-
-
-def _cut_to(
-    interactions: pd.DataFrame, seed: int, *, split: SplitFunction, name: str, k: int
-) -> Split:
-    return first_rows(split(interactions, seed), k, name)
+    return Split(COLD_START, seed, by_items.train, test, rest, by_items.promise)
 
 
 def _place(rows: pd.DataFrame) -> np.ndarray:
     """``(n,)`` of every row its place among its user's, from 0."""
-    times = rows["timestamp"].astype(float).fillna(-np.inf).to_numpy()
-    shuffled = pd.util.hash_array(rows["item_id"].to_numpy(dtype=object))
-    users = pd.factorize(rows["user_id"])[0]
-    order = np.lexsort((shuffled, times, users))
-    starts = np.searchsorted(users[order], users)
+    order = time_order(rows)
+    users = pd.Series(rows["user_id"].to_numpy()[order])
     place = np.empty(len(rows), dtype=np.int64)
-    place[order] = np.arange(len(rows))
-    return np.asarray(place - starts)
+    place[order] = users.groupby(users).cumcount()
+    return place

@@ -53,7 +53,7 @@ class Table:
             return
         row = int(self.frame.index[int(np.argmax(bad))])
         cells = {str(name): repr(value) for name, value in self.frame.loc[row].items()}
-        what = re.sub(r"\{(\w+)\}", lambda found: cells.get(found[1], found[0]), what)
+        what = re.sub(r"\{(\w+)\}", lambda cell: cells.get(cell[1], cell[0]), what)
         more = f" ({int(bad.sum())} such rows)" if bad.sum() > 1 else ""
         raise DataError(f"{self.path} row {row}: {what}{more}", fix=fix)
 
@@ -97,12 +97,12 @@ class Table:
 
 def find_table(root: Path, stem: str) -> Path | None:
     """``root/stem.csv`` or ``root/stem.parquet``; None where neither exists, an error if both."""
-    found = [root / (stem + suffix) for suffix in SUFFIXES if (root / (stem + suffix)).is_file()]
-    if len(found) > 1:
+    paths = [root / (stem + suffix) for suffix in SUFFIXES if (root / (stem + suffix)).is_file()]
+    if len(paths) > 1:
         raise DataError(
-            f"{root}: both {found[0].name} and {found[1].name} are there", fix="Keep one of them."
+            f"{root}: both {paths[0].name} and {paths[1].name} are there", fix="Keep one of them."
         )
-    return found[0] if found else None
+    return paths[0] if paths else None
 
 
 def read_table(path: Path) -> Table:

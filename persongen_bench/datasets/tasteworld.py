@@ -21,10 +21,10 @@ from persongen_bench.core.types import Catalog, Image
 from persongen_bench.datasets.tasteworld_splits import Roles, tasteworld_splits
 from persongen_bench.worlds.tasteworld import ceilings, labels
 from persongen_bench.worlds.tasteworld.activity import ActivityConfig
-from persongen_bench.worlds.tasteworld.motifs import Pictures
+from persongen_bench.worlds.tasteworld.motifs import MotifVersions
 from persongen_bench.worlds.tasteworld.people import People, user_id
 from persongen_bench.worlds.tasteworld.people_config import PeopleConfig
-from persongen_bench.worlds.tasteworld.ratings import Plan, rating_log
+from persongen_bench.worlds.tasteworld.ratings import RatingPlan, rating_log
 from persongen_bench.worlds.tasteworld.render import render
 from persongen_bench.worlds.tasteworld.taste import TasteworldTaste
 
@@ -90,24 +90,25 @@ class TasteworldConfig(ActivityConfig):
         return self
 
     @property
-    def plan(self) -> Plan:
+    def plan(self) -> RatingPlan:
         """How many ratings everybody gives at least."""
         n_other = self.n_users - self.n_panel - self.n_cold
         least = [self.panel_ratings] * self.n_panel + [self.cold_ratings] * self.n_cold
-        return Plan(self.n_ratings, least + [self.other_ratings] * n_other)
+        return RatingPlan(self.n_ratings, least + [self.other_ratings] * n_other)
 
 
 class Tasteworld:
     """Pictures with content and style, and people with a known taste for both."""
 
     Config: ClassVar[type[BaseConfig]] = TasteworldConfig
+    tracks: ClassVar[tuple[str, ...]] = ("prompt-free", "cold-start")
 
     @classmethod
     def load(cls, config: TasteworldConfig, root: Path | None) -> Dataset:  # noqa: ARG003  # nothing to read
         """Make the world. ``root`` is not used; `ConfigError` where the sizes do not fit."""
         rngs = [np.random.default_rng([config.seed, stream]) for stream in (_PICTURES, _LABELS)]
         people = People.draw(people_config(config), config.n_users)
-        pictures = Pictures.draw(config.n_items, rngs[0])
+        pictures = MotifVersions.draw(config.n_items, rngs[0])
         log = rating_log(people, pictures, config.plan, config)
         items = labels.item_table(pictures, rngs[1])
         items = items[items.index.isin(set(log["item_id"]))]

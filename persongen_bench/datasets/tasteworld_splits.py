@@ -16,10 +16,10 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Bool
 
-from persongen_bench.core.dataset import Split, SplitFunction
+from persongen_bench.core.dataset import Promise, Split, SplitFunction
 from persongen_bench.core.errors import DataError
 from persongen_bench.core.types import INTERACTION_COLUMNS
-from persongen_bench.datasets.splits import TEMPORAL
+from persongen_bench.datasets.splits import CONTENTS, TEMPORAL, TIME
 from persongen_bench.datasets.supports import supports
 
 PANEL = "panel"
@@ -104,7 +104,8 @@ def _cut(
         rows[mask].reset_index(drop=True)
         for mask in (~held_out & trained, held_out & tested, held_out & ~tested)
     )
-    return Split(name, seed, train, test, validation)
+    promise: Promise = CONTENTS | TIME if name == TEMPORAL else CONTENTS
+    return Split(name, seed, train, test, validation, promise)
 
 
 def _among(rows: pd.DataFrame, users: frozenset[str]) -> Bool[np.ndarray, " n"]:

@@ -27,7 +27,7 @@ OWN_JUDGE_NOTE = (
 
 
 @dataclass(frozen=True)
-class ViewCell:
+class TextCell:
     """One printed cell."""
 
     text: str = ""
@@ -42,7 +42,7 @@ class ViewCell:
 
 
 @dataclass(frozen=True)
-class ViewColumn:
+class TextColumn:
     """One printed column; a low ``priority`` stays longest when space is short."""
 
     key: str
@@ -57,11 +57,13 @@ class Block:
 
     kind: BlockKind
     title: str
-    rows: tuple[Mapping[str, ViewCell], ...]
+    rows: tuple[Mapping[str, TextCell], ...]
+    short: str
+    """The title where there is little room."""
 
 
 def rows_with_numbers(
-    block: Block, columns: Sequence[ViewColumn]
-) -> tuple[Mapping[str, ViewCell], ...]:
+    block: Block, columns: Sequence[TextColumn]
+) -> tuple[Mapping[str, TextCell], ...]:
     """The rows of ``block`` that have a number in one of ``columns``; a reported one may not."""
     return tuple(row for row in block.rows if any(c.numeric and c.key in row for c in columns))

@@ -16,7 +16,8 @@ from persongen_bench import stats
 from persongen_bench.core.config import Config
 from persongen_bench.core.errors import ConfigError, RunError
 from persongen_bench.leaderboards import matching
-from persongen_bench.leaderboards.boards import NOTHING, Board, Column, get_board
+from persongen_bench.leaderboards.board import Board, get_board
+from persongen_bench.leaderboards.column import NOTHING, Column
 from persongen_bench.leaderboards.render import escape_markdown
 from persongen_bench.leaderboards.rows import UserValues, difference, generator, number, user_values
 from persongen_bench.leaderboards.standings import Difference

@@ -14,7 +14,7 @@ from rich import box
 from rich.table import Table
 
 from persongen_bench import stats
-from persongen_bench.leaderboards.boards import NOTHING, Column
+from persongen_bench.leaderboards.column import NOTHING, Column
 from persongen_bench.leaderboards.figures import figure_at, plain
 from persongen_bench.leaderboards.rows import generator
 from persongen_bench.stats import Interval

@@ -9,12 +9,13 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from persongen_bench.core.types import content_hash
-from persongen_bench.leaderboards.standings import Row, Standings
+from persongen_bench.leaderboards.published import ReportedTable
+from persongen_bench.leaderboards.standings import STANDINGS_VERSION, MethodRow, Standings
 
 CSV_COLUMNS = (
     "board", "table", "block", "method", "rank", "rank_low", "rank_high", "ties", "metric", "mean",
     "low", "high", "n_users", "own_judge", "signature", "seeds", "seed_sd", "n_expected", "n_ok",
-    "p_block", "minimum_detectable_effect", "reason",
+    "p_block", "minimum_detectable_effect", "reason", "source", "caveat",
 )  # fmt: skip
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
@@ -25,8 +26,7 @@ def to_json(tables: Sequence[Standings], *, costs: bool = False) -> str:
         None if costs else {"methods": {"__all__": {"cost"}}, "anchors": {"__all__": {"cost"}}}
     )
     documents = [table.model_dump(mode="json", exclude=left_out) for table in tables]
-    version = documents[0]["schema_version"] if documents else 1
-    text = {"schema_version": version, "tables": documents}
+    text = {"schema_version": STANDINGS_VERSION, "tables": documents}
     return json.dumps(text, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
 
 
@@ -34,8 +34,8 @@ def to_csv(tables: Sequence[Standings], *, costs: bool = False) -> str:
     """Long form: one line per row and metric, then the reported and the refused.
 
     ``block``: methods, anchors, reported or refused; ``table`` tells tables of one board apart.
-    Costs are lines of their own, metric ``cost.<name>``. A text that a spreadsheet would read as
-    a formula gets a leading apostrophe.
+    Reported rows say where they come from. Costs are lines of their own, metric ``cost.<name>``. A
+    text that a spreadsheet would read as a formula gets a leading apostrophe.
     """
     buffer = io.StringIO()
     writer = csv.DictWriter(buffer, CSV_COLUMNS, restval="", lineterminator="\n")
@@ -51,15 +51,27 @@ def _lines(table: Standings, *, costs: bool) -> Iterator[dict[str, Any]]:
     for block, rows in (("methods", table.methods), ("anchors", table.anchors)):
         for row in rows:
             yield from _row_lines(block, row, table, costs=costs)
-    for printed in table.reported.rows if table.reported else ():
-        for metric, mean in printed.metrics.items():
-            yield {"block": "reported", "method": printed.method, "metric": metric, "mean": mean}
+    for paper in table.reported:
+        yield from _reported_lines(paper)
     for run in table.refused:
         label = run.label or run.run
         yield {"block": "refused", "method": label, "seeds": run.seed, "reason": run.reason}
 
 
-def _row_lines(block: str, row: Row, table: Standings, *, costs: bool) -> Iterator[dict[str, Any]]:
+def _reported_lines(paper: ReportedTable) -> Iterator[dict[str, Any]]:
+    about = {
+        "block": "reported",
+        "source": paper.source,
+        "caveat": f"{paper.caveat} ({paper.world})",
+    }
+    for row in paper.rows:
+        for metric, mean in row.metrics.items():
+            yield about | {"method": row.method, "metric": metric, "mean": mean}
+
+
+def _row_lines(
+    block: str, row: MethodRow, table: Standings, *, costs: bool
+) -> Iterator[dict[str, Any]]:
     effect = row.versus_first.minimum_detectable_effect if row.versus_first else None
     about = {
         "block": block,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from persongen_bench.core.types import Image
-from persongen_bench.leaderboards.boards import get_board
+from persongen_bench.leaderboards.board import get_board
 from persongen_bench.leaderboards.pictures import UserStrip, contact_sheet
 from persongen_bench.loop.results import RunResults
 from persongen_bench.loop.store import RunDirectory

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from persongen_bench.core.types import content_hash
-from persongen_bench.leaderboards.boards import Board
+from persongen_bench.leaderboards.board import Board
 from persongen_bench.leaderboards.standings import Refusal
 from persongen_bench.loop.results import RunResults
 

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import re
-from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from persongen_bench.core.errors import ConfigError
-from persongen_bench.leaderboards.boards import Column
+from persongen_bench.leaderboards.column import Column
 from persongen_bench.leaderboards.figures import figure_at, plain
-from persongen_bench.leaderboards.standings import Cell, Row, Standings
+from persongen_bench.leaderboards.standings import Cell, MethodRow, Standings
+from persongen_bench.leaderboards.sweeps import Point, families
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -23,49 +21,6 @@ _GREY = "#7a8490"
 _FOREST_KEY = "filled: told apart (Holm, 0.05); hollow: a tie; diamonds: anchors, not tested"
 _REPORTED = " (reported)"
 _SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
-_OPTIONS = re.compile(r"[^\[\]]+\[(?P<options>[^\[\]]+)\]")
-_NUMBER = re.compile(r"-?\d+(\.\d+)?(e[+-]?\d+)?")
-
-
-@dataclass(frozen=True)
-class Point:
-    """One method in the plane; ``setting`` is its value within a sweep."""
-
-    row: Row
-    setting: float | None = None
-
-
-def families(rows: Sequence[Row]) -> dict[str, list[Point]]:
-    """Rows by family: ``rebeca[guidance_scale=1]``, ``...=3`` form one, in order of the value.
-
-    Labels that differ in the value of a single numeric option belong together; where several
-    options would do, the one that gathers most rows. A family of one is no sweep.
-    """
-    settings = {row.label: dict(_settings(row.label)) for row in rows}
-    sizes = Counter(family for found in settings.values() for family in found)
-    result: dict[str, list[Point]] = defaultdict(list)
-    for row in rows:
-        found = settings[row.label]
-        family = max(found, key=lambda name: sizes[name], default=row.label)
-        if sizes[family] > 1:
-            result[family].append(Point(row, found[family]))
-        else:
-            result[row.label].append(Point(row))
-    return {
-        name: sorted(points, key=lambda point: point.setting or 0.0)
-        for name, points in result.items()
-    }
-
-
-def _settings(label: str) -> Iterator[tuple[str, float]]:
-    """Families that a label may belong to, ``rebeca[guidance_scale]``, with its value in each."""
-    match = _OPTIONS.fullmatch(label)
-    options = match["options"].split(",") if match else []
-    for i, option in enumerate(options):
-        key, _, value = option.partition("=")
-        if _NUMBER.fullmatch(value):
-            others = [*options[:i], key, *options[i + 1 :]]
-            yield f"{label.partition('[')[0]}[{','.join(others)}]", float(value)
 
 
 def precision_recall_plot(standings: Standings, path: Path, k: int | None = None) -> None:
@@ -170,13 +125,13 @@ def _curve(
 
 
 def _at(
-    row: Row, columns: tuple[Column, Column]
+    row: MethodRow, columns: tuple[Column, Column]
 ) -> tuple[tuple[float, tuple[float, float]], tuple[float, tuple[float, float]]] | None:
     x, y = (_scaled(row.cells[c.metric], c) for c in columns)
     return None if x is None or y is None else (x, y)
 
 
-def _anchor(axes: Axes, row: Row, columns: tuple[Column, Column], marker: str) -> None:
+def _anchor(axes: Axes, row: MethodRow, columns: tuple[Column, Column], marker: str) -> None:
     at = _at(row, columns)
     if at is None:
         return
@@ -189,15 +144,17 @@ def _anchor(axes: Axes, row: Row, columns: tuple[Column, Column], marker: str) -
 
 
 def _reported(axes: Axes, standings: Standings, columns: tuple[Column, Column]) -> None:
-    markers = _cycle(("*", "p", "8", "d"))
-    for row in standings.reported.rows if standings.reported else ():
-        if all(c.metric in row.metrics for c in columns):
-            x, y = (row.metrics[c.metric] / 10.0**c.exponent for c in columns)
-            label = plain(f"{row.method}{_REPORTED}")
-            axes.plot(
-                [x], [y], next(markers), color="#1b1f24", markerfacecolor="white", markersize=8,
-                label=label, zorder=2,
-            )  # fmt: skip
+    """Rows of papers that have both numbers; of several papers each says which."""
+    tables = standings.reported
+    has_both = {column.metric for column in columns}.issubset
+    rows = [(table.title, row) for table in tables for row in table.rows if has_both(row.metrics)]
+    for (title, row), marker in zip(rows, _cycle(("*", "p", "8", "d"))):  # noqa: B905  # endless
+        x, y = (row.metrics[c.metric] / 10.0**c.exponent for c in columns)
+        name = f"{row.method} [{title}]" if len(tables) > 1 else row.method
+        axes.plot(
+            [x], [y], marker, color="#1b1f24", markerfacecolor="white", markersize=8,
+            label=plain(f"{name}{_REPORTED}"), zorder=2,
+        )  # fmt: skip
 
 
 def forest_plot(standings: Standings, path: Path) -> None:
@@ -231,11 +188,11 @@ def forest_plot(standings: Standings, path: Path) -> None:
         figure.supxlabel(_FOREST_KEY, x=0.99, ha="right", fontsize=7.5, color=_GREY)
 
 
-def _named(row: Row) -> str:
+def _named(row: MethodRow) -> str:
     return f"{row.label} (anchor)" if row.anchor else row.label
 
 
-def _difference(axes: Axes, row: Row, y: float, unit: float) -> None:
+def _difference(axes: Axes, row: MethodRow, y: float, unit: float) -> None:
     gap = row.versus_first
     if gap is None or gap.mean is None:
         return

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
-from importlib import resources
+from decimal import Decimal
+from importlib.resources.abc import Traversable
+from typing import Self
 
-from pydantic import ValidationError
+from pydantic import Field, FiniteFloat, PositiveFloat, ValidationError, model_validator
 
 from persongen_bench.core.config import Config
 from persongen_bench.core.errors import DataError
+from persongen_bench.leaderboards.board import Board, folder_of
 
 CAVEAT = "reported in the paper; another world size, not comparable to the last digit"
 
@@ -17,25 +20,71 @@ class ReportedRow(Config):
     """One printed row: method as the paper calls it, metric name to the printed number."""
 
     method: str
-    metrics: dict[str, float]
+    metrics: dict[str, FiniteFloat]
 
 
 class ReportedTable(Config):
     """A table of a paper: where it is, the world it was measured in, its rows."""
 
     schema_version: int
+    title: str
+    """How a short text names it, such as ``REBECA, Table 1``."""
     source: str
+    """The full reference."""
     world: str
+    """What the numbers were measured on."""
+    caveat: str = CAVEAT
     caption: str = ""
+    scale: PositiveFloat = 1.0
+    """Printed number times this = the metric's own unit: 0.01 for a table that prints percent."""
+    scales: dict[str, PositiveFloat] = Field(default_factory=dict)
+    """The same for single metrics whose unit is another one."""
     rows: tuple[ReportedRow, ...]
 
+    @model_validator(mode="after")
+    def _scales_what_it_has(self) -> Self:
+        missing = sorted(set(self.scales).difference(*(row.metrics for row in self.rows)))
+        if missing:
+            raise ValueError(f"scales: no row has {', '.join(missing)}")
+        return self
 
-def load_reported(file: str) -> ReportedTable:
-    """Read ``reported/file`` of this package; a damaged one raises `DataError`."""
-    source = resources.files("persongen_bench.leaderboards") / "reported" / file
+    @property
+    def about(self) -> str:
+        """Where it comes from and how far it can be believed, in one sentence without a stop."""
+        return f"{self.source}; {self.caveat} ({self.world})"
+
+    def in_units(self) -> ReportedTable:
+        """The same table with every number in its metric's own unit; its scale is 1."""
+        rows = tuple(
+            row.model_copy(update={"metrics": {m: self._own(m, x) for m, x in row.metrics.items()}})
+            for row in self.rows
+        )
+        return self.model_copy(update={"rows": rows, "scale": 1.0, "scales": {}})
+
+    def _own(self, metric: str, printed: float) -> float:
+        """Exact in decimals: what is printed as 21.4 percent is 0.214."""
+        scale = self.scales.get(metric, self.scale)
+        return float(Decimal(repr(printed)) * Decimal(repr(scale)))
+
+
+def reported_tables(board: Board) -> tuple[ReportedTable, ...]:
+    """The tables that a board shows beside its own rows, in its order and in the metrics' units.
+
+    Raises:
+        DataError: if a file is not there or not such a table.
+    """
+    return tuple(_read(folder_of(board) / file).in_units() for file in board.reported)
+
+
+def _read(file: Traversable) -> ReportedTable:
     try:
-        return ReportedTable.model_validate(json.loads(source.read_text(encoding="utf-8")))
-    except FileNotFoundError:
-        raise DataError(f"reported/{file}: no such table in this package") from None
-    except (ValidationError, json.JSONDecodeError) as error:
-        raise DataError(f"reported/{file}: {str(error).splitlines()[0]}") from None
+        return ReportedTable.model_validate(json.loads(file.read_text(encoding="utf-8")))
+    except OSError:
+        raise DataError(f"{file}: no such table", fix="The board's file names it.") from None
+    except ValidationError as error:
+        first = error.errors()[0]
+        field = ".".join(str(part) for part in first["loc"])
+        where = f"{file}: field {field!r}" if field else str(file)
+        raise DataError(f"{where}: {first['msg'].removeprefix('Value error, ')}") from None
+    except ValueError as error:  # not JSON, not UTF-8
+        raise DataError(f"{file}: not valid JSON: {error}") from None

@@ -13,9 +13,10 @@ from persongen_bench import stats
 from persongen_bench.core.errors import PgbenchError, RunError
 from persongen_bench.core.metric_cards import parse_metric
 from persongen_bench.leaderboards import matching
-from persongen_bench.leaderboards.boards import ALL, Board, Column, get_board
+from persongen_bench.leaderboards.board import ALL, Board, get_board
+from persongen_bench.leaderboards.column import Column
 from persongen_bench.leaderboards.matching import Group
-from persongen_bench.leaderboards.published import load_reported
+from persongen_bench.leaderboards.published import reported_tables
 from persongen_bench.leaderboards.rows import (
     UserValues,
     build_row,
@@ -23,7 +24,7 @@ from persongen_bench.leaderboards.rows import (
     generator,
     user_values,
 )
-from persongen_bench.leaderboards.standings import Refusal, Row, Standings
+from persongen_bench.leaderboards.standings import MethodRow, Refusal, Standings
 from persongen_bench.loop.results import RunResults
 from persongen_bench.loop.store import RunDirectory, find_runs
 
@@ -55,12 +56,17 @@ def collect(folder: Path, board: str | None = None, metrics: Sequence[str] = ())
 
 
 def gather(folder: Path) -> tuple[list[RunResults], list[Refusal]]:
-    """Read every run below ``folder``; what cannot be read comes back as a refusal."""
+    """Read every run below ``folder``; what cannot be read comes back as a refusal.
+
+    So does a run of a board that is not known here, such as one of a package that is not installed.
+    """
     runs: list[RunResults] = []
     refused: list[Refusal] = []
     for path in find_runs(folder):
         try:
-            runs.append(RunDirectory.open(path).results())
+            run = RunDirectory.open(path).results()
+            get_board(run.config.board)
+            runs.append(run)
         except PgbenchError as error:
             refused.append(Refusal(run=path.name, label="", seed=None, reason=str(error)))
     return runs, refused
@@ -129,7 +135,7 @@ def _table(board: Board, group: Group, refused: Sequence[Refusal]) -> Standings:
         anchors=tuple(anchors),
         missing=tuple(n for n in (*board.baselines, *board.anchors) if n not in present),
         refused=(*refused, *group.refused, *doubles),
-        reported=None if board.reported is None else load_reported(board.reported),
+        reported=reported_tables(board),
         notes=(*board.notes, *_notes(board, group, [*ranked, *anchors]), *_caveats(board, group)),
     )
 
@@ -149,8 +155,8 @@ def _one_method_per_label(
 
 
 def _rank(
-    board: Board, rows: dict[str, Row], headline: dict[str, UserValues]
-) -> tuple[list[Row], int]:
+    board: Board, rows: dict[str, MethodRow], headline: dict[str, UserValues]
+) -> tuple[list[MethodRow], int]:
     labels = [label for label, row in rows.items() if not row.anchor]
     if not labels:
         return [], 0
@@ -171,14 +177,14 @@ def _rank(
     return ranked, int((~np.isnan(matrix).any(axis=1)).sum())
 
 
-def _by_headline(board: Board, rows: Sequence[Row]) -> list[Row]:
+def _by_headline(board: Board, rows: Sequence[MethodRow]) -> list[MethodRow]:
     sign = -1.0 if board.column(board.headline).direction == "higher" else 1.0
     return sorted(rows, key=lambda r: (sign * (r.cells[board.headline].mean or 0.0), r.label))
 
 
 def _versus(
-    rows: Sequence[Row], headline: dict[str, UserValues], first: UserValues, *, family: bool
-) -> list[Row]:
+    rows: Sequence[MethodRow], headline: dict[str, UserValues], first: UserValues, *, family: bool
+) -> list[MethodRow]:
     """Add the paired difference to the first-ranked method, Holm-adjusted within the methods."""
     others = [row for row in rows if headline[row.label] is not first]
     pairs = {
@@ -195,7 +201,7 @@ def _versus(
     return [row.model_copy(update={"versus_first": found.get(row.label)}) for row in rows]
 
 
-def _notes(board: Board, group: Group, rows: Sequence[Row]) -> list[str]:
+def _notes(board: Board, group: Group, rows: Sequence[MethodRow]) -> list[str]:
     notes = []
     for name, rule in (("n_images", board.n_images), ("n_history", board.n_history)):
         if group.protocol[name] != rule:
@@ -207,9 +213,9 @@ def _notes(board: Board, group: Group, rows: Sequence[Row]) -> list[str]:
         notes.append(
             f"Rows have different numbers of images: {', '.join(together)} depend on that number."
         )
-    codes = {row.code for row in rows if row.distribution == "persongen-bench"}
-    if len(codes) > 1:
-        notes.append(f"The built-in methods were run with {len(codes)} versions of the code.")
+    versions = {row.version for row in rows if row.distribution == "persongen-bench"}
+    if len(versions) > 1:
+        notes.append(f"The built-in methods are of {len(versions)} versions of this package.")
     return notes
 
 

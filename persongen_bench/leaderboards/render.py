@@ -10,9 +10,9 @@ from importlib import resources
 from typing import Any, Literal, get_args
 
 from persongen_bench.core.errors import ConfigError
-from persongen_bench.leaderboards.cells import ViewCell, ViewColumn, rows_with_numbers
+from persongen_bench.leaderboards.cells import TextCell, TextColumn, rows_with_numbers
 from persongen_bench.leaderboards.standings import Standings
-from persongen_bench.leaderboards.view import View, view
+from persongen_bench.leaderboards.text_table import TextTable, text_table
 
 Format = Literal["table", "markdown", "latex", "csv", "json", "html"]
 FORMATS: tuple[Format, ...] = get_args(Format)
@@ -28,6 +28,12 @@ class RenderOptions:
     """Add seconds, memory and bytes; they differ between machines, the rest does not."""
 
 
+def require_format(form: str, known: Sequence[str] = FORMATS) -> None:
+    """Raise `ConfigError` where there is no such format."""
+    if form not in known:
+        raise ConfigError(f"no format is called {form!r}", fix=f"Formats are: {', '.join(known)}.")
+
+
 def render(
     tables: Sequence[Standings], form: str = "table", options: RenderOptions | None = None
 ) -> str:
@@ -39,27 +45,24 @@ def render(
     Raises:
         ConfigError: if there is no such format.
     """
+    require_format(form)
     chosen = options or RenderOptions()
     if form in ("csv", "json"):
         from persongen_bench.leaderboards import export
 
         writer = export.to_csv if form == "csv" else export.to_json
         return writer(tables, costs=chosen.costs)
-    views = [view(table, costs=chosen.costs) for table in tables]
+    text_tables = [text_table(table, costs=chosen.costs) for table in tables]
     if form == "table":
         from persongen_bench.leaderboards.terminal import terminal, to_text
 
-        return to_text(terminal(views, chosen.width), chosen.width)
-    writers: Mapping[str, Callable[[Sequence[View]], str]] = {
+        return to_text(terminal(text_tables, chosen.width), chosen.width)
+    writers: Mapping[str, Callable[[Sequence[TextTable]], str]] = {
         "markdown": markdown,
         "latex": latex,
         "html": html,
     }
-    if form not in writers:
-        raise ConfigError(
-            f"no format is called {form!r}", fix=f"Formats are: {', '.join(FORMATS)}."
-        )
-    return writers[form](views)
+    return writers[form](text_tables)
 
 
 # --- markdown -----------------------------------------------------------------------------
@@ -72,23 +75,23 @@ def escape_markdown(text: str) -> str:
     return _MARKDOWN_SPECIAL.sub(r"\\\1", " ".join(text.split()))
 
 
-def markdown(views: Sequence[View]) -> str:
+def markdown(tables: Sequence[TextTable]) -> str:
     """GitHub-flavoured Markdown."""
-    return "\n".join(_markdown_view(view) for view in views)
+    return "\n".join(_markdown_table(table) for table in tables)
 
 
-def _markdown_view(view: View) -> str:
-    lines = [f"## {escape_markdown(view.title)}", ""]
-    lines += [f"{escape_markdown(fact)}  " for fact in view.facts]
-    lines += ["", _md_line(c.header for c in view.columns)]
-    lines.append("|" + "|".join("---:" if c.numeric else ":---" for c in view.columns) + "|")
-    for block in view.blocks:
+def _markdown_table(table: TextTable) -> str:
+    lines = [f"## {escape_markdown(table.title)}", ""]
+    lines += [f"{escape_markdown(fact)}  " for fact in table.facts]
+    lines += ["", _md_line(c.header for c in table.columns)]
+    lines.append("|" + "|".join("---:" if c.numeric else ":---" for c in table.columns) + "|")
+    for block in table.blocks:
         if block.kind != "methods" or not block.rows:
             title = f"*{escape_markdown(block.title)}*"
-            lines.append(f"| | {title} |" + " |" * (len(view.columns) - 2))
-        lines += [_md_row(view.columns, row) for row in block.rows]
-    lines += ["", *(f"- {escape_markdown(note)}" for note in view.notes)]
-    for extra in view.extras:
+            lines.append(f"| | {title} |" + " |" * (len(table.columns) - 2))
+        lines += [_md_row(table.columns, row) for row in block.rows]
+    lines += ["", *(f"- {escape_markdown(note)}" for note in table.notes)]
+    for extra in table.extras:
         lines += ["", f"**{escape_markdown(extra.title)}**", "", _md_line(extra.header)]
         lines.append("|" + ":---|" * len(extra.header))
         lines += [_md_line(row) for row in extra.rows]
@@ -99,12 +102,12 @@ def _md_line(texts: Any) -> str:  # noqa: ANN401  # any iterable of str
     return "| " + " | ".join(escape_markdown(text) for text in texts) + " |"
 
 
-def _md_row(columns: Sequence[ViewColumn], row: Mapping[str, ViewCell]) -> str:
-    cells = [_md_cell(row.get(column.key, ViewCell())) for column in columns]
+def _md_row(columns: Sequence[TextColumn], row: Mapping[str, TextCell]) -> str:
+    cells = [_md_cell(row.get(column.key, TextCell())) for column in columns]
     return "| " + " | ".join(cells) + " |"
 
 
-def _md_cell(cell: ViewCell) -> str:
+def _md_cell(cell: TextCell) -> str:
     text = escape_markdown(cell.marked)
     text = f"**{text}**" if cell.best else text
     return f"{text} {escape_markdown(cell.interval)}" if cell.interval else text
@@ -131,27 +134,27 @@ def escape_latex(text: str) -> str:
     return re.sub("-(?=-)", "-{}", "".join(plain)).replace("\N{EN DASH}", "--")
 
 
-def latex(views: Sequence[View]) -> str:
+def latex(tables: Sequence[TextTable]) -> str:
     """``table*`` environments for booktabs; refusals and signatures as comments."""
     template = _environment(latex=True).get_template("board.tex.j2")
     helpers = {"cell": _latex_cell, "header": _latex_header, "panels": _latex_panels}
-    return str(template.render(views=views, shown=rows_with_numbers, **helpers))
+    return str(template.render(tables=tables, shown=rows_with_numbers, **helpers))
 
 
-def _latex_panels(view: View) -> list[list[ViewColumn]]:
+def _latex_panels(table: TextTable) -> list[list[TextColumn]]:
     """Columns that a page can hold side by side; every panel names the methods."""
-    names = [c for c in view.columns if c.key in ("rank", "method", "ties")]
-    rest = [c for c in view.columns if c not in names]
+    names = [c for c in table.columns if c.key in ("rank", "method", "ties")]
+    rest = [c for c in table.columns if c not in names]
     n_panels = -(-len(rest) // _PANEL)
     size = -(-len(rest) // n_panels)
     return [names + rest[start : start + size] for start in range(0, len(rest), size)]
 
 
-def _latex_header(column: ViewColumn) -> str:
+def _latex_header(column: TextColumn) -> str:
     return re.sub(r"\(x1e(-?\d+)\)", r"($\\times10^{\1}$)", escape_latex(column.header))
 
 
-def _latex_cell(column: ViewColumn, cell: ViewCell) -> str:
+def _latex_cell(column: TextColumn, cell: TextCell) -> str:
     text = escape_latex(cell.marked)
     text = _minus(text) if column.numeric else text
     text = rf"\textbf{{{text}}}" if cell.best else text
@@ -168,9 +171,9 @@ def _minus(text: str) -> str:
 # --- HTML ---------------------------------------------------------------------------------
 
 
-def html(views: Sequence[View]) -> str:
+def html(tables: Sequence[TextTable]) -> str:
     """One self-contained page: no script, no network; every text escaped."""
-    return str(_environment(latex=False).get_template("board.html.j2").render(views=views))
+    return str(_environment(latex=False).get_template("board.html.j2").render(tables=tables))
 
 
 @functools.cache

@@ -12,8 +12,9 @@ from jaxtyping import Float
 
 from persongen_bench import stats
 from persongen_bench.core.types import content_hash
-from persongen_bench.leaderboards.boards import Board, Column
-from persongen_bench.leaderboards.standings import Cell, Difference, Row
+from persongen_bench.leaderboards.board import Board
+from persongen_bench.leaderboards.column import Column
+from persongen_bench.leaderboards.standings import Cell, Difference, MethodRow
 from persongen_bench.loop.results import RunResults
 
 UserValues: TypeAlias = Float[np.ndarray, " users"]
@@ -40,14 +41,14 @@ def generator(*parts: object) -> np.random.Generator:
     return np.random.default_rng(int(content_hash(*plain), 16))
 
 
-def build_row(board: Board, runs: Sequence[RunResults], users: Sequence[str]) -> Row:
+def build_row(board: Board, runs: Sequence[RunResults], users: Sequence[str]) -> MethodRow:
     """Average a method's runs; ``users``: every user of the protocol, in a fixed order."""
     method, summaries = runs[0].config.method, [run.summary for run in runs]
     tests = [s.tests["permutation.block"] for s in summaries if "permutation.block" in s.tests]
     states: Counter[str] = Counter()
     for summary in summaries:
         states.update(summary.states)
-    return Row(
+    return MethodRow(
         label=method.label,
         name=method.name,
         distribution=method.distribution,

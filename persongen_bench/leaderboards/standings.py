@@ -5,10 +5,10 @@ from __future__ import annotations
 from pydantic import Field
 
 from persongen_bench.core.config import Config
-from persongen_bench.leaderboards.boards import Board
+from persongen_bench.leaderboards.board import Board
 from persongen_bench.leaderboards.published import ReportedTable
 
-STANDINGS_VERSION = 1
+STANDINGS_VERSION = 2
 """Rises whenever `Standings`, and with it the JSON export, changes shape."""
 
 
@@ -38,7 +38,7 @@ class Difference(Config):
     """True difference that would have been found with 80% power."""
 
 
-class Row(Config):
+class MethodRow(Config):
     """One method, averaged over its seeds."""
 
     label: str
@@ -62,7 +62,7 @@ class Row(Config):
     """Standard deviation of the headline's mean over seeds; None with one seed."""
     run_ids: tuple[str, ...]
     code: str
-    """Hash of the code that made the runs."""
+    """Hash of the code that made the images of the runs: of the method, its stack and the loop."""
     n_expected: int
     """Images over all users and seeds."""
     n_ok: int
@@ -97,14 +97,15 @@ class Standings(Config):
     n_users: int
     n_ranked_users: int
     """Users with a headline value from every ranked method; the ranking compares these."""
-    methods: tuple[Row, ...]
+    methods: tuple[MethodRow, ...]
     """Ranked, first to last."""
-    anchors: tuple[Row, ...]
+    anchors: tuple[MethodRow, ...]
     """Reference lines, by the headline; never ranked."""
     missing: tuple[str, ...]
     """Baselines and anchors of the board that have no run here."""
     refused: tuple[Refusal, ...]
-    reported: ReportedTable | None
+    reported: tuple[ReportedTable, ...]
+    """Tables of papers, with every number in its metric's own unit."""
     notes: tuple[str, ...]
 
     @property
@@ -113,6 +114,6 @@ class Standings(Config):
         return tuple(metric for metric in self.board.metrics if metric in self.signatures)
 
     @property
-    def rows(self) -> tuple[Row, ...]:
+    def rows(self) -> tuple[MethodRow, ...]:
         """Methods, then anchors."""
         return self.methods + self.anchors

@@ -11,8 +11,8 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from persongen_bench.leaderboards.cells import Block, ViewCell, ViewColumn, rows_with_numbers
-from persongen_bench.leaderboards.view import DEFINITIONS, Extra, View
+from persongen_bench.leaderboards.cells import Block, TextCell, TextColumn, rows_with_numbers
+from persongen_bench.leaderboards.text_table import DEFINITIONS, Extra, TextTable
 
 _METHOD_WIDTH = (21, 28)
 """Narrowest and widest column of methods: headings fit in, a longer name is folded."""
@@ -20,26 +20,26 @@ _GAP = 2
 """Spaces between columns."""
 
 
-def terminal(views: Sequence[View], width: int) -> RenderableType:
+def terminal(tables: Sequence[TextTable], width: int) -> RenderableType:
     """All tables, at most ``width`` characters wide."""
-    return Group(*(_one(view, width) for view in views))
+    return Group(*(_one(table, width) for table in tables))
 
 
-def _one(view: View, width: int) -> RenderableType:
-    columns = fitting(view, width)
-    left_out = [c.header for c in view.columns if c not in columns]
-    parts: list[RenderableType] = [Text(view.title, style="bold")]
-    parts += [Text(fact, style="dim") for fact in view.facts]
-    parts.append(_table(columns, view.blocks))
+def _one(table: TextTable, width: int) -> RenderableType:
+    columns = fitting(table, width)
+    left_out = [c.header for c in table.columns if c not in columns]
+    parts: list[RenderableType] = [Text(table.title, style="bold")]
+    parts += [Text(fact, style="dim") for fact in table.facts]
+    parts.append(_table(columns, table.blocks))
     if left_out:
         parts.append(Text(f"Left out for width (all in --format markdown, latex, csv, json, html): "
                           f"{', '.join(left_out)}"))  # fmt: skip
-    parts += [Text(note, style="dim") for note in view.notes]
-    parts += [_extra(_about(extra, columns)) for extra in view.extras]
+    parts += [Text(note, style="dim") for note in table.notes]
+    parts += [_extra(_about(extra, columns)) for extra in table.extras]
     return Padding(Group(*parts), (0, 0, 1, 0))
 
 
-def _about(extra: Extra, columns: Sequence[ViewColumn]) -> Extra:
+def _about(extra: Extra, columns: Sequence[TextColumn]) -> Extra:
     """Definitions only of the columns that are shown."""
     shown = {column.key for column in columns}
     if extra.title != DEFINITIONS:
@@ -47,27 +47,27 @@ def _about(extra: Extra, columns: Sequence[ViewColumn]) -> Extra:
     return replace(extra, rows=tuple(row for row in extra.rows if row[0] in shown))
 
 
-def fitting(view: View, width: int) -> list[ViewColumn]:
+def fitting(table: TextTable, width: int) -> list[TextColumn]:
     """The columns of highest priority that fit into ``width``, in printed order."""
     room, kept = width, []
-    for column in sorted(view.columns, key=lambda c: c.priority):
-        need = _width(column, view.blocks) + _GAP
+    for column in sorted(table.columns, key=lambda c: c.priority):
+        need = _width(column, table.blocks) + _GAP
         if column.priority > 0 and need > room:
             break
         room -= need
         kept.append(column)
-    return [column for column in view.columns if column in kept]
+    return [column for column in table.columns if column in kept]
 
 
-def _width(column: ViewColumn, blocks: Iterable[Block]) -> int:
-    cells = [row.get(column.key, ViewCell()) for block in blocks for row in block.rows]
+def _width(column: TextColumn, blocks: Iterable[Block]) -> int:
+    cells = [row.get(column.key, TextCell()) for block in blocks for row in block.rows]
     widest = max((max(len(c.marked), len(c.interval)) for c in cells), default=0)
     widest = max(widest, *(len(word) for word in column.header.split()))
     narrow, wide = _METHOD_WIDTH
     return min(max(widest, narrow), wide) if column.key == "method" else widest
 
 
-def _table(columns: Sequence[ViewColumn], blocks: Sequence[Block]) -> Table:
+def _table(columns: Sequence[TextColumn], blocks: Sequence[Block]) -> Table:
     padding = (0, _GAP - 1, 0, 0)  # the box puts one more space between columns
     table = Table(box=box.SIMPLE_HEAD, padding=padding, pad_edge=False, show_edge=False)
     for column in columns:
@@ -85,17 +85,15 @@ def _table(columns: Sequence[ViewColumn], blocks: Sequence[Block]) -> Table:
             table.add_section()
             table.add_row(*_heading(columns, block))
         for row in rows:
-            table.add_row(*(_cell(row.get(c.key, ViewCell()), block) for c in columns))
+            table.add_row(*(_cell(row.get(c.key, TextCell()), block) for c in columns))
     return table
 
 
-def _heading(columns: Sequence[ViewColumn], block: Block) -> list[Text]:
-    title = {"methods": "none to rank yet", "anchors": "anchors (not ranked)"}
-    short = title.get(block.kind, "reported in the paper")
-    return [Text(short if c.key == "method" else "", style="italic") for c in columns]
+def _heading(columns: Sequence[TextColumn], block: Block) -> list[Text]:
+    return [Text(block.short if c.key == "method" else "", style="italic") for c in columns]
 
 
-def _cell(cell: ViewCell, block: Block) -> Text:
+def _cell(cell: TextCell, block: Block) -> Text:
     style = "bold" if cell.best else "dim" if block.kind == "reported" else ""
     text = Text(cell.marked, style=style)
     if cell.interval:

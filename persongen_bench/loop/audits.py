@@ -14,7 +14,8 @@ QUICK = AuditOptions(max_held_out=300, max_train=4000)
 
 def audited(world: World, progress: Progress) -> list[str]:
     """Lines of the audit report of this world's split, from the cache where it is known."""
-    key = content_hash(world.dataset.revision, world.split.hash, repr(QUICK))
+    promise = sorted(world.split.promise)
+    key = content_hash(world.dataset.revision, world.split.hash, promise, repr(QUICK))
     path = cache_root() / "audits" / f"{key}.txt"
     if not path.exists():
         report = audit(world.dataset, world.split, QUICK, progress)

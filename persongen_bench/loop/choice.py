@@ -15,6 +15,7 @@ from persongen_bench.core.config import Config
 from persongen_bench.core.dataset import View
 from persongen_bench.core.errors import ConfigError
 from persongen_bench.core.method import Method
+from persongen_bench.core.registry import LOCAL
 from persongen_bench.core.stack import Stack
 from persongen_bench.loop.schema import MethodRef, RunConfig
 
@@ -74,13 +75,18 @@ class MethodChoice:
             said.insert(0, f"preset={self.preset}")
         return f"{self.name}[{','.join(said)}]" if said else self.name
 
+    @property
+    def local(self) -> bool:
+        """Whether the method is in no package: registered by this process."""
+        return registry.entries("methods")[self.name].distribution == LOCAL
+
     def ref(self, method: Method, *, anchor: bool) -> MethodRef:
         """How a run directory records it."""
         distribution = registry.entries("methods")[self.name].distribution
         return MethodRef(
             name=self.name,
             distribution=distribution,
-            version=version(distribution),
+            version="" if distribution == LOCAL else version(distribution),
             config=method.config.model_dump(mode="json"),
             label=self.label,
             anchor=anchor or method.privileged,

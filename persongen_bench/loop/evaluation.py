@@ -19,7 +19,7 @@ from filelock import FileLock
 from persongen_bench.core.dataset import View
 from persongen_bench.core.errors import PgbenchError
 from persongen_bench.core.progress import Progress, no_progress
-from persongen_bench.core.request import Request
+from persongen_bench.core.request import Request, unit_of
 from persongen_bench.core.roles import open_role
 from persongen_bench.core.types import (
     Description,
@@ -27,6 +27,7 @@ from persongen_bench.core.types import (
     Image,
     Rows,
     ScoreMatrix,
+    Unit,
     content_hash,
 )
 from persongen_bench.loop.features import CHUNK
@@ -40,7 +41,7 @@ T = TypeVar("T")
 
 @dataclass
 class Evaluation:
-    """Implements `measurement.ScoreContext`; each image is encoded once per model."""
+    """Implements `metric.ScoreContext`; each image is encoded once per model."""
 
     world: World
     all_samples: pd.DataFrame
@@ -50,6 +51,10 @@ class Evaluation:
     """Sample id => what was asked for."""
     open_image: Callable[[str, str], Image]
     """Sample id and pixel hash => the image."""
+    unit: Unit = "user"
+    """What is resampled for intervals."""
+    open_output: Callable[[str, str], Any] | None = None
+    """Sample id and digest => what the method answered with; None where that is the image."""
     progress: Progress = no_progress
     instruments: dict[str, dict[str, np.ndarray]] = field(default_factory=dict)
     """Those in memory; evaluations of one world may share them."""
@@ -60,18 +65,34 @@ class Evaluation:
         cls, run: RunDirectory, world: World, progress: Progress = no_progress
     ) -> Evaluation:
         """The images of a run, each checked against the journal when it is opened."""
-        requests = world.asked(run.config).requests
-        return cls(world, run.samples(), requests, run.read_image, progress)
+        asked = world.asked(run.config)
+        return cls(
+            world, run.samples(), asked.requests, run.read_image, open_output=run.read_output,
+            unit=asked.unit, progress=progress,
+        )  # fmt: skip
+
+    @cached_property
+    def planned(self) -> pd.DataFrame:
+        """`all_samples` with the request and the unit of each: ``request_id, unit``."""
+        asked = [self.requests[str(sample)] for sample in self.all_samples["sample_id"]]
+        ids = [request.request_id for request in asked]
+        units = [unit_of(request, self.unit) for request in asked]
+        return self.all_samples.assign(request_id=ids, unit=units)
 
     @cached_property
     def samples(self) -> pd.DataFrame:
         """Samples in state ok, canonical order."""
-        return self.all_samples[self.all_samples["state"] == "ok"].reset_index(drop=True)
+        return self.planned[self.planned["state"] == "ok"].reset_index(drop=True)
 
-    @property
+    @cached_property
+    def units(self) -> tuple[str, ...]:
+        """Every unit that something was asked for, sorted."""
+        return tuple(sorted({unit_of(request, self.unit) for request in self.requests.values()}))
+
+    @cached_property
     def users(self) -> tuple[str, ...]:
-        """Every user of the protocol."""
-        return self.world.test.users
+        """Every user that something was asked for, sorted."""
+        return tuple(sorted({request.user_id for request in self.requests.values()}))
 
     @property
     def train(self) -> View:
@@ -85,14 +106,14 @@ class Evaluation:
 
     @cached_property
     def histories(self) -> Mapping[str, tuple[str, ...]]:
-        """Per user the history of the request."""
-        return {request.user_id: request.history for request in self.requests.values()}
+        """Sample id => the history of its request."""
+        return {sample: request.history for sample, request in self.requests.items()}
 
     @cached_property
     def n_asked(self) -> Mapping[str, int]:
-        """Images asked for per user, without those our instrument failed on."""
-        states = self.all_samples[~self.all_samples["state"].isin(["unscored", "pending"])]
-        return {str(user): int(n) for user, n in states["user_id"].value_counts().items()}
+        """Samples asked for per unit, without those our instrument failed on."""
+        asked = self.planned[~self.planned["state"].isin(["unscored", "pending"])]
+        return {str(unit): int(n) for unit, n in asked["unit"].value_counts().items()}
 
     @cached_property
     def references(self) -> Mapping[str, str]:
@@ -109,6 +130,14 @@ class Evaluation:
         chosen = self.samples.iloc[list(rows)]
         pairs = zip(chosen["sample_id"], chosen["pixel_hash"], strict=True)
         return [self.open_image(str(sample), str(digits)) for sample, digits in pairs]
+
+    def outputs(self, rows: Rows) -> list[Any]:
+        """What the method answered with in these rows of `samples`."""
+        if self.open_output is None:
+            return self.images(rows)
+        chosen = self.samples.iloc[list(rows)]
+        pairs = zip(chosen["sample_id"], chosen["digest"], strict=True)
+        return [self.open_output(str(sample), str(digest)) for sample, digest in pairs]
 
     def item_images(self, item_ids: Sequence[str]) -> list[Image]:
         """Catalogue images."""

@@ -16,12 +16,13 @@ from persongen_bench.core import registry
 from persongen_bench.core.errors import ConfigError, PgbenchError, RunError
 from persongen_bench.core.method import FitContext, Method, Wrapper
 from persongen_bench.core.types import content_hash
-from persongen_bench.loop import newcomers
+from persongen_bench.loop import making, newcomers
 from persongen_bench.loop.choice import build_method
 from persongen_bench.loop.generate import Execution
 from persongen_bench.loop.role_record import RecordingStack
 from persongen_bench.loop.schema import RunConfig
 from persongen_bench.loop.world import World
+from persongen_bench.util import provenance
 from persongen_bench.util.execution import peak_memory_mb
 from persongen_bench.util.files import cache_root, folder_atomic, write_atomic
 
@@ -57,9 +58,19 @@ def load_base(method: Method, config: RunConfig, world: World, fit: FitOnce) -> 
         )
     values = base.config.model_dump(mode="json")
     ref = config.method.model_copy(update={"name": name, "config": values})
-    own = config.model_copy(update={"method": ref})
+    code = code_of(base, world, config.track)
+    own = config.model_copy(update={"method": ref, "code": code})
     base.load(fit(own, world), world.stack, world.train)
     return True
+
+
+def code_of(method: Method, world: World, track: str) -> str:
+    """Hash of the code that touches a fit or an answer.
+
+    That is what the method, the stack, the track and `making` import, and nothing else.
+    """
+    asks = registry.get("tracks", track)()
+    return provenance.code_of(method, world.stack, asks, making)
 
 
 def fit_key(config: RunConfig, world: World) -> str:

@@ -1,35 +1,32 @@
 """Make the pending samples of a run, in this process or in several.
 
-The result does not depend on how: an image is a function of its sample alone, every numerical
-call has a fixed shape (see `batching`) and a fixed number of threads.
+The result does not depend on how: an answer is a function of its sample alone, every numerical
+call has a fixed shape (see `batching`) and a fixed number of threads. What touches a result is
+`making`, whose code is part of the identity of a run; the code here is not.
 """
 
 from __future__ import annotations
 
 import os
 import time
-import traceback
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Any
 
-from persongen_bench.core import images
-from persongen_bench.core.errors import DataError, UnsupportedRequestError
-from persongen_bench.core.method import Method
 from persongen_bench.core.progress import Progress, no_progress
 from persongen_bench.core.request import Failure, Sample
-from persongen_bench.core.types import Image
 from persongen_bench.loop.choice import restore_method
 from persongen_bench.loop.journal import Outcome
+from persongen_bench.loop.making import Made, Maker
 from persongen_bench.loop.role_record import RecordingStack
 from persongen_bench.loop.schema import RunConfig
 from persongen_bench.loop.store import RunDirectory
 from persongen_bench.loop.world import World, reopen_world
 from persongen_bench.util.batching import blocks
-from persongen_bench.util.execution import end_with, fixed_threads
+from persongen_bench.util.execution import end_with
 
 
 @dataclass(frozen=True)
@@ -41,41 +38,54 @@ class Execution:
     progress: Progress = no_progress
 
 
-def make_batch(method: Method, samples: Sequence[Sample], run: RunDirectory) -> list[Outcome]:
-    """Generate one batch, store its images, say what became of each sample."""
+@dataclass(frozen=True)
+class Batch:
+    """What became of some samples, and what the method looked at meanwhile."""
+
+    outcomes: list[Outcome]
+    roles: dict[str, str]
+    """Models it was given so far, role => signature."""
+    references: Counter[str] = field(default_factory=Counter)
+    """References it opened, item id => times."""
+
+
+@dataclass(frozen=True)
+class Worker:
+    """Everything that one process needs to make samples of a run."""
+
+    run: RunDirectory
+    world: World
+    maker: Maker
+    stack: RecordingStack
+
+    @classmethod
+    def of(cls, run: RunDirectory, world: World, fit: Path) -> Worker:
+        """Load the fitted method; what it asks of the stack from now on is noted."""
+        stack = RecordingStack(world.stack)
+        method = restore_method(run.config, world.train, fit, stack)
+        maker = Maker(method, run.kind, world.stack, run.config.threads)
+        return cls(run, world, maker, stack)
+
+    def make(self, sample_ids: Sequence[str]) -> Batch:
+        """Generate, store the answers, say what became of each sample."""
+        asked = self.world.asked(self.run.config)
+        before = Counter(asked.references.opened)
+        outcomes = make_batch(self.maker, asked.named(sample_ids), self.run)
+        return Batch(outcomes, dict(self.stack.used), asked.references.opened - before)
+
+
+def make_batch(maker: Maker, samples: Sequence[Sample], run: RunDirectory) -> list[Outcome]:
+    """Generate one batch, store its answers, say what became of each sample."""
     start = time.perf_counter()
-    made = _attempt(method, samples)
+    made = maker.make(samples)
     seconds = (time.perf_counter() - start) / max(1, len(samples))
     return [_keep(run, s, m, seconds) for s, m in zip(samples, made, strict=True)]
 
 
-def _attempt(method: Method, samples: Sequence[Sample]) -> Sequence[Image | Failure]:
-    """A fault in a batch is narrowed down to the samples that cause it."""
-    try:
-        made = method.generate(samples)
-        if len(made) == len(samples):
-            return made
-        reason = f"returned {len(made)} images for {len(samples)} samples"
-    except UnsupportedRequestError as error:
-        reason = str(error)
-    except (MemoryError, OSError):
-        raise
-    except Exception as error:  # noqa: BLE001  # whatever a method raises counts against it
-        place = traceback.extract_tb(error.__traceback__)[-1]
-        reason = f"{type(error).__name__}: {error} ({Path(place.filename).name}:{place.lineno})"
-    if len(samples) == 1:
-        return [Failure("method_error", " ".join(reason.split())[:500])]
-    return [_attempt(method, [sample])[0] for sample in samples]
-
-
-def _keep(run: RunDirectory, sample: Sample, made: Image | Failure, seconds: float) -> Outcome:
+def _keep(run: RunDirectory, sample: Sample, made: Made | Failure, seconds: float) -> Outcome:
     if isinstance(made, Failure):
         return Outcome(sample.sample_id, made.state, made.reason, seconds=seconds)
-    try:
-        image = images.check(made)
-    except DataError as error:
-        return Outcome(sample.sample_id, "method_error", f"bad image: {error}", seconds=seconds)
-    digest, pixel_hash = run.write(sample.sample_id, image)
+    digest, pixel_hash = run.write(sample.sample_id, made.answer, made.drawn)
     return Outcome(sample.sample_id, "ok", "", digest, pixel_hash, seconds)
 
 
@@ -84,26 +94,31 @@ def generate(
 ) -> None:
     """Make ``pending``; the journal is written once per batch, by this process only.
 
-    It also keeps which models the method asked for.
+    It also keeps which models the method asked for, and which references it opened.
     """
-    parts = [list(pending[block]) for block in blocks(len(pending), execution.batch_size)]
-    if execution.n_workers == 1:
-        stack = RecordingStack(world.stack)
-        method = restore_method(run.config, world.train, fit, stack)
-        made: Iterator[list[Outcome]] = (make_batch(method, part, run) for part in parts)
-        for outcomes in execution.progress(made, "generate", len(parts)):
-            run.record(outcomes)
-            note_roles(run, stack.used)
+    ids = [sample.sample_id for sample in pending]
+    parts = [ids[block] for block in blocks(len(ids), execution.batch_size)]
+    for batch in execution.progress(
+        _batches(run, world, parts, fit, execution.n_workers), "generate", len(parts)
+    ):
+        run.record(batch.outcomes)
+        note_roles(run, batch.roles)
+        note_references(run, batch.references)
+
+
+def _batches(
+    run: RunDirectory, world: World, parts: Sequence[list[str]], fit: Path, n_workers: int
+) -> Iterator[Batch]:
+    if n_workers == 1:
+        worker = Worker.of(run, world, fit)
+        yield from (worker.make(part) for part in parts)
         return
     setup = (run.path, run.config, fit, os.getpid())
     with ProcessPoolExecutor(
-        execution.n_workers, get_context("spawn"), initializer=_start_worker, initargs=setup
+        n_workers, get_context("spawn"), initializer=_start_worker, initargs=setup
     ) as pool:
         jobs = [pool.submit(_work, part) for part in parts]
-        for job in execution.progress(as_completed(jobs), "generate", len(parts)):
-            outcomes, used = job.result()
-            run.record(outcomes)
-            note_roles(run, used)
+        yield from (job.result() for job in as_completed(jobs))
 
 
 def note_roles(run: RunDirectory, used: Mapping[str, str]) -> None:
@@ -113,20 +128,22 @@ def note_roles(run: RunDirectory, used: Mapping[str, str]) -> None:
         run.note("roles", {**known, **used})
 
 
-_worker: dict[str, Any] = {}
+def note_references(run: RunDirectory, opened: Counter[str]) -> None:
+    """Remember how often a method looked at which reference."""
+    if opened:
+        run.note("references", dict(Counter(run.noted("references") or {}) + opened))
+
+
+_worker: list[Worker] = []
+"""The one of this process."""
 
 
 def _start_worker(path: Path, config: RunConfig, fit: Path, parent: int) -> None:
     """Load world and fitted method once per worker process."""
     end_with(parent)
     world = reopen_world(config, None, no_progress)
-    stack = RecordingStack(world.stack)
-    method = restore_method(config, world.train, fit, stack)
-    run = RunDirectory(path, config)
-    _worker.update(run=run, method=method, stack=stack, threads=config.threads)
+    _worker.append(Worker.of(RunDirectory(path, config), world, fit))
 
 
-def _work(samples: Sequence[Sample]) -> tuple[list[Outcome], dict[str, str]]:
-    with fixed_threads(_worker["threads"]):
-        made = make_batch(_worker["method"], samples, _worker["run"])
-    return made, _worker["stack"].used
+def _work(sample_ids: Sequence[str]) -> Batch:
+    return _worker[0].make(sample_ids)

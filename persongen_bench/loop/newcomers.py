@@ -14,7 +14,6 @@ from pathlib import Path
 from persongen_bench.core import registry
 from persongen_bench.core.dataset import View
 from persongen_bench.core.method import ColdStart, FitContext, Method
-from persongen_bench.datasets.supports import MARK
 from persongen_bench.loop.schema import RunConfig
 from persongen_bench.loop.world import World
 
@@ -38,7 +37,8 @@ def adapt(
     Returns:
         False, and nothing done, where the split has no newcomers or the method does not adapt.
     """
-    if MARK not in world.split.name or not isinstance(method, ColdStart) or not method.adapts:
+    uncut = world.split.support is None
+    if uncut or not isinstance(method, ColdStart) or not method.adapts:
         return False
     before = without_newcomers(world)
     method.load(fit(_unadapted(config), before), world.stack, before.train)
@@ -48,7 +48,7 @@ def adapt(
 
 def without_newcomers(world: World) -> World:
     """The same world, nobody of the test part in its training part."""
-    name = f"{world.split.name.rpartition(MARK)[0]}{MARK}0"
+    name = world.dataset.cut_of(world.split.name, 0)
     split = world.dataset.split(name, world.split.seed)
     return replace(world, ref=replace(world.ref, split=name), split=split)
 

@@ -14,7 +14,7 @@ from persongen_bench.core.request import Sample
 from persongen_bench.loop.audits import audited
 from persongen_bench.loop.choice import MethodChoice
 from persongen_bench.loop.evaluation import Evaluation
-from persongen_bench.loop.fit import facts_of, fit_once
+from persongen_bench.loop.fit import code_of, facts_of, fit_once
 from persongen_bench.loop.generate import Execution, generate, note_roles
 from persongen_bench.loop.journal import Outcome
 from persongen_bench.loop.results import RunResults
@@ -48,7 +48,7 @@ def run(job: Job, runs: Path, execution: Execution | None = None) -> RunResults:
         job.terms,
         job.choice.ref(method, anchor=job.anchor),
         seed=job.seed,
-        code=provenance.code_hash(method),
+        code=code_of(method, job.world, job.terms.track),
         threads=job.threads,
     )
     directory = RunDirectory.create(

@@ -93,7 +93,8 @@ class RunConfig(Config):
     n_history: int = Field(ge=0)
     metrics: tuple[str, ...]
     code: str
-    """Hash of the source files that touch the result: what method, stack, track and loop import."""
+    """Hash of the code that touches a result (`fit.code_of`); ``external`` for answers made
+    elsewhere."""
     output: str = "image"
     """Kind of the answers; follows from the track."""
     unit: Unit = "user"

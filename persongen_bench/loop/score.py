@@ -1,4 +1,4 @@
-"""Score a run: every metric per user, intervals over users, permutation tests.
+"""Score a run: every metric per unit, intervals over units, permutation tests.
 
 A pure function of the recorded images, the data and the metric definitions: it knows nothing of
 the method, so that images made elsewhere are scored by the same code.
@@ -14,7 +14,8 @@ import numpy as np
 import pandas as pd
 
 from persongen_bench import stats
-from persongen_bench.core.metric import Metric
+from persongen_bench.core.errors import ConfigError
+from persongen_bench.core.metric import Metric, TasteInstrument, caveats_of
 from persongen_bench.core.metric_cards import parse_metric
 from persongen_bench.core.progress import Progress
 from persongen_bench.core.types import content_hash
@@ -29,14 +30,15 @@ N_PERMUTATIONS = 1000
 def penalised(metric: Metric, values: pd.Series, samples: pd.DataFrame) -> pd.Series:
     """Let undelivered images count: they enter a per-image mean with the metric's failed value.
 
-    ``values``: per-user mean over the user's ok images. States ``method_error``, ``filtered``
-    and ``missing`` are the method's; ``unscored`` is the instrument's and does not count. A user
-    with images for whom the metric is undefined stays undefined.
+    ``values``: per-unit mean over the unit's ok images. ``samples``: ``unit, state`` of every
+    planned sample. States ``method_error``, ``filtered`` and ``missing`` are the method's;
+    ``unscored`` is the instrument's and does not count. A unit with images for which the metric
+    is undefined stays undefined.
     """
     worst = metric.info.failed_value
     if worst is None:
         return values
-    state = samples.groupby("user_id")["state"]
+    state = samples.groupby("unit")["state"]
     ok = state.apply(lambda s: (s == "ok").sum()).reindex(values.index, fill_value=0)
     failed = state.apply(lambda s: s.isin(["method_error", "filtered", "missing"]).sum())
     failed = failed.reindex(values.index, fill_value=0)
@@ -48,15 +50,16 @@ def penalised(metric: Metric, values: pd.Series, samples: pd.DataFrame) -> pd.Se
 def score(
     evaluation: Evaluation, config: RunConfig, used: Mapping[str, str] = MappingProxyType({})
 ) -> tuple[Summary, pd.DataFrame]:
-    """All metrics of the run's configuration => the summary and the per-user table.
+    """All metrics of the run's configuration => the summary and the table of values per unit.
 
     ``used``: models that the method used in fit or selection, role => signature. An interval
-    depends on its own metric alone, whatever else is measured.
+    depends on its own metric alone, whatever else is measured. Raises `ConfigError` for a metric
+    that compares users where the unit is another one.
     """
     metrics = [parse_metric(name) for name in config.metrics]
     tables, numbers = [], {}
     for metric in evaluation.progress(metrics, "score", len(metrics)):
-        values = user_values(metric, evaluation)
+        values = unit_values(metric, evaluation)
         about = describe(metric, evaluation, used)
         tables.append(_long(metric.info.name, values, about["signature"]))
         rng = _generator(config, metric.info.name)
@@ -73,20 +76,25 @@ def score(
     return summary, pd.concat(tables, ignore_index=True)
 
 
-def user_values(metric: Metric, evaluation: Evaluation) -> pd.Series:
-    """One number per user of the protocol, undelivered images included."""
-    values = metric.per_user(evaluation).reindex(list(evaluation.users)).astype(float)
-    return penalised(metric, values, evaluation.all_samples)
+def unit_values(metric: Metric, evaluation: Evaluation) -> pd.Series:
+    """One number per unit of the protocol, undelivered images included."""
+    if metric.info.personal and evaluation.unit != "user":
+        raise ConfigError(
+            f"metric {metric.info.name} compares users, and here the unit is the {evaluation.unit}",
+            fix="Leave it out.",
+        )
+    values = metric.per_unit(evaluation).reindex(list(evaluation.units)).astype(float)
+    return penalised(metric, values, evaluation.planned)
 
 
 def measure(
     sets: Mapping[str, Evaluation], metrics: Sequence[Metric], progress: Progress
 ) -> dict[str, dict[str, np.ndarray]]:
-    """Metric => label => ``(users,)`` of several sets of images."""
+    """Metric => label => ``(units,)`` of several sets of images."""
     values: dict[str, dict[str, np.ndarray]] = {m.info.name: {} for m in metrics}
     for label, seen in progress(list(sets.items()), "measure", len(sets)):
         for metric in metrics:
-            values[metric.info.name][label] = user_values(metric, seen).to_numpy(dtype=float)
+            values[metric.info.name][label] = unit_values(metric, seen).to_numpy(dtype=float)
         seen.forget()
     return values
 
@@ -95,16 +103,15 @@ def describe(metric: Metric, evaluation: Evaluation, used: Mapping[str, str]) ->
     """What stands beside the number: ``signature``, ``caveats``, ``own_judge``."""
     signature = metric.signature(evaluation)
     own = any(same_weights(signature, model) for model in used.values())
-    caveats = getattr(metric, "caveats", lambda _: ())(evaluation)
     return {
         "signature": signature,
-        "caveats": tuple(caveats),
+        "caveats": caveats_of(metric, evaluation),
         "own_judge": own,
     }
 
 
 def _generator(config: RunConfig, purpose: str) -> np.random.Generator:
-    return np.random.default_rng(int(content_hash(config.run_id, purpose), 16))
+    return np.random.default_rng(int(content_hash(config.dice, purpose), 16))
 
 
 def _long(name: str, values: pd.Series, signature: str) -> pd.DataFrame:
@@ -124,23 +131,26 @@ def _summarise(
     rng: np.random.Generator,
     bounds: tuple[float, float],
 ) -> MetricSummary:
-    found = stats.interval(values.to_numpy(dtype=np.float64), rng)
-    low, high = np.clip([found.low, found.high], *bounds)
-    numbers = [None if np.isnan(x) else float(x) for x in (found.mean, low, high)]
-    return MetricSummary(mean=numbers[0], low=numbers[1], high=numbers[2], n_units=found.n, **about)
+    over = stats.interval(values.to_numpy(dtype=np.float64), rng)
+    low, high = np.clip([over.low, over.high], *bounds)
+    numbers = [None if np.isnan(x) else float(x) for x in (over.mean, low, high)]
+    return MetricSummary(mean=numbers[0], low=numbers[1], high=numbers[2], n_units=over.n, **about)
 
 
 def permutation_tests(
     evaluation: Evaluation, metrics: Sequence[Metric], rng: np.random.Generator
 ) -> dict[str, TestSummary]:
-    """Block and image-level test on the taste instrument of the run's `taste-gap` metric."""
-    instruments = [m for m in metrics if hasattr(m, "matrix")]
-    if not instruments or evaluation.samples.empty:
+    """Block and image-level test on the first taste instrument among the run's metrics.
+
+    None where there is no such instrument, no image, or where the unit is not the user.
+    """
+    instruments = [metric for metric in metrics if isinstance(metric, TasteInstrument)]
+    if not instruments or evaluation.samples.empty or evaluation.unit != "user":
         return {}
     scores = instruments[0].matrix(evaluation)
     scorable = pd.Index(evaluation.users)[~np.isnan(scores).any(axis=0)]
-    users = scorable[scorable.isin(evaluation.samples["user_id"])]
-    owners = users.get_indexer(pd.Index(evaluation.samples["user_id"]))
+    users = scorable[scorable.isin(evaluation.samples["unit"])]
+    owners = users.get_indexer(pd.Index(evaluation.samples["unit"]))
     if len(users) < 2:
         return {}
     columns = pd.Index(evaluation.users).get_indexer(users)

@@ -101,6 +101,6 @@ class InContext(DrawsConditions):
 
 def frequent_tags(said: Sequence[Description], n: int) -> list[str]:
     """The ``n`` clean tags that stand on most images; ties as they first come up."""
-    found = [[tag for tag in map(clean_tag, d.tags) if tag is not None] for d in said]
-    counts = Counter(tag for tags in found for tag in dict.fromkeys(tags))
+    tag_lists = [[tag for tag in map(clean_tag, d.tags) if tag is not None] for d in said]
+    counts = Counter(tag for tags in tag_lists for tag in dict.fromkeys(tags))
     return [tag for tag, _ in counts.most_common(n)]

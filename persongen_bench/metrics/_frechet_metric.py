@@ -1,4 +1,4 @@
-"""The thin shell that Frechet distances share: refusal, interval over users, stated bias."""
+"""The thin shell that Frechet distances share: refusal, interval over units, stated bias."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class FrechetMetric(SetMetric):
         )
 
     def measure(self, sets: Compared) -> Measured:
-        """The distance with the infinitesimal jackknife over users."""
+        """The distance with the infinitesimal jackknife over units."""
         found = frechet_influence(sets.generated, sets.reference)
         return Measured(found.distance, infinitesimal_influence(found.rows, sets.owners))
 

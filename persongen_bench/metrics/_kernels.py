@@ -182,7 +182,7 @@ def without_user(sums: KernelSums, user: int) -> KernelSums:
 
 
 def measured(sums: KernelSums, estimate: Callable[[KernelSums], float], scale: float) -> Measured:
-    """The scaled estimate with the exact leave-one-user-out jackknife."""
+    """The scaled estimate with the exact leave-one-unit-out jackknife."""
     number = scale * estimate(sums)
     if len(sums.n) == 1:
         return Measured(number, np.zeros(1))
@@ -196,5 +196,5 @@ def too_few(sets: Compared) -> str | None:
     if min(n, m) < FEWEST:
         return f"{n} generated and {m} reference images, at least {FEWEST} of each are needed"
     if sets.remaining < 2:
-        return f"{n} generated images, fewer than two of them without the user who has most"
+        return f"{n} generated images, fewer than two of them without the largest unit"
     return None

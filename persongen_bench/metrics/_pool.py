@@ -9,7 +9,7 @@ from jaxtyping import Bool, Int
 
 from persongen_bench.core.metric import ScoreContext
 from persongen_bench.core.types import Embeddings
-from persongen_bench.metrics._space import ROLE, held_out_pool, rows_by_user, unit
+from persongen_bench.metrics._space import ROLE, held_out_pool, rows_by_unit, unit_rows
 
 MIN_LIKES = 3
 """Held-out likes from which on a user counts, as in the reference evaluation of paper 001."""
@@ -44,7 +44,7 @@ class Found(NamedTuple):
 
 def neighbour_order(images: Embeddings, pool: Embeddings) -> Order:
     """Rank the pool by cosine to every image, nearest first; the earlier item wins a tie."""
-    cosines = np.round(unit(images) @ unit(pool).T, _DECIMALS)
+    cosines = np.round(unit_rows(images) @ unit_rows(pool).T, _DECIMALS)
     return np.argsort(-cosines, axis=1, kind="stable")
 
 
@@ -80,14 +80,14 @@ def ranked_pools(context: ScoreContext) -> dict[str, Ranked]:
 
 def _rank_pools(context: ScoreContext) -> dict[str, Ranked]:
     features = context.features(ROLE)
-    found = {}
-    for user, rows in rows_by_user(context):
+    ranked = {}
+    for user, rows in rows_by_unit(context):
         ids, liked = held_out_pool(context, user)
         order = np.zeros((len(rows), len(ids)), dtype=np.intp)
         if order.size:
             order = neighbour_order(features[rows], context.item_features(ROLE, ids))
-        found[user] = Ranked(order, liked)
-    return found
+        ranked[user] = Ranked(order, liked)
+    return ranked
 
 
 def scorable(ranked: Ranked) -> bool:

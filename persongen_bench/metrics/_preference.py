@@ -11,7 +11,7 @@ from jaxtyping import Float
 from persongen_bench.core.errors import ConfigError
 from persongen_bench.core.metric import ScoreContext
 from persongen_bench.core.types import Embeddings
-from persongen_bench.metrics._space import rows_by_user, unit
+from persongen_bench.metrics._space import rows_by_unit, unit_rows
 
 Words = Literal["empty", "generic", "prompt"]
 WORDS: tuple[Words, ...] = get_args(Words)
@@ -45,7 +45,7 @@ def paired_cosines(images: Embeddings, texts: Embeddings) -> Float[np.ndarray, "
 
     Not multiplied by the model's logit scale, and not by 100.
     """
-    return np.asarray((unit(images) * unit(texts)).sum(axis=1).clip(-1.0, 1.0))
+    return np.asarray((unit_rows(images) * unit_rows(texts)).sum(axis=1).clip(-1.0, 1.0))
 
 
 def text_scores(context: ScoreContext, role: str, words: Words) -> Float[np.ndarray, " n"]:
@@ -63,12 +63,12 @@ def text_scores(context: ScoreContext, role: str, words: Words) -> Float[np.ndar
 
 
 def mean_where_scored(context: ScoreContext, scores: Float[np.ndarray, " n"]) -> pd.Series:
-    """Mean over each user's samples that have a score; NaN for users without one."""
-    found = {}
-    for user, rows in rows_by_user(context):
+    """Mean over each unit's samples that have a score; NaN for units without one."""
+    means = {}
+    for unit, rows in rows_by_unit(context):
         own = scores[rows][~np.isnan(scores[rows])]
-        found[user] = float(own.mean()) if len(own) else np.nan
-    return pd.Series(found, dtype=float)
+        means[unit] = float(own.mean()) if len(own) else np.nan
+    return pd.Series(means, dtype=float)
 
 
 def text_details(words: Words) -> str:

@@ -20,7 +20,7 @@ from jaxtyping import Float
 from persongen_bench.core.dataset import View
 from persongen_bench.core.metric import ScoreContext
 from persongen_bench.core.types import Embeddings
-from persongen_bench.metrics._space import ROLE, unit
+from persongen_bench.metrics._space import ROLE, unit_rows
 
 VERSION = 1
 _DECIMALS = 9
@@ -53,7 +53,7 @@ class Ranker(NamedTuple):
 
     def project(self, pictures: Embeddings) -> Float[np.ndarray, "n c1"]:
         """Pictures in the judging space => what the tastes are multiplied with."""
-        rows = (unit(pictures) - self.mean) @ self.basis
+        rows = (unit_rows(pictures) - self.mean) @ self.basis
         return np.concatenate([rows, np.ones((len(rows), 1))], axis=1)
 
     def rate(self, user: int, projected: Float[np.ndarray, "n c1"]) -> Float[np.ndarray, " n"]:
@@ -65,7 +65,7 @@ class Ranker(NamedTuple):
         return self.rate(user, self.project(pictures))
 
 
-class Ratings(NamedTuple):
+class RatedItems(NamedTuple):
     """One user's rated training items."""
 
     rows: np.ndarray
@@ -75,10 +75,10 @@ class Ratings(NamedTuple):
 
 
 def fit_ranker(
-    pictures: Embeddings, ratings: Sequence[Ratings], config: RankerConfig = RankerConfig()
+    pictures: Embeddings, ratings: Sequence[RatedItems], config: RankerConfig = RankerConfig()
 ) -> Ranker:
     """Fit on ``(n, d)`` training pictures and every user's ratings; nothing in it is random."""
-    mean, basis = _projection(unit(pictures), config.n_components)
+    mean, basis = _projection(unit_rows(pictures), config.n_components)
     empty = np.zeros((0, basis.shape[1] + 1))
     x = Ranker(mean, basis, empty).project(pictures)
     everything = config.unseen_weight * (x.T @ x)
@@ -100,22 +100,22 @@ def _projection(rows: np.ndarray, n_components: int) -> tuple[np.ndarray, np.nda
 
 
 def _system(
-    x: np.ndarray, everything: np.ndarray, unseen_weight: float, rated: Ratings
+    x: np.ndarray, everything: np.ndarray, unseen_weight: float, rated: RatedItems
 ) -> tuple[np.ndarray, np.ndarray]:
     """Normal equations of a user: rated items at weight 1, all others at ``unseen_weight``."""
     own = x[rated.rows]
     return everything + (1 - unseen_weight) * (own.T @ own), own.T @ rated.liked
 
 
-def ratings_of(view: View, ids: Sequence[str]) -> list[Ratings]:
+def ratings_of(view: View, ids: Sequence[str]) -> list[RatedItems]:
     """Every user's ratings in the order of ``view.users``; rows count in ``ids``."""
+    ratings = view.ratings
     row_of = {item: row for row, item in enumerate(ids)}
-    found = []
-    for _, own in view.interactions.groupby("user_id", sort=True):
-        rows = np.array([row_of[str(item)] for item in own["item_id"]], dtype=np.intp)
-        order = np.argsort(rows, kind="stable")
-        found.append(Ratings(rows[order], own["liked"].to_numpy(dtype=np.float64)[order]))
-    return found
+    rows = np.array([row_of[item] for item in ratings.items], dtype=np.intp)[ratings.item]
+    order = np.lexsort((rows, ratings.user))
+    ends = np.cumsum(ratings.counts)[:-1]
+    parts = (np.split(values[order], ends) for values in (rows, ratings.liked.astype(np.float64)))
+    return [RatedItems(*own) for own in zip(*parts, strict=True)]
 
 
 def open_ranker(context: ScoreContext, config: RankerConfig) -> Ranker:

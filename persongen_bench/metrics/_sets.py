@@ -1,4 +1,4 @@
-"""Metrics of all images together: one number, spread over the users that it owes to."""
+"""Metrics of all images together: one number, spread over the units that it owes to."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ InceptionMode = Literal["clean", "tf-legacy", "pytorch"]
 
 
 def jackknife_influence(
-    number: float, without: Float[np.ndarray, " users"]
-) -> Float[np.ndarray, " users"]:
-    """Influence of every user: ``(n - 1) (number - number without the user)``.
+    number: float, without: Float[np.ndarray, " units"]
+) -> Float[np.ndarray, " units"]:
+    """Influence of every unit: ``(n - 1) (number - number without the unit)``.
 
-    Number plus influence are Tukey's jackknife pseudo-values, whose standard error over users is
-    that of the jackknife. A single user has no influence to speak of: 0.
+    Number plus influence are Tukey's jackknife pseudo-values, whose standard error over units is
+    that of the jackknife. A single unit has no influence to speak of: 0.
     """
     if len(without) == 1:
         return np.zeros(1)
@@ -39,25 +39,25 @@ def jackknife_influence(
 
 def infinitesimal_influence(
     rows: Float[np.ndarray, " n"], owners: Int[np.ndarray, " n"]
-) -> Float[np.ndarray, " users"]:
-    """Influence of every user from the influence function at every image.
+) -> Float[np.ndarray, " units"]:
+    """Influence of every unit from the influence function at every image.
 
-    ``owners``: 0 .. users - 1, each at least once. The derivative of the number by the weight of a
-    user's images, times the number of users: the infinitesimal jackknife (Jaeckel 1972), the limit
-    of `jackknife_influence` for many users.
+    ``owners``: 0 .. units - 1, each at least once. The derivative of the number by the weight of a
+    unit's images, times the number of units: the infinitesimal jackknife (Jaeckel 1972), the limit
+    of `jackknife_influence` for many units.
     """
-    n_users = int(owners.max()) + 1
-    return np.asarray(n_users * np.bincount(owners, weights=rows) / len(rows))
+    n_units = int(owners.max()) + 1
+    return np.asarray(n_units * np.bincount(owners, weights=rows) / len(rows))
 
 
-def spread_over_users(
+def spread_over_units(
     context: ScoreContext, number: float, influence: Mapping[str, float]
 ) -> pd.Series:
-    """The number plus each user's influence, centred so that the mean over users is the number.
+    """The number plus each unit's influence, centred so that the mean over units is the number.
 
-    Users not in ``influence`` took no part in it and are NaN.
+    Units not in ``influence`` took no part in it and are NaN.
     """
-    values = pd.Series(influence, dtype=float).reindex(list(context.users))
+    values = pd.Series(influence, dtype=float).reindex(list(context.units))
     return number + values - values.mean()
 
 
@@ -68,13 +68,13 @@ class Compared:
     The rows are in an order that the order of the samples does not change.
     """
 
-    users: tuple[str, ...]
-    """Users with samples, as in the context."""
+    units: tuple[str, ...]
+    """Units with samples, as in the context."""
     owners: Int[np.ndarray, " n"]
-    """Per generated image its place in ``users``; ascending."""
+    """Per generated image its place in ``units``; ascending."""
     generated: Embeddings
     reference: Embeddings
-    """The held-out likes of these users, each item once, in the order of the item ids."""
+    """The held-out likes of the users with samples, each item once, in the order of their ids."""
 
     @property
     def sizes(self) -> tuple[int, int, int]:
@@ -84,8 +84,8 @@ class Compared:
 
     @property
     def remaining(self) -> int:
-        """Fewest generated images when one user is left out (all of them if there is one)."""
-        largest = np.bincount(self.owners).max(initial=0) if len(self.users) > 1 else 0
+        """Fewest generated images when one unit is left out (all of them if there is one)."""
+        largest = np.bincount(self.owners).max(initial=0) if len(self.units) > 1 else 0
         return len(self.owners) - int(largest)
 
 
@@ -96,14 +96,14 @@ def compared(context: ScoreContext, role: str) -> Compared:
 
 def _compare(context: ScoreContext, role: str) -> Compared:
     table = context.samples
-    present = set(table["user_id"])
-    users = tuple(user for user in context.users if user in present)
-    owners = pd.Index(users).get_indexer(pd.Index(table["user_id"]))
+    present = set(table["unit"])
+    units = tuple(unit for unit in context.units if unit in present)
+    owners = pd.Index(units).get_indexer(pd.Index(table["unit"]))
     order = np.lexsort((table["sample_id"], table["index"], owners))
     likes = context.test.liked_items
-    items = sorted({item for user in users for item in likes.get(user, ())})
+    items = sorted({item for user in set(table["user_id"]) for item in likes.get(str(user), ())})
     return Compared(
-        users,
+        units,
         owners[order],
         np.asarray(context.features(role)[order]),
         context.item_features(role, items),
@@ -111,17 +111,17 @@ def _compare(context: ScoreContext, role: str) -> Compared:
 
 
 class Measured(NamedTuple):
-    """A number and what every user with samples contributes to it."""
+    """A number and what every unit with samples contributes to it."""
 
     number: float
-    influence: Float[np.ndarray, " users"]
+    influence: Float[np.ndarray, " units"]
 
 
 class SetMetric(ABC):
     """A distance (or overlap) of the generated images and the reference images.
 
-    The reference set is held fixed: users are left out of the generated images only, and the
-    interval over users is one for this reference. A subclass is set up with one role and says
+    The reference set is held fixed: units are left out of the generated images only, and the
+    interval over units is one for this reference. A subclass is set up with one role and says
     when it refuses, what it measures, and what to mind.
     """
 
@@ -146,14 +146,14 @@ class SetMetric(ABC):
         sets = "sets:pooled-samples,held-out-likes"
         return build_signature(self.info, context, f"{sets}|{self.details}", self.version)
 
-    def per_user(self, context: ScoreContext) -> pd.Series:
-        """Number plus influence; NaN for users without samples, and for all where it refuses."""
+    def per_unit(self, context: ScoreContext) -> pd.Series:
+        """Number plus influence; NaN for units without samples, and for all where it refuses."""
         sets = self._sets(context)
         if self.refusal(sets) is not None:
-            return pd.Series(np.nan, index=list(context.users), dtype=float)
+            return pd.Series(np.nan, index=list(context.units), dtype=float)
         number, influence = self._measured(context)
-        return spread_over_users(
-            context, number, dict(zip(sets.users, influence.tolist(), strict=True))
+        return spread_over_units(
+            context, number, dict(zip(sets.units, influence.tolist(), strict=True))
         )
 
     def caveats(self, context: ScoreContext) -> Sequence[str]:

@@ -1,40 +1,85 @@
-"""Cosine geometry that several metrics share."""
+"""What many metrics share: the rows of units and of requests, and cosine geometry."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
+from jaxtyping import Int
 
 from persongen_bench.core.metric import ScoreContext
+from persongen_bench.core.request import Request
 from persongen_bench.core.types import Embeddings, ScoreMatrix
 
 ROLE = "judge_encoder"
 """The judging space: an encoder that no method is fitted in, where the stack has one."""
 
 
-def unit(rows: Embeddings) -> Embeddings:
+def unit_rows(rows: Embeddings) -> Embeddings:
     """Rows scaled to length one (float64, so that identical rows have cosine 1); zeros stay."""
     wide = np.asarray(rows, dtype=np.float64)
     length = np.linalg.norm(wide, axis=1, keepdims=True)
     return np.asarray(wide / np.where(length > 0, length, 1))
 
 
-def rows_by_user(context: ScoreContext) -> Iterator[tuple[str, np.ndarray]]:
-    """Every user of the protocol with the positions of their samples (possibly none)."""
-    groups = context.samples.groupby("user_id").indices
-    for user in context.users:
-        yield user, np.asarray(groups.get(user, []), dtype=np.intp)
+class Answers(NamedTuple):
+    """The delivered samples of one request, at least one."""
+
+    request: Request
+    unit: str
+    rows: Int[np.ndarray, " n"]
+    """Positions in ``context.samples``."""
 
 
-def mean_per_user(context: ScoreContext, values: np.ndarray) -> pd.Series:
-    """Mean of one value per sample over each user's samples; NaN for users without any."""
-    found = {
-        user: float(values[rows].mean()) if len(rows) else np.nan
-        for user, rows in rows_by_user(context)
+def rows_by_unit(context: ScoreContext) -> Iterator[tuple[str, Int[np.ndarray, " n"]]]:
+    """Every unit of the protocol with the positions of its samples (possibly none)."""
+    groups = context.samples.groupby("unit").indices
+    for unit in context.units:
+        yield unit, np.asarray(groups.get(unit, []), dtype=np.intp)
+
+
+def rows_by_request(context: ScoreContext) -> Iterator[Answers]:
+    """The answered requests with the positions of their samples, by unit, then by request."""
+    ids = context.samples["sample_id"].to_numpy(dtype=object)
+    requests = context.samples["request_id"].to_numpy(dtype=object)
+    for unit, rows in rows_by_unit(context):
+        for request in sorted(set(requests[rows])):
+            own = rows[requests[rows] == request]
+            yield Answers(context.requests[str(ids[own[0]])], unit, own)
+
+
+def mean_per_unit(context: ScoreContext, values: np.ndarray) -> pd.Series:
+    """Mean of one value per sample over each unit's samples; NaN for units without any."""
+    means = {
+        unit: float(values[rows].mean()) if len(rows) else np.nan
+        for unit, rows in rows_by_unit(context)
     }
-    return pd.Series(found, dtype=float)
+    return pd.Series(means, dtype=float)
+
+
+def mean_over_requests(context: ScoreContext, value: Callable[[Answers], float]) -> pd.Series:
+    """Per unit the mean of ``value`` over its answered requests; NaN for units without a value.
+
+    Requests are weighted by their delivered samples, so that an undelivered sample that counts a
+    failed value later counts in its own request (exactly where all ask for as many samples).
+    Requests without a value (NaN) are left out.
+    """
+    values: dict[str, list[tuple[float, int]]] = {unit: [] for unit in context.units}
+    for answers in rows_by_request(context):
+        number = value(answers)
+        if not np.isnan(number):
+            values[answers.unit].append((number, len(answers.rows)))
+    return pd.Series({unit: _weighted(own) for unit, own in values.items()}, dtype=float)
+
+
+def _weighted(values: list[tuple[float, int]]) -> float:
+    """Weighted mean; a single value stays as it is, to the last bit."""
+    if len(values) < 2:
+        return values[0][0] if values else np.nan
+    numbers, weights = zip(*values, strict=True)
+    return float(np.average(numbers, weights=weights))
 
 
 def held_out_pool(context: ScoreContext, user: str) -> tuple[list[str], np.ndarray]:
@@ -54,8 +99,8 @@ def nearest_in_pool(
     ids, liked = held_out_pool(context, user)
     if not ids or not len(rows):
         return np.zeros(0, dtype=np.intp), liked
-    pool = unit(context.item_features(ROLE, ids))
-    return np.argmax(unit(context.features(ROLE)[rows]) @ pool.T, axis=1), liked
+    pool = unit_rows(context.item_features(ROLE, ids))
+    return np.argmax(unit_rows(context.features(ROLE)[rows]) @ pool.T, axis=1), liked
 
 
 def nearest_by_user(context: ScoreContext) -> dict[str, tuple[np.ndarray, np.ndarray]]:
@@ -63,7 +108,7 @@ def nearest_by_user(context: ScoreContext) -> dict[str, tuple[np.ndarray, np.nda
     return context.memo(
         f"nearest in pool|{ROLE}",
         lambda: {
-            user: nearest_in_pool(context, user, rows) for user, rows in rows_by_user(context)
+            user: nearest_in_pool(context, user, rows) for user, rows in rows_by_unit(context)
         },
     )
 
@@ -84,4 +129,4 @@ def liked_neighbour_matrix(context: ScoreContext) -> ScoreMatrix:
 
 def pairwise_best(a: Embeddings, b: Embeddings) -> np.ndarray:
     """Highest cosine of every row of ``a`` with the rows of ``b``."""
-    return np.asarray((unit(a) @ unit(b).T).max(axis=1))
+    return np.asarray((unit_rows(a) @ unit_rows(b).T).max(axis=1))

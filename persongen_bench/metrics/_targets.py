@@ -1,28 +1,28 @@
 """What an image is compared with: the reference, the history, or the user's held-out likes.
 
-A value of a user is the mean over all pairs of one of the user's images and one of its targets.
+The value of a request is the mean over all pairs of one of its images and one of its targets.
 """
 
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import ClassVar, Literal, Self, get_args
 
 import numpy as np
 import pandas as pd
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float, Int
 
 from persongen_bench.core.errors import ConfigError
 from persongen_bench.core.metric import MetricInfo, ScoreContext
 from persongen_bench.core.types import Embeddings
 from persongen_bench.metrics._base import build_signature
-from persongen_bench.metrics._space import rows_by_user, unit
+from persongen_bench.metrics._space import Answers, mean_over_requests, unit_rows
 
 Target = Literal["reference", "history", "held-out"]
-"""``reference``: the reference item of the image's request; images without one have no pair.
-``history``: the items of the request's history. ``held-out``: the user's held-out likes."""
+"""``reference``: the reference item of the request; requests without one have no value.
+``history``: the items of the request's history. ``held-out``: the held-out likes of its user."""
 
 TARGETS: tuple[Target, ...] = get_args(Target)
 FAMILIES: dict[str, str] = {"reference": "reference", "history": "legacy", "held-out": "reference"}
@@ -34,19 +34,12 @@ SHOWS_NOT: dict[str, str] = {
 
 
 @dataclass(frozen=True)
-class UserTargets:
-    """The images of one user, the items they are compared with, and the pairs that count."""
+class RequestTargets:
+    """The images that answer one request, and the items each of them is compared with."""
 
-    user: str
     rows: Int[np.ndarray, " n"]
-    """Positions in ``context.samples``."""
+    """Positions in ``context.samples``; n >= 1."""
     item_ids: tuple[str, ...]
-    pairs: Bool[np.ndarray, "n m"]
-    """``pairs[i, j]``: image ``rows[i]`` is compared with item ``item_ids[j]``."""
-
-    def mean(self, values: Float[np.ndarray, "n m"]) -> float:
-        """Mean over the pairs that count, each with the same weight; NaN where there are none."""
-        return float(values[self.pairs].mean()) if self.pairs.any() else np.nan
 
 
 def parse_target(name: str, argument: str | None) -> Target:
@@ -60,40 +53,44 @@ def parse_target(name: str, argument: str | None) -> Target:
     )
 
 
-def targets_by_user(context: ScoreContext, target: Target) -> Iterator[UserTargets]:
-    """Every user of the protocol with the images and their targets (possibly none)."""
-    held_out = context.test.liked_items
-    for user, rows in rows_by_user(context):
-        if target == "reference":
-            yield _references(context, user, rows)
-            continue
-        ids = (context.histories if target == "history" else held_out).get(user, ())
-        yield UserTargets(user, rows, tuple(ids), np.ones((len(rows), len(ids)), dtype=bool))
+def targets_of(context: ScoreContext, answers: Answers, target: Target) -> RequestTargets:
+    """What the images of a request are compared with (possibly nothing)."""
+    request = answers.request
+    ids: tuple[str, ...]
+    if target == "reference":
+        ids = () if request.reference is None else (request.reference,)
+    elif target == "history":
+        ids = request.history
+    else:
+        ids = context.test.liked_items.get(request.user_id, ())
+    return RequestTargets(answers.rows, ids)
 
 
-def _references(context: ScoreContext, user: str, rows: np.ndarray) -> UserTargets:
-    samples = context.samples["sample_id"].to_numpy(dtype=object)[rows]
-    own = [context.references.get(str(sample)) for sample in samples]
-    ids = tuple(dict.fromkeys(item for item in own if item is not None))
-    pairs = np.array([[item == one for one in ids] for item in own], dtype=bool)
-    return UserTargets(user, rows, ids, pairs.reshape(len(rows), len(ids)))
+def mean_over_targets(
+    context: ScoreContext, target: Target, value: Callable[[RequestTargets], float]
+) -> pd.Series:
+    """`mean_over_requests` of the requests that have a target; NaN for units without one."""
+
+    def of_request(answers: Answers) -> float:
+        targets = targets_of(context, answers, target)
+        return value(targets) if targets.item_ids else np.nan
+
+    return mean_over_requests(context, of_request)
 
 
 def cosines(first: Embeddings, second: Embeddings) -> Float[np.ndarray, "n m"]:
     """Cosine of every row of ``first`` with every row of ``second``; float64 in [-1, 1]."""
-    return np.asarray(np.clip(unit(first) @ unit(second).T, -1.0, 1.0))
+    return np.asarray(np.clip(unit_rows(first) @ unit_rows(second).T, -1.0, 1.0))
 
 
-def mean_cosine(context: ScoreContext, role: str, targets: UserTargets) -> float:
-    """Mean cosine in ``role`` over the pairs of a user's images and items; NaN without pairs."""
-    if not targets.pairs.any():
-        return np.nan
+def mean_cosine(context: ScoreContext, role: str, targets: RequestTargets) -> float:
+    """Mean cosine in ``role`` over the pairs of a request's images and its targets."""
     images = context.features(role)[targets.rows]
-    return targets.mean(cosines(images, context.item_features(role, targets.item_ids)))
+    return float(cosines(images, context.item_features(role, targets.item_ids)).mean())
 
 
 class TargetMetric:
-    """Base: a metric ``name@TARGET``. A subclass has a card and says what a user's value is."""
+    """Base: a metric ``name@TARGET``. A subclass has a card and says what a request's value is."""
 
     card: ClassVar[MetricInfo]
     """Without the target; the family and what the number does not show come from the target."""
@@ -117,16 +114,12 @@ class TargetMetric:
         return build_signature(self.info, context, self.details, self.version)
 
     @abstractmethod
-    def value(self, context: ScoreContext, targets: UserTargets) -> float:
-        """One user's number; called for users with at least one pair."""
+    def value(self, context: ScoreContext, targets: RequestTargets) -> float:
+        """One request's number; called for requests with at least one target."""
 
-    def per_user(self, context: ScoreContext) -> pd.Series:
-        """Mean over (image, target) pairs; NaN for users without a pair."""
-        found = {
-            targets.user: self.value(context, targets) if targets.pairs.any() else np.nan
-            for targets in targets_by_user(context, self.target)
-        }
-        return pd.Series(found, dtype=float)
+    def per_unit(self, context: ScoreContext) -> pd.Series:
+        """Mean over the (image, target) pairs of each request, then over requests."""
+        return mean_over_targets(context, self.target, lambda own: self.value(context, own))
 
 
 def target_info(card: MetricInfo, target: Target, argument: str) -> MetricInfo:

@@ -21,7 +21,7 @@ from jaxtyping import Bool, Int
 
 from persongen_bench.core.metric import ScoreContext
 from persongen_bench.core.types import Description, Embeddings, content_hash
-from persongen_bench.metrics._space import unit
+from persongen_bench.metrics._space import unit_rows
 
 Aspect = Literal["content", "style"]
 CAPTIONER, TEXTS = "captioner", "judge_encoder"
@@ -102,7 +102,7 @@ def topic_vectors(captions: Embeddings, config: TopicConfig = TopicConfig()) -> 
     from sklearn.cluster import HDBSCAN
     from sklearn.decomposition import PCA
 
-    rows = unit(captions)
+    rows = unit_rows(captions)
     if len(rows) < 3 or np.ptp(rows, axis=0).max() < 10**-_DECIMALS:
         return np.zeros((0, captions.shape[1]))
     components = min(config.n_components, *rows.shape)
@@ -110,12 +110,12 @@ def topic_vectors(captions: Embeddings, config: TopicConfig = TopicConfig()) -> 
     smallest = max(2, min(config.min_cluster_size, len(rows) // 50))
     labels = HDBSCAN(min_cluster_size=smallest, algorithm="kd_tree", copy=True).fit_predict(points)
     means = [rows[labels == k].mean(axis=0) for k in range(int(labels.max()) + 1)]
-    return unit(np.array(means).reshape(len(means), captions.shape[1]))
+    return unit_rows(np.array(means).reshape(len(means), captions.shape[1]))
 
 
 def assign(embedded: Embeddings, vectors: Embeddings) -> Int[np.ndarray, " n"]:
     """The nearest topic of every embedded caption by cosine; of t >= 1 topics the first if tied."""
-    cosines = np.round(unit(embedded) @ vectors.T, _DECIMALS)
+    cosines = np.round(unit_rows(embedded) @ vectors.T, _DECIMALS)
     return np.asarray(np.argmax(cosines, axis=1), dtype=np.int64)
 
 

@@ -11,7 +11,7 @@ import pandas as pd
 from persongen_bench.core.errors import ConfigError
 from persongen_bench.core.metric import MetricInfo, ScoreContext
 from persongen_bench.metrics._base import build_signature
-from persongen_bench.metrics._space import mean_per_user
+from persongen_bench.metrics._space import mean_per_unit
 
 VERSIONS = ("v1", "v2")
 
@@ -58,6 +58,6 @@ class Aesthetic:
         """Names the head and the CLIP below it."""
         return build_signature(self.info, context, "mean", 1)
 
-    def per_user(self, context: ScoreContext) -> pd.Series:
-        """Mean score of each user's images; NaN for users without images."""
-        return mean_per_user(context, context.features(self._role)[:, 0].astype(np.float64))
+    def per_unit(self, context: ScoreContext) -> pd.Series:
+        """Mean score of each unit's images; NaN for units without images."""
+        return mean_per_unit(context, context.features(self._role)[:, 0].astype(np.float64))

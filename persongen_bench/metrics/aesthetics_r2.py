@@ -9,8 +9,8 @@ import pandas as pd
 from jaxtyping import Float, Int
 
 from persongen_bench.core.metric import MetricInfo, ScoreContext
-from persongen_bench.metrics._sets import jackknife_influence, spread_over_users
-from persongen_bench.metrics._space import ROLE, rows_by_user
+from persongen_bench.metrics._sets import jackknife_influence, spread_over_units
+from persongen_bench.metrics._space import ROLE, rows_by_unit
 from persongen_bench.metrics._verifier.instrument import verifier_logits, verifier_matrix
 from persongen_bench.metrics._verifier.metric import OfVerifier
 
@@ -36,12 +36,13 @@ class AestheticsR2(OfVerifier):
         source="REBECA, paper 001, sec. 4.5, fig. 8b",
         roles=(ROLE, AESTHETIC),
         level="set",
+        personal=True,
         shows_not="Personalisation: differences of leniency between users lower it too, and what "
         "the aesthetic score does not explain need not be taste.",
     )
     details = "pearson|over-images|own-user"
 
-    def per_user(self, context: ScoreContext) -> pd.Series:
+    def per_unit(self, context: ScoreContext) -> pd.Series:
         """The number plus each user's jackknife influence; NaN for users without a score."""
         owner = pd.Index(context.users).get_indexer(pd.Index(context.samples["user_id"]))
         own = verifier_matrix(context, self.model)[np.arange(len(owner)), owner]
@@ -51,7 +52,7 @@ class AestheticsR2(OfVerifier):
         present = np.flatnonzero(np.bincount(owner[known], minlength=len(context.users)) > 0)
         influence = jackknife_influence(number, without[present])
         names = [context.users[k] for k in present]
-        return spread_over_users(context, number, dict(zip(names, influence, strict=True)))
+        return spread_over_units(context, number, dict(zip(names, influence, strict=True)))
 
 
 @final
@@ -72,23 +73,25 @@ class AestheticsCorrelation(OfVerifier):
         unit="partial correlation",
         source="control for REBECA's diagnostic, paper 001, sec. 4.5 (this benchmark)",
         roles=(ROLE, AESTHETIC),
+        personal=True,
         shows_not="How large the personal part of the score is, only which way it points.",
     )
     details = "pearson|logits|own-images|given:mean-of-others"
 
-    def per_user(self, context: ScoreContext) -> pd.Series:
+    def per_unit(self, context: ScoreContext) -> pd.Series:
         """NaN with fewer than four images, or where nothing is left that could correlate."""
         scores = verifier_logits(context, self.model)
         beauty = _aesthetics(context)
         known = np.flatnonzero(np.isfinite(scores).all(axis=0)) if len(scores) else np.zeros(0, int)
-        found = {}
-        for column, (user, rows) in enumerate(rows_by_user(context)):
-            found[user] = np.nan
+        columns = {user: column for column, user in enumerate(context.users)}
+        values = {}
+        for user, rows in rows_by_unit(context):
+            values[user], column = np.nan, columns[user]
             others = known[known != column]
             if column in known and len(others):
                 given = scores[np.ix_(rows, others)].mean(axis=1)
-                found[user] = partial_correlation(scores[rows, column], beauty[rows], given)
-        return pd.Series(found, dtype=float)
+                values[user] = partial_correlation(scores[rows, column], beauty[rows], given)
+        return pd.Series(values, dtype=float)
 
 
 def _aesthetics(context: ScoreContext) -> Float[np.ndarray, " n"]:

@@ -67,7 +67,7 @@ class _Calibration(OfInstrument):
     def value(self, chances: np.ndarray, liked: np.ndarray) -> float:
         """The user's number."""
 
-    def per_user(self, context: ScoreContext) -> pd.Series:
+    def per_unit(self, context: ScoreContext) -> pd.Series:
         """NaN for users without predicted ratings or without samples."""
         found = self._of_users(context)
         values = [self.value(chances, liked) for chances, liked in found.values()]
@@ -101,6 +101,7 @@ class VerifierEce(_Calibration):
         unit="probability",
         source="Naeini et al., AAAI 2015, with bins of equal mass",
         roles=(ROLE,),
+        personal=True,
         shows_not="Whether the verifier tells images apart: the user's share of likes, given to "
         "every image, is perfectly calibrated. Nothing about the method.",
     )
@@ -134,6 +135,7 @@ class VerifierBrier(_Calibration):
         unit="squared probability",
         source="Brier, Monthly Weather Review 78, 1950",
         roles=(ROLE,),
+        personal=True,
         shows_not="Taste: it mixes calibration with how well images and users are told apart. "
         "Nothing about the method.",
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import ClassVar, final
 
 from persongen_bench.core.metric import MetricInfo, ScoreContext
-from persongen_bench.metrics._targets import TargetMetric, UserTargets, mean_cosine
+from persongen_bench.metrics._targets import RequestTargets, TargetMetric, mean_cosine
 
 ROLE = "clip"
 
@@ -32,6 +32,6 @@ class Cis(TargetMetric):
     )
     details = "sim:cosine|scale:raw|over:pairs"
 
-    def value(self, context: ScoreContext, targets: UserTargets) -> float:
+    def value(self, context: ScoreContext, targets: RequestTargets) -> float:
         """Mean cosine over the pairs."""
         return mean_cosine(context, ROLE, targets)

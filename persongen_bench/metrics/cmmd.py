@@ -20,7 +20,7 @@ from persongen_bench.metrics._kernels import (
     too_few,
 )
 from persongen_bench.metrics._sets import NOT_TASTE, Compared, Measured, SetMetric
-from persongen_bench.metrics._space import unit
+from persongen_bench.metrics._space import unit_rows
 
 SIGMA = 10.0
 """Of the published code; features have unit length, so that the kernel is nearly linear."""
@@ -32,7 +32,7 @@ Estimator = Literal["u", "v"]
 
 def unit_gaussian_kernel(a: Embeddings, b: Embeddings) -> Float[np.ndarray, "n m"]:
     """Gaussian kernel of the rows scaled to unit length."""
-    return gaussian_kernel(unit(a), unit(b), SIGMA)
+    return gaussian_kernel(unit_rows(a), unit_rows(b), SIGMA)
 
 
 def cmmd(x: Embeddings, y: Embeddings, estimator: Estimator = "u") -> float:
@@ -88,11 +88,11 @@ class Cmmd(SetMetric):
         raise ConfigError(f"metric cmmd: unknown estimator {argument!r}", fix="Use u or v.")
 
     def refusal(self, sets: Compared) -> str | None:
-        """Needs a handful of images, and two when any user is left out."""
+        """Needs a handful of images, and two when any unit is left out."""
         return too_few(sets)
 
     def measure(self, sets: Compared) -> Measured:
-        """The estimate with the leave-one-user-out jackknife."""
+        """The estimate with the leave-one-unit-out jackknife."""
         sums = kernel_sums(sets.generated, sets.reference, unit_gaussian_kernel, sets.owners)
         return measured(sums, ESTIMATES[self.estimator], SCALE)
 

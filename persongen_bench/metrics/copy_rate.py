@@ -4,15 +4,20 @@ from __future__ import annotations
 
 from typing import ClassVar, final
 
-import numpy as np
 import pandas as pd
 
 from persongen_bench.core.metric import MetricInfo, ScoreContext
+from persongen_bench.core.types import Embeddings
 from persongen_bench.metrics._base import Plain
-from persongen_bench.metrics._space import ROLE, pairwise_best, rows_by_user
+from persongen_bench.metrics._space import ROLE, Answers, mean_over_requests, pairwise_best
 
 THRESHOLD = 1 - 1e-5
 """Cosine from which an image counts as a copy: the same embedding up to float32 rounding."""
+
+
+def copy_rate(images: Embeddings, seen: Embeddings) -> float:
+    """Share of the images with a cosine of at least `THRESHOLD` to a row of ``seen``."""
+    return float((pairwise_best(images, seen) >= THRESHOLD).mean())
 
 
 @final
@@ -35,15 +40,14 @@ class CopyRate(Plain):
     )
     details = f"sim:cosine|threshold:{THRESHOLD}"
 
-    def per_user(self, context: ScoreContext) -> pd.Series:
-        """NaN for users without images; 0 for users without likes."""
-        likes = context.train.liked_items
-        features = context.features(ROLE)
-        found = {}
-        for user, rows in rows_by_user(context):
-            seen = list(likes.get(user, ()))
-            found[user] = 0.0 if len(rows) else np.nan
-            if seen and len(rows):
-                best = pairwise_best(features[rows], context.item_features(ROLE, seen))
-                found[user] = float((best >= THRESHOLD).mean())
-        return pd.Series(found, dtype=float)
+    def per_unit(self, context: ScoreContext) -> pd.Series:
+        """NaN for units without images; 0 for users without likes."""
+        likes, features = context.train.liked_items, context.features(ROLE)
+
+        def value(answers: Answers) -> float:
+            own = list(likes.get(answers.request.user_id, ()))
+            if not own:
+                return 0.0
+            return copy_rate(features[answers.rows], context.item_features(ROLE, own))
+
+        return mean_over_requests(context, value)

@@ -8,7 +8,7 @@ import pandas as pd
 
 from persongen_bench.core.metric import MetricInfo, ScoreContext
 from persongen_bench.metrics._base import Plain
-from persongen_bench.metrics._targets import mean_cosine, targets_by_user
+from persongen_bench.metrics._targets import mean_cosine, mean_over_targets
 
 ROLE = "clip"
 
@@ -36,10 +36,6 @@ class Cpis(Plain):
     )
     details = "sim:cosine|scale:raw|over:history-pairs"
 
-    def per_user(self, context: ScoreContext) -> pd.Series:
-        """NaN for users without images or history."""
-        found = {
-            targets.user: mean_cosine(context, ROLE, targets)
-            for targets in targets_by_user(context, "history")
-        }
-        return pd.Series(found, dtype=float)
+    def per_unit(self, context: ScoreContext) -> pd.Series:
+        """Of each request, then of the unit; NaN without images or history."""
+        return mean_over_targets(context, "history", lambda own: mean_cosine(context, ROLE, own))

@@ -12,8 +12,8 @@ from persongen_bench.core.metric import MetricInfo, ScoreContext
 from persongen_bench.core.types import Embeddings
 from persongen_bench.metrics._base import Plain, build_signature
 from persongen_bench.metrics._captions import item_texts, text_source
-from persongen_bench.metrics._space import unit
-from persongen_bench.metrics._targets import cosines, targets_by_user
+from persongen_bench.metrics._space import unit_rows
+from persongen_bench.metrics._targets import RequestTargets, cosines, mean_over_targets
 
 ROLE = "clip"
 
@@ -25,7 +25,7 @@ def preference_cosines(images: Embeddings, texts: Embeddings) -> Float[np.ndarra
         images: ``(n, d)`` embeddings of the images.
         texts: ``(m, d)`` embeddings of what the user liked, m >= 1; each counts with length one.
     """
-    middle = unit(texts).mean(axis=0, keepdims=True)
+    middle = unit_rows(texts).mean(axis=0, keepdims=True)
     if not middle.any():
         return np.full(len(images), np.nan)
     return cosines(images, middle)[:, 0]
@@ -63,13 +63,12 @@ class Cps(Plain):
         details = f"{self.details}|{text_source(context)}"
         return build_signature(self.info, context, details, self.version)
 
-    def per_user(self, context: ScoreContext) -> pd.Series:
-        """NaN for users without images or history."""
-        found = {}
-        for targets in targets_by_user(context, "history"):
-            found[targets.user] = np.nan
-            if targets.pairs.any():
-                texts = context.text_features(ROLE, item_texts(context, targets.item_ids))
-                images = context.features(ROLE)[targets.rows]
-                found[targets.user] = float(preference_cosines(images, texts).mean())
-        return pd.Series(found, dtype=float)
+    def per_unit(self, context: ScoreContext) -> pd.Series:
+        """Of each request, then of the unit; NaN without images or history."""
+
+        def value(targets: RequestTargets) -> float:
+            texts = context.text_features(ROLE, item_texts(context, targets.item_ids))
+            images = context.features(ROLE)[targets.rows]
+            return float(preference_cosines(images, texts).mean())
+
+        return mean_over_targets(context, "history", value)

@@ -7,15 +7,15 @@ from typing import ClassVar, final
 from persongen_bench.core.metric import MetricInfo, ScoreContext
 from persongen_bench.metrics._base import build_signature
 from persongen_bench.metrics._captions import item_texts, text_source
-from persongen_bench.metrics._targets import TargetMetric, UserTargets, cosines
+from persongen_bench.metrics._targets import RequestTargets, TargetMetric, cosines
 
 ROLE = "clip"
 
 
-def mean_text_cosine(context: ScoreContext, targets: UserTargets) -> float:
-    """Mean cosine of a user's images and the captions of their targets; in [-1, 1]."""
+def mean_text_cosine(context: ScoreContext, targets: RequestTargets) -> float:
+    """Mean cosine of a request's images and the captions of its targets; in [-1, 1]."""
     texts = context.text_features(ROLE, item_texts(context, targets.item_ids))
-    return targets.mean(cosines(context.features(ROLE)[targets.rows], texts))
+    return float(cosines(context.features(ROLE)[targets.rows], texts).mean())
 
 
 @final
@@ -49,6 +49,6 @@ class Cs(TargetMetric):
         details = f"{self.details}|{text_source(context)}"
         return build_signature(self.info, context, details, self.version)
 
-    def value(self, context: ScoreContext, targets: UserTargets) -> float:
+    def value(self, context: ScoreContext, targets: RequestTargets) -> float:
         """Mean cosine over the pairs."""
         return mean_text_cosine(context, targets)

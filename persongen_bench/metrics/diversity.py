@@ -1,4 +1,4 @@
-"""Diversity: how different the images of one user are from each other."""
+"""Diversity: how different the images of one request are from each other."""
 
 from __future__ import annotations
 
@@ -8,13 +8,23 @@ import numpy as np
 import pandas as pd
 
 from persongen_bench.core.metric import MetricInfo, ScoreContext
+from persongen_bench.core.types import Embeddings
 from persongen_bench.metrics._base import Plain
-from persongen_bench.metrics._space import ROLE, rows_by_user, unit
+from persongen_bench.metrics._space import ROLE, mean_over_requests, unit_rows
+
+
+def mean_cosine_distance(features: Embeddings) -> float:
+    """Mean cosine distance over all pairs of different rows; in [0, 2], NaN for n < 2."""
+    n, vectors = len(features), unit_rows(features)
+    if n < 2:
+        return np.nan
+    off_diagonal = (vectors @ vectors.T).sum() - (vectors * vectors).sum()
+    return max(0.0, float(1 - off_diagonal / (n * (n - 1))))
 
 
 @final
 class Diversity(Plain):
-    """Mean cosine distance over all pairs of a user's images; in [0, 2], 0 = all alike."""
+    """Mean cosine distance over all pairs of a request's images; in [0, 2], 0 = all alike."""
 
     info: ClassVar[MetricInfo] = MetricInfo(
         name="diversity",
@@ -28,13 +38,7 @@ class Diversity(Plain):
     )
     details = "sim:cosine|pairs:all"
 
-    def per_user(self, context: ScoreContext) -> pd.Series:
-        """NaN for users with fewer than two images."""
+    def per_unit(self, context: ScoreContext) -> pd.Series:
+        """Of each request, then of the unit; NaN without a request of two images."""
         features = context.features(ROLE)
-        found = {}
-        for user, rows in rows_by_user(context):
-            n = len(rows)
-            vectors = unit(features[rows])
-            off_diagonal = (vectors @ vectors.T).sum() - (vectors * vectors).sum()
-            found[user] = float(1 - off_diagonal / (n * (n - 1))) if n > 1 else np.nan
-        return pd.Series(found, dtype=float).clip(lower=0.0)
+        return mean_over_requests(context, lambda own: mean_cosine_distance(features[own.rows]))

@@ -121,7 +121,7 @@ class FdInfinity(SetMetric):
         )
 
     def measure(self, sets: Compared) -> Measured:
-        """The intercept with the infinitesimal jackknife over users."""
+        """The intercept with the infinitesimal jackknife over units."""
         found = fd_infinity(sets.generated, sets.reference)
         return Measured(found.distance, infinitesimal_influence(found.rows, sets.owners))
 

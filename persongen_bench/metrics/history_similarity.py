@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import ClassVar, final
 
-import numpy as np
 import pandas as pd
 
 from persongen_bench.core.metric import MetricInfo, ScoreContext
 from persongen_bench.metrics._base import Plain
-from persongen_bench.metrics._space import ROLE, rows_by_user, unit
+from persongen_bench.metrics._space import ROLE, unit_rows
+from persongen_bench.metrics._targets import RequestTargets, mean_over_targets
 
 
 @final
@@ -33,14 +33,12 @@ class HistorySimilarity(Plain):
     )
     details = "sim:cosine|over:history"
 
-    def per_user(self, context: ScoreContext) -> pd.Series:
-        """NaN for users without images or history."""
-        found = {}
+    def per_unit(self, context: ScoreContext) -> pd.Series:
+        """Of each request, then of the unit; NaN without images or history."""
         features = context.features(ROLE)
-        for user, rows in rows_by_user(context):
-            history = list(context.histories.get(user, ()))
-            found[user] = np.nan
-            if history and len(rows):
-                seen = unit(context.item_features(ROLE, history))
-                found[user] = float((unit(features[rows]) @ seen.T).mean())
-        return pd.Series(found, dtype=float)
+
+        def value(targets: RequestTargets) -> float:
+            seen = unit_rows(context.item_features(ROLE, targets.item_ids))
+            return float((unit_rows(features[targets.rows]) @ seen.T).mean())
+
+        return mean_over_targets(context, "history", value)

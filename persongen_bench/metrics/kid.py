@@ -60,10 +60,10 @@ class Kid(SetMetric):
         return cls(parse_mode("kid", argument), argument or "")
 
     def refusal(self, sets: Compared) -> str | None:
-        """Needs a handful of images, and two when any user is left out."""
+        """Needs a handful of images, and two when any unit is left out."""
         return too_few(sets)
 
     def measure(self, sets: Compared) -> Measured:
-        """The unbiased estimate with the leave-one-user-out jackknife."""
+        """The unbiased estimate with the leave-one-unit-out jackknife."""
         sums = kernel_sums(sets.generated, sets.reference, polynomial_kernel, sets.owners)
         return measured(sums, mmd_unbiased, 1.0)

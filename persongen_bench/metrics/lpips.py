@@ -8,7 +8,7 @@ import numpy as np
 
 from persongen_bench.core.metric import MetricInfo, ScoreContext
 from persongen_bench.metrics._lpips import FAILED, squared_distances
-from persongen_bench.metrics._targets import TargetMetric, UserTargets
+from persongen_bench.metrics._targets import RequestTargets, TargetMetric
 
 
 class _Distance(TargetMetric):
@@ -16,12 +16,12 @@ class _Distance(TargetMetric):
 
     details = "distance:squared-euclidean|over:pairs"
 
-    def value(self, context: ScoreContext, targets: UserTargets) -> float:
+    def value(self, context: ScoreContext, targets: RequestTargets) -> float:
         """Mean distance over the pairs; only their vectors are read."""
         (role,) = self.card.roles
         images = context.features(role, targets.rows)
         items = context.item_features(role, targets.item_ids)
-        first, second = np.nonzero(targets.pairs)
+        first, second = np.indices((len(images), len(items))).reshape(2, -1)
         return float(squared_distances(images, items, first, second).mean())
 
 

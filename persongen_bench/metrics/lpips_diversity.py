@@ -1,4 +1,4 @@
-"""LPIPS diversity: how far apart the images of one user look."""
+"""LPIPS diversity: how far apart the images of one request look."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from persongen_bench.core.metric import MetricInfo, ScoreContext
 from persongen_bench.core.types import Embeddings
 from persongen_bench.metrics._base import Plain
 from persongen_bench.metrics._lpips import squared_distances
-from persongen_bench.metrics._space import rows_by_user
+from persongen_bench.metrics._space import mean_over_requests
 
 ROLE = "lpips/alex"
 
@@ -26,9 +26,9 @@ def mean_pair_distance(features: Embeddings) -> float:
 
 @final
 class LpipsDiversity(Plain):
-    """Mean LPIPS (AlexNet) over all pairs of a user's own images; 0 = all the same picture.
+    """Mean LPIPS (AlexNet) over all pairs of a request's images; 0 = all the same picture.
 
-    The construction of Zhu et al. 2017 (BicycleGAN, sec. 4), within a user. No fixed upper end.
+    The construction of Zhu et al. 2017 (BicycleGAN, sec. 4), within a request. No fixed upper end.
     Undelivered images are in no pair: how many there are stands beside the number.
     """
 
@@ -44,10 +44,8 @@ class LpipsDiversity(Plain):
     )
     details = "distance:squared-euclidean|pairs:all-own"
 
-    def per_user(self, context: ScoreContext) -> pd.Series:
-        """NaN for users with fewer than two images."""
-        found = {
-            user: mean_pair_distance(context.features(ROLE, rows))
-            for user, rows in rows_by_user(context)
-        }
-        return pd.Series(found, dtype=float)
+    def per_unit(self, context: ScoreContext) -> pd.Series:
+        """Of each request, then of the unit; NaN without a request of two images."""
+        return mean_over_requests(
+            context, lambda own: mean_pair_distance(context.features(ROLE, own.rows))
+        )

@@ -21,7 +21,7 @@ from persongen_bench.metrics._neighbours import (
     reference_balls,
 )
 from persongen_bench.metrics._sets import Compared, Measured, SetMetric, jackknife_influence
-from persongen_bench.metrics._space import ROLE, unit
+from persongen_bench.metrics._space import ROLE, unit_rows
 
 ENOUGH = 1000
 """Images of each set below which a caution is printed; the papers use 10,000 and more."""
@@ -44,12 +44,12 @@ class _OfNeighbours(SetMetric):
         return cls(parse_count(cls.card.name, argument))
 
     def refusal(self, sets: Compared) -> str | None:
-        """Every row needs k neighbours in its own set, whichever user is left out."""
+        """Every row needs k neighbours in its own set, whichever unit is left out."""
         n, m, _ = sets.sizes
         if sets.remaining > self.k < m:
             return None
         return (
-            f"{n} generated images ({sets.remaining} without the user who has most) and {m} "
+            f"{n} generated images ({sets.remaining} without the largest unit) and {m} "
             f"reference images, where {self.k} neighbours need more than {self.k}"
         )
 
@@ -72,12 +72,13 @@ def _leave_one_out(shares: np.ndarray, owners: np.ndarray) -> np.ndarray:
 
 
 def _rows(sets: Compared) -> tuple[np.ndarray, np.ndarray]:
-    return unit(sets.generated), unit(sets.reference)
+    return unit_rows(sets.generated), unit_rows(sets.reference)
 
 
 class ManifoldPrecision(_OfNeighbours):
     """Share of generated images inside the manifold of the reference images; in [0, 1]."""
 
+    arguments: ClassVar[tuple[str, ...]] = ("3",)
     example: ClassVar[str] = "3"
     card: ClassVar[MetricInfo] = MetricInfo(
         name="manifold-precision",
@@ -93,7 +94,7 @@ class ManifoldPrecision(_OfNeighbours):
     )
 
     def measure(self, sets: Compared) -> Measured:
-        """Mean over generated images, leave-one-user-out."""
+        """Mean over generated images, leave-one-unit-out."""
         inside = reference_balls(*_rows(sets), self.k, sets.owners).counts > 0
         return Measured(float(inside.mean()), _leave_one_out(inside.astype(float), sets.owners))
 
@@ -105,6 +106,7 @@ class Density(_OfNeighbours):
     reference is dense scores more.
     """
 
+    arguments: ClassVar[tuple[str, ...]] = ("5",)
     example: ClassVar[str] = "5"
     card: ClassVar[MetricInfo] = MetricInfo(
         name="density",
@@ -119,7 +121,7 @@ class Density(_OfNeighbours):
     )
 
     def measure(self, sets: Compared) -> Measured:
-        """Mean over generated images, leave-one-user-out."""
+        """Mean over generated images, leave-one-unit-out."""
         share = reference_balls(*_rows(sets), self.k, sets.owners).counts / self.k
         return Measured(float(share.mean()), _leave_one_out(share, sets.owners))
 
@@ -127,6 +129,7 @@ class Density(_OfNeighbours):
 class ManifoldRecall(_OfNeighbours):
     """Share of reference images inside the manifold of the generated images; in [0, 1]."""
 
+    arguments: ClassVar[tuple[str, ...]] = ("3",)
     example: ClassVar[str] = "3"
     card: ClassVar[MetricInfo] = MetricInfo(
         name="manifold-recall",
@@ -141,10 +144,10 @@ class ManifoldRecall(_OfNeighbours):
     )
 
     def measure(self, sets: Compared) -> Measured:
-        """Share of reference images, leave-one-user-out."""
+        """Share of reference images, leave-one-unit-out."""
         generated, reference = _rows(sets)
         number = float((generated_balls(generated, reference, self.k) > 0).mean())
-        if len(sets.users) == 1:
+        if len(sets.units) == 1:
             return Measured(number, np.zeros(1))
         without = recall_without_users(generated, reference, self.k, sets.owners)
         return Measured(number, jackknife_influence(number, without))
@@ -153,6 +156,7 @@ class ManifoldRecall(_OfNeighbours):
 class Coverage(_OfNeighbours):
     """Share of reference images with a generated image among their k nearest; in [0, 1]."""
 
+    arguments: ClassVar[tuple[str, ...]] = ("5",)
     example: ClassVar[str] = "5"
     card: ClassVar[MetricInfo] = MetricInfo(
         name="coverage",
@@ -167,7 +171,7 @@ class Coverage(_OfNeighbours):
     )
 
     def measure(self, sets: Compared) -> Measured:
-        """Share of reference images, leave-one-user-out."""
+        """Share of reference images, leave-one-unit-out."""
         by_user = reference_balls(*_rows(sets), self.k, sets.owners).by_user
         total = by_user.sum(axis=0)
         without = (total - by_user > 0).mean(axis=1)

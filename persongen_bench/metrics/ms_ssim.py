@@ -12,9 +12,9 @@ from persongen_bench.metrics._ssim import DETAILS, WEIGHTS
 from persongen_bench.metrics._ssim_metric import pixel_value, too_small
 from persongen_bench.metrics._targets import (
     TARGETS,
+    RequestTargets,
     Target,
     TargetMetric,
-    UserTargets,
     parse_target,
     target_info,
 )
@@ -70,7 +70,7 @@ class MsSsim(TargetMetric):
         details = f"scales:{self.n_scales}|weights:{weights}|{self.details}|negative:0"
         return build_signature(self.info, context, details, self.version)
 
-    def value(self, context: ScoreContext, targets: UserTargets) -> float:
+    def value(self, context: ScoreContext, targets: RequestTargets) -> float:
         """Mean over the pairs; NaN where an image is too small for the scales."""
         return pixel_value(context, targets, self.n_scales)
 

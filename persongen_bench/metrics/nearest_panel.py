@@ -14,7 +14,7 @@ import pandas as pd
 
 from persongen_bench.core.metric import ScoreContext
 from persongen_bench.core.types import Embeddings
-from persongen_bench.metrics._space import ROLE, rows_by_user, unit
+from persongen_bench.metrics._space import ROLE, unit_rows
 
 _DECIMALS = 12
 """Cosines are compared to this many decimals; the first of the candidates wins a tie."""
@@ -45,7 +45,7 @@ class Nearest:
 
 def nearest(images: Embeddings, item_ids: Sequence[str], items: Embeddings) -> list[Neighbour]:
     """The nearest item by cosine of each of ``(n, d)`` images among ``(m, d)`` items, m >= 1."""
-    cosines = np.round(np.clip(unit(images) @ unit(items).T, -1.0, 1.0), _DECIMALS)
+    cosines = np.round(np.clip(unit_rows(images) @ unit_rows(items).T, -1.0, 1.0), _DECIMALS)
     best = cosines.argmax(axis=1)
     return [Neighbour(item_ids[k], float(row[k])) for k, row in zip(best, cosines, strict=True)]
 
@@ -56,8 +56,9 @@ def nearest_neighbours(context: ScoreContext, role: str = ROLE) -> list[Nearest]
     seen, met = context.train.liked_items, context.test.liked_items
     catalogue = sorted(context.train.catalog.ids)
     found = []
-    for user, unordered in rows_by_user(context):
-        rows = _by_index(context.samples, unordered)
+    by_user = context.samples.groupby("user_id").indices
+    for user in (user for user in context.users if user in by_user):
+        rows = _by_index(context.samples, np.asarray(by_user[user]))
         own = seen.get(user, ())
         rest = sorted(set(catalogue).difference(own))
         search = _search(context, role, features[rows])

@@ -6,11 +6,17 @@ from typing import ClassVar, final
 
 import numpy as np
 import pandas as pd
+from jaxtyping import Float
 
 from persongen_bench.core.metric import MetricInfo, ScoreContext
-from persongen_bench.core.types import content_hash
+from persongen_bench.core.types import Embeddings, content_hash
 from persongen_bench.metrics._base import Plain
-from persongen_bench.metrics._space import ROLE, pairwise_best, rows_by_user
+from persongen_bench.metrics._space import ROLE, Answers, mean_over_requests, pairwise_best
+
+
+def novelty(images: Embeddings, unseen: Embeddings, seen: Embeddings) -> Float[np.ndarray, " n"]:
+    """Per image the highest cosine to ``unseen`` less the highest to ``seen``; in [-2, 2]."""
+    return np.asarray(pairwise_best(images, unseen) - pairwise_best(images, seen))
 
 
 @final
@@ -35,23 +41,20 @@ class Novelty(Plain):
     )
     details = "sim:cosine|nearest|equal-sets"
 
-    def per_user(self, context: ScoreContext) -> pd.Series:
-        """NaN for users without images, history or held-out likes."""
-        likes = context.test.liked_items
-        features = context.features(ROLE)
-        found = {}
-        for user, rows in rows_by_user(context):
-            seen = _fixed_order(context.histories.get(user, ()))
-            unseen = _fixed_order(likes.get(user, ()))
+    def per_unit(self, context: ScoreContext) -> pd.Series:
+        """Of each request, then of the unit; NaN without images, history or held-out likes."""
+        likes, features = context.test.liked_items, context.features(ROLE)
+
+        def value(answers: Answers) -> float:
+            seen = _fixed_order(answers.request.history)
+            unseen = _fixed_order(likes.get(answers.request.user_id, ()))
             n = min(len(seen), len(unseen))
-            found[user] = np.nan
-            if n and len(rows):
-                new, old = (
-                    pairwise_best(features[rows], context.item_features(ROLE, ids[:n]))
-                    for ids in (unseen, seen)
-                )
-                found[user] = float((new - old).mean())
-        return pd.Series(found, dtype=float)
+            if not n:
+                return np.nan
+            new, old = (context.item_features(ROLE, ids[:n]) for ids in (unseen, seen))
+            return float(novelty(features[answers.rows], new, old).mean())
+
+        return mean_over_requests(context, value)
 
 
 def _fixed_order(item_ids: tuple[str, ...]) -> list[str]:

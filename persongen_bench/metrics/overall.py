@@ -10,8 +10,11 @@ import pandas as pd
 from persongen_bench.core.metric import MetricInfo, ScoreContext
 from persongen_bench.metrics._base import Plain, build_signature
 from persongen_bench.metrics._captions import text_source
-from persongen_bench.metrics.cis import Cis
-from persongen_bench.metrics.cs import Cs
+from persongen_bench.metrics._space import Answers, mean_over_requests
+from persongen_bench.metrics._targets import mean_cosine, targets_of
+from persongen_bench.metrics.cs import mean_text_cosine
+
+ROLE = "clip"
 
 
 def overall(history_cis: float, reference_cs: float) -> float:
@@ -25,7 +28,7 @@ def overall(history_cis: float, reference_cs: float) -> float:
 
 @final
 class Overall(Plain):
-    """Mean of ``cis@history`` and ``cs@reference`` per user; raw cosines, in [-1, 1].
+    """Mean of ``cis@history`` and ``cs@reference`` per request; raw cosines, in [-1, 1].
 
     The column "Overall" of Pigeon's Table 1 (paper 003, printed x 100). The two cosines lie on
     different scales (.25 to .54 and .15 to .34 in that table), so that the first one weighs more.
@@ -38,7 +41,7 @@ class Overall(Plain):
         range=(-1.0, 1.0),
         unit="cosine",
         source="Overall: Pigeon, paper 003, Table 1",
-        roles=("clip",),
+        roles=(ROLE,),
         failed_value=-1.0,
         shows_not="Taste: half of it is likeness to the history, which copying wins.",
     )
@@ -49,9 +52,16 @@ class Overall(Plain):
         details = f"{self.details}|{text_source(context)}"
         return build_signature(self.info, context, details, self.version)
 
-    def per_user(self, context: ScoreContext) -> pd.Series:
-        """NaN for users without images, history or reference."""
-        personal = Cis("history").per_user(context)
-        semantic = Cs("reference").per_user(context)
-        found = {user: overall(personal[user], semantic[user]) for user in context.users}
-        return pd.Series(found, dtype=np.float64)
+    def per_unit(self, context: ScoreContext) -> pd.Series:
+        """Of each request, then of the unit; NaN without images, history or reference."""
+
+        def value(answers: Answers) -> float:
+            history, reference = (
+                targets_of(context, answers, target) for target in ("history", "reference")
+            )
+            if not history.item_ids or not reference.item_ids:
+                return np.nan
+            personal = mean_cosine(context, ROLE, history)
+            return overall(personal, mean_text_cosine(context, reference))
+
+        return mean_over_requests(context, value)

@@ -56,6 +56,6 @@ class Pickscore:
         """Names the model and the text."""
         return build_signature(self.info, context, text_details(self._words), 1)
 
-    def per_user(self, context: ScoreContext) -> pd.Series:
-        """Mean cosine of each user's images that have a text; NaN for users without one."""
+    def per_unit(self, context: ScoreContext) -> pd.Series:
+        """Mean cosine of each unit's images that have a text; NaN for units without one."""
         return mean_where_scored(context, text_scores(context, ROLE, self._words))

@@ -27,7 +27,7 @@ from jaxtyping import Float
 from persongen_bench.core.metric import MetricInfo, ScoreContext
 from persongen_bench.metrics._base import Plain, build_signature, parse_count
 from persongen_bench.metrics._pool import MIN_LIKES, Found, f1, ranked_pools, retrieved, scorable
-from persongen_bench.metrics._sets import jackknife_influence, spread_over_users
+from persongen_bench.metrics._sets import jackknife_influence, spread_over_units
 from persongen_bench.metrics._space import ROLE
 
 SATURATED = 0.8
@@ -41,6 +41,7 @@ _CARD = MetricInfo(
     unit="share of retrieved items",
     source=_SOURCE,
     roles=(ROLE,),
+    personal=True,
 )
 
 
@@ -89,7 +90,7 @@ class _AtNeighbours:
     def value(self, found: Found) -> float:
         """The user's number."""
 
-    def per_user(self, context: ScoreContext) -> pd.Series:
+    def per_unit(self, context: ScoreContext) -> pd.Series:
         """NaN for users without images or with fewer than `MIN_LIKES` likes in their pool."""
         found = self.found(context)
         return pd.Series(
@@ -196,13 +197,13 @@ class MacroF1(_AtNeighbours):
         """The user's F1 alone, which is not what is averaged."""
         return f1(found.hit, found.recall)
 
-    def per_user(self, context: ScoreContext) -> pd.Series:
+    def per_unit(self, context: ScoreContext) -> pd.Series:
         """The F1 of the means, spread over the users who enter it; NaN for the others."""
         found = {user: one for user, one in self.found(context).items() if one}
         shares = np.array([(one.hit, one.recall) for one in found.values()]).reshape(-1, 2)
         number, influence = macro_f1(shares)
         by_user = dict(zip(found, influence.tolist(), strict=True))
-        return spread_over_users(context, number, by_user)
+        return spread_over_units(context, number, by_user)
 
 
 def macro_f1(
@@ -234,10 +235,10 @@ class BaseRate(Plain):
     )
     details = f"pool:own-test|min-likes:{MIN_LIKES}"
 
-    def per_user(self, context: ScoreContext) -> pd.Series:
+    def per_unit(self, context: ScoreContext) -> pd.Series:
         """NaN where the retrieval metrics are: without images, or with few likes."""
-        found = {
+        shares = {
             user: float(ranked.liked.mean()) if scorable(ranked) else np.nan
             for user, ranked in ranked_pools(context).items()
         }
-        return pd.Series(found, dtype=float)
+        return pd.Series(shares, dtype=float)

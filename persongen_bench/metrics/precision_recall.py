@@ -29,6 +29,7 @@ class _AtK:
 
     card: ClassVar[MetricInfo]
     arguments: ClassVar[tuple[str, ...]] = ("1", "5", "10", "20")
+    example: ClassVar[str] = "2"
 
     def __init__(self, k: int) -> None:
         self.k = k
@@ -47,14 +48,14 @@ class _AtK:
     def value(self, nearest: np.ndarray, liked: np.ndarray, n_asked: int) -> float:
         """The user's number: pool positions of the delivered images, the pool's likes, n asked."""
 
-    def per_user(self, context: ScoreContext) -> pd.Series:
+    def per_unit(self, context: ScoreContext) -> pd.Series:
         """NaN for users without a pool, and where fewer than k images were asked for."""
-        found = {}
+        values = {}
         for user, (nearest, liked) in nearest_by_user(context).items():
             n_asked = context.n_asked.get(user, 0)
             defined = len(liked) > 0 and n_asked >= self.k
-            found[user] = self.value(nearest, liked, n_asked) if defined else np.nan
-        return pd.Series(found, dtype=float)
+            values[user] = self.value(nearest, liked, n_asked) if defined else np.nan
+        return pd.Series(values, dtype=float)
 
 
 @final
@@ -69,6 +70,7 @@ class Precision(_AtK):
         unit="share of images",
         source="REBECA, paper 001, sec. 3.3, Table 1",
         roles=(ROLE,),
+        personal=True,
         failed_value=0.0,
         shows_not="Diversity: one image repeated scores as its single copy does. The share of "
         "likes in the pool is what chance scores.",
@@ -95,6 +97,7 @@ class Recall(_AtK):
         unit="share of held-out likes",
         source="REBECA, paper 001, sec. 3.3, Table 1",
         roles=(ROLE,),
+        personal=True,
         shows_not="How good the misses are; its ceiling depends on the size of the pool.",
     )
 

@@ -18,7 +18,7 @@ from persongen_bench.core.errors import ConfigError
 from persongen_bench.core.metric import MetricInfo, ScoreContext
 from persongen_bench.metrics._base import build_signature
 from persongen_bench.metrics._ranker import Ranker, RankerConfig, describe_config, open_ranker
-from persongen_bench.metrics._space import ROLE, rows_by_user
+from persongen_bench.metrics._space import ROLE, rows_by_unit
 
 Form = Literal["top", "raw"]
 WEAK = 0.6
@@ -31,6 +31,7 @@ _CARD = MetricInfo(
     unit="places",
     source="RAGAR, paper 002, Evaluation Metrics (its Eq. 16 is unreadable: our definition)",
     roles=(ROLE,),
+    personal=True,
     shows_not="Likeness to the item: any picture of what the user likes climbs. It trusts a "
     "ranker fitted on this data, and depends on the number of items.",
 )
@@ -109,12 +110,12 @@ class RankChange:
         weak = f"a held-out like above another item with probability {found:.2f} only"
         return (f"{self.info.name}: the ranker puts {weak} (0.5 is blind)",)
 
-    def per_user(self, context: ScoreContext) -> pd.Series:
+    def per_unit(self, context: ScoreContext) -> pd.Series:
         """NaN for users without images, without training ratings, or without a target."""
         moves = context.memo(_memo("moves", self.config), lambda: all_moves(context, self.config))
         summary = _top if self.form == "top" else _raw
-        found = {user: summary(own) if own else np.nan for user, own in moves.items()}
-        return pd.Series(found, dtype=float)
+        values = {user: summary(own) if own else np.nan for user, own in moves.items()}
+        return pd.Series(values, dtype=float)
 
 
 def _memo(what: str, config: RankerConfig) -> str:
@@ -155,7 +156,7 @@ def _candidates(context: ScoreContext, ranker: Ranker) -> Iterator[tuple[str, _C
     projected = ranker.project(context.item_features(ROLE, ids))
     users = {user: row for row, user in enumerate(context.train.users)}
     rated = context.train.interactions.groupby("user_id")["item_id"]
-    for user in context.users:
+    for user in context.units:
         if user in users:
             ranked = np.ones(len(ids), dtype=bool)
             ranked[[row_of[item] for item in rated.get_group(user)]] = False
@@ -168,9 +169,9 @@ def _candidates(context: ScoreContext, ranker: Ranker) -> Iterator[tuple[str, _C
 def all_moves(context: ScoreContext, config: RankerConfig) -> dict[str, list[Move]]:
     """Per user the moves of every image and target; none for a user whom the ranker lacks."""
     ranker, features = open_ranker(context, config), context.features(ROLE)
-    rows, samples = dict(rows_by_user(context)), [str(s) for s in context.samples["sample_id"]]
+    rows, samples = dict(rows_by_unit(context)), [str(s) for s in context.samples["sample_id"]]
     likes = context.test.liked_items
-    found: dict[str, list[Move]] = {user: [] for user in context.users}
+    moves: dict[str, list[Move]] = {user: [] for user in context.units}
     for user, candidates in _candidates(context, ranker):
         scores = ranker.score(candidates.user, features[rows[user]])
         by_target: dict[str, list[int]] = {}
@@ -179,8 +180,8 @@ def all_moves(context: ScoreContext, config: RankerConfig) -> dict[str, list[Mov
             for target in (reference,) if reference is not None else likes.get(user, ()):
                 by_target.setdefault(target, []).append(k)
         for target, images in by_target.items():
-            found[user] += _moves(candidates, target, scores[images])
-    return found
+            moves[user] += _moves(candidates, target, scores[images])
+    return moves
 
 
 def _moves(candidates: _Candidates, target: str, scores: np.ndarray) -> list[Move]:

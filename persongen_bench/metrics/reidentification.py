@@ -13,7 +13,7 @@ from jaxtyping import Float, Int
 from persongen_bench.core.errors import ConfigError
 from persongen_bench.core.metric import MetricInfo, ScoreContext
 from persongen_bench.metrics._base import build_signature, parse_count
-from persongen_bench.metrics._space import ROLE, rows_by_user, unit
+from persongen_bench.metrics._space import ROLE, rows_by_unit, unit_rows
 from persongen_bench.metrics._verifier.config import PRESETS
 from persongen_bench.metrics._verifier.instrument import (
     describe,
@@ -47,6 +47,7 @@ class Reidentification:
         unit="share of users",
         source="linkage attack on image sets (this benchmark)",
         roles=(ROLE,),
+        personal=True,
         shows_not="Whether the images fit: a taste that is met gives its owner away, so a "
         "personal method is above chance. Stronger attackers may find more.",
     )
@@ -79,21 +80,22 @@ class Reidentification:
             return (f"top {self._k} of {n} users is everybody: undefined",)
         return (f"chance is {self._k}/{n} = {self._k / n:.3f}",)
 
-    def per_user(self, context: ScoreContext) -> pd.Series:
+    def per_unit(self, context: ScoreContext) -> pd.Series:
         """1 or 0 (between them where ties decide).
 
         NaN for users without images or training ratings, and everywhere for k >= candidates.
         """
-        sets = [rows for _, rows in rows_by_user(context)]
+        by_user = dict(rows_by_unit(context))
+        sets = [by_user.get(user, np.zeros(0, np.intp)) for user in context.users]
         made = np.array([len(rows) > 0 for rows in sets])
         candidates = self._candidates(context)
-        found = np.full(len(sets), np.nan)
+        values = np.full(len(sets), np.nan)
         asked = np.flatnonzero(made & candidates)
         if self._k < candidates.sum() and len(asked):
             columns = np.flatnonzero(candidates)
             scores = self._scores(context, [sets[k] for k in asked], columns)
-            found[asked] = top_k(scores, np.searchsorted(columns, asked), self._k)
-        return pd.Series(found, index=list(context.users))
+            values[asked] = top_k(scores, np.searchsorted(columns, asked), self._k)
+        return pd.Series(values, index=list(context.users)).reindex(list(context.units))
 
     def _candidates(self, context: ScoreContext) -> np.ndarray:
         if self._model is None:
@@ -111,11 +113,13 @@ class Reidentification:
             return np.stack([scores[rows].mean(axis=0) for rows in sets])[:, columns]
         likes = context.train.liked_items
         named = [list(likes[context.users[k]]) for k in columns]
-        known = np.stack([unit(context.item_features(ROLE, ids)).mean(axis=0) for ids in named])
-        features = unit(context.features(ROLE))
+        known = np.stack(
+            [unit_rows(context.item_features(ROLE, ids)).mean(axis=0) for ids in named]
+        )
+        features = unit_rows(context.features(ROLE))
         seen = np.stack([features[rows].mean(axis=0) for rows in sets])
         centre = known.mean(axis=0)
-        return np.asarray(unit(seen - centre) @ unit(known - centre).T)
+        return np.asarray(unit_rows(seen - centre) @ unit_rows(known - centre).T)
 
 
 def top_k(

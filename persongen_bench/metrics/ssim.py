@@ -8,7 +8,7 @@ from typing import ClassVar, final
 from persongen_bench.core.metric import MetricInfo, ScoreContext
 from persongen_bench.metrics._ssim import DETAILS
 from persongen_bench.metrics._ssim_metric import pixel_value, too_small
-from persongen_bench.metrics._targets import TargetMetric, UserTargets
+from persongen_bench.metrics._targets import RequestTargets, TargetMetric
 
 
 @final
@@ -33,7 +33,7 @@ class Ssim(TargetMetric):
     )
     details = f"scales:1|{DETAILS}"
 
-    def value(self, context: ScoreContext, targets: UserTargets) -> float:
+    def value(self, context: ScoreContext, targets: RequestTargets) -> float:
         """Mean over the pairs; NaN where an image has a side below 11."""
         return pixel_value(context, targets, None)
 

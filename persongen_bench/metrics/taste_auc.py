@@ -35,16 +35,17 @@ class TasteAuc(OfInstrument):
         unit="probability",
         source="within-user ROC-AUC, balanced over the image's other raters (this benchmark)",
         roles=(ROLE,),
+        personal=True,
         shows_not="Calibration, and anything about the method that made the images. A user who "
         "weighs the common quality more than others do counts as having a taste.",
     )
     details = f"{OfInstrument.details}|within-user|weights:other-raters|ties:half"
 
-    def per_user(self, context: ScoreContext) -> pd.Series:
+    def per_unit(self, context: ScoreContext) -> pd.Series:
         """NaN without a weighted like and dislike in one fold, and for users without samples."""
         found = self.predictions(context)
         if found is None:
-            return pd.Series(np.nan, index=list(context.users))
+            return pd.Series(np.nan, index=list(context.units))
         return judged(context, found.ratings.users, taste_auc(found))
 
 

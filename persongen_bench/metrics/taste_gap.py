@@ -38,16 +38,18 @@ class TasteGap:
         unit="difference of like probabilities",
         source="identity-swap null of this benchmark; cf. REBECA, paper 001, sec. 4.5",
         shows_not="Whether the images are liked at all: only that they are liked by the right one.",
+        personal=True,
     )
 
     arguments: ClassVar[tuple[str, ...]] = ("", "neighbour", "verifier")
+    example: ClassVar[str] = ""
 
     def __init__(self, instrument: str | None) -> None:
         self._instrument = instrument
         name = self.card.name if instrument is None else f"{self.card.name}@{instrument}"
         roles = () if instrument in (None, "true") else (ROLE,)
-        self.info = replace(self.card, name=name, roles=roles)
-        self.known_taste = instrument == "true"
+        known = instrument == "true"
+        self.info = replace(self.card, name=name, roles=roles, known_taste=known)
 
     @classmethod
     def parse(cls, argument: str | None) -> TasteGap:
@@ -81,7 +83,7 @@ class TasteGap:
             return verifier_matrix(context, DEFAULT)
         return context.memo(f"liked neighbours|{ROLE}", lambda: liked_neighbour_matrix(context))
 
-    def per_user(self, context: ScoreContext) -> pd.Series:
+    def per_unit(self, context: ScoreContext) -> pd.Series:
         """The gap of every user; NaN for users without images."""
         users = pd.Index(context.users)
         owners = users.get_indexer(pd.Index(context.samples["user_id"]))
@@ -91,4 +93,4 @@ class TasteGap:
             matrix = self.matrix(context)[:, present]
             blocks = stats.block_means(matrix, np.searchsorted(present, owners))
             gaps[present] = stats.taste_gap(blocks)
-        return pd.Series(gaps, index=users)
+        return pd.Series(gaps, index=users).reindex(list(context.units))

@@ -11,7 +11,7 @@ import pandas as pd
 from persongen_bench.core.errors import ConfigError
 from persongen_bench.core.metric import MetricInfo, ScoreContext
 from persongen_bench.metrics._base import build_signature
-from persongen_bench.metrics._space import rows_by_user
+from persongen_bench.metrics._space import rows_by_unit
 from persongen_bench.metrics._topics import (
     CAPTIONER,
     TEXTS,
@@ -58,6 +58,7 @@ class TopicPrecision:
             source="REBECA, paper 000, sec. 4.5, Figure 5",
             roles=(CAPTIONER, TEXTS),
             failed_value=0.0,
+            personal=True,
             shows_not="How much a topic is liked: one like suffices, so users with many likes "
             "have nearly every topic. A copy of the history scores 1.",
         )
@@ -96,20 +97,20 @@ class TopicPrecision:
     def _topics(self, context: ScoreContext) -> Topics:
         return fit_topics(context, self.aspect, self.config)
 
-    def per_user(self, context: ScoreContext) -> pd.Series:
+    def per_unit(self, context: ScoreContext) -> pd.Series:
         """NaN for users without images or likes; for all where there are fewer than two topics."""
         topics = self._topics(context)
         if len(topics.vectors) < 2:
-            return pd.Series(np.nan, index=list(context.users), dtype=float)
+            return pd.Series(np.nan, index=list(context.units), dtype=float)
         of_sample = sample_topics(context, self.aspect, topics)
         liked = liked_topics(context, topics)
-        found = {
+        shares = {
             user: float(np.isin(of_sample[rows], sorted(liked[user])).mean())
             if len(rows) and liked[user]
             else np.nan
-            for user, rows in rows_by_user(context)
+            for user, rows in rows_by_unit(context)
         }
-        return pd.Series(found, dtype=float)
+        return pd.Series(shares, dtype=float)
 
 
 def liked_topics(context: ScoreContext, topics: Topics) -> dict[str, set[int]]:

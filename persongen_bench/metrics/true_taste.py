@@ -9,7 +9,7 @@ import pandas as pd
 
 from persongen_bench.core.metric import MetricInfo, ScoreContext
 from persongen_bench.metrics._base import Plain
-from persongen_bench.metrics._space import mean_per_user
+from persongen_bench.metrics._space import mean_per_unit
 
 
 @final
@@ -20,7 +20,6 @@ class TrueTaste(Plain):
     held out. Undelivered images count 0.
     """
 
-    known_taste: ClassVar[bool] = True
     info: ClassVar[MetricInfo] = MetricInfo(
         name="true-taste",
         family="taste",
@@ -29,6 +28,8 @@ class TrueTaste(Plain):
         unit="probability",
         source="the world's rating rule (REBECA, paper 001, sec. 3.1)",
         failed_value=0.0,
+        personal=True,
+        known_taste=True,
         shows_not="Diversity and novelty: one perfect picture for everything scores full marks.",
     )
 
@@ -36,10 +37,10 @@ class TrueTaste(Plain):
         """Names the reader."""
         return f"true-taste|in:u8|reader:{context.taste_signature}|impl:1"
 
-    def per_user(self, context: ScoreContext) -> pd.Series:
+    def per_unit(self, context: ScoreContext) -> pd.Series:
         """Mean utility of the user's own images; NaN everywhere where taste is unknown."""
         if context.taste_signature is None:
-            return pd.Series(np.nan, index=list(context.users))
+            return pd.Series(np.nan, index=list(context.units))
         column = pd.Index(context.users).get_indexer(pd.Index(context.samples["user_id"]))
         own = context.taste_matrix()[np.arange(len(column)), column]
-        return mean_per_user(context, own)
+        return mean_per_unit(context, own)

@@ -1,4 +1,4 @@
-"""Vendi score: how many different images a user's images amount to."""
+"""Vendi score: how many different images the images of one request amount to."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pandas as pd
 from persongen_bench.core.metric import MetricInfo, ScoreContext
 from persongen_bench.core.types import Embeddings
 from persongen_bench.metrics._base import Plain
-from persongen_bench.metrics._space import ROLE, rows_by_user, unit
+from persongen_bench.metrics._space import ROLE, mean_over_requests, rows_by_request, unit_rows
 
 
 def vendi_score(features: Embeddings) -> float:
@@ -21,7 +21,7 @@ def vendi_score(features: Embeddings) -> float:
     eigenvalues of K / n. 1: all rows point the same way; n: all are orthogonal. A row of zeros
     has no direction and counts as orthogonal to every other.
     """
-    vectors = unit(features)
+    vectors = unit_rows(features)
     n = len(vectors)
     kernel = vectors @ vectors.T
     np.fill_diagonal(kernel, 1.0)
@@ -32,10 +32,10 @@ def vendi_score(features: Embeddings) -> float:
 
 @final
 class Vendi(Plain):
-    """Effective number of different images among a user's n; in [1, n].
+    """Effective number of different images among a request's n; in [1, n].
 
     Cosine kernel in the role ``judge_encoder``, order 1 (Shannon). Its ceiling is the number of
-    images, so numbers compare only where users have as many. An undelivered image lowers the
+    images, so numbers compare only where requests have as many. An undelivered image lowers the
     ceiling and with it the number; there is no further penalty.
     """
 
@@ -51,21 +51,17 @@ class Vendi(Plain):
     )
     details = "kernel:cosine|order:1"
 
-    def per_user(self, context: ScoreContext) -> pd.Series:
-        """NaN for users without images; 1 for a single one, by definition."""
+    def per_unit(self, context: ScoreContext) -> pd.Series:
+        """Of each request, then of the unit; 1 for a single image, by definition."""
         features = context.features(ROLE)
-        found = {
-            user: vendi_score(features[rows]) if len(rows) else np.nan
-            for user, rows in rows_by_user(context)
-        }
-        return pd.Series(found, dtype=float)
+        return mean_over_requests(context, lambda own: vendi_score(features[own.rows]))
 
     def caveats(self, context: ScoreContext) -> Sequence[str]:
-        """Says where the number of images differs between users, or is one."""
-        counts = [len(rows) for _, rows in rows_by_user(context) if len(rows)]
+        """Says where the number of images differs between requests, or is one."""
+        counts = [len(answers.rows) for answers in rows_by_request(context)]
         said = []
         if len(set(counts)) > 1:
-            said.append(f"users have {min(counts)} to {max(counts)} images, so unequal ceilings")
+            said.append(f"requests have {min(counts)} to {max(counts)} images, so unequal ceilings")
         if 1 in counts:
-            said.append(f"users with one image, who score 1 by definition: {counts.count(1)}")
+            said.append(f"requests with one image, which score 1 by definition: {counts.count(1)}")
         return said

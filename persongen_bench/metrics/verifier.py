@@ -9,7 +9,7 @@ import pandas as pd
 
 from persongen_bench.core.metric import MetricInfo, ScoreContext
 from persongen_bench.core.types import ScoreMatrix
-from persongen_bench.metrics._space import ROLE, mean_per_user
+from persongen_bench.metrics._space import ROLE, mean_per_unit
 from persongen_bench.metrics._verifier.instrument import verifier_matrix
 from persongen_bench.metrics._verifier.metric import OfVerifier
 
@@ -33,6 +33,7 @@ class Verifier(OfVerifier):
         source="REBECA, paper 001, sec. 4.3.2, eq. 5",
         roles=(ROLE,),
         failed_value=0.0,
+        personal=True,
         shows_not="Personalisation: pictures that everybody likes score well for everybody, and "
         "lenient users give more. Pictures unlike any rated one are judged by extrapolation.",
     )
@@ -41,7 +42,7 @@ class Verifier(OfVerifier):
         """``(n samples, n users)`` like-probabilities, NaN columns for unknown users."""
         return verifier_matrix(context, self.model)
 
-    def per_user(self, context: ScoreContext) -> pd.Series:
+    def per_unit(self, context: ScoreContext) -> pd.Series:
         """NaN for users without images or without training ratings."""
         column = pd.Index(context.users).get_indexer(pd.Index(context.samples["user_id"]))
-        return mean_per_user(context, self.matrix(context)[np.arange(len(column)), column])
+        return mean_per_unit(context, self.matrix(context)[np.arange(len(column)), column])

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from persongen_bench.core.metric import MetricInfo, ScoreContext
-from persongen_bench.metrics._sets import jackknife_influence, spread_over_users
+from persongen_bench.metrics._sets import jackknife_influence, spread_over_units
 from persongen_bench.metrics._space import ROLE
 from persongen_bench.metrics._verifier.concordance import pair_sums, pooled_auc
 from persongen_bench.metrics._verifier.metric import OfInstrument, judged, user_fold
@@ -32,22 +32,23 @@ class VerifierAuc(OfInstrument):
         source="REBECA, paper 001, sec. 4.3.2 and app. H, with folds by image",
         roles=(ROLE,),
         level="set",
+        personal=True,
         shows_not="Knowledge of taste, and anything about the method that made the images.",
     )
     details = f"{OfInstrument.details}|pooled|pairs:same-fold|ties:half"
 
-    def per_user(self, context: ScoreContext) -> pd.Series:
+    def per_unit(self, context: ScoreContext) -> pd.Series:
         """The number plus each user's jackknife influence; NaN for users without samples."""
         found = self.predictions(context)
         if found is None:
-            return pd.Series(np.nan, index=list(context.users))
+            return pd.Series(np.nan, index=list(context.units))
         rated = found.ratings
         number, without = pooled_auc(found.logit, rated.liked, rated.user, found.fold)
         took_part = np.flatnonzero(rated.counts[: len(without)] > 0)
         influence = jackknife_influence(number, without[took_part])
         names = [rated.users[k] for k in took_part]
         values = judged(context, names, influence)
-        return spread_over_users(context, number, {str(u): v for u, v in values.items()})
+        return spread_over_units(context, number, {str(u): v for u, v in values.items()})
 
 
 @final
@@ -66,15 +67,16 @@ class VerifierUserAuc(OfInstrument):
         unit="probability",
         source="within-user ROC-AUC with folds by image (this benchmark)",
         roles=(ROLE,),
+        personal=True,
         shows_not="Knowledge of taste: users agree on many images. Nothing about the method.",
     )
     details = f"{OfInstrument.details}|within-user|pairs:same-fold|ties:half"
 
-    def per_user(self, context: ScoreContext) -> pd.Series:
+    def per_unit(self, context: ScoreContext) -> pd.Series:
         """NaN without a like and a dislike in one fold, and for users without samples."""
         found = self.predictions(context)
         if found is None:
-            return pd.Series(np.nan, index=list(context.users))
+            return pd.Series(np.nan, index=list(context.units))
         group, user_of = user_fold(found)
         sums = pair_sums(found.logit, found.ratings.liked, group, len(user_of))
         users = found.ratings.users

@@ -68,8 +68,8 @@ def _clean(image: Image, size: int) -> Pixels:
 def _pytorch(image: Image, size: int) -> Pixels:
     """In [0, 1]."""
     pixels = torch.from_numpy(np.ascontiguousarray(image)).float().div(255)[None]
-    found = functional.interpolate(pixels, (size, size), mode="bilinear", align_corners=False)
-    return np.asarray(found[0].numpy())
+    resized = functional.interpolate(pixels, (size, size), mode="bilinear", align_corners=False)
+    return np.asarray(resized[0].numpy())
 
 
 def _tensorflow(image: Image, size: int) -> Pixels:

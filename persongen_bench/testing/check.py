@@ -10,7 +10,7 @@ from pathlib import Path
 
 from persongen_bench.core import registry
 from persongen_bench.core.errors import ConfigError, PgbenchError
-from persongen_bench.core.registry import KINDS, Kind
+from persongen_bench.core.registry import Kind
 from persongen_bench.testing.base import Contract
 from persongen_bench.testing.datasets import DatasetContract
 from persongen_bench.testing.methods import MethodContract
@@ -79,11 +79,11 @@ def find_kind(name: str) -> Kind:
     """The one kind that has an entry called ``name``; ``kind:name`` says which of several."""
     kind, separator, _ = name.partition(":")
     if separator:
-        matching = [k for k in KINDS if kind in (k, k[:-1])]
+        matching = [k for k in CONTRACTS if kind in (k, k[:-1])]
         if not matching:
-            raise ConfigError(f"unknown kind {kind!r}", fix=f"Kinds are: {', '.join(KINDS)}.")
+            raise ConfigError(f"unknown kind {kind!r}", fix=f"Kinds are: {', '.join(CONTRACTS)}.")
         return matching[0]
-    having = [k for k in KINDS if name in registry.entries(k)]
+    having = [k for k in CONTRACTS if name in registry.entries(k)]
     if len(having) > 1:
         options = " or ".join(f"{k[:-1]}:{name}" for k in having)
         raise ConfigError(f"{name!r} is the name of several entries", fix=f"Say {options}.")

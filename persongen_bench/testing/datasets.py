@@ -9,8 +9,9 @@ from typing import Any, ClassVar
 import pandas as pd
 
 from persongen_bench.core import registry
-from persongen_bench.core.dataset import Dataset, DatasetLoader, Split
+from persongen_bench.core.dataset import Cuttable, Dataset, DatasetLoader, Split
 from persongen_bench.core.errors import DataError
+from persongen_bench.core.promises import leaks
 from persongen_bench.core.types import INTERACTION_COLUMNS
 from persongen_bench.testing.base import Contract
 from persongen_bench.testing.leaks import find_strings
@@ -32,16 +33,29 @@ class DatasetContract(Contract):
     root: Path | None = None
     """The data folder, for data sets that need one."""
 
+    def loader(self) -> Any:  # noqa: ANN401  # a class of the shape of `DatasetLoader`
+        """The class under test."""
+        named = isinstance(self.dataset, str)
+        return registry.get("datasets", str(self.dataset)) if named else self.dataset
+
     def make(self) -> Dataset:
         """Load the data set anew."""
-        named = isinstance(self.dataset, str)
-        loader: Any = registry.get("datasets", str(self.dataset)) if named else self.dataset
+        loader = self.loader()
         loaded: Dataset = loader.load(loader.Config.model_validate(self.config or {}), self.root)
         return loaded
 
     def prepare(self) -> None:
         """Load the data; `DataError` says how to get those that cannot be shipped."""
         self._data()
+
+    def test_tracks_are_named(self) -> None:
+        """At least one track, none twice; a contract that only overrides `make` has no loader."""
+        if not self.dataset:
+            return
+        tracks = self.loader().tracks
+        require(isinstance(tracks, tuple) and tracks, "tracks is not a tuple of names, or empty")
+        require(all(isinstance(t, str) and t for t in tracks), "a track is not a non-empty str")
+        require(len(set(tracks)) == len(tracks), f"a track stands twice in {tracks}")
 
     def test_card_says_what_a_reader_needs(self) -> None:
         """Title, description, licence and source are filled in."""
@@ -106,14 +120,35 @@ class DatasetContract(Contract):
             invented = ~pd.MultiIndex.from_frame(both).isin(pd.MultiIndex.from_frame(log))
             require(not invented.any(), f"split {split.name} holds rows that the log does not")
 
+    def test_splits_keep_their_promise(self) -> None:
+        """Disjoint in all that the split promises; see `persongen_bench.core.dataset.Disjoint`."""
+        catalog = self._data().catalog
+        for split in self._splits():
+            for kind, who in leaks(split, catalog).items():
+                said = ", ".join(sorted(split.promise)) or "nothing but rows"
+                raise ContractError(f"split {split.name} promises {said}: {kind}, as of {who[0]}")
+
+    def test_splits_keep_their_support(self) -> None:
+        """Tested people keep as many training rows as the split says; cuts say what they cut to."""
+        data = self._data()
+        for name, split in zip(data.splits, self._splits(), strict=True):
+            function = data.splits[name]
+            if isinstance(function, Cuttable):
+                said, k = split.support, function.k
+                require(said == k, f"split {name}: support {said}, but it is cut to {k}")
+            if split.support is not None:
+                tested = split.train["user_id"].isin(split.test["user_id"].unique())
+                most = split.train["user_id"][tested].value_counts().max() if tested.any() else 0
+                require(most <= split.support, f"split {name}: somebody keeps {most} training rows")
+
     def test_training_view_hides_held_out_items(self) -> None:
         """No item that only held-out rows mention can be reached from the training view."""
         data = self._data()
         for split in self._splits():
             held_out = set(split.test["item_id"]) | set(split.validation["item_id"])
             hidden = {str(item) for item in held_out - set(split.train["item_id"])}
-            leaks = find_strings(data.train_view(split), hidden)
-            for item, trail in leaks.items():
+            reached = find_strings(data.train_view(split), hidden)
+            for item, trail in reached.items():
                 raise ContractError(f"split {split.name}: held-out item {item} by {trail}")
 
     def test_hashes_are_stable_across_processes(self) -> None:
@@ -124,8 +159,8 @@ class DatasetContract(Contract):
 
     def hashes(self) -> dict[str, str]:
         """Revision of the data and hash of every split with seed 0."""
-        found = {"revision": self._data().revision}
-        return found | {f"split {split.name}": split.hash for split in self._splits()}
+        data = {"revision": self._data().revision}
+        return data | {f"split {split.name}": split.hash for split in self._splits()}
 
     def _data(self) -> Dataset:
         return self.once("data", self.make)

@@ -35,11 +35,11 @@ def find_strings(root: object, wanted: Set[str], *, inside_memory: bool = False)
     Returns:
         The strings found, each with the types on the way to it, ``View > Catalog > DataFrame``.
     """
-    found: dict[str, str] = {}
+    trails: dict[str, str] = {}
     for holder, trail in _walk(root):
         for text in _matches(holder, wanted, inside_memory):
-            found.setdefault(text, " > ".join(trail))
-    return found
+            trails.setdefault(text, " > ".join(trail))
+    return trails
 
 
 def _walk(root: object) -> Iterator[tuple[object, tuple[str, ...]]]:

@@ -123,8 +123,8 @@ class MethodContract(MethodCase):
         fitted = self.fitted()
         with tempfile.TemporaryDirectory() as folder:
             fitted.method.save(Path(folder))
-            found = self.elsewhere("delivery_from_state", folder=folder)
-        require_same(printed(fitted.delivery), found, "this process against a worker")
+            there = self.elsewhere("delivery_from_state", folder=folder)
+        require_same(printed(fitted.delivery), there, "this process against a worker")
 
     def test_save_and_load_round_trip(self) -> None:
         """A loaded method makes the same images, and saves only files that cannot run code."""

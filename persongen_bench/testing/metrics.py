@@ -1,4 +1,4 @@
-"""The contract of a metric: a signed, pure, bounded function with one value per user."""
+"""The contract of a metric: a signed, pure, bounded function with one value per unit."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pandas as pd
 
 from persongen_bench.core import registry
 from persongen_bench.core.errors import ConfigError
-from persongen_bench.core.metric import Metric
+from persongen_bench.core.metric import Metric, Parametrised
 from persongen_bench.core.types import Direction, content_hash, frame_hash
 from persongen_bench.testing.base import Contract
 from persongen_bench.testing.require import ContractError, require
@@ -36,10 +36,11 @@ class MetricContract(Contract):
         """The parsed metric; without ``argument`` a small one is tried where one is needed."""
         named = isinstance(self.metric, str)
         cls: Any = registry.get("metrics", str(self.metric)) if named else self.metric
-        example = self.argument or getattr(cls, "example", None)
-        for argument in (example,) if example else ARGUMENTS:
+        example = cls.example if isinstance(cls, Parametrised) else None
+        given = self.argument if self.argument is not None else example
+        for argument in ARGUMENTS if given is None else (given,):
             try:
-                parsed: Metric = cls.parse(argument)
+                parsed: Metric = cls.parse(argument or None)
             except ConfigError as error:
                 refused = error
             else:
@@ -78,15 +79,15 @@ class MetricContract(Contract):
             named = context.encoder_signature(role) in signature
             require(named, f"{signature!r} does not name the model of role {role}")
 
-    def test_one_value_per_user(self) -> None:
-        """A float Series indexed by exactly the users of the protocol."""
+    def test_one_value_per_unit(self) -> None:
+        """A float Series indexed by exactly the units of the protocol."""
         values = self._values()
         require(isinstance(values, pd.Series), f"expected a Series, found {type(values).__name__}")
         require(pd.api.types.is_float_dtype(values), f"expected floats, found {values.dtype}")
-        require(values.index.is_unique, "a user stands twice")
-        found, users = set(values.index), set(self.context().users)
-        require(found == users, f"values for {sorted(found)}, expected {sorted(users)}")
-        require(values.notna().any(), "no user has a value, though each has images")
+        require(values.index.is_unique, "a unit stands twice")
+        given, units = set(values.index), set(self.context().units)
+        require(given == units, f"values for {sorted(given)}, expected {sorted(units)}")
+        require(values.notna().any(), "no unit has a value, though each has images")
 
     def test_values_lie_in_the_range(self) -> None:
         """No value outside ``info.range``."""
@@ -101,38 +102,38 @@ class MetricContract(Contract):
         """Shuffled samples give the same values; what has an order has a column ``index``."""
         context = self.context()
         order = np.random.default_rng(0).permutation(len(context.samples))
-        shuffled = self.make().per_user(context.reordered([int(k) for k in order]))
+        shuffled = self.make().per_unit(context.reordered([int(k) for k in order]))
         _require_close(self._values(), shuffled, "canonical against shuffled samples")
 
     def test_same_images_same_values(self) -> None:
         """Evaluating twice, and with a metric parsed anew, gives the same numbers."""
-        again = self.make().per_user(self.context())
+        again = self.make().per_unit(self.context())
         _require_close(self._values(), again, "two evaluations")
 
-    def test_user_without_samples_is_undefined(self) -> None:
-        """NaN, never 0, for a user of whom nothing was delivered; the user stays in the table."""
+    def test_unit_without_samples_is_undefined(self) -> None:
+        """NaN, never 0, for a unit of which nothing was delivered; it stays in the table."""
         context = self.context()
-        absent = context.users[0]
-        values = self.make().per_user(context.without(absent))
-        require(absent in values.index, f"user {absent} without samples was dropped")
-        require(math.isnan(values[absent]), f"user {absent} without samples got {values[absent]}")
+        absent = context.units[0]
+        values = self.make().per_unit(context.without(absent))
+        require(absent in values.index, f"unit {absent} without samples was dropped")
+        require(math.isnan(values[absent]), f"unit {absent} without samples got {values[absent]}")
 
     def test_inputs_stay_as_they_were(self) -> None:
         """Neither the samples nor the images nor the views are changed."""
         context = self.context()
         before = _fingerprint(context)
-        self.make().per_user(context)
+        self.make().per_unit(context)
         require(_fingerprint(context) == before, "evaluating the metric changed its context")
 
     def _values(self) -> pd.Series:
-        return self.once("values", lambda: self.make().per_user(self.context()))
+        return self.once("values", lambda: self.make().per_unit(self.context()))
 
 
 def _require_close(one: pd.Series, other: pd.Series, promise: str) -> None:
     gap = (one - other.reindex(one.index)).abs()
     same = (gap <= TOLERANCE) | (one.isna() & other.reindex(one.index).isna())
     worst = gap[~same].head(1).to_dict()
-    require(same.all(), f"{promise}: user values differ, by {worst}")
+    require(same.all(), f"{promise}: values differ, by {worst}")
 
 
 def _fingerprint(context: ToyScores) -> str:

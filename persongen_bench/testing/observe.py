@@ -63,8 +63,8 @@ def fingerprint(world: ToyWorld) -> str:
 def printed(delivery: Sequence[Image | Failure]) -> list[str]:
     """One string per delivered sample that tells any two different ones apart."""
     return [
-        f"{found.state}: {found.reason}" if isinstance(found, Failure) else pixel_hash(found)
-        for found in delivery
+        f"{answer.state}: {answer.reason}" if isinstance(answer, Failure) else pixel_hash(answer)
+        for answer in delivery
     ]
 
 

@@ -26,14 +26,14 @@ def require_images(delivered: object, n: int, *, failures: bool) -> list[Image |
     """A sequence of ``n`` contract images; `Failure` entries only where ``failures``."""
     if not isinstance(delivered, Sequence | np.ndarray):
         raise ContractError(f"expected a sequence of images, found {type(delivered).__name__}")
-    found: list[Image | Failure] = list(delivered)
-    require(len(found) == n, f"expected {n} images, found {len(found)}")
-    for k, image in enumerate(found):
+    images: list[Image | Failure] = list(delivered)
+    require(len(images) == n, f"expected {n} images, found {len(images)}")
+    for k, image in enumerate(images):
         if failures and isinstance(image, Failure):
             require(image.reason, f"failure {k} has no reason")
             continue
         _require_image(image, k)
-    return found
+    return images
 
 
 def require_same(one: Sequence[object], other: Sequence[object], promise: str) -> None:

@@ -57,8 +57,8 @@ class StackContract(Contract):
         """Two stacks made alike have one signature, here and in another process."""
         signature = self._stack().signature
         require(self.make().signature == signature, "two instances have different signatures")
-        found = self.elsewhere("signature")
-        require(found == signature, f"another process says {found!r}, this one {signature!r}")
+        theirs = self.elsewhere("signature")
+        require(theirs == signature, f"another process says {theirs!r}, this one {signature!r}")
 
     def test_encoders_give_float32_rows(self) -> None:
         """``(n, embedding_size)`` float32, finite, also for no image at all."""
@@ -125,8 +125,8 @@ def _pictures() -> list[Image]:
     return catalog.images(catalog.ids[:N])
 
 
-def _require_rows(found: Any, shape: tuple[int, int], role: str) -> None:  # noqa: ANN401
-    require(isinstance(found, np.ndarray), f"role {role}: found {type(found).__name__}")
-    require(found.dtype == np.float32, f"role {role}: expected float32, found {found.dtype}")
-    require(found.shape == shape, f"role {role}: expected shape {shape}, found {found.shape}")
-    require(np.isfinite(found).all(), f"role {role}: not every value is finite")
+def _require_rows(rows: Any, shape: tuple[int, int], role: str) -> None:  # noqa: ANN401
+    require(isinstance(rows, np.ndarray), f"role {role}: found {type(rows).__name__}")
+    require(rows.dtype == np.float32, f"role {role}: expected float32, found {rows.dtype}")
+    require(rows.shape == shape, f"role {role}: expected shape {shape}, found {rows.shape}")
+    require(np.isfinite(rows).all(), f"role {role}: not every value is finite")

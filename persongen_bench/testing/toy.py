@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 
 from persongen_bench.core import images as image_files
-from persongen_bench.core.dataset import Dataset, DatasetCard, Split, View
+from persongen_bench.core.dataset import Dataset, DatasetCard, Promise, Split, View
 from persongen_bench.core.method import FitContext
 from persongen_bench.core.request import Request, Sample, plan_samples
 from persongen_bench.core.stack import Stack
@@ -128,7 +128,8 @@ def toy_world(variant: int = 0, root: Path | None = None) -> ToyWorld:
 def split_by_time(interactions: pd.DataFrame, seed: int) -> Split:
     """Everything seen after the training pictures is held out, for everybody."""
     late = interactions["timestamp"] >= TRAIN_PER_HUE * N_USERS
-    return Split("by-time", seed, interactions[~late], interactions[late])
+    promise: Promise = frozenset({"items", "time"})
+    return Split("by-time", seed, interactions[~late], interactions[late], promise=promise)
 
 
 def features_of(stack: Stack) -> Callable[[str, View], Embeddings]:

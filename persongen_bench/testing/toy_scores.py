@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from persongen_bench.core.dataset import View
+from persongen_bench.core.request import Request
 from persongen_bench.core.roles import open_role
 from persongen_bench.core.types import (
     Description,
@@ -26,7 +27,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class ToyScores:
-    """Implements `measurement.ScoreContext` on images held in memory."""
+    """Implements `metric.ScoreContext` on images held in memory; the unit is the user."""
 
     world: ToyWorld
     samples: pd.DataFrame
@@ -40,6 +41,11 @@ class ToyScores:
         return self.world.test.users
 
     @property
+    def units(self) -> tuple[str, ...]:
+        """The users."""
+        return self.users
+
+    @property
     def train(self) -> View:
         """The training view."""
         return self.world.train
@@ -50,31 +56,51 @@ class ToyScores:
         return self.world.test
 
     @property
-    def histories(self) -> Mapping[str, tuple[str, ...]]:
-        """Every user's liked training items."""
-        return self.train.liked_items
+    def requests(self) -> Mapping[str, Request]:
+        """One request per user: the liked training items; the first held-out like, and its words.
+
+        History, reference and instruction, in this order.
+        """
+        liked, captions = self.test.liked_items, self.world.dataset.catalog.items["caption"]
+        asked = {
+            user: Request(
+                user,
+                history=self.train.liked_items.get(user, ()),
+                reference=liked[user][0],
+                instruction=str(captions[liked[user][0]]),
+            )
+            for user in self.users
+        }
+        rows = zip(self.samples["sample_id"], self.samples["user_id"], strict=True)
+        return {str(sample): asked[str(user)] for sample, user in rows}
 
     @property
     def n_asked(self) -> Mapping[str, int]:
         """Images per user; all are delivered here."""
-        return {str(user): int(n) for user, n in self.samples["user_id"].value_counts().items()}
+        return {str(unit): int(n) for unit, n in self.samples["unit"].value_counts().items()}
+
+    @property
+    def histories(self) -> Mapping[str, tuple[str, ...]]:
+        """Every sample's history."""
+        return {sample: request.history for sample, request in self.requests.items()}
 
     @property
     def references(self) -> Mapping[str, str]:
-        """The first picture of the held-out likes, for every sample."""
-        liked = self.test.liked_items
-        rows = zip(self.samples["sample_id"], self.samples["user_id"], strict=True)
-        return {str(sample): liked[str(user)][0] for sample, user in rows}
+        """Every sample's reference."""
+        return {s: r.reference for s, r in self.requests.items() if r.reference is not None}
 
     @property
     def instructions(self) -> Mapping[str, str]:
-        """The caption of the reference."""
-        captions = self.world.dataset.catalog.items["caption"]
-        return {sample: str(captions[item]) for sample, item in self.references.items()}
+        """Every sample's instruction."""
+        return {s: r.instruction for s, r in self.requests.items() if r.instruction is not None}
 
     def images(self, rows: Rows) -> list[Image]:
         """The pictures in these rows."""
         return [self.pictures[row] for row in rows]
+
+    def outputs(self, rows: Rows) -> list[Any]:
+        """The pictures in these rows."""
+        return self.images(rows)
 
     def item_images(self, item_ids: Sequence[str]) -> list[Image]:
         """Catalogue pictures, held-out ones included."""
@@ -165,6 +191,8 @@ def toy_score_context(n_images: int = 4, accuracy: float = 0.75, seed: int = 0) 
     table = pd.DataFrame(
         {
             "sample_id": [s.sample_id for s in samples],
+            "request_id": [s.request.request_id for s in samples],
+            "unit": [s.request.user_id for s in samples],
             "user_id": [s.request.user_id for s in samples],
             "index": [s.index for s in samples],
         }

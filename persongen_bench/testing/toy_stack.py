@@ -49,8 +49,8 @@ class DualMomentEncoder(MomentEncoder):
     def encode_texts(self, texts: Sequence[str]) -> Embeddings:
         """``n`` texts => float32 ``(n, 32)``."""
         rows = [condition_row(Condition(t), DrawOptions(), self.embedding_size) for t in texts]
-        found = np.array(rows, dtype=np.float32).reshape(len(rows), self.embedding_size)
-        return np.asarray(found * self._weights, dtype=np.float32)
+        vectors = np.array(rows, dtype=np.float32).reshape(len(rows), self.embedding_size)
+        return np.asarray(vectors * self._weights, dtype=np.float32)
 
 
 class PartialEncoder:

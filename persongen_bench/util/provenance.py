@@ -2,41 +2,50 @@
 
 from __future__ import annotations
 
-import functools
-import hashlib
 import os
 import platform
 import subprocess
 import sys
-from importlib import import_module
+from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from types import ModuleType
+from typing import Protocol, runtime_checkable
+
+from persongen_bench.util import closure, unfiled
 
 LIBRARIES = ("torch", "diffusers", "transformers", "numpy", "pandas", "pillow", "scipy", "pyarrow")
 
 
-@functools.cache
-def package_hash(package: str) -> str:
-    """Hash of all Python files of a top-level package, by relative path and content."""
-    origin = import_module(package).__file__
-    if origin is None:
-        return "namespace"
-    file = Path(origin)
-    if file.name != "__init__.py":
-        return hashlib.sha256(file.read_bytes()).hexdigest()[:16]
-    digest = hashlib.sha256()
-    for source in sorted(file.parent.rglob("*.py")):
-        digest.update(source.relative_to(file.parent).as_posix().encode())
-        digest.update(source.read_bytes())
-    return digest.hexdigest()[:16]
+@runtime_checkable
+class Wrapper(Protocol):
+    """Something that stands on another object of its kind, such as a method on a method."""
+
+    base: object
 
 
-def code_hash(method: object) -> str:
-    """Hash of this package's sources and of those of the method's (and its base's) package."""
-    parts = (method, getattr(method, "base", None))
-    packages = {type(part).__module__.partition(".")[0] for part in parts if part is not None}
-    others = sorted(packages - {"persongen_bench"})
-    return "+".join(package_hash(name) for name in ("persongen_bench", *others))
+def code_of(*parts: object) -> str:
+    """Hash of the code that ``parts`` run: of every module that theirs import, and of no other.
+
+    A part is a module, or an object that stands for its class and for what it wraps (``base``).
+    A class without a module file, as in a notebook, counts by its source (`unfiled.source_hash`).
+    Raises `ConfigError` where there is none.
+    """
+    modules, unfiled_hashes = set(), set()
+    for part in (layer for whole in parts for layer in _layers(whole)):
+        module = part.__name__ if isinstance(part, ModuleType) else type(part).__module__
+        if isinstance(part, ModuleType) or closure.file_of(module):
+            modules.add(module)
+        else:
+            unfiled_hashes.add(unfiled.source_hash(type(part)))
+    return "+".join([closure.code_hash(modules), *sorted(unfiled_hashes)])
+
+
+def _layers(part: object) -> Iterator[object]:
+    yield part
+    while isinstance(part, Wrapper):
+        part = part.base
+        yield part
 
 
 def git_revision() -> str | None:

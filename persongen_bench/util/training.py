@@ -31,7 +31,7 @@ _LOG_EVERY = 50
 _MOMENTUM = (0.9, 0.99)
 
 
-class Plan(Config):
+class TrainingPlan(Config):
     """How one model is trained; printed in its card."""
 
     steps: int = Field(ge=1)
@@ -50,6 +50,12 @@ class Plan(Config):
     """Decay of the running mean of the weights that is kept instead of the last ones."""
     seed: int = Field(default=0, ge=0)
     """Seed of the initial weights, the batches and the noise."""
+
+    def changed(self, seed: int | None = None, steps: int | None = None) -> TrainingPlan:
+        """The plan with another seed or number of steps, where one is given."""
+        given = {"seed": seed, "steps": steps}
+        values = {name: value for name, value in given.items() if value is not None}
+        return TrainingPlan.model_validate(self.model_dump() | values)
 
 
 @dataclass(frozen=True)
@@ -89,7 +95,7 @@ def seeded(constructor: Callable[[], N], seed: int) -> N:
         return constructor()
 
 
-def train(model: N, loss: Loss, plan: Plan, workshop: Workshop, description: str) -> N:
+def train(model: N, loss: Loss, plan: TrainingPlan, workshop: Workshop, description: str) -> N:
     """Minimise ``loss`` over the trainable parameters of ``model``.
 
     Returns the model in evaluation mode (with the averaged weights where ``plan.ema`` says so);
@@ -132,7 +138,7 @@ def _advance(
     return {name: float(value.detach()) for name, value in losses.items()}
 
 
-def step_of(plan: Plan, number: int) -> Step:
+def step_of(plan: TrainingPlan, number: int) -> Step:
     """The step's own generators."""
     seeds = np.random.SeedSequence([plan.seed, number]).spawn(2)
     noise = torch.Generator().manual_seed(int(seeds[1].generate_state(1, np.uint64)[0] >> 1))
@@ -168,7 +174,7 @@ class _State:
         model: nn.Module,
         optimizer: torch.optim.Optimizer,
         average: nn.Module | None,
-        plan: Plan,
+        plan: TrainingPlan,
         workshop: Workshop,
     ) -> None:
         self.model, self.optimizer, self.average = model, optimizer, average

@@ -103,8 +103,8 @@ def _centroids(masks: UInt8[np.ndarray, "n h w"]) -> Float[np.ndarray, "n 2"]:
     area = masks.sum(axis=(1, 2), dtype=np.int64)
     rows = masks.sum(axis=2, dtype=np.int64) @ np.arange(height)
     columns = masks.sum(axis=1, dtype=np.int64) @ np.arange(width)
-    found = np.stack([rows, columns], axis=1) / np.maximum(area, 1)[:, None]
-    return np.where(area[:, None] > 0, found, [height // 2, width // 2])
+    centres = np.stack([rows, columns], axis=1) / np.maximum(area, 1)[:, None]
+    return np.where(area[:, None] > 0, centres, [height // 2, width // 2])
 
 
 def _windows(
@@ -114,8 +114,8 @@ def _windows(
     half = _WINDOW // 2
     padded = np.pad(masks, ((0, 0), (half, half), (half, half)))
     views = np.lib.stride_tricks.sliding_window_view(padded, (_WINDOW, _WINDOW), axis=(1, 2))
-    found: np.ndarray = views[np.arange(len(masks)), centres[:, 0], centres[:, 1]]
-    return found
+    windows: np.ndarray = views[np.arange(len(masks)), centres[:, 0], centres[:, 1]]
+    return windows
 
 
 def _nearest(masks: UInt8[np.ndarray, "n 64 64"]) -> tuple[np.ndarray, np.ndarray]:

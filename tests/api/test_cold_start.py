@@ -45,6 +45,7 @@ class Cold:
     """The toy data set with twins of its people and splits for cold start."""
 
     Config = Config
+    tracks = ("cold-start",)
 
     @classmethod
     def load(cls, config, root):
@@ -216,7 +217,7 @@ def test_a_data_set_without_such_a_split_is_told(tmp_path):
 
 
 def test_a_support_that_the_data_set_does_not_have_is_told(tmp_path):
-    with pytest.raises(DataError, match=r"no split 'by-time@5'.*by-time@8"):
+    with pytest.raises(DataError, match=r"no split 'by-time' with a support of 5.*by-time@8"):
         list(cold_start.execute(plan(tmp_path, "random-item"), Execution(), (0, 5)))
 
 

@@ -9,6 +9,7 @@ from dataclasses import replace
 from persongen_bench.core import registry
 from persongen_bench.core.dataset import Split
 from persongen_bench.core.errors import ConfigError
+from persongen_bench.core.metric import Parametrised
 from persongen_bench.testing.toy import N_USERS
 from persongen_bench.testing.toy_scores import toy_score_context
 
@@ -26,10 +27,10 @@ def narrow_pools(n_images=4, accuracy=0.75):
 def example(name):
     """A registered metric with its example argument, or none, or 2."""
     cls = registry.get("metrics", name)
-    arguments = [cls.example] if getattr(cls, "example", None) else [None, "2"]
+    arguments = [cls.example] if isinstance(cls, Parametrised) else [None, "2"]
     for argument in arguments:
         try:
-            return cls.parse(argument)
+            return cls.parse(argument or None)
         except ConfigError:
             continue
     raise AssertionError(f"{name}: no argument of {arguments} parses; set its `example`")
@@ -39,7 +40,7 @@ def values_as_text(names):
     """Every value of every metric to the last bit, in hexadecimal floats."""
     context = toy_score_context()
     return {
-        name: {str(u): float(v).hex() for u, v in example(name).per_user(context).items()}
+        name: {str(u): float(v).hex() for u, v in example(name).per_unit(context).items()}
         for name in names
     }
 

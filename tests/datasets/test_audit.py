@@ -1,12 +1,19 @@
 """The leak audit: what it finds, what it calls a leak, what it opens; and control C8."""
 
+from dataclasses import replace
+from typing import get_args
+
 import numpy as np
 import pandas as pd
 import pytest
 
+from persongen_bench.core import promises
+from persongen_bench.core.dataset import Disjoint, Split
+from persongen_bench.core.promises import Kind
 from persongen_bench.datasets import audit as auditing
 from persongen_bench.datasets import splits
 from persongen_bench.datasets.audit import AuditOptions, audit
+from persongen_bench.datasets.supports import new_people, supports
 from persongen_bench.instruments.controls import c08_planted_leaks as c08
 from persongen_bench.instruments.controls.base import ControlOptions
 
@@ -39,21 +46,81 @@ def test_severity_follows_the_promise(world):
     """The same overlap of items is normal between rows and a leak between items."""
     rows = splits.by_row(0.2)(world.interactions, 0)
     assert severities(audit(world, rows))["item-overlap"] == "info"
-    claimed = type(rows)("item", 0, rows.train, rows.test)
+    claimed = replace(rows, promise=frozenset({"items"}))
     assert severities(audit(world, claimed))["item-overlap"] == "leak"
     users = splits.user_disjoint(0.2)(world.interactions, 0)
     assert "user-overlap" not in severities(audit(world, users))
-    claimed = type(rows)("user-disjoint", 0, rows.train, rows.test)
+    claimed = replace(rows, promise=frozenset({"users"}))
     assert severities(audit(world, claimed))["user-overlap"] == "leak"
     # 30 motifs of four items each, items held out one by one: some motif is cut
     items = splits.by_item(0.2)(world.interactions, 0)
     assert severities(audit(world, items))["motif-overlap"] == "warning"
 
 
+# What each promise makes of each kind: L a leak, w a warning, . information. From what the promises
+# mean: rows never repeat; contents include items; a motif cut apart, or a picture like a
+# trained one, is no breach of items and yet worth a warning there.
+TABLE = """
+                    -  users  items  contents  time
+row-overlap         L    L      L       L       L
+user-overlap        .    L      .       .       .
+item-overlap        .    .      L       L       .
+same-picture        .    .      L       L       .
+motif-overlap       .    .      w       L       .
+similar-picture     .    .      w       w       .
+later-training-row  .    .      .       .       L
+"""
+
+
+def test_every_promise_has_its_leaks():
+    head, *rows = (line.split() for line in TABLE.strip().splitlines())
+    assert head[1:] == list(get_args(Disjoint))
+    assert {row[0] for row in rows} == set(get_args(Kind))
+    letters = {"leak": "L", "warning": "w", "info": "."}
+    for kind, *expected in rows:
+        made = [frozenset({name} - {"-"}) for name in head]
+        assert [letters[promises.severity(kind, promise)] for promise in made] == expected
+
+
+@pytest.mark.parametrize("validation", [False, True])
+def test_a_third_partys_split_is_held_to_its_promise(world, validation):
+    """Whatever its name, and also where the leak is in the validation part."""
+    log = world.interactions
+    held_out = log["item_id"].isin(["item-003", "item-007"])
+    parts = (log[~held_out], log[held_out][:1], log[held_out][1:])
+    split = Split("theirs", 0, *parts, promise=frozenset({"items"}))
+    assert audit(world, split).leaks == ()
+    leaked = (split.validation if validation else split.test).head(1)
+    bad = replace(split, train=pd.concat([split.train, leaked.assign(user_id="another")]))
+    (leak,) = audit(world, bad).leaks
+    assert (leak.kind, leak.examples) == ("item-overlap", (leaked["item_id"].iloc[0],))
+    assert audit(world, replace(bad, promise=frozenset())).leaks == ()
+
+
+def test_a_cut_split_is_held_to_the_promise_of_what_it_cuts(world):
+    base = new_people(0.3, 0.2)
+    split = supports("cold-start", base, (4,))["cold-start@4"](world.interactions, 0)
+    assert split.promise == base(world.interactions, 0).promise == {"items"}
+    assert audit(world, split).leaks == ()
+    leaked = split.test.head(1)
+    bad = replace(split, train=pd.concat([split.train, leaked.assign(user_id="another")]))
+    (leak,) = audit(world, bad).leaks
+    assert (leak.kind, leak.examples) == ("item-overlap", (leaked["item_id"].iloc[0],))
+
+
+def test_a_cut_of_a_temporal_split_keeps_its_order(world):
+    split = supports("temporal", splits.temporal(0.2), (4,))["temporal@4"](world.interactions, 0)
+    assert audit(world, split).leaks == ()
+    train = split.train.assign(timestamp=world.interactions["timestamp"].max() + 1.0)
+    assert [leak.kind for leak in audit(world, replace(split, train=train)).leaks] == [
+        "later-training-row"
+    ]
+
+
 def test_rows_shared_by_validation_and_test(world):
     split = splits.per_user(2, 2)(world.interactions, 0)
     doubled = pd.concat([split.validation, split.test.iloc[:3]], ignore_index=True)
-    bad = type(split)(split.name, 0, split.train, split.test, doubled)
+    bad = replace(split, validation=doubled)
     (leak,) = audit(world, bad).leaks
     assert (leak.kind, leak.count) == ("row-overlap", 3)
 
@@ -100,18 +167,23 @@ def test_control_passes():
 
 
 @pytest.mark.parametrize(
-    ("name", "broken"),
+    ("module", "name", "broken"),
     [
-        ("_shared", lambda *_: []),
-        ("_later_rows", lambda *_: []),
-        ("_rows_in_two_parts", lambda *_: []),
-        ("_shared_motifs", lambda *_: []),
-        ("_nearest", lambda left, _: (np.zeros(len(left), int), np.full(len(left), np.inf))),
+        (promises, "shared", lambda *_: []),
+        (promises, "later_rows", lambda *_: []),
+        (promises, "rows_in_two_parts", lambda *_: []),
+        (promises, "shared_motifs", lambda *_: []),
+        (auditing, "severity", lambda *_: "info"),
+        (
+            auditing,
+            "_nearest",
+            lambda left, _: (np.zeros(len(left), int), np.full(len(left), np.inf)),
+        ),
     ],
 )
-def test_control_can_fail(monkeypatch, name, broken):
+def test_control_can_fail(monkeypatch, module, name, broken):
     """An audit that is blind to one kind of leak fails the control."""
-    monkeypatch.setattr(auditing, name, broken)
+    monkeypatch.setattr(module, name, broken)
     assert not c08.run(ControlOptions(seed=1, quick=True)).passed
 
 

@@ -1,12 +1,13 @@
 """Splits cut down to the first k training rows of the people they test."""
 
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from persongen_bench.core.dataset import Split
+from persongen_bench.core.dataset import Cuttable, Split
 from persongen_bench.core.errors import ConfigError
 from persongen_bench.core.types import INTERACTION_COLUMNS, frame_hash
 from persongen_bench.datasets.splits import per_user, temporal
@@ -52,11 +53,32 @@ def test_tested_people_keep_their_first_rows_and_nobody_else_loses_any(k):
     whole, made = divided(log(), 7), cut(k)
     assert made.name == f"base@{k}"
     assert made.seed == 7
+    assert (whole.support, made.support) == (None, k)
     for user in "ab":
         first = ratings(whole, user)[:k]
         assert ratings(made, user) == first
     assert ratings(made, "c") == ratings(whole, "c")
     assert len(ratings(whole, "c")) == 9
+
+
+def test_a_cut_says_what_it_cuts_and_promises_as_much():
+    promise = frozenset({"items", "time"})
+
+    def promising(interactions, seed):
+        return replace(divided(interactions, seed), promise=promise)
+
+    (cut_split,) = supports("base", promising, (3,)).values()
+    assert isinstance(cut_split, Cuttable)
+    assert not isinstance(promising, Cuttable)
+    assert (cut_split.split, cut_split.name, cut_split.k) == (promising, "base", 3)
+    assert cut_split(log(), 7).promise == promise
+
+
+def test_the_hash_is_that_of_name_seed_and_rows():
+    made = cut(3)
+    plain = Split("base@3", 7, made.train, made.test, made.validation)
+    assert (plain.support, plain.promise) == (None, frozenset())
+    assert made.hash == plain.hash
 
 
 def test_supports_are_nested_and_the_test_part_is_the_same():
@@ -83,7 +105,9 @@ def test_without_times_the_first_rows_are_not_the_alphabetically_first():
 
 @pytest.mark.parametrize("base", [per_user(0, 2), temporal(0.2)])
 def test_any_split_that_trains_on_tested_people_can_be_cut(base):
-    made = first_rows(base(log(), 0), 2, "x")
+    made = first_rows(base(log(), 0), 2)
+    assert (made.name, made.support) == (base(log(), 0).name, 2)
+    assert made.promise == base(log(), 0).promise
     counts = made.train["user_id"].value_counts()
     assert counts.to_dict() == {"a": 2, "b": 2, "c": 2}
     assert frame_hash(made.test) == frame_hash(base(log(), 0).test)
@@ -91,7 +115,7 @@ def test_any_split_that_trains_on_tested_people_can_be_cut(base):
 
 def test_a_negative_support_is_refused():
     with pytest.raises(ConfigError, match="support of -1 ratings"):
-        first_rows(divided(log(), 0), -1, "x")
+        first_rows(divided(log(), 0), -1)
 
 
 @pytest.mark.parametrize("people", [0.4, ["a"]])
@@ -105,6 +129,6 @@ def test_new_people_are_tested_on_items_that_nobody_trains_on(people):
     assert not held_out & set(split.train["item_id"])
     assert set(split.validation["user_id"]) == set("abc") - new
     assert len(split.train) + len(split.test) + len(split.validation) == 27
-    known = first_rows(split, 0, "cold-start")
+    known = first_rows(split, 0)
     assert not new & set(known.train["user_id"])
     assert len(known.train) == 2 * 6

@@ -103,8 +103,8 @@ def test_ratings_agree_with_the_known_taste(small):
     images = small.catalog.images(small.catalog.ids)
     users = sorted(small.interactions["user_id"].unique())
     expected = small.taste.utility(images, users).mean(axis=0)
-    found = small.interactions.groupby("user_id")["liked"].mean()[users].to_numpy()
-    assert np.abs(found - expected).max() < 4.5 * np.sqrt(0.25 / 400)
+    rate = small.interactions.groupby("user_id")["liked"].mean()[users].to_numpy()
+    assert np.abs(rate - expected).max() < 4.5 * np.sqrt(0.25 / 400)
 
 
 # --- loading ----------------------------------------------------------------------------

@@ -8,6 +8,7 @@ from pydantic import ValidationError
 
 from persongen_bench.core import images as imaging
 from persongen_bench.core.errors import DataError
+from persongen_bench.datasets.audit import audit
 from persongen_bench.datasets.flickr_aes import (
     RATINGS,
     SCORES,
@@ -67,6 +68,14 @@ def test_default_split_is_ten_and_ten_of_every_user(folder):
     assert list(data.splits) == ["per-user", "item", "user-disjoint"]
     for part, n in ((split.train, N_EACH - 20), (split.validation, 10), (split.test, 10)):
         assert (part.groupby("user_id").size() == n).all()
+
+
+def test_every_split_keeps_its_promise(folder):
+    data = load(folder)
+    promised = {name: data.split(name).promise for name in data.splits}
+    assert promised == {"per-user": set(), "item": {"items"}, "user-disjoint": {"users"}}
+    for name in data.splits:
+        assert audit(data, data.split(name, seed=1)).leaks == ()
 
 
 def test_cleaned_layout_of_rebeca_gives_the_same_log(folder):

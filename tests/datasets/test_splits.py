@@ -9,10 +9,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from persongen_bench.core import promises
 from persongen_bench.core.errors import ConfigError, DataError
+from persongen_bench.core.types import Catalog
 from persongen_bench.datasets import splits
 
 GROUPS = {f"i{n}": f"g{n // 3}" for n in range(9)}
+ITEMS = pd.DataFrame({"content_id": GROUPS})
 FACTORIES = {
     "item": splits.by_item(0.3),
     "content": splits.by_group(GROUPS, 0.3, "content"),
@@ -20,6 +23,15 @@ FACTORIES = {
     "per-user": splits.per_user(2, 3),
     "user-disjoint": splits.user_disjoint(0.3),
     "temporal": splits.temporal(0.3),
+}
+
+HASHES = {
+    "item": "dc14bfab83ff9e89",
+    "content": "8d869d7c34392a9e",
+    "row": "e82ff0a79e92444e",
+    "per-user": "7a64a9b2a8ce19bd",
+    "user-disjoint": "1fff3c14c1b0dedd",
+    "temporal": "37e2bd82e06d678c",
 }
 
 
@@ -69,10 +81,40 @@ def test_order_of_rows_does_not_matter(name, log, seed, shuffle):
     assert FACTORIES[name](log.iloc[order], seed).hash == FACTORIES[name](log, seed).hash
 
 
+@pytest.mark.parametrize(
+    ("name", "promise"),
+    [
+        ("item", {"items"}),
+        ("content", {"items", "contents"}),
+        ("row", set()),
+        ("per-user", set()),
+        ("user-disjoint", {"users"}),
+        ("temporal", {"time"}),
+    ],
+)
+def test_splits_say_what_they_promise(name, promise):
+    """From what each one holds out; nobody is cut to a support."""
+    log = log_of([(f"u{u}", f"i{i}") for u in range(4) for i in range(9)])
+    split = FACTORIES[name](log, 0)
+    assert split.promise == promise
+    assert split.support is None
+    themes = splits.by_group(GROUPS, 0.3, "theme", splits.ITEMS)(log, 0)
+    assert themes.promise == {"items"}
+
+
+def test_hashes_are_what_they_were():
+    """Found before splits had a promise: sample ids are made from them."""
+    log = log_of([(f"u{u}", f"i{i}") for u in range(4) for i in range(9)])
+    assert {name: FACTORIES[name](log, 5).hash for name in FACTORIES} == HASHES
+
+
 @settings(max_examples=40, deadline=None)
 @given(log=logs, seed=st.integers(0, 3))
 def test_promises(log, seed):
-    """Law: each split keeps what its name says."""
+    """Law: each split keeps what it promises."""
+    for factory in FACTORIES.values():
+        split = factory(log, seed)
+        assert promises.leaks(split, Catalog(ITEMS, None)) == {}
     item = FACTORIES["item"](log, seed)
     assert not set(item.train["item_id"]) & set(item.test["item_id"])
     content = FACTORIES["content"](log, seed)

@@ -20,7 +20,7 @@ from persongen_bench.testing.datasets import DatasetContract
 from persongen_bench.worlds.tasteworld import labels
 from persongen_bench.worlds.tasteworld.activity import START, counts
 from persongen_bench.worlds.tasteworld.attributes import N_SCENES, NAMES, scene_at, scene_index
-from persongen_bench.worlds.tasteworld.motifs import Pictures
+from persongen_bench.worlds.tasteworld.motifs import MotifVersions
 from persongen_bench.worlds.tasteworld.render import render
 
 TINY = {
@@ -119,10 +119,10 @@ def test_pictures_show_what_the_table_says(data):
     ids = [data.catalog.ids[k] for k in (700, 3, 1500, 2)]
     rows = data.catalog.items.loc[ids]
     expected = render(labels.scenes_of(rows), rows["seed"].to_numpy().astype(np.uint64))
-    found = data.catalog.images(ids)
+    pictures = data.catalog.images(ids)
     for one, picture in zip(ids, expected, strict=True):
         np.testing.assert_array_equal(data.catalog.images([one])[0], picture)
-    np.testing.assert_array_equal(np.stack(found), expected)
+    np.testing.assert_array_equal(np.stack(pictures), expected)
     assert data.catalog.images([]) == []
 
 
@@ -142,22 +142,22 @@ def test_table_is_consistent(data):
 
 def test_emotion_is_the_rule_with_noise():
     scenes = scene_at(np.tile(np.arange(N_SCENES), 3))
-    found = np.array(labels.emotions(scenes, np.random.default_rng(0)))
+    emotions = np.array(labels.emotions(scenes, np.random.default_rng(0)))
     places = labels.mood(scenes)
     names = np.array(list(labels.EMOTIONS))
     distances = np.linalg.norm(places[:, None] - np.array(list(labels.EMOTIONS.values())), axis=2)
-    agree = (found == names[distances.argmin(axis=1)]).mean()
+    agree = (emotions == names[distances.argmin(axis=1)]).mean()
     # 0.9 by rule, and a sixth of the guesses happen to be right.
     right = 0.9 + 0.1 / 6
     assert abs(agree - right) < 4.5 * np.sqrt(right * (1 - right) / len(scenes))
-    assert pd.Series(found).value_counts(normalize=True).min() > 0.1
+    assert pd.Series(emotions).value_counts(normalize=True).min() > 0.1
     # A red picture on checkers in pixel style: (-.2, .6) + (-.1, .5) + (.1, .4)
     red = np.array([[0, 0, 0, 5, 3]])
     np.testing.assert_allclose(labels.mood(red), [[-0.2, 1.5]])
 
 
 def test_versions_of_a_motif_are_near_duplicates_and_no_scene_is_in_two():
-    pictures = Pictures.draw(4000, np.random.default_rng(1))
+    pictures = MotifVersions.draw(4000, np.random.default_rng(1))
     assert len(pictures.motif) == 4000
     assert pictures.n_motifs == 2000
     scenes = scene_index(pictures.scenes)
@@ -174,7 +174,7 @@ def test_versions_of_a_motif_are_near_duplicates_and_no_scene_is_in_two():
 
 
 def test_many_pictures_have_more_versions_of_as_many_motifs():
-    pictures = Pictures.draw(40_000, np.random.default_rng(1))
+    pictures = MotifVersions.draw(40_000, np.random.default_rng(1))
     assert pictures.n_motifs == 2400
     assert pd.Series(pictures.motif).groupby(scene_index(pictures.scenes)).nunique().max() == 1
     assert pictures.sizes.min() >= 1
@@ -369,6 +369,8 @@ def test_support_is_cut_to_the_first_ratings_of_the_pool(data):
         oldest = split.train[own].groupby("user_id").head(k)
         assert set(rows["item_id"] + rows["user_id"]) == set(oldest["item_id"] + oldest["user_id"])
         assert len(cut.train) - len(rows) == (~own).sum()
+        assert cut.support == k
+        assert data.cut_of("cold-start", k) == data.cut_of("cold-start@8", k) == cut.name
         pd.testing.assert_frame_equal(cut.test, split.test)
 
 
@@ -390,9 +392,12 @@ def test_without_a_pool_there_is_no_cold_start():
         made["panel"](log, 0)
 
 
-@pytest.mark.parametrize("name", SPLITS)
+@pytest.mark.parametrize("name", [*SPLITS, "cold-start@0", "cold-start@4"])
 def test_audit_finds_no_leak(name):
     data = tiny()
+    # All hold motifs out; people look at motifs in the order in which they are published.
+    order = {"time"} if name == "temporal" else set()
+    assert data.split(name).promise == {"items", "contents"} | order
     report = audit(data, data.split(name), AuditOptions(100, 400))
     assert report.leaks == ()
     assert not {"row-overlap", "item-overlap", "motif-overlap"} & {f.kind for f in report.findings}
@@ -402,8 +407,8 @@ def test_audit_finds_motifs_cut_apart():
     # The same pictures divided one by one: versions of a motif stand on both sides.
     data = tiny()
     split = plain.by_item(0.3)(data.interactions, 0)
-    found = {f.kind: f.count for f in audit(data, split, AuditOptions(10, 10)).findings}
-    assert found["motif-overlap"] > 50
+    counts = {f.kind: f.count for f in audit(data, split, AuditOptions(10, 10)).findings}
+    assert counts["motif-overlap"] > 50
 
 
 # --- what the anchors can reach -----------------------------------------------------------

@@ -48,7 +48,7 @@ def flat(context_users):
 
 @pytest.mark.parametrize("metric", [CopyRate, Novelty])
 def test_c1_fails_when_a_copy_metric_is_blind(world, monkeypatch, metric):
-    monkeypatch.setattr(metric, "per_user", lambda _, context: flat(context.users))
+    monkeypatch.setattr(metric, "per_unit", lambda _, context: flat(context.users))
     assert not c01_copy_history.judge(anchored_scores(0, world)).passed
 
 

@@ -98,7 +98,7 @@ def made(pool):
 
 
 def mean_of(pool, choices, name):
-    return float(parse_metric(name).per_user(pool.evaluation(choices)).mean())
+    return float(parse_metric(name).per_unit(pool.evaluation(choices)).mean())
 
 
 @pytest.mark.parametrize("name", METRICS)

@@ -8,10 +8,10 @@ import pytest
 from typer.testing import CliRunner
 
 from persongen_bench.cli.rehearse import lines, rehearse_app
+from persongen_bench.core import registry
 from persongen_bench.core.errors import ConfigError, RunError, UnknownNameError
 from persongen_bench.instruments.rehearsal import rehearse as rehearsal
 from persongen_bench.instruments.rehearsal.rehearse import MARK, METRICS, Plan, rehearse
-from persongen_bench.leaderboards.boards import BOARDS
 from persongen_bench.stacks.diffusion.decoder import DiffusionDecoder
 from persongen_bench.stacks.published.files import MANIFESTS
 
@@ -44,7 +44,7 @@ def test_every_file_is_named_with_its_size_and_no_quality_number_is():
         assert line.split()[0] == f"{file.n_bytes:,}"
     assert f"{MANIFESTS['sd15'].n_bytes:,}" in done.stdout
     assert not any(metric in done.stdout for metric in (*METRICS, "taste", "permutation"))
-    assert "rehearsal" not in BOARDS
+    assert "rehearsal" not in registry.entries("boards")
 
 
 @pytest.mark.slow

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from persongen_bench.leaderboards.boards import get_board
+from persongen_bench.leaderboards.board import get_board
 from persongen_bench.loop.results import RunResults
 from persongen_bench.loop.schema import (
     DatasetRef,
@@ -24,7 +24,7 @@ def build_run(label, values, **options):
     """A complete run. ``values``: metric name => one value per user (NaN where undefined).
 
     Options: ``board, seed, anchor, config, p_block, signatures (by metric), n_failed, path,
-    code, external`` and any field of the data set, the stack or the protocol by its name.
+    code, version, external`` and any field of the data set, the stack or the protocol by its name.
     """
     board = get_board(options.pop("board", "controlled"))
     name = label.partition("[")[0]
@@ -49,7 +49,7 @@ def build_run(label, values, **options):
         method=MethodRef(
             name=options.pop("name", name),
             distribution="persongen-bench",
-            version="0.1.0",
+            version=options.pop("version", "0.1.0"),
             config=options.pop("config", {}),
             label=label,
             anchor=options.pop("anchor", False),

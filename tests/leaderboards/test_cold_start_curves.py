@@ -9,7 +9,7 @@ from rich.console import Console
 
 from persongen_bench.core.errors import ConfigError
 from persongen_bench.leaderboards import curves
-from persongen_bench.leaderboards.boards import Column
+from persongen_bench.leaderboards.column import Column
 
 COLUMN = Column(metric="true-taste")
 SUPPORTS = (0, 1, 3, 7)  # log2(k + 1) = 0, 1, 2, 3

@@ -9,8 +9,9 @@ from PIL import Image as PilImage
 from persongen_bench.core.errors import ConfigError
 from persongen_bench.leaderboards import pictures
 from persongen_bench.leaderboards.pictures import UserStrip, contact_sheet
-from persongen_bench.leaderboards.plots import families, forest_plot, precision_recall_plot
+from persongen_bench.leaderboards.plots import forest_plot, precision_recall_plot
 from persongen_bench.leaderboards.ranking import standings
+from persongen_bench.leaderboards.sweeps import families
 
 RED, BLUE = (210, 30, 40), (20, 60, 200)
 

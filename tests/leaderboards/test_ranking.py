@@ -1,5 +1,7 @@
 """Who stands in a table, who is refused and why, who is tied, and that it is all reproducible."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -253,11 +255,11 @@ def test_a_copied_run_counts_once(make_run):
 
 def test_notes_say_what_departs_from_the_board(make_run):
     runs = [make_run("rebeca", one_metric(0.5), n_images=5, seed=s) for s in (0, 1)]
-    runs.append(make_run("rebeca-v1", one_metric(0.5), n_images=5, code="code2"))
+    runs.append(make_run("rebeca-v1", one_metric(0.5), n_images=5, version="0.2.0"))
     notes = " ".join(only(runs).notes)
     assert "n_images is 5, the board's own protocol has 25." in notes
     assert "Rows have different seeds" in notes
-    assert "2 versions of the code" in notes
+    assert "The built-in methods are of 2 versions of this package." in notes
 
 
 # --- folders -------------------------------------------------------------------------------
@@ -280,6 +282,17 @@ def test_collect_reads_a_tree_and_keeps_unreadable_runs_as_refusals(tmp_path, ma
     reasons = {refusal.run: refusal.reason for refusal in table.refused}
     assert "not complete" in reasons["two"]
     assert "not valid JSON" in reasons["three"]
+
+
+def test_a_run_of_a_board_that_is_not_installed_is_refused(tmp_path, make_run):
+    write_run(tmp_path / "one", make_run("rebeca", one_metric(0.5)))
+    run = make_run("rebeca-v1", one_metric(0.5))
+    strange = replace(run, config=run.config.model_copy(update={"board": "shop-tools/shop"}))
+    write_run(tmp_path / "two", strange)
+    (table,) = collect(tmp_path)
+    (refusal,) = table.refused
+    assert refusal.run == "two"
+    assert refusal.reason.startswith("no board is called 'shop-tools/shop'")
 
 
 def test_collect_without_a_complete_run_says_so(tmp_path, make_run):

@@ -20,8 +20,8 @@ from persongen_bench.leaderboards.render import (
     escape_markdown,
     render,
 )
-from persongen_bench.leaderboards.standings import Standings
-from persongen_bench.leaderboards.view import view
+from persongen_bench.leaderboards.standings import STANDINGS_VERSION, Standings
+from persongen_bench.leaderboards.text_table import text_table
 
 WIDE = RenderOptions(width=400)
 HOSTILE = '<script>alert(1)</script>|a & b_c $x^2$ 50% {#} \\end{table} "q" \'`~ [x](http://e.x)'
@@ -57,7 +57,7 @@ class Page(HTMLParser):
 
 def expected_rows(table):
     """What a reader must see per printed row: cells as ``value [low, high]``."""
-    shown = view(table)
+    shown = text_table(table)
     return [
         [f"{c.text} {c.interval}".strip() for c in (row.get(k.key) for k in shown.columns) if c]
         for block in shown.blocks
@@ -110,10 +110,10 @@ def test_every_format_prints_the_same_numbers(table):
 
 def test_the_terminal_prints_the_same_numbers(table):
     lines = [re.split(r"\s{2,}", li.strip()) for li in render([table], "table", WIDE).splitlines()]
-    for block in view(table).blocks:
+    for block in text_table(table).blocks:
         for row in block.rows:
-            values = [row[c.key].text for c in view(table).columns if c.key in row]
-            bounds = [row[c.key].interval for c in view(table).columns if c.key in row]
+            values = [row[c.key].text for c in text_table(table).columns if c.key in row]
+            bounds = [row[c.key].interval for c in text_table(table).columns if c.key in row]
             at = lines.index([v for v in values if v])
             if any(bounds):
                 assert lines[at + 1] == [b for b in bounds if b]
@@ -125,7 +125,7 @@ def test_printed_numbers_are_the_rounded_ones_of_the_full_precision_formats(tabl
     by_row = {
         (li["method"], li["metric"]): li for li in lines if li["block"] in ("methods", "anchors")
     }
-    printed = {row["method"].text: row for block in view(table).blocks for row in block.rows}
+    printed = {row["method"].text: row for block in text_table(table).blocks for row in block.rows}
     for row in document["methods"] + document["anchors"]:
         for metric, cell in row["cells"].items():
             if cell["mean"] is None:
@@ -141,7 +141,7 @@ def test_printed_numbers_are_the_rounded_ones_of_the_full_precision_formats(tabl
 
 def test_json_is_the_standings_and_reads_back(table):
     document = json.loads(render([table], "json", RenderOptions(costs=True)))
-    assert document["schema_version"] == 1
+    assert document["schema_version"] == STANDINGS_VERSION == 2
     assert Standings.model_validate(document["tables"][0]) == table
 
 
@@ -173,7 +173,7 @@ def test_refused_runs_are_printed_with_their_reason(form, board_runs, make_run):
 
 
 def test_ties_and_rank_intervals_are_printed(table):
-    rows = {row["method"].text: row for row in view(table).blocks[0].rows}
+    rows = {row["method"].text: row for row in text_table(table).blocks[0].rows}
     assert rows["rebeca"]["ties"] == rows["rebeca-v1"]["ties"]
     assert (rows["rebeca"]["rank"].text, rows["rebeca"]["rank"].interval) == ("2", "[2-3]")
     assert rows["rebeca-v1"]["images"].text == "1994/2000"
@@ -189,7 +189,7 @@ def test_the_best_is_bold_among_methods_only_and_in_the_right_direction(make_run
     (table,) = standings(runs)
     best = {
         (row["method"].text, key)
-        for block in view(table).blocks
+        for block in text_table(table).blocks
         for row in block.rows
         for key, cell in row.items()
         if cell.best

@@ -13,6 +13,7 @@ from persongen_bench.loop import run
 from persongen_bench.loop.choice import MethodChoice
 from persongen_bench.loop.fit import fit_key
 from persongen_bench.loop.generate import Execution, make_batch
+from persongen_bench.loop.making import Maker
 from persongen_bench.loop.store import RunDirectory
 from persongen_bench.loop.terms import Terms, run_config
 from persongen_bench.loop.world import WorldRef, load_world, reopen_world
@@ -46,6 +47,10 @@ def world(catalogue, tmp_path_factory):
 def make(world, folder, name="copy-history", execution=None, **options):
     job = run.Job(world, PROTOCOL, MethodChoice(name, options=options), seed=3)
     return run.run(job, folder, execution)
+
+
+def maker(method, world, directory):
+    return Maker(method, directory.kind, world.stack, threads=1)
 
 
 def table(results):
@@ -192,7 +197,7 @@ def test_a_fault_costs_only_its_own_samples(world, tmp_path, how, state, reason)
     results = make(world, tmp_path)
     directory = RunDirectory.open(results.path)
     samples = world.asked(directory.config).samples
-    outcomes = make_batch(Faulty(how), samples, directory)
+    outcomes = make_batch(maker(Faulty(how), world, directory), samples, directory)
     assert [o.sample_id for o in outcomes] == [s.sample_id for s in samples]
     for sample, outcome in zip(samples, outcomes, strict=True):
         bad = sample.request.user_id.endswith("0")
@@ -203,7 +208,7 @@ def test_a_fault_costs_only_its_own_samples(world, tmp_path, how, state, reason)
 def test_a_method_that_forgets_images_fails_them_all(world, tmp_path):
     directory = RunDirectory.open(make(world, tmp_path).path)
     samples = world.asked(directory.config).samples[:3]
-    outcomes = make_batch(Faulty("short"), samples, directory)
+    outcomes = make_batch(maker(Faulty("short"), world, directory), samples, directory)
     assert {o.state for o in outcomes} == {"method_error"}
     assert "0 images for 1 samples" in outcomes[0].reason
 

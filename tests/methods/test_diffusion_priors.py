@@ -22,7 +22,7 @@ from persongen_bench.methods import _checkpoint as checkpoint
 from persongen_bench.methods.prior import sampling, training
 from persongen_bench.methods.prior.config import PriorConfig
 from persongen_bench.methods.prior.layers import NULL_RATING, PriorNetwork, fourier_features
-from persongen_bench.methods.prior.ratings import Ratings, epoch_rows, hold_out, tabulate
+from persongen_bench.methods.prior.ratings import RatingTensors, epoch_rows, hold_out, tabulate
 from persongen_bench.methods.rebeca import Rebeca, RebecaNoUser
 from persongen_bench.methods.rebeca_v1 import RebecaV1
 
@@ -187,7 +187,7 @@ def test_epoch_without_a_cap_is_a_permutation():
 
 def test_validation_is_at_most_a_fifth_of_a_users_rows():
     user = torch.tensor([0] * 100 + [1] * 10 + [2] * 3)
-    whole = Ratings(torch.arange(113), user, torch.zeros(113, dtype=torch.int64))
+    whole = RatingTensors(torch.arange(113), user, torch.zeros(113, dtype=torch.int64))
     train, held = hold_out(whole, 10, torch.Generator().manual_seed(0))
     assert torch.bincount(held.user, minlength=3).tolist() == [10, 2, 0]
     assert sorted([*train.item.tolist(), *held.item.tolist()]) == list(range(113))
@@ -204,7 +204,7 @@ def test_validation_is_at_most_a_fifth_of_a_users_rows():
 )
 def test_condition_dropout_rates(dropout, joint, tolerance):
     n = 200_000
-    batch = Ratings(*(torch.zeros(n, dtype=torch.int64) for _ in range(3)))
+    batch = RatingTensors(*(torch.zeros(n, dtype=torch.int64) for _ in range(3)))
     config = PriorConfig(dropout=dropout)
     kept = training.drop_conditions(batch, 9, config, torch.Generator().manual_seed(0))
     no_user, no_rating = kept.user == 9, kept.rating == NULL_RATING
@@ -214,7 +214,7 @@ def test_condition_dropout_rates(dropout, joint, tolerance):
 
 
 def test_without_users_every_row_is_null():
-    batch = Ratings(*(torch.zeros(100, dtype=torch.int64) for _ in range(3)))
+    batch = RatingTensors(*(torch.zeros(100, dtype=torch.int64) for _ in range(3)))
     config = PriorConfig(use_user=False)
     kept = training.drop_conditions(batch, 9, config, torch.Generator().manual_seed(0))
     assert (kept.user == 9).all()

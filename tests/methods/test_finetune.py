@@ -29,7 +29,7 @@ from persongen_bench.methods.finetune.latents import Latents, posteriors, prepar
 from persongen_bench.methods.finetune.lora import SeededDropout, injected
 from persongen_bench.methods.finetune.pipeline import Denoiser, Text, frozen, trainable_decoder
 from persongen_bench.methods.finetune.store import AdapterStore
-from persongen_bench.methods.finetune.studio import Fit, Row, open_studio
+from persongen_bench.methods.finetune.studio import CaptionedItem, Fit, open_studio
 from persongen_bench.methods.finetune.training import Bench, Schedule, Seeds, Trainer
 from persongen_bench.stacks.diffusion.decoder import DiffusionDecoder
 from persongen_bench.testing import ToyStack
@@ -44,7 +44,7 @@ def quick(**options):
 
 def learned(tier=None, rows=None, owner="u", fit=FIT, config=None):
     tier = tier or Tier(rank=2, n_steps=3)
-    rows = rows or [Row(item, "a red star") for item in ITEMS]
+    rows = rows or [CaptionedItem(item, "a red star") for item in ITEMS]
     with open_studio(pipeline(), config or quick(), WORLD.train.catalog, fit) as studio:
         return studio.lora(owner, rows, tier)
 
@@ -243,7 +243,7 @@ def test_image_prompts_are_off_while_it_trains():
 
 
 def test_loss_falls_on_one_image():
-    rows = [Row(ITEMS[0], "a red star")]
+    rows = [CaptionedItem(ITEMS[0], "a red star")]
     config = quick(batch_size=4, learning_rate=0.02, latents="mode")
     losses = learned(Tier(rank=8, n_steps=30), rows, config=config).losses
     # Random weights start near the noise's variance, 1. Learned or not, noise and times differ by
@@ -285,7 +285,7 @@ def test_pipeline_with_two_text_encoders_trains():
         # SDXL's micro-conditioning: original size, crop and target size, uncropped.
         assert added["time_ids"].tolist() == [[SIDE, SIDE, 0, 0, SIDE, SIDE]] * 2
         assert added["text_embeds"].shape == (2, 32)
-        found = studio.lora("u", [Row(ITEMS[0], "a red star")], Tier(rank=2, n_steps=2))
+        found = studio.lora("u", [CaptionedItem(ITEMS[0], "a red star")], Tier(rank=2, n_steps=2))
     assert np.isfinite(found.losses).all()
     assert max(np.abs(v).max() for k, v in found.adapter.lora.items() if "lora_B" in k) > 0
 
@@ -298,7 +298,7 @@ def test_pipeline_in_half_precision_trains_weights_in_full(dtype):
     made = tiny_pipeline().to(dtype)
     before = state_of(made)
     with open_studio(made, quick(), WORLD.train.catalog, FIT) as studio:
-        rows = [Row(ITEMS[0], "a red star")]
+        rows = [CaptionedItem(ITEMS[0], "a red star")]
         found = studio.lora("u", rows, Tier(rank=2, n_steps=2, dropout=0.1))
         word = studio.word("u", ITEMS[:1], TextualInversionConfig(**QUICK, n_steps=2))
     assert state_of(made) == before

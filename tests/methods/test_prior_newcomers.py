@@ -25,7 +25,7 @@ from persongen_bench.methods.prior.newcomers import (
     mixture_shares,
 )
 from persongen_bench.methods.prior.raters import RatingModels, start_tokens
-from persongen_bench.methods.prior.ratings import Ratings, TrainingData, tabulate
+from persongen_bench.methods.prior.ratings import RatingTensors, TrainingData, tabulate
 from persongen_bench.methods.prior.training import Trainer
 from persongen_bench.methods.rebeca import Rebeca, RebecaNoUser
 from persongen_bench.methods.rebeca_v1 import RebecaV1
@@ -407,7 +407,9 @@ def test_tokens_start_from_the_training_rows_alone(part):
     inside = torch.tensor([(tuple(row) in held) == (part == "validation") for row in rows])
     flipped = torch.where(inside, 1 - whole.ratings.rating, whole.ratings.rating)
     other = trainer(
-        TrainingData(whole.embeddings, Ratings(whole.ratings.item, whole.ratings.user, flipped))
+        TrainingData(
+            whole.embeddings, RatingTensors(whole.ratings.item, whole.ratings.user, flipped)
+        )
     )
     same = torch.equal(first.network.user.weight, other.network.user.weight)
     assert same is (part == "validation")

@@ -15,7 +15,7 @@ import torch
 from torch.nn import functional as F  # noqa: N812
 
 from persongen_bench.methods.prior.layers import attend, build
-from persongen_bench.methods.prior.ratings import Ratings, TrainingData
+from persongen_bench.methods.prior.ratings import RatingTensors, TrainingData
 from persongen_bench.methods.prior.training import Trainer
 from persongen_bench.methods.rebeca.config import RebecaConfig
 from persongen_bench.methods.rebeca.network import PriorBlock, RebecaPrior, together
@@ -44,7 +44,7 @@ def data(n=400, seed=0):
     embeddings = centres[cluster] + 0.3 * torch.randn(60, SIZE, generator=g)
     item, user = (torch.randint(high, (n,), generator=g) for high in (60, N_USERS))
     liked = (cluster[item] == user % 4).long()
-    return TrainingData(embeddings, Ratings(item, user, liked))
+    return TrainingData(embeddings, RatingTensors(item, user, liked))
 
 
 def trainer(**options):

@@ -263,10 +263,10 @@ def test_metric_is_the_mean_of_squared_distances_over_pairs():
     context = toy_score_context()
     vectors = context.features("lpips/vgg").astype(np.float64)
     for target in ("history", "held-out", "reference"):
-        values = LpipsVgg(target).per_user(context)
+        values = LpipsVgg(target).per_unit(context)
         for user in context.users:
             ids = {
-                "history": context.histories[user],
+                "history": context.train.liked_items[user],
                 "held-out": context.test.liked_items[user],
                 "reference": context.test.liked_items[user][:1],
             }[target]
@@ -293,7 +293,7 @@ def test_diversity_by_hand():
 
 def test_diversity_needs_two_images():
     context = toy_score_context(1)
-    assert LpipsDiversity().per_user(context).isna().all()
+    assert LpipsDiversity().per_unit(context).isna().all()
 
 
 def test_undelivered_images_are_further_than_any_picture_of_the_sandbox():

@@ -22,7 +22,7 @@ from persongen_bench.core.metric import MetricInfo
 from persongen_bench.core.roles import open_role
 from persongen_bench.loop.score import penalised
 from persongen_bench.metrics._base import Plain
-from persongen_bench.metrics._space import mean_per_user
+from persongen_bench.metrics._space import mean_per_unit
 from persongen_bench.stacks.sandbox import SandboxStack
 from persongen_bench.testing.toy_scores import toy_score_context
 
@@ -86,15 +86,15 @@ class Brightness(Plain):
         "brightness", "quality", "higher", (0.0, 1.0), "share", "this test", failed_value=0.25
     )
 
-    def per_user(self, context):
+    def per_unit(self, context):
         means = np.array([float(p.mean()) / 255 for p in context.pictures])
-        return mean_per_user(context, means)
+        return mean_per_unit(context, means)
 
 
 def states(**of_user):
     return pd.DataFrame(
         [(user, state) for user, found in of_user.items() for state in found],
-        columns=["user_id", "state"],
+        columns=["unit", "state"],
     )
 
 
@@ -130,9 +130,9 @@ def test_e33_black_images_are_images():
     context = toy_score_context(n_images=2)
     black = tuple(np.zeros_like(picture) for picture in context.pictures[:2])
     darker = type(context)(context.world, context.samples, black + context.pictures[2:])
-    values = Brightness().per_user(darker)
+    values = Brightness().per_unit(darker)
     assert values[context.users[0]] == 0.0
-    assert Brightness().per_user(context)[context.users[0]] > 0.1
+    assert Brightness().per_unit(context)[context.users[0]] > 0.1
 
 
 NOMINAL_WORST = {"aesthetic", "lpips", "lpips-vgg"}

@@ -6,12 +6,14 @@ from math import comb
 import numpy as np
 import pandas as pd
 import pytest
+from answered import answered
 from hypothesis import given
 from hypothesis import strategies as st
 
 from persongen_bench.core.dataset import View
 from persongen_bench.core.errors import ConfigError
 from persongen_bench.core.metric_cards import parse_metric
+from persongen_bench.core.request import Request
 from persongen_bench.core.types import Catalog
 from persongen_bench.loop.score import penalised
 from persongen_bench.metrics._space import nearest_in_pool
@@ -50,14 +52,15 @@ class Plane:
 
     taste_signature = "plane"
 
-    def __init__(self, images, *, train=(), histories=None, taste=None, n_asked=None):
+    users = units = ("anna", "ben")
+
+    def __init__(self, images, *, train=(), taste=None, n_asked=None):
         self.angles = [angle for _, angle in images]
-        self.samples = pd.DataFrame({"user_id": [user for user, _ in images]})
-        self.users = ("anna", "ben")
-        self.n_asked = n_asked or self.samples["user_id"].value_counts().to_dict()
+        asked = [Request(user, ("b45",)) for user, _ in images]
+        self.samples, self.requests = answered(asked)
+        self.n_asked = n_asked or self.samples["unit"].value_counts().to_dict()
         self.test = view(LOG)
         self.train = view(list(train) or [("anna", "b45", True), ("ben", "b45", True)])
-        self.histories = histories or {"anna": ("b45",), "ben": ("b45",)}
         self._taste = taste
         if taste is None:
             self.taste_signature = None
@@ -80,7 +83,7 @@ class Plane:
 
 def test_precision_is_the_share_of_liked_nearest_items():
     # anna's pool: 0 liked, 10 liked, 80 disliked. Images 1 -> 0, 9 -> 10, 79 -> 80: 2 of 3.
-    scores = Precision(2).per_user(Plane([("anna", 1), ("anna", 9), ("anna", 79), ("ben", 50)]))
+    scores = Precision(2).per_unit(Plane([("anna", 1), ("anna", 9), ("anna", 79), ("ben", 50)]))
     assert scores["anna"] == pytest.approx(2 / 3)
     assert np.isnan(scores["ben"])  # one image is fewer than k = 2
 
@@ -88,8 +91,8 @@ def test_precision_is_the_share_of_liked_nearest_items():
 def test_recall_counts_distinct_liked_items():
     # Two images on item 0, one on item 10, k = 2 of 3: P(item 0 hit) = 1, P(item 10 hit) = 2/3.
     context = Plane([("anna", 1), ("anna", 2), ("anna", 9), ("ben", 50)])
-    assert Recall(2).per_user(context)["anna"] == pytest.approx((1 + 2 / 3) / 2)
-    assert Recall(1).per_user(context)["ben"] == 0.0  # 50 degrees is nearest to the disliked 45
+    assert Recall(2).per_unit(context)["anna"] == pytest.approx((1 + 2 / 3) / 2)
+    assert Recall(1).per_unit(context)["ben"] == 0.0  # 50 degrees is nearest to the disliked 45
 
 
 def test_ties_go_to_the_first_item_by_id():
@@ -111,56 +114,56 @@ def test_hit_probability_equals_enumeration(n, data):
 def test_true_taste_reads_the_own_column():
     taste = [[0.9, 0.1], [0.7, 0.2], [0.3, 0.6]]
     context = Plane([("anna", 0), ("anna", 0), ("ben", 0)], taste=taste)
-    scores = TrueTaste().per_user(context)
+    scores = TrueTaste().per_unit(context)
     assert scores["anna"] == pytest.approx(0.8)
     assert scores["ben"] == pytest.approx(0.6)
 
 
 def test_true_taste_is_undefined_where_nobody_knows_it():
-    assert TrueTaste().per_user(Plane([("anna", 0)])).isna().all()
+    assert TrueTaste().per_unit(Plane([("anna", 0)])).isna().all()
 
 
 def test_the_gap_compares_with_other_peoples_images():
     # anna gives 0.8 to her own, 0.3 to ben's; ben gives 0.6 to his, 0.15 to anna's.
     taste = [[0.9, 0.1], [0.7, 0.2], [0.3, 0.6]]
     context = Plane([("anna", 0), ("anna", 0), ("ben", 0)], taste=taste)
-    gaps = TasteGap.parse(None).per_user(context)
+    gaps = TasteGap.parse(None).per_unit(context)
     assert gaps["anna"] == pytest.approx(0.5)
     assert gaps["ben"] == pytest.approx(0.45)
 
 
 def test_good_pictures_for_everyone_have_no_gap():
     context = Plane([("anna", 0), ("ben", 0)], taste=[[0.95, 0.95], [0.95, 0.95]])
-    assert TasteGap.parse(None).per_user(context).tolist() == [0.0, 0.0]
+    assert TasteGap.parse(None).per_unit(context).tolist() == [0.0, 0.0]
 
 
 def test_the_gap_by_neighbours_needs_no_truth():
     # anna's pool likes 0 and dislikes 80; ben's likes 90 and dislikes 45.
     context = Plane([("anna", 0), ("ben", 90)])
-    gaps = TasteGap.parse("neighbour").per_user(context)
+    gaps = TasteGap.parse("neighbour").per_unit(context)
     assert gaps.tolist() == [1.0, 1.0]
     assert "plane|neighbour" in TasteGap.parse(None).signature(context)
 
 
 def test_history_similarity_is_the_mean_cosine():
-    scores = HistorySimilarity().per_user(Plane([("anna", 45), ("anna", 105), ("ben", 135)]))
+    scores = HistorySimilarity().per_unit(Plane([("anna", 45), ("anna", 105), ("ben", 135)]))
     assert scores["anna"] == pytest.approx((1 + 0.5) / 2, abs=1e-6)  # cos 0, cos 60
     assert scores["ben"] == pytest.approx(0.0, abs=1e-6)
 
 
 def test_novelty_is_negative_for_copies_and_positive_for_held_out_likes():
-    scores = Novelty().per_user(Plane([("anna", 45), ("ben", 90)]))
+    scores = Novelty().per_unit(Plane([("anna", 45), ("ben", 90)]))
     assert scores["anna"] < 0 < scores["ben"]
     assert scores["ben"] == pytest.approx(1 - np.cos(np.deg2rad(45)), abs=1e-6)
 
 
 def test_copy_rate_counts_repeats_of_liked_training_items():
-    scores = CopyRate().per_user(Plane([("anna", 45), ("anna", 46), ("ben", 0)]))
+    scores = CopyRate().per_unit(Plane([("anna", 45), ("anna", 46), ("ben", 0)]))
     assert scores.tolist() == [0.5, 0.0]
 
 
 def test_diversity_is_the_mean_pairwise_distance():
-    scores = Diversity().per_user(Plane([("anna", 0), ("anna", 90), ("anna", 0), ("ben", 7)]))
+    scores = Diversity().per_unit(Plane([("anna", 0), ("anna", 90), ("anna", 0), ("ben", 7)]))
     assert scores["anna"] == pytest.approx(2 / 3)  # pairs: 1, 0, 1
     assert np.isnan(scores["ben"])
 
@@ -175,7 +178,7 @@ def test_wrong_arguments_are_refused(name):
 
 def test_undelivered_images_count_with_the_worst_value():
     states = ["ok", "ok", "method_error", "filtered", "missing", "unscored"]
-    samples = pd.DataFrame({"user_id": ["anna"] * 6 + ["ben"], "state": [*states, "missing"]})
+    samples = pd.DataFrame({"unit": ["anna"] * 6 + ["ben"], "state": [*states, "missing"]})
     values = pd.Series({"anna": 0.9, "ben": np.nan})
     found = penalised(TrueTaste(), values, samples)
     assert found["anna"] == pytest.approx(2 * 0.9 / 5)  # two ok, three failed at 0, one unscored
@@ -185,7 +188,7 @@ def test_undelivered_images_count_with_the_worst_value():
 
 def test_an_undefined_value_does_not_become_a_number():
     """With images but fewer than k of them, or without a pool, there is no precision@k."""
-    samples = pd.DataFrame({"user_id": ["anna", "anna"], "state": ["ok", "missing"]})
+    samples = pd.DataFrame({"unit": ["anna", "anna"], "state": ["ok", "missing"]})
     found = penalised(Precision(10), pd.Series({"anna": np.nan}), samples)
     assert np.isnan(found["anna"])
 
@@ -193,14 +196,14 @@ def test_an_undefined_value_does_not_become_a_number():
 def test_undelivered_images_hit_nothing():
     """Three of five images came: the missing two are misses, and nobody drops out of the mean."""
     context = Plane([("anna", 1), ("anna", 2), ("anna", 9)], n_asked={"anna": 5, "ben": 5})
-    recall, precision = Recall(5).per_user(context), Precision(5).per_user(context)
+    recall, precision = Recall(5).per_unit(context), Precision(5).per_unit(context)
     assert recall["anna"] == pytest.approx(1.0)  # every subset of all five holds all three
     # k = 1 of 5: item 0 is hit by 2 of 5 images, item 10 by 1 of 5.
-    assert Recall(1).per_user(context)["anna"] == pytest.approx((2 / 5 + 1 / 5) / 2)
+    assert Recall(1).per_unit(context)["anna"] == pytest.approx((2 / 5 + 1 / 5) / 2)
     assert recall["ben"] == 0.0
     assert precision["anna"] == 1.0
     samples = pd.DataFrame(
-        {"user_id": ["anna"] * 5 + ["ben"] * 5, "state": ["ok"] * 3 + ["method_error"] * 7}
+        {"unit": ["anna"] * 5 + ["ben"] * 5, "state": ["ok"] * 3 + ["method_error"] * 7}
     )
     scored = penalised(Precision(5), precision, samples)
     assert scored.tolist() == [3 / 5, 0.0]

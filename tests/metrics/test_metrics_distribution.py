@@ -12,7 +12,7 @@ from persongen_bench.metrics._sets import (
     compared,
     infinitesimal_influence,
     jackknife_influence,
-    spread_over_users,
+    spread_over_units,
 )
 from persongen_bench.metrics.cmmd import Cmmd, cmmd
 from persongen_bench.metrics.fd import Fd
@@ -103,7 +103,7 @@ def sets_of(x, y, owners):
 
 @every_metric
 def test_the_mean_over_users_is_the_number(metric, toy):
-    values = metric.per_user(toy)
+    values = metric.per_unit(toy)
     number, influence = metric.measure(compared(toy, metric.info.roles[0]))
     assert values.mean() == pytest.approx(number, rel=1e-12)
     np.testing.assert_allclose(values - number, influence - influence.mean(), atol=1e-12)
@@ -126,14 +126,14 @@ def test_the_numbers_are_those_of_the_pure_functions(toy):
         "cmmd@u": cmmd(*by_role["clip/336"]),
         "cmmd@v": cmmd(*by_role["clip/336"], "v"),
     }
-    found = {m.info.name: m.per_user(toy).mean() for m in EVERY if m.info.name in expected}
+    found = {m.info.name: m.per_unit(toy).mean() for m in EVERY if m.info.name in expected}
     assert found == pytest.approx(expected, rel=1e-9)
 
 
 def test_the_reference_set_is_that_of_users_with_samples(toy):
     absent = toy.users[0]
     sets = compared(toy.without(absent), "dino")
-    assert absent not in sets.users
+    assert absent not in sets.units
     items = sorted({i for u in toy.users[1:] for i in toy.test.liked_items[u]})
     np.testing.assert_array_equal(sets.reference, toy.item_features("dino", items))
     assert sets.sizes == (20, len(items), 32)
@@ -166,7 +166,7 @@ class Shared:
 def test_users_without_samples_are_nan_and_the_others_are_scored(metric):
     toy = toy_score_context(n_images=8)
     absent = toy.users[2]
-    values = metric.per_user(Few(toy, np.flatnonzero(toy.samples["user_id"] != absent)))
+    values = metric.per_unit(Few(toy, np.flatnonzero(toy.samples["user_id"] != absent)))
     if metric.info.name.startswith("fd-infinity"):
         assert values.notna().sum() in (0, 5)
     else:
@@ -178,7 +178,7 @@ def test_users_without_samples_are_nan_and_the_others_are_scored(metric):
 def test_too_few_images_are_refused_with_a_reason(metric, toy):
     """One image each of two users: no number, and the caveat says why."""
     few = Few(toy, [0, 5])
-    assert metric.per_user(few).isna().all()
+    assert metric.per_unit(few).isna().all()
     (said,) = metric.caveats(few)
     assert said.startswith("no number: 2 generated")
 
@@ -186,7 +186,7 @@ def test_too_few_images_are_refused_with_a_reason(metric, toy):
 @every_metric
 def test_no_images_at_all_are_refused(metric, toy):
     none = Few(toy, [])
-    assert metric.per_user(none).isna().all()
+    assert metric.per_unit(none).isna().all()
     assert metric.caveats(none)[0].startswith("no number: 0 generated")
 
 
@@ -198,7 +198,7 @@ def test_one_user_alone_has_a_number(metric):
     few = Few(toy, own)
     sets = compared(few, metric.info.roles[0])
     many = Compared(
-        sets.users, sets.owners, sets.generated, compared(toy, metric.info.roles[0]).reference
+        sets.units, sets.owners, sets.generated, compared(toy, metric.info.roles[0]).reference
     )
     number, influence = metric.measure(many)
     assert np.isfinite(number)
@@ -217,7 +217,7 @@ def test_undelivered_images_are_pointed_out(metric):
 def test_images_are_pooled_over_users(metric, toy):
     """Handing all images to other users leaves the number: these metrics are blind to taste."""
     sets = compared(toy, metric.info.roles[0])
-    shuffled = Compared(sets.users, sets.owners, np.roll(sets.generated, 4, axis=0), sets.reference)
+    shuffled = Compared(sets.units, sets.owners, np.roll(sets.generated, 4, axis=0), sets.reference)
     expected = metric.measure(sets).number
     if metric.info.name.startswith("fd-infinity"):  # its subsets are drawn by position
         assert metric.measure(shuffled).number != expected
@@ -229,7 +229,7 @@ def test_e10_a_frechet_distance_of_few_images_is_refused():
     """32 dimensions and 24 images: 290 instead of 0 is what libraries print at such sizes."""
     toy = toy_score_context()
     for metric in (Fd.parse("judge_encoder"), FdInfinity.parse("judge_encoder")):
-        assert metric.per_user(toy).isna().all()
+        assert metric.per_unit(toy).isna().all()
         (said,) = metric.caveats(toy)
         assert "24 generated and 18 reference images of 32 dimensions" in said
         assert "use cmmd or kid" in said
@@ -248,16 +248,16 @@ def test_e10_the_bias_stands_beside_a_frechet_distance(toy):
 
 def test_the_bias_stands_beside_the_published_cmmd(toy):
     (said,) = Cmmd.parse("v").caveats(toy)
-    v, u = (Cmmd.parse(e).per_user(toy).mean() for e in ("v", "u"))
+    v, u = (Cmmd.parse(e).per_unit(toy).mean() for e in ("v", "u"))
     assert f"{v - u:.3g} of the number is bias" in said
     assert Cmmd.parse("u").caveats(toy) == []
 
 
 def test_e16_every_number_is_the_same_twice():
     for metric in EVERY:
-        first = metric.per_user(toy_score_context())
+        first = metric.per_unit(toy_score_context())
         np.random.seed(5)  # noqa: NPY002
-        pd.testing.assert_series_equal(metric.per_user(toy_score_context()), first)
+        pd.testing.assert_series_equal(metric.per_unit(toy_score_context()), first)
 
 
 @pytest.mark.parametrize(("cls", "name"), [(Fid, "fid"), (Kid, "kid")])
@@ -356,7 +356,7 @@ def test_influences_of_a_mean_by_hand():
 
 def test_a_spread_keeps_absent_users_undefined(toy):
     influence = {toy.users[0]: 3.0, toy.users[1]: 1.0}
-    values = spread_over_users(toy, 10.0, influence)
+    values = spread_over_units(toy, 10.0, influence)
     assert values[list(toy.users[:2])].tolist() == [11.0, 9.0]
     assert values[list(toy.users[2:])].isna().all()
 

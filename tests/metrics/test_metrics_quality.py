@@ -69,10 +69,11 @@ class Planted:
     instructions: dict[str, str]
     asked: list[Any]
 
-    users = ("u", "v", "w")
+    users = units = ("u", "v", "w")
     samples = pd.DataFrame(
-        {"sample_id": list("abcd"), "user_id": list("uuvv"), "index": [0, 1, 0, 1]}
-    )
+        {"sample_id": list("abcd"), "request_id": list("qrst"), "unit": list("uuvv"),
+         "user_id": list("uuvv"), "index": [0, 1, 0, 1]}
+    )  # fmt: skip
 
     def features(self, role):
         self.asked.append(role)
@@ -102,7 +103,7 @@ def test_the_aesthetic_score_is_the_mean_of_its_role():
     scores = np.array([[4.0], [6.0], [5.5], [2.5]])
     for version in ("v1", "v2"):
         context = planted(f"aesthetic/{version}", rows={f"aesthetic/{version}": scores})
-        found = Aesthetic.parse(version).per_user(context)
+        found = Aesthetic.parse(version).per_unit(context)
         assert found["u"] == 5.0
         assert found["v"] == 4.0
         assert np.isnan(found["w"])
@@ -116,7 +117,7 @@ def test_the_aesthetic_score_is_the_mean_of_its_role():
 def test_e20_a_score_is_the_raw_cosine_with_the_generic_text(metric, role):
     # Cosines with (0, 5): 4/5, 1, 0, 1/sqrt(2). Not clamped, not times 100 or the logit scale.
     context = planted(role)
-    found = metric.per_user(context)
+    found = metric.per_unit(context)
     assert found["u"] == pytest.approx((0.8 + 1.0) / 2, abs=1e-12)
     assert found["v"] == pytest.approx((0.0 + 0.5**0.5) / 2, abs=1e-12)
     assert np.isnan(found["w"])
@@ -125,7 +126,7 @@ def test_e20_a_score_is_the_raw_cosine_with_the_generic_text(metric, role):
 
 def test_the_empty_text_is_rebecas_dot():
     context = planted("hps/2.0")
-    found = Hpsv2.parse("2.0-empty").per_user(context)
+    found = Hpsv2.parse("2.0-empty").per_unit(context)
     # Cosines with (1, 0): 3/5, 0, -1, 1/sqrt(2).
     assert found["u"] == pytest.approx(0.3, abs=1e-12)
     assert found["v"] == pytest.approx((0.5**0.5 - 1) / 2, abs=1e-12)
@@ -135,7 +136,7 @@ def test_the_empty_text_is_rebecas_dot():
 def test_the_prompt_is_the_samples_own_instruction():
     # a: (3, 4) with (2, 0) = 0.6; b: (0, 2) with (0, -1) = -1; c: (-1, 0) with (2, 0) = -1;
     # d has no instruction and does not count.
-    found = Pickscore.parse("prompt").per_user(planted("pickscore"))
+    found = Pickscore.parse("prompt").per_unit(planted("pickscore"))
     assert found["u"] == pytest.approx((0.6 - 1.0) / 2, abs=1e-12)
     assert found["v"] == pytest.approx(-1.0, abs=1e-12)
     assert np.isnan(found["w"])
@@ -143,7 +144,7 @@ def test_the_prompt_is_the_samples_own_instruction():
 
 def test_without_instructions_the_prompt_score_is_undefined_for_everybody():
     context = planted("pickscore", instructions={})
-    found = Pickscore.parse("prompt").per_user(context)
+    found = Pickscore.parse("prompt").per_unit(context)
     assert found.isna().all()
     assert list(found.index) == ["u", "v", "w"]
     assert all(not isinstance(asked, tuple) for asked in context.asked)

@@ -6,15 +6,19 @@ from functools import cached_property
 import numpy as np
 import pandas as pd
 import pytest
+from answered import answered
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from persongen_bench.core.dataset import View
 from persongen_bench.core.errors import ConfigError
+from persongen_bench.core.metric import Parametrised
 from persongen_bench.core.metric_cards import Forms
+from persongen_bench.core.request import Request
 from persongen_bench.core.types import Catalog
 from persongen_bench.metrics._captions import item_texts, text_source
-from persongen_bench.metrics._targets import TARGETS, cosines, mean_cosine, targets_by_user
+from persongen_bench.metrics._space import rows_by_request
+from persongen_bench.metrics._targets import TARGETS, cosines, targets_of
 from persongen_bench.metrics.cis import Cis
 from persongen_bench.metrics.cpis import Cpis
 from persongen_bench.metrics.cps import Cps, preference_cosines
@@ -86,17 +90,22 @@ def vectors(degrees, length=1.0):
     return (length * np.stack([np.cos(radians), np.sin(radians)], axis=1)).astype(np.float32)
 
 
+HISTORIES = {"anna": ("a0", "a60"), "ben": ("b180",), "cleo": ()}
+
+
 class Plane:
     """anna: history 0 and 60, held out 90; ben: history 180, held out 0. dino is turned by 30."""
 
-    users = ("anna", "ben", "cleo")
-    histories = {"anna": ("a0", "a60"), "ben": ("b180",), "cleo": ()}  # noqa: RUF012
+    users = units = ("anna", "ben", "cleo")
 
     def __init__(self, images, references=None, captions=CAPTIONS):
         self.angles = [angle for _, angle in images]
-        names = [f"s{k}" for k in range(len(images))]
-        self.samples = pd.DataFrame({"sample_id": names, "user_id": [u for u, _ in images]})
-        self.references = references or {}
+        references = references or {}
+        asked = [
+            Request(user, HISTORIES[user], reference=references.get(f"s{k}"))
+            for k, (user, _) in enumerate(images)
+        ]
+        self.samples, self.requests = answered(asked)
         items = pd.DataFrame(index=list(ITEMS))
         if captions:
             items["caption"] = pd.Series(captions)
@@ -133,10 +142,10 @@ def cos(*degrees):
 
 def test_cis_by_hand():
     plane = Plane([("anna", 10), ("anna", 20), ("ben", 90)])
-    history = Cis("history").per_user(plane)
+    history = Cis("history").per_unit(plane)
     assert history["anna"] == pytest.approx(cos(10, 50, 20, 40), abs=1e-6)
     assert history["ben"] == pytest.approx(0, abs=1e-6)
-    held_out = Cis("held-out").per_user(plane)
+    held_out = Cis("held-out").per_unit(plane)
     assert held_out["anna"] == pytest.approx(cos(80, 70), abs=1e-6)
     assert held_out["ben"] == pytest.approx(cos(90), abs=1e-6)
     assert np.isnan(history["cleo"])
@@ -145,36 +154,36 @@ def test_cis_by_hand():
 
 def test_dis_looks_through_dino():
     plane = Plane([("anna", 10), ("anna", 20), ("ben", 90)])
-    assert Dis("held-out").per_user(plane)["anna"] == pytest.approx(cos(110, 100), abs=1e-6)
+    assert Dis("held-out").per_unit(plane)["anna"] == pytest.approx(cos(110, 100), abs=1e-6)
     assert "|dino:plane-dino|" in Dis("history").signature(plane)
 
 
 def test_reference_is_that_of_the_image():
-    # Two images of one user with different references, and one without: it has no pair.
+    # Three requests of one user, two with references, the third without: it has no value.
     references = {"s0": "a0", "s1": "a90"}
     plane = Plane([("anna", 10), ("anna", 50), ("anna", 180), ("ben", 0)], references)
-    values = Cis("reference").per_user(plane)
+    values = Cis("reference").per_unit(plane)
     assert values["anna"] == pytest.approx(cos(10, 40), abs=1e-6)
     assert np.isnan(values["ben"])
-    assert np.isnan(Overall().per_user(plane)["ben"])
+    assert np.isnan(Overall().per_unit(plane)["ben"])
 
 
 def test_lpips_compares_each_image_with_its_own_reference():
     # |3 u - 0.2 v|^2 of directions 10 and 40 degrees apart: 9 + .04 - 1.2 cos.
     plane = Plane([("anna", 10), ("anna", 50)], {"s0": "a0", "s1": "a90"})
-    found = Lpips("reference").per_user(plane)["anna"]
+    found = Lpips("reference").per_unit(plane)["anna"]
     assert found == pytest.approx(9.04 - 1.2 * cos(10, 40), abs=1e-5)
 
 
 def test_no_references_are_no_numbers():
     plane = Plane([("anna", 10), ("ben", 0)])
     for metric in (Cis("reference"), Dis("reference"), Cs("reference"), Overall()):
-        assert metric.per_user(plane).isna().all()
+        assert metric.per_unit(plane).isna().all()
 
 
 def test_cs_by_hand():
     plane = Plane([("anna", 10), ("ben", 100)])
-    values = Cs("history").per_user(plane)
+    values = Cs("history").per_unit(plane)
     assert values["anna"] == pytest.approx(cos(10, 50), abs=1e-6)
     assert values["ben"] == pytest.approx(cos(80), abs=1e-6)
 
@@ -183,9 +192,9 @@ def test_cs_takes_the_captioner_where_the_catalogue_has_no_words():
     # The stand-in captioner says "back", 180 degrees, of everything.
     whole, none = Plane([("anna", 10)]), Plane([("anna", 10)], captions=None)
     partly = Plane([("anna", 10)], captions=CAPTIONS | {"a60": "  "})
-    assert Cs("history").per_user(none)["anna"] == pytest.approx(cos(170), abs=1e-6)
-    assert Cs("history").per_user(partly)["anna"] == pytest.approx(cos(10, 170), abs=1e-6)
-    Cs("history").per_user(whole)
+    assert Cs("history").per_unit(none)["anna"] == pytest.approx(cos(170), abs=1e-6)
+    assert Cs("history").per_unit(partly)["anna"] == pytest.approx(cos(10, 170), abs=1e-6)
+    Cs("history").per_unit(whole)
     assert (whole.described, partly.described) == ([], [("a60",)])
     assert text_source(whole) == "text:caption"
     assert text_source(none) == "text:captioner:plane-captioner"
@@ -197,8 +206,8 @@ def test_cs_takes_the_captioner_where_the_catalogue_has_no_words():
 
 @pytest.mark.parametrize("cls", [*OF_TARGETS, Cps, Cpis, Overall, Vendi, LpipsDiversity])
 def test_every_usual_form_has_a_card_without_data(cls):
-    for argument in getattr(cls, "arguments", (None,)):
-        metric = cls.parse(argument)
+    for argument in cls.arguments if isinstance(cls, Parametrised) else ("",):
+        metric = cls.parse(argument or None)
         signature = metric.signature(Forms())
         assert signature.startswith(f"{metric.info.name}|in:u8|")
         assert all(f"|{role}:<{role}>|" in signature for role in metric.info.roles)
@@ -213,12 +222,12 @@ def test_words_of_an_item_asked_for_twice():
 def test_cps_by_hand():
     # anna's captions lie at 0 and 60: their mean direction is 30, whatever their lengths.
     plane = Plane([("anna", 10), ("anna", 40), ("ben", 180)])
-    values = Cps().per_user(plane)
+    values = Cps().per_unit(plane)
     assert values["anna"] == pytest.approx(cos(20, 10), abs=1e-6)
     assert values["ben"] == pytest.approx(1)
     assert np.isnan(values["cleo"])
     # What the docstring says of cs@history: the length of the mean of the unit vectors, cos 30.
-    ratio = Cs("history").per_user(plane)["anna"] / values["anna"]
+    ratio = Cs("history").per_unit(plane)["anna"] / values["anna"]
     assert ratio == pytest.approx(cos(30), abs=1e-6)
 
 
@@ -229,15 +238,21 @@ def test_cps_of_texts_that_cancel_out_is_undefined():
 
 def test_cpis_is_cis_to_the_history():
     context = toy_score_context()
-    assert Cpis().per_user(context).equals(Cis("history").per_user(context))
+    assert Cpis().per_unit(context).equals(Cis("history").per_unit(context))
 
 
 def test_history_similarity_is_the_same_construction_in_its_own_space():
     context = toy_score_context()
     (role,) = HistorySimilarity.info.roles
-    found = {t.user: mean_cosine(context, role, t) for t in targets_by_user(context, "history")}
-    other = HistorySimilarity().per_user(context)
-    assert np.allclose(pd.Series(found), other, rtol=0, atol=1e-12)
+    pairs = {user: (context.samples["unit"] == user).to_numpy() for user in context.users}
+    expected = [
+        cosines(
+            context.features(role)[rows],
+            context.item_features(role, context.train.liked_items[user]),
+        ).mean()
+        for user, rows in pairs.items()
+    ]
+    assert np.allclose(HistorySimilarity().per_unit(context), expected, rtol=0, atol=1e-12)
 
 
 # --- Pigeon's Table 1 (paper 003): Overall, history CIS, reference CS, x 100 ---------------------
@@ -264,7 +279,7 @@ def test_overall_is_no_f1():
 def test_overall_by_hand():
     plane = Plane([("anna", 10), ("anna", 20)], {"s0": "a90", "s1": "a90"})
     expected = (cos(10, 50, 20, 40) + cos(80, 70)) / 2
-    assert Overall().per_user(plane)["anna"] == pytest.approx(expected, abs=1e-6)
+    assert Overall().per_unit(plane)["anna"] == pytest.approx(expected, abs=1e-6)
 
 
 # --- targets -------------------------------------------------------------------------------------
@@ -283,16 +298,16 @@ def test_the_target_is_in_name_family_and_card(metric):
             metric.parse(wrong)
 
 
-def test_targets_of_users():
-    plane = Plane([("ben", 0), ("anna", 1), ("anna", 2)], {"s2": "a60", "s1": "a0", "s0": "a0"})
-    found = {t.user: t for t in targets_by_user(plane, "reference")}
-    assert found["anna"].item_ids == ("a0", "a60")
-    assert found["anna"].pairs.tolist() == [[True, False], [False, True]]
-    assert found["ben"].rows.tolist() == [0]
-    assert found["cleo"].pairs.shape == (0, 0)
-    found = {t.user: t for t in targets_by_user(plane, "held-out")}
-    assert found["anna"].item_ids == ("a90",)
-    assert found["anna"].pairs.tolist() == [[True], [True]]
+def test_targets_of_requests():
+    plane = Plane([("ben", 0), ("anna", 1), ("anna", 2)], {"s2": "a60", "s1": "a0"})
+
+    def targets(target):
+        of = [targets_of(plane, answers, target) for answers in rows_by_request(plane)]
+        return {int(row): one.item_ids for one in of for row in one.rows}
+
+    assert targets("reference") == {0: (), 1: ("a0",), 2: ("a60",)}
+    assert targets("history") == {0: ("b180",), 1: ("a0", "a60"), 2: ("a0", "a60")}
+    assert targets("held-out") == {0: ("a0",), 1: ("a90",), 2: ("a90",)}
 
 
 @pytest.mark.parametrize("metric", OF_TARGETS)
@@ -302,7 +317,7 @@ def test_copies_of_the_target_are_the_best_answer(metric):
     argument = "reference:1" if metric is MsSsim else "reference"
     own = [context.references[str(sample)] for sample in context.samples["sample_id"]]
     copies = replace(context, pictures=tuple(context.item_images(own)), _memo={})
-    made, copied = (metric.parse(argument).per_user(c) for c in (context, copies))
+    made, copied = (metric.parse(argument).per_unit(c) for c in (context, copies))
     if metric in (Lpips, LpipsVgg):
         assert (copied == 0).all()
         assert (made > 0).all()
@@ -381,15 +396,15 @@ def test_e20_the_raw_cosine_is_stored_and_its_scale_is_signed():
     user = context.users[0]
     own = [toy.pictures[k] for k in np.flatnonzero(toy.samples["user_id"] == user)]
     captions = toy.world.train.catalog.items["caption"]
-    texts = clip.encode_texts([captions[i] for i in toy.histories[user]]).astype(float)
+    texts = clip.encode_texts([captions[i] for i in toy.train.liked_items[user]]).astype(float)
     images = clip.encode(own).astype(float)
     dots = images @ texts.T
     raw = dots / np.linalg.norm(images, axis=1)[:, None] / np.linalg.norm(texts, axis=1)
-    assert Cs("history").per_user(context)[user] == pytest.approx(raw.mean(), abs=1e-9)
+    assert Cs("history").per_unit(context)[user] == pytest.approx(raw.mean(), abs=1e-9)
     signature = Cs("history").signature(context)
     assert "|scale:raw|prefix:none|" in signature
     assert f"|clip:{clip.signature}|" in signature
-    assert Cs("history").per_user(Plane([("ben", 0)]))["ben"] == pytest.approx(-1)
+    assert Cs("history").per_unit(Plane([("ben", 0)]))["ben"] == pytest.approx(-1)
 
 
 @pytest.mark.parametrize(
@@ -402,8 +417,8 @@ def test_e31_two_halves_merged_equal_one_pass(metric):
     context = toy_score_context()
     owners = context.samples["user_id"].isin(context.users[:3]).to_numpy()
     halves = [context.reordered(np.flatnonzero(part)) for part in (owners, ~owners)]
-    whole = metric.per_user(context)
-    first, second = (metric.per_user(half) for half in halves)
+    whole = metric.per_unit(context)
+    first, second = (metric.per_unit(half) for half in halves)
     assert first.isna().tolist() == [False] * 3 + [True] * 3
     assert np.allclose(first.fillna(second), whole, rtol=0, atol=1e-12)
 
@@ -413,8 +428,8 @@ def test_e31_halves_of_every_users_images_average_to_one_pass(metric):
     context = toy_score_context()
     early = (context.samples["index"] < 2).to_numpy()
     halves = [context.reordered(np.flatnonzero(part)) for part in (early, ~early)]
-    merged = sum(metric("history").per_user(half) for half in halves) / 2
-    assert np.allclose(merged, metric("history").per_user(context), rtol=0, atol=1e-12)
+    merged = sum(metric("history").per_unit(half) for half in halves) / 2
+    assert np.allclose(merged, metric("history").per_unit(context), rtol=0, atol=1e-12)
 
 
 # --- cosines and the Vendi score -----------------------------------------------------------------
@@ -478,9 +493,9 @@ def test_vendi_says_where_its_ceiling_differs():
     assert Vendi().caveats(context) == []
     fewer = context.reordered([k for k in range(18) if k not in (0, 1)])
     assert Vendi().caveats(fewer) == [
-        "users have 1 to 3 images, so unequal ceilings",
-        "users with one image, who score 1 by definition: 1",
+        "requests have 1 to 3 images, so unequal ceilings",
+        "requests with one image, which score 1 by definition: 1",
     ]
     single = toy_score_context(1)
-    assert Vendi().caveats(single) == ["users with one image, who score 1 by definition: 6"]
-    assert (Vendi().per_user(single) == 1).all()
+    assert Vendi().caveats(single) == ["requests with one image, which score 1 by definition: 6"]
+    assert (Vendi().per_unit(single) == 1).all()

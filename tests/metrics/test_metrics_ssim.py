@@ -223,7 +223,7 @@ def test_e01_the_metric_refuses_float_pictures():
     context = toy_score_context()
     floats = replace(context, pictures=tuple(p / 255.0 for p in context.pictures))
     with pytest.raises(DataError, match="uint8"):
-        Ssim("history").per_user(floats)
+        Ssim("history").per_unit(floats)
 
 
 def test_e04_ms_ssim_does_not_depend_on_the_batch(photographs):
@@ -285,11 +285,11 @@ def resized(context, sizes):
 
 def test_e07_users_of_small_images_are_undefined_and_it_is_said():
     context = resized(toy_score_context(1), [(161, 170), (160, 170), (161, 161)])
-    values, caveats = MsSsim("history").per_user(context), MsSsim("history").caveats(context)
+    values, caveats = MsSsim("history").per_unit(context), MsSsim("history").caveats(context)
     assert list(values.isna()) == [False, True, False] * 2
     assert caveats == ["2 images have a side below 161 pixels: their users have no value"]
     fewer = MsSsim.parse("history:3")
-    assert fewer.per_user(context).notna().all()
+    assert fewer.per_unit(context).notna().all()
     assert fewer.caveats(context) == []
 
 
@@ -325,9 +325,10 @@ def test_metric_is_the_mean_over_pairs_of_pictures():
     context = toy_score_context()
     for target, metric in (("history", Ssim("history")), ("held-out", MsSsim("held-out", 1))):
         function = ssim if target == "history" else (lambda a, b: ms_ssim(a, b, 1))
-        values = metric.per_user(context)
+        values = metric.per_unit(context)
         for user in context.users:
-            ids = (context.histories if target == "history" else context.test.liked_items)[user]
+            view = context.train if target == "history" else context.test
+            ids = view.liked_items[user]
             own = [context.pictures[k] for k in np.flatnonzero(context.samples["user_id"] == user)]
             pairs = [(a, b) for a in own for b in context.item_images(ids)]
             by_hand = [function(a[None], b[None])[0] for a, b in pairs]
@@ -358,14 +359,14 @@ def test_only_wanted_pairs_are_compared_in_any_blocking(photographs, monkeypatch
 
 def test_copies_of_a_single_history_picture_score_one():
     context = toy_score_context()
-    histories = {user: context.histories[user][:1] for user in context.users}
-    own = [histories[str(user)][0] for user in context.samples["user_id"]]
+    first = {s: replace(r, history=r.history[:1]) for s, r in context.requests.items()}
+    own = [first[str(sample)].history[0] for sample in context.samples["sample_id"]]
 
     class Copies(type(context)):
         @property
-        def histories(self):
-            return histories
+        def requests(self):
+            return first
 
     copies = Copies(context.world, context.samples, tuple(context.item_images(own)))
-    assert (Ssim("history").per_user(copies) == 1).all()
-    assert (MsSsim("history", 1).per_user(copies) == 1).all()
+    assert (Ssim("history").per_unit(copies) == 1).all()
+    assert (MsSsim("history", 1).per_unit(copies) == 1).all()

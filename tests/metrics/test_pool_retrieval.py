@@ -8,7 +8,7 @@ from toy_pools import narrow_pools
 
 from persongen_bench.metrics import _pool
 from persongen_bench.metrics._pool import Ranked, f1, neighbour_order, retrieved
-from persongen_bench.metrics._space import unit
+from persongen_bench.metrics._space import unit_rows
 from persongen_bench.metrics.pool_retrieval import (
     BaseRate,
     HitPrecision,
@@ -165,10 +165,10 @@ def test_metrics_agree_with_plain_loops():
     features = context.features("judge_encoder")
     for user in context.users:
         rows = context.test.interactions.query("user_id == @user").sort_values("item_id")
-        pool = unit(context.item_features("judge_encoder", list(rows["item_id"])))
+        pool = unit_rows(context.item_features("judge_encoder", list(rows["item_id"])))
         liked = set(rows.index[rows["liked"]])
         top = [
-            {rows.index[j] for j in np.argsort(-(pool @ unit(features[[i]])[0]))[:k]}
+            {rows.index[j] for j in np.argsort(-(pool @ unit_rows(features[[i]])[0]))[:k]}
             for i in np.flatnonzero(context.samples["user_id"] == user)
         ]
         union = set().union(*top)
@@ -180,14 +180,14 @@ def test_metrics_agree_with_plain_loops():
             UserF1: f1(precision, recall),
         }
         for metric, value in expected.items():
-            assert metric(k).per_user(context)[user] == pytest.approx(value), metric
-        assert BaseRate().per_user(context)[user] == pytest.approx(3 / 18)
+            assert metric(k).per_unit(context)[user] == pytest.approx(value), metric
+        assert BaseRate().per_unit(context)[user] == pytest.approx(3 / 18)
 
 
 def test_macro_f1_is_the_mean_of_its_values_and_spreads_as_the_jackknife():
     context = toy_score_context()
-    values = MacroF1(2).per_user(context)
-    p, r = (metric(2).per_user(context) for metric in (HitPrecision, UnionRecall))
+    values = MacroF1(2).per_unit(context)
+    p, r = (metric(2).per_unit(context) for metric in (HitPrecision, UnionRecall))
     assert values.mean() == pytest.approx(f1(p.mean(), r.mean()))
     without = np.array([f1(p.drop(u).mean(), r.drop(u).mean()) for u in values.index])
     n = len(without)
@@ -198,8 +198,8 @@ def test_macro_f1_is_the_mean_of_its_values_and_spreads_as_the_jackknife():
 
 @pytest.mark.parametrize("metric", [*METRICS, lambda _: BaseRate()])
 def test_users_with_fewer_than_three_likes_are_undefined(metric):
-    assert metric(1).per_user(narrow_pools()).isna().all()  # two held-out likes each
-    assert metric(1).per_user(toy_score_context()).notna().all()
+    assert metric(1).per_unit(narrow_pools()).isna().all()  # two held-out likes each
+    assert metric(1).per_unit(toy_score_context()).notna().all()
 
 
 def test_saturation_is_said():
@@ -221,7 +221,7 @@ def test_the_pool_is_ranked_once_for_every_k(monkeypatch):
     context = toy_score_context()
     for metric in METRICS:
         for k in (1, 5):
-            metric(k).per_user(context)
+            metric(k).per_unit(context)
     assert len(calls) == len(context.users)
 
 
@@ -234,5 +234,5 @@ def test_judged_outside_the_decoders_space():
             return super().features(role)
 
     context = toy_score_context()
-    UnionPrecision(1).per_user(Watched(context.world, context.samples, context.pictures))
+    UnionPrecision(1).per_unit(Watched(context.world, context.samples, context.pictures))
     assert set(asked) == {"judge_encoder"} == set(UnionPrecision(1).info.roles)

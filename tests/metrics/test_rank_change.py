@@ -11,7 +11,7 @@ from persongen_bench.core.dataset import View
 from persongen_bench.metrics._ranker import (
     Ranker,
     RankerConfig,
-    Ratings,
+    RatedItems,
     fit_ranker,
     open_ranker,
     ratings_of,
@@ -79,8 +79,8 @@ class Shown(ToyScores):
     """Toy scores whose requests have no reference."""
 
     @property
-    def references(self):
-        return {}
+    def requests(self):
+        return {s: replace(r, reference=None) for s, r in super().requests.items()}
 
 
 def showing(choose, kind=ToyScores):
@@ -109,19 +109,40 @@ def best_liked(context, user):
 
 @pytest.mark.parametrize("form", FORMS)
 def test_the_original_picture_changes_nothing(form):
-    assert (RankChange(form).per_user(showing(reference)) == 0.0).all()
+    assert (RankChange(form).per_unit(showing(reference)) == 0.0).all()
+
+
+class TwoRequests(ToyScores):
+    """Every user's image k answers a request for the user's k-th held-out like."""
+
+    @property
+    def requests(self):
+        likes = {
+            sample: self.test.liked_items[user][k]
+            for sample, user, k in self.samples[["sample_id", "user_id", "index"]].to_numpy()
+        }
+        return {s: replace(r, reference=likes[s]) for s, r in super().requests.items()}
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_every_request_has_its_own_target(form):
+    # The originals of both references; with one reference for both, one image would be another's.
+    both = showing(lambda context, user: context.test.liked_items[user][:2], TwoRequests)
+    one = showing(lambda context, user: context.test.liked_items[user][:2])
+    assert (RankChange(form).per_unit(both) == 0.0).all()
+    assert (RankChange(form).per_unit(one) != 0.0).any()
 
 
 @pytest.mark.parametrize("form", FORMS)
 def test_the_best_liked_picture_never_harms(form):
-    values = RankChange(form).per_user(showing(best_liked))
+    values = RankChange(form).per_unit(showing(best_liked))
     assert (values >= 0).all()
 
 
 @pytest.mark.parametrize("form", FORMS)
 def test_planted_taste_climbs(form):
     metric = RankChange(form)
-    personal, blind = (metric.per_user(toy_score_context(12, a)).mean() for a in (1, 1 / 6))
+    personal, blind = (metric.per_unit(toy_score_context(12, a)).mean() for a in (1, 1 / 6))
     assert personal > blind + 0.2
 
 
@@ -140,7 +161,7 @@ def test_without_references_every_held_out_like_is_a_target():
         others = np.array([s for i, s in scored.items() if i != target])
         old, new = (float(midrank(scored[i], others)[0]) for i in (target, likes[0]))
         expected += [top_weight(new) - top_weight(old)] * 2
-    value = RankChange("top").per_user(context)["user-0"]
+    value = RankChange("top").per_unit(context)["user-0"]
     assert value == pytest.approx(np.mean(expected))
     assert value != 0
 
@@ -148,7 +169,7 @@ def test_without_references_every_held_out_like_is_a_target():
 def test_raw_is_the_median_of_places_gained():
     context = toy_score_context()
     moves = all_moves(context, RankerConfig())
-    for user, value in RankChange("raw").per_user(context).items():
+    for user, value in RankChange("raw").per_unit(context).items():
         assert value == np.median([move.old - move.new for move in moves[user]])
 
 
@@ -168,7 +189,7 @@ def with_training(context, change):
 
 def test_a_user_without_training_ratings_is_undefined():
     context = with_training(toy_score_context(), lambda log: log[log["user_id"] != "user-3"])
-    values = RankChange("top").per_user(context)
+    values = RankChange("top").per_unit(context)
     assert values.index[values.isna()].tolist() == ["user-3"]
 
 
@@ -190,7 +211,7 @@ def test_the_ranker_solves_its_least_squares():
     rng, config = np.random.default_rng(0), RankerConfig(4, 0.1, 2.0)
     pictures = rng.normal(size=(30, 6))
     ratings = [
-        Ratings(rng.choice(30, 8, replace=False), (rng.random(8) < 0.5).astype(float))
+        RatedItems(rng.choice(30, 8, replace=False), (rng.random(8) < 0.5).astype(float))
         for _ in range(3)
     ]
     ranker = fit_ranker(pictures, ratings, config)
@@ -209,7 +230,8 @@ def test_the_ranker_solves_its_least_squares():
 
 def test_the_projection_has_total_variance_one():
     pictures = np.random.default_rng(1).normal(size=(50, 8))
-    x = fit_ranker(pictures, [Ratings(np.arange(3), np.ones(3))], RankerConfig(8)).project(pictures)
+    rated = [RatedItems(np.arange(3), np.ones(3))]
+    x = fit_ranker(pictures, rated, RankerConfig(8)).project(pictures)
     assert x[:, :-1].var(axis=0).sum() == pytest.approx(1.0)
     assert (x[:, -1] == 1).all()
     np.testing.assert_allclose(x[:, :-1].mean(axis=0), 0, atol=1e-12)

@@ -146,7 +146,7 @@ def spoken_context(per_user, themes=WORDS):
 def test_by_hand():
     own = [say("apple", "red"), say("apple"), say("boat"), say("red")]
     rest = [say(WORDS[k]) for k in range(1, 6) for _ in range(4)]
-    values = TopicPrecision("content").per_user(spoken_context(own + rest))
+    values = TopicPrecision("content").per_unit(spoken_context(own + rest))
     # user-0: apple twice of four; boat is user-1's, and nothing of content is said of the last.
     assert values["user-0"] == 2 / 4
     assert (values.drop("user-0") == 1.0).all()
@@ -157,7 +157,7 @@ def test_nothing_said_is_matched_with_nothing_said():
     themes = ("red", *WORDS[1:])
     own = [say("red"), say("blue"), say("boat"), say("cat")]
     rest = [say("grey") for _ in range(20)]
-    values = TopicPrecision("content").per_user(spoken_context(own + rest, themes))
+    values = TopicPrecision("content").per_unit(spoken_context(own + rest, themes))
     assert values["user-0"] == 2 / 4
     assert (values.drop("user-0") == 0.0).all()
 
@@ -167,7 +167,7 @@ def test_likes_of_training_and_held_out_items_count():
     sayings = [say("apple"), say("boat"), say("cat"), say("cat")] + [say("door")] * 20
     base = spoken_context(sayings)
     context = replace(base, held_out_themes=("boat", *WORDS[1:]), _memo={})
-    assert TopicPrecision("content").per_user(context)["user-0"] == 2 / 4
+    assert TopicPrecision("content").per_unit(context)["user-0"] == 2 / 4
     topics = fit_topics(context, "content", TopicConfig())
     assert len(topics.vectors) == 6
     liked = liked_topics(context, topics)
@@ -179,7 +179,7 @@ def test_likes_of_training_and_held_out_items_count():
 def test_fewer_than_two_topics_are_undefined():
     context = spoken_context([say("apple")] * 24, ("apple",) * 6)
     metric = TopicPrecision("content")
-    assert metric.per_user(context).isna().all()
+    assert metric.per_unit(context).isna().all()
     (warning,) = metric.caveats(context)
     assert "fewer than two content topics" in warning
 
@@ -193,7 +193,7 @@ def test_saturation_is_said():
 
 def test_planted_taste_is_seen():
     personal, blind = (
-        TopicPrecision("style").per_user(toy_score_context(20, accuracy)) for accuracy in (1, 1 / 6)
+        TopicPrecision("style").per_unit(toy_score_context(20, accuracy)) for accuracy in (1, 1 / 6)
     )
     assert personal.mean() > 0.9
     assert blind.mean() < 0.4

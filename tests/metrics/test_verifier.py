@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from persongen_bench.core.dataset import View
 from persongen_bench.core.errors import DataError
+from persongen_bench.core.ratings import Ratings
 from persongen_bench.instruments.controls import c07_no_taste_verifier as c7
 from persongen_bench.instruments.controls.base import ControlOptions
 from persongen_bench.metrics._verifier import crossfit, leniency
@@ -20,7 +21,6 @@ from persongen_bench.metrics._verifier.config import PRESETS
 from persongen_bench.metrics._verifier.folds import Predictions, image_folds, merge_copies
 from persongen_bench.metrics._verifier.instrument import held_out_predictions, trained
 from persongen_bench.metrics._verifier.network import Network, Pairs
-from persongen_bench.metrics._verifier.ratings import Ratings, tabulate
 from persongen_bench.metrics._verifier.scoring import logits
 from persongen_bench.metrics._verifier.training import fit
 from persongen_bench.metrics.taste_auc import TasteAuc, taste_auc
@@ -45,6 +45,7 @@ def table(rows):
         items,
         np.array([users.index(u) for u, _, _ in rows]),
         np.array([items.index(i) for _, i, _ in rows]),
+        np.array([float(liked) for _, _, liked in rows]),
         np.array([bool(liked) for _, _, liked in rows]),
     )
 
@@ -347,17 +348,6 @@ def test_one_class_cannot_be_learned(raters):
         fit(raters.embeddings, likes, PRESETS["mf"])
 
 
-def test_a_later_rating_replaces_the_earlier_one_and_row_order_does_not_matter():
-    log = toy_world().train.interactions
-    again = pd.concat([log, log.iloc[[3]].assign(liked=~log["liked"].iloc[3])])
-    found, plain = (tabulate(View(toy_world().train.catalog, rows)) for rows in (again, log))
-    assert len(found) == len(plain) == len(log)
-    assert (found.liked != plain.liked).sum() == 1
-    shuffled = tabulate(View(toy_world().train.catalog, log.sample(frac=1, random_state=0)))
-    for name in ("user", "item", "liked"):
-        np.testing.assert_array_equal(getattr(shuffled, name), getattr(plain, name))
-
-
 # --- in a scoring context -----------------------------------------------------------------
 
 
@@ -375,7 +365,7 @@ def test_the_verifier_sees_nothing_held_out(context):
 
 
 def test_stored_verifiers_score_like_fresh_ones(context, tmp_path):
-    fresh = Verifier("neumf").per_user(context)
+    fresh = Verifier("neumf").per_unit(context)
     stored = {}
 
     class Loaded(type(context)):
@@ -388,13 +378,13 @@ def test_stored_verifiers_score_like_fresh_ones(context, tmp_path):
                 return dict(arrays)
 
     again = Loaded(context.world, context.samples, context.pictures)
-    pd.testing.assert_series_equal(Verifier("neumf").per_user(again), fresh, check_exact=True)
+    pd.testing.assert_series_equal(Verifier("neumf").per_unit(again), fresh, check_exact=True)
     assert stored
 
 
 def test_images_to_taste_score_higher_than_anybodys(context):
     random = toy_score_context(n_images=4, accuracy=1 / 6)
-    own, anybody = (Verifier().per_user(c).mean() for c in (context, random))
+    own, anybody = (Verifier().per_unit(c).mean() for c in (context, random))
     assert own > anybody + 0.1
 
 
@@ -404,7 +394,7 @@ def test_the_matrix_holds_the_own_scores(context):
     assert matrix.shape == (len(context.samples), len(context.users))
     rows = np.flatnonzero(context.samples["user_id"] == "user-2")
     expected = matrix[rows, context.users.index("user-2")].mean()
-    assert metric.per_user(context)["user-2"] == pytest.approx(expected, abs=1e-12)
+    assert metric.per_unit(context)["user-2"] == pytest.approx(expected, abs=1e-12)
 
 
 def altered(context, interactions):
@@ -416,17 +406,17 @@ def altered(context, interactions):
 def test_a_user_without_ratings_is_unknown(context):
     log = context.train.interactions
     cold = altered(context, log[log["user_id"] != "user-0"])
-    scores = Verifier().per_user(cold)
+    scores = Verifier().per_unit(cold)
     assert scores.index[scores.isna()].tolist() == ["user-0"]
-    assert np.isnan(VerifierUserAuc().per_user(cold)["user-0"])
-    assert np.isnan(VerifierAuc().per_user(cold)["user-0"])
+    assert np.isnan(VerifierUserAuc().per_unit(cold)["user-0"])
+    assert np.isnan(VerifierAuc().per_unit(cold)["user-0"])
 
 
 @pytest.mark.parametrize("metric", [Verifier(), VerifierAuc(), VerifierUserAuc(), TasteAuc()])
 def test_likes_alone_give_no_number_and_say_so(context, metric):
     log = context.train.interactions
     implicit = altered(context, log[log["liked"]])
-    assert metric.per_user(implicit).isna().all()
+    assert metric.per_unit(implicit).isna().all()
     assert "no verifier" in metric.caveats(implicit)[0]
     assert metric.caveats(context) == ()
 
@@ -435,7 +425,7 @@ def test_the_pooled_auc_is_the_mean_over_users(context):
     found = held_out_predictions(context, "mf")
     rated = found.ratings
     number, _ = pooled_auc(found.logit, rated.liked, rated.user, found.fold)
-    values = VerifierAuc().per_user(context)
+    values = VerifierAuc().per_unit(context)
     assert values.mean() == pytest.approx(number, abs=1e-12)
     assert values.std() > 0
 
@@ -443,7 +433,7 @@ def test_the_pooled_auc_is_the_mean_over_users(context):
 def test_instruments_do_not_depend_on_the_images(context):
     random = toy_score_context(n_images=2, accuracy=1 / 6, seed=5)
     for metric in (VerifierAuc(), VerifierUserAuc(), TasteAuc()):
-        pd.testing.assert_series_equal(metric.per_user(context), metric.per_user(random))
+        pd.testing.assert_series_equal(metric.per_unit(context), metric.per_unit(random))
 
 
 def test_signatures_tell_verifiers_apart(context):

@@ -130,8 +130,8 @@ def test_partial_correlation_is_undefined_where_nothing_is_left():
 
 
 def test_a_verifier_without_taste_has_nothing_of_its_own(context):
-    assert AestheticsCorrelation("no-taste").per_user(context).isna().all()
-    assert AestheticsCorrelation("mf").per_user(context).notna().all()
+    assert AestheticsCorrelation("no-taste").per_unit(context).isna().all()
+    assert AestheticsCorrelation("mf").per_unit(context).notna().all()
 
 
 def test_the_control_is_the_mean_over_the_other_users(context):
@@ -140,14 +140,14 @@ def test_the_control_is_the_mean_over_the_other_users(context):
     beauty = context.features("aesthetic/v2")[rows, 0].astype(float)
     others = np.delete(scores, context.users.index("user-1"), axis=1).mean(axis=1)
     own = scores[:, context.users.index("user-1")]
-    found = AestheticsCorrelation().per_user(context)["user-1"]
+    found = AestheticsCorrelation().per_unit(context)["user-1"]
     assert found == pytest.approx(partial_correlation(own, beauty, others), abs=1e-9)
     everybody = partial_correlation(own, beauty, scores.mean(axis=1))
     assert abs(found - everybody) > 1e-5  # so that the difference shows
 
 
 def test_the_mean_over_users_is_the_number(context):
-    values = AestheticsR2().per_user(context)
+    values = AestheticsR2().per_unit(context)
     own = [
         instrument.verifier_matrix(context, "mf")[row, context.users.index(user)]
         for row, user in enumerate(context.samples["user_id"])
@@ -169,14 +169,14 @@ def test_top_k_by_hand():
 
 @pytest.mark.parametrize("argument", ["1", "1-mf"])
 def test_images_to_taste_give_their_owner_away(context, argument):
-    assert Reidentification.parse(argument).per_user(context).tolist() == [1.0] * 6
+    assert Reidentification.parse(argument).per_unit(context).tolist() == [1.0] * 6
 
 
 @pytest.mark.parametrize("argument", ["1", "1-mf", "1-no-taste"])
 def test_the_same_images_for_everybody_are_at_chance(context, argument):
     grey = tuple(draw(k % 4 / 4, 0.8, 0.05, 0) for k in context.samples["index"])
     same = replace(context, pictures=grey, _memo={})
-    found = Reidentification.parse(argument).per_user(same)
+    found = Reidentification.parse(argument).per_unit(same)
     assert found.mean() == pytest.approx(1 / 6, abs=1e-9)
 
 
@@ -184,18 +184,18 @@ def test_a_user_who_likes_everything_is_not_found_in_everything(context):
     log = context.train.interactions
     log = log.assign(liked=log["liked"] | (log["user_id"] == "user-0"))
     world = replace(context.world, train=View(context.train.catalog, log))
-    found = Reidentification.parse("1-mf").per_user(replace(context, world=world, _memo={}))
+    found = Reidentification.parse("1-mf").per_unit(replace(context, world=world, _memo={}))
     assert found.drop("user-0").tolist() == [1.0] * 5
 
 
 def test_images_for_somebody_else_point_to_somebody_else(context):
     order = np.roll(np.arange(24), 4)
     swapped = replace(context, pictures=tuple(context.pictures[k] for k in order), _memo={})
-    assert Reidentification.parse("1").per_user(swapped).tolist() == [0.0] * 6
+    assert Reidentification.parse("1").per_unit(swapped).tolist() == [0.0] * 6
 
 
 def test_everybody_is_among_all(context):
     metric = Reidentification.parse("6")
-    assert metric.per_user(context).isna().all()
+    assert metric.per_unit(context).isna().all()
     assert metric.caveats(context) == ("top 6 of 6 users is everybody: undefined",)
     assert Reidentification.parse("3").caveats(context) == ("chance is 3/6 = 0.500",)

@@ -26,7 +26,7 @@ from persongen_bench.stacks.inception_input import inception_input
 from persongen_bench.stacks.judges import clip, files, hps
 from persongen_bench.stacks.judges.blip import MAX_TOKENS, keywords
 from persongen_bench.stacks.judges.inception import open_inception
-from persongen_bench.stacks.judges.pixels import Recipe
+from persongen_bench.stacks.judges.pixels import SquarePixels
 from persongen_bench.stacks.judges.roles import ROLES
 
 TEXTS = ["a photo of a cat", "", ".", "a red heart on a blue background"]
@@ -95,7 +95,7 @@ def test_e23_features_are_the_models_projected_ones(role, repo):
              else torch.load(place / "pytorch_model.bin", weights_only=True))  # fmt: skip
     model = CLIPModel(clip_config("gelu" if role == "pickscore" else "quick_gelu")).eval()
     model.load_state_dict(state)
-    pixels = torch.from_numpy(Recipe(28).pixels(image))[None]
+    pixels = torch.from_numpy(SquarePixels(28).pixels(image))[None]
     with torch.no_grad():
         whole = model(pixel_values=pixels, input_ids=torch.from_numpy(clip.tokens(TEXTS[:1])))
     for found, normal in (
@@ -116,7 +116,7 @@ def test_hps_is_open_clips_model_with_the_files_weights(version):
     name = {"2.0": "HPS_v2_compressed.pt", "2.1": "HPS_v2.1_compressed.pt"}[version]
     checkpoint = torch.load(folder() / files.HPS.folder / name, weights_only=True)
     model.load_state_dict(checkpoint["state_dict"])
-    pixels = torch.stack([torch.from_numpy(Recipe(28, "whole").pixels(i)) for i in images])
+    pixels = torch.stack([torch.from_numpy(SquarePixels(28, "whole").pixels(i)) for i in images])
     with torch.no_grad():
         rows, words, _ = model(pixels, torch.from_numpy(hps.tokens(TEXTS[:2])))
     expected = (rows * words).sum(dim=1).numpy()
@@ -244,7 +244,7 @@ def greedy(image):
     place = folder() / files.BLIP.folder
     model = BlipForConditionalGeneration(blip_config()).eval()
     model.load_state_dict(torch.load(place / "pytorch_model.bin", weights_only=True))
-    pixels = torch.from_numpy(Recipe(32, "squash").pixels(image))[None]
+    pixels = torch.from_numpy(SquarePixels(32, "squash").pixels(image))[None]
     ids = [5]
     with torch.no_grad():
         while len(ids) <= MAX_TOKENS and ids[-1] != 3:

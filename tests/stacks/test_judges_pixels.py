@@ -16,7 +16,7 @@ from transformers import BitImageProcessorPil, BlipImageProcessorPil, CLIPImageP
 from persongen_bench.core.errors import DataError
 from persongen_bench.core.images import from_pil, to_pil
 from persongen_bench.stacks.judges import dino
-from persongen_bench.stacks.judges.pixels import CLIP, IMAGENET, Recipe
+from persongen_bench.stacks.judges.pixels import CLIP, IMAGENET, SquarePixels
 
 BICUBIC = PilImage.Resampling.BICUBIC
 SHAPES = [(512, 512), (100, 100), (448, 300), (300, 448), (224, 224)]
@@ -38,7 +38,7 @@ def test_whole_is_open_clips_longest_which_hpsv2_used(shape):
     official = image_transform(224, is_train=False, resize_mode="longest", interpolation="bicubic")
     for image in pictures(shape):
         expected = official(to_pil(image)).numpy()
-        np.testing.assert_allclose(Recipe(224, "whole").pixels(image), expected, atol=1e-6)
+        np.testing.assert_allclose(SquarePixels(224, "whole").pixels(image), expected, atol=1e-6)
 
 
 @pytest.mark.parametrize("shape", [(512, 512), (100, 100), (224, 224), (448, 300)])
@@ -46,7 +46,7 @@ def test_crop_is_open_clips_shortest(shape):
     official = image_transform(224, is_train=False, interpolation="bicubic")
     for image in pictures(shape):
         expected = official(to_pil(image)).numpy()
-        np.testing.assert_allclose(Recipe(224).pixels(image), expected, atol=1e-6)
+        np.testing.assert_allclose(SquarePixels(224).pixels(image), expected, atol=1e-6)
 
 
 @pytest.mark.parametrize("shape", [*SHAPES, (336, 337), (64, 300)])
@@ -56,7 +56,7 @@ def test_crop_is_the_published_processor_of_clip_336(shape):
     )
     for image in pictures(shape):
         expected = official(to_pil(image), return_tensors="np")["pixel_values"][0]
-        np.testing.assert_allclose(Recipe(336).pixels(image), expected, atol=1e-6)
+        np.testing.assert_allclose(SquarePixels(336).pixels(image), expected, atol=1e-6)
 
 
 @pytest.mark.parametrize("shape", SHAPES)
@@ -76,13 +76,13 @@ def test_squash_is_the_published_processor_of_blip(shape):
     official = BlipImageProcessorPil(size={"height": 384, "width": 384}, resample=BICUBIC)
     for image in pictures(shape):
         expected = official(to_pil(image), return_tensors="np")["pixel_values"][0]
-        np.testing.assert_allclose(Recipe(384, "squash").pixels(image), expected, atol=1e-6)
+        np.testing.assert_allclose(SquarePixels(384, "squash").pixels(image), expected, atol=1e-6)
 
 
 def test_a_wide_picture_is_whole_for_hpsv2_and_cut_for_clip():
     image = np.zeros((3, 100, 200), dtype=np.uint8)
     image[:, :, :20] = 255  # a white band at the left edge
-    whole, cut = Recipe(40, "whole").square(image), Recipe(40).square(image)
+    whole, cut = SquarePixels(40, "whole").square(image), SquarePixels(40).square(image)
     assert whole[0, 20, 0] == 255
     assert (whole[:, :10] == 0).all()
     assert (whole[:, 30:] == 0).all()
@@ -92,8 +92,8 @@ def test_a_wide_picture_is_whole_for_hpsv2_and_cut_for_clip():
 def test_e21_floats_are_refused_and_uint8_is_scaled_once():
     image = noise(1, (64, 64))[0]
     with pytest.raises(DataError, match="uint8"):
-        Recipe(64).pixels(image.astype(np.float32) / 255)
-    pixels = Recipe(64).pixels(image)
+        SquarePixels(64).pixels(image.astype(np.float32) / 255)
+    pixels = SquarePixels(64).pixels(image)
     # Uniform bytes have deviation 1/sqrt(12) = 0.2887; over CLIP's 0.27 that is about 1.07. The
     # bug of row 21, a second division by 255, gives a mean near -1.7 and a deviation of 0.004.
     assert pixels.std() == pytest.approx(1.07, abs=0.05)
@@ -105,7 +105,7 @@ def test_e24_bytes_stay_bytes():
     image[:, 0] = 1
     wrapped = from_pil(to_pil_image(torch.from_numpy(image).float()))  # the bug: 255 -> 1
     assert wrapped[0, 1, 1] == 1
-    np.testing.assert_array_equal(Recipe(8).square(image), image)
+    np.testing.assert_array_equal(SquarePixels(8).square(image), image)
 
 
 def test_e26_constants_are_the_published_ones():
@@ -118,7 +118,7 @@ def test_e26_constants_are_the_published_ones():
 
 def test_e28_small_pixels_are_averaged_not_dropped():
     board = checkerboard((448, 448))
-    ours = Recipe(224).square(board)
+    ours = SquarePixels(224).square(board)
     assert 100 < ours[:, 8:-8, 8:-8].min() <= ours[:, 8:-8, 8:-8].max() < 156
     tensor = torch.from_numpy(board)[None].float()
     aliased = F.interpolate(tensor, (223, 223), mode="bicubic", antialias=False)[0].numpy()
@@ -127,10 +127,10 @@ def test_e28_small_pixels_are_averaged_not_dropped():
 
 def test_e19_the_signature_says_how_pixels_are_read():
     recipes = [
-        Recipe(224),
-        Recipe(336),
-        Recipe(224, "whole"),
-        Recipe(224, "crop", 256),
-        Recipe(224, normalisation=IMAGENET),
+        SquarePixels(224),
+        SquarePixels(336),
+        SquarePixels(224, "whole"),
+        SquarePixels(224, "crop", 256),
+        SquarePixels(224, normalisation=IMAGENET),
     ]
     assert len({str(recipe) for recipe in recipes}) == len(recipes)

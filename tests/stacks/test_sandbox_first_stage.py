@@ -8,6 +8,7 @@ import torch
 
 from persongen_bench.stacks.sandbox import FOLDER, data, principal, vae_training
 from persongen_bench.stacks.sandbox.assembly import PIPELINE
+from persongen_bench.util.recipe import build
 
 
 @pytest.fixture(scope="module")
@@ -79,7 +80,7 @@ def test_reduced_training_lowers_the_error_and_saves_what_loads(tmp_path):
 
     from diffusers import AutoencoderKL
 
-    vae_training.build(tmp_path, steps=75)
+    build(vae_training.recipe(vae_training.PLAN.changed(steps=75)), tmp_path)
     losses = json.loads((tmp_path / "losses.json").read_text(encoding="utf-8"))
     assert losses[-1]["mse"] < 0.7 * losses[0]["mse"]
     model = AutoencoderKL.from_pretrained(tmp_path, local_files_only=True)

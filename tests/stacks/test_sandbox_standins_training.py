@@ -11,7 +11,6 @@ from scipy.special import ndtr
 from persongen_bench.stacks.sandbox import (
     FOLDER,
     aesthetic,
-    captioner,
     data,
     dino,
     inception,
@@ -21,6 +20,7 @@ from persongen_bench.stacks.sandbox import (
     lpips_trunk,
     lpips_trunk_training,
     preference,
+    standins,
 )
 from persongen_bench.stacks.sandbox import standin_quality as figures
 from persongen_bench.stacks.sandbox.preference_pairs import PairWorld, draw_pairs
@@ -34,6 +34,7 @@ from persongen_bench.stacks.sandbox.standin_training import (
     nearby,
     scene_split,
 )
+from persongen_bench.util.recipe import build
 from persongen_bench.util.training import seeded
 from persongen_bench.worlds.tasteworld.attributes import (
     ATTRIBUTES,
@@ -256,6 +257,11 @@ def dual():
     return judge.JudgeEncoder(FOLDER / "judge_encoder")
 
 
+def built(role, folder, clip=None, **changes):
+    recipe = standins.recipe_of(role, folder, lambda: clip, **changes)
+    return build(recipe, folder)
+
+
 def read_card(folder):
     assert not (folder / "checkpoint.pt").exists()
     assert json.loads((folder / "losses.json").read_text(encoding="utf-8"))
@@ -265,7 +271,7 @@ def read_card(folder):
 @pytest.mark.slow
 def test_judge_learns(tmp_path):
     # 80 of 3000 steps. Untrained: 0.5 and CHANCE.
-    found = read_card(judge_training.build_judge(tmp_path / "judge", steps=80))["quality"]
+    found = read_card(built("judge_encoder", tmp_path / "judge", steps=80))["quality"]
     assert found["matching_unseen_captions"]["own_wins_shuffled"] >= 0.8
     assert found["zero_shot"]["mean"] >= CHANCE + 0.15
 
@@ -276,13 +282,13 @@ def test_inception_learns(tmp_path):
     untrained = seeded(inception.InceptionTrunk, 1)
     write_weights(tmp_path / "untrained", untrained)
     before = figures.probe(inception.InceptionFeatures(tmp_path / "untrained"))["mean"]
-    after = read_card(inception.build_inception(tmp_path / "trained", steps=120))["quality"]
+    after = read_card(built("inception", tmp_path / "trained", steps=120))["quality"]
     assert after["linear_probe"]["mean"] >= before + 0.05
 
 
 @pytest.mark.slow
 def test_dino_learns(tmp_path):
-    folder = dino.build_dino(tmp_path / "dino", steps=60)
+    folder = built("dino", tmp_path / "dino", steps=60)
     read_card(folder)
     # A second view is nearer to its picture than the next picture is, and training widens the gap.
     rng = np.random.default_rng(3)
@@ -303,7 +309,7 @@ def _untrained_dino(folder):
 
 @pytest.mark.slow
 def test_lpips_learns(tmp_path):
-    found = read_card(lpips_trunk_training.build_lpips(tmp_path / "lpips", steps=60))["quality"]
+    found = read_card(built("lpips", tmp_path / "lpips", steps=60))["quality"]
     # Guessing: 0.5.
     assert found["agreement_2afc"] >= 0.75
     weights = lpips_trunk.LpipsDistance(tmp_path / "lpips")._network.lins
@@ -314,7 +320,7 @@ def test_lpips_learns(tmp_path):
 
 def test_aesthetic_learns(tmp_path, dual, monkeypatch):
     monkeypatch.setattr(aesthetic, "N_RATED", 1500)
-    folder = aesthetic.build_aesthetic(tmp_path / "aesthetic", dual, steps=150)
+    folder = built("aesthetic", tmp_path / "aesthetic", dual, steps=150)
     found = read_card(folder)["quality"]
     # Nothing to do with each other: 0 with a standard error of 0.045 over 500 pictures.
     assert 0.2 <= found["spearman_population"] <= 1
@@ -323,7 +329,7 @@ def test_aesthetic_learns(tmp_path, dual, monkeypatch):
 def test_preference_learns(tmp_path, dual, monkeypatch):
     monkeypatch.setattr(preference, "N_PAIRS", 1500)
     monkeypatch.setattr(preference, "N_HELD_OUT_PAIRS", 300)
-    folder = preference.build_preference("hps", tmp_path / "hps", dual, steps=150)
+    folder = built("hps", tmp_path / "hps", dual, steps=150)
     found = read_card(folder)["quality"]
     assert 0.5 < found["pair_accuracy"] <= found["pair_accuracy_ceiling"]
     assert found["pair_accuracy_equally_right"] > found["pair_accuracy_plain_clip_equally_right"]
@@ -338,7 +344,7 @@ def test_pairs_repeat(dual, panel):
 
 
 def test_captioner_is_built_from_any_dual_encoder(tmp_path, dual):
-    found = read_captioner(captioner.build_captioner(tmp_path / "captioner", dual))
+    found = read_captioner(built("captioner", tmp_path / "captioner", dual))
     assert found["mean"] >= 0.95
 
 
@@ -349,8 +355,8 @@ def read_captioner(folder):
 def test_a_build_repeats_to_the_byte(tmp_path, monkeypatch):
     monkeypatch.setattr(inception, "quality", lambda _: {})
     for name in ("a", "b"):
-        inception.build_inception(tmp_path / name, steps=2)
+        built("inception", tmp_path / name, steps=2)
     first, second = ((tmp_path / n / "model.safetensors").read_bytes() for n in "ab")
     assert first == second
-    inception.build_inception(tmp_path / "c", seed=77, steps=2)
+    built("inception", tmp_path / "c", seed=77, steps=2)
     assert (tmp_path / "c" / "model.safetensors").read_bytes() != first

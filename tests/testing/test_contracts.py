@@ -7,6 +7,7 @@ from __future__ import annotations
 import gc
 import json
 import pickle
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,7 @@ import pandas as pd
 import pytest
 
 from persongen_bench.core.config import Config
-from persongen_bench.core.dataset import Dataset, DatasetCard, Split
+from persongen_bench.core.dataset import Dataset, DatasetCard, Split, SplitFunction
 from persongen_bench.core.errors import ConfigError, MissingRoleError, UnsupportedRequestError
 from persongen_bench.core.metric import MetricInfo
 from persongen_bench.core.request import Failure
@@ -487,6 +488,8 @@ class ToyLoader:
     class Config(Config):
         pass
 
+    tracks = ("prompt-free",)
+
     @classmethod
     def load(cls, config, root):
         return toy_world().dataset
@@ -514,6 +517,40 @@ def _overlapping(interactions, seed):
     return Split("by-time", seed, split.train, pd.concat([split.test, split.train.head(1)]))
 
 
+def _promising(*promise):
+    """The toy's split by time, which has every user on both sides, with another promise."""
+    return lambda interactions, seed: replace(
+        split_by_time(interactions, seed), promise=frozenset(promise)
+    )
+
+
+def _later(interactions, seed):
+    """Promises an order, and trains on everybody's last row."""
+    split = split_by_time(interactions, seed)
+    last = split.test.drop_duplicates("user_id", keep="last")
+    train = pd.concat([split.train, last], ignore_index=True)
+    return replace(
+        split, train=train, test=split.test.drop(last.index), promise=frozenset({"time"})
+    )
+
+
+def _supported(interactions, seed):
+    """Says that nobody tested has a training row; everybody has thirty."""
+    return replace(split_by_time(interactions, seed), support=0)
+
+
+@dataclass(frozen=True)
+class _Uncut:
+    """Says that it cuts, and does not."""
+
+    split: SplitFunction = split_by_time
+    name: str = "whole"
+    k: int = 2
+
+    def __call__(self, interactions, seed):
+        return self.split(interactions, seed)
+
+
 def _unseeded(interactions, seed):
     shuffled = interactions.sample(frac=1.0, random_state=np.random.default_rng())
     return Split("by-time", seed, shuffled[:100], shuffled[100:])
@@ -530,6 +567,13 @@ def _broken_datasets():
     yield "test_card_says_what_a_reader_needs", {"card": DatasetCard("t", "d", "", "s")}
     yield "test_splits_are_disjoint_parts_of_the_log", {"splits": {"by-time": _overlapping}}
     yield "test_splits_are_deterministic", {"splits": {"by-time": _unseeded}}
+    yield "test_splits_keep_their_promise", {"splits": {"by-time": _promising("users")}}
+    yield "test_splits_keep_their_promise", {"splits": {"by-time": _later}}
+    same_motif = Catalog(items.assign(content_id="motif"), DrawnSource())
+    cut_motifs = {"splits": {"by-time": _promising("contents")}, "catalog": same_motif}
+    yield "test_splits_keep_their_promise", cut_motifs
+    yield "test_splits_keep_their_support", {"splits": {"by-time": _supported}}
+    yield "test_splits_keep_their_support", {"splits": {"by-time": _Uncut()}}
     leaky = Catalog(items, _SourceWithEverything(items))
     yield "test_training_view_hides_held_out_items", {"catalog": leaky}
 
@@ -544,6 +588,15 @@ def test_broken_dataset_is_caught(check, changes):
 
     with pytest.raises(ContractError):
         getattr(Contract(), check)()
+
+
+@pytest.mark.parametrize("tracks", [(), "prompt-free", ("a", "a"), ("", "b"), (1,)])
+def test_broken_tracks_are_caught(tracks):
+    class Contract(DatasetContract):
+        dataset = type("Loader", (ToyLoader,), {"tracks": tracks})
+
+    with pytest.raises(ContractError, match="track"):
+        Contract().test_tracks_are_named()
 
 
 class MeanTaste:
@@ -566,7 +619,7 @@ class MeanTaste:
         own = pd.Index(context.users).get_indexer(pd.Index(context.samples["user_id"]))
         return context.taste_matrix()[np.arange(len(own)), own]
 
-    def per_user(self, context):
+    def per_unit(self, context):
         values = pd.Series(self.values(context)).groupby(context.samples["user_id"]).mean()
         return values.reindex(list(context.users))
 
@@ -576,13 +629,13 @@ class TestMeanTaste(MetricContract):
 
 
 class ZeroForNobody(MeanTaste):
-    def per_user(self, context):
-        return super().per_user(context).fillna(0.0)
+    def per_unit(self, context):
+        return super().per_unit(context).fillna(0.0)
 
 
 class DropsUsers(MeanTaste):
-    def per_user(self, context):
-        return super().per_user(context).dropna().iloc[1:]
+    def per_unit(self, context):
+        return super().per_unit(context).dropna().iloc[1:]
 
 
 class FirstRows(MeanTaste):
@@ -601,8 +654,8 @@ class Anonymous(MeanTaste):
 
 
 class Vandal(MeanTaste):
-    def per_user(self, context):
-        found = super().per_user(context)
+    def per_unit(self, context):
+        found = super().per_unit(context)
         context.samples["index"] += 1
         return found
 
@@ -610,8 +663,8 @@ class Vandal(MeanTaste):
 @pytest.mark.parametrize(
     ("metric", "check"),
     [
-        (ZeroForNobody, "test_user_without_samples_is_undefined"),
-        (DropsUsers, "test_one_value_per_user"),
+        (ZeroForNobody, "test_unit_without_samples_is_undefined"),
+        (DropsUsers, "test_one_value_per_unit"),
         (FirstRows, "test_order_of_samples_does_not_matter"),
         (Percent, "test_values_lie_in_the_range"),
         (Anonymous, "test_signature_names_what_fixes_the_number"),
@@ -629,7 +682,7 @@ def test_toy_scores_reflect_the_accuracy_of_their_generator():
     # An oracle draws the user's hue +-0.02: utility >= 0.05 + 0.9 exp(-(0.03 / 0.08)^2 / 2) > 0.85
     # with room for rounding; at 1/6 the user is ignored, so own and other users fare alike.
     oracle, blind = toy_score_context(accuracy=1.0), toy_score_context(40, accuracy=1 / 6)
-    assert MeanTaste().per_user(oracle).min() > 0.85
+    assert MeanTaste().per_unit(oracle).min() > 0.85
     matrix = blind.taste_matrix()
-    own = MeanTaste().per_user(blind).mean()
+    own = MeanTaste().per_unit(blind).mean()
     assert own == pytest.approx(matrix.mean(), abs=0.08)  # 240 draws, sd 0.33: 0.08 is 3.7 se

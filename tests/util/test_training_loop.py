@@ -7,9 +7,9 @@ import torch
 from torch import nn
 
 from persongen_bench.core.errors import RunError
-from persongen_bench.util.training import Plan, Workshop, rate, seeded, step_of, train
+from persongen_bench.util.training import TrainingPlan, Workshop, rate, seeded, step_of, train
 
-PLAN = Plan(steps=120, batch_size=8, learning_rate=0.05, ema=0.9, seed=3)
+PLAN = TrainingPlan(steps=120, batch_size=8, learning_rate=0.05, ema=0.9, seed=3)
 
 
 class KilledError(Exception):

@@ -23,7 +23,7 @@ from persongen_bench.core.progress import Progress, no_progress
 from persongen_bench.core.request import Request
 from persongen_bench.core.types import Image, content_hash
 from persongen_bench.loop.evaluation import Evaluation
-from persongen_bench.loop.score import user_values
+from persongen_bench.loop.score import unit_values
 from persongen_bench.loop.world import World
 
 
@@ -44,7 +44,10 @@ class Effort:
 
 @dataclass
 class Pool:
-    """The candidates of every user, and how metrics see any choice of them."""
+    """The candidates for every request, and how metrics see any choice of them.
+
+    Choices and candidates are keyed by the request's id.
+    """
 
     world: World
     requests: Sequence[Request]
@@ -59,20 +62,25 @@ class Pool:
 
     @cached_property
     def candidates(self) -> dict[str, list[str]]:
-        """User => pixel hashes, as many for each."""
+        """Request => pixel hashes, as many for each."""
         shared = [self._keep(image) for image in self._shared()]
-        return {r.user_id: [*shared, *map(self._keep, self._own(r))] for r in self.requests}
+        return {r.request_id: [*shared, *map(self._keep, self._own(r))] for r in self.requests}
 
     @property
     def n_candidates(self) -> int:
-        """Candidates of every user."""
-        return min(len(found) for found in self.candidates.values())
+        """Candidates of every request."""
+        return min(len(own) for own in self.candidates.values())
+
+    @cached_property
+    def owners(self) -> dict[str, str]:
+        """Request => its user."""
+        return {request.request_id: request.user_id for request in self.requests}
 
     def evaluation(self, choices: dict[str, list[str]]) -> Evaluation:
-        """What metrics see if these images were made for these users."""
+        """What metrics see if these images were the answers to these requests."""
         rows, requests = [], {}
         for request in self.requests:
-            for k, digits in enumerate(choices[request.user_id]):
+            for k, digits in enumerate(choices[request.request_id]):
                 sample = content_hash("candidate", request.key(), k)
                 rows.append((sample, request.user_id, k, "ok", digits))
                 requests[sample] = request
@@ -137,10 +145,10 @@ def _tiled(picture: PilImage.Image) -> PilImage.Image:
 
 
 def single_scores(pool: Pool, metrics: Sequence[Metric]) -> dict[str, np.ndarray]:
-    """Metric => ``(n_candidates, users)``: its value if a candidate were the user's only image."""
+    """Metric => ``(n_candidates, users)``: its value if a candidate were the only answer."""
     found: dict[str, list[np.ndarray]] = {metric.info.name: [] for metric in metrics}
     for k in pool.progress(range(pool.n_candidates), "hackers try", pool.n_candidates):
-        seen = pool.evaluation({user: [own[k]] for user, own in pool.candidates.items()})
+        seen = pool.evaluation({asked: [own[k]] for asked, own in pool.candidates.items()})
         for metric in metrics:
             found[metric.info.name].append(_oriented(metric, seen))
     return {name: np.array(rows) for name, rows in found.items()}
@@ -157,14 +165,14 @@ def set_scores(
     )
     found: dict[str, list[np.ndarray]] = {metric.info.name: [] for metric in metrics}
     for chosen in pool.progress(sets, "hackers try sets", len(sets)):
-        seen = pool.evaluation({u: [own[k] for k in chosen] for u, own in pool.candidates.items()})
+        seen = pool.evaluation({r: [own[k] for k in chosen] for r, own in pool.candidates.items()})
         for metric in metrics:
             found[metric.info.name].append(_oriented(metric, seen))
     return sets, {name: np.array(rows) for name, rows in found.items()}
 
 
 def hack(pool: Pool, metrics: Sequence[Metric], n_images: int) -> dict[str, dict[str, list[str]]]:
-    """Metric => the images its hacker makes, ``{user: pixel hashes}``.
+    """Metric => the images its hacker makes, ``{request: pixel hashes}``.
 
     By single images where the metric values one; the best ``n_images`` of them. Otherwise the
     best of random sets, for every user alone or, for a number of all images, for all.
@@ -189,17 +197,17 @@ def hack(pool: Pool, metrics: Sequence[Metric], n_images: int) -> dict[str, dict
 def _oriented(metric: Metric, seen: Evaluation) -> np.ndarray:
     """Values per user, higher is better."""
     sign = -1.0 if metric.info.direction == "lower" else 1.0
-    return sign * user_values(metric, seen).to_numpy(dtype=float)
+    return sign * unit_values(metric, seen).to_numpy(dtype=float)
 
 
 def _best_images(pool: Pool, scores: np.ndarray, n_images: int) -> dict[str, list[str]]:
     users = {user: column for column, user in enumerate(pool.world.test.users)}
-    found = {}
-    for user, own in pool.candidates.items():
-        values = np.nan_to_num(scores[:, users[user]], nan=-np.inf)
+    chosen = {}
+    for asked, own in pool.candidates.items():
+        values = np.nan_to_num(scores[:, users[pool.owners[asked]]], nan=-np.inf)
         best = np.argsort(-values, kind="stable")[:n_images]
-        found[user] = [own[k] for k in best]
-    return found
+        chosen[asked] = [own[k] for k in best]
+    return chosen
 
 
 def _best_sets(
@@ -208,8 +216,8 @@ def _best_sets(
     if metric.info.level == "set":
         scores = np.repeat(np.nanmean(scores, axis=1, keepdims=True), scores.shape[1], axis=1)
     users = {user: column for column, user in enumerate(pool.world.test.users)}
-    found = {}
-    for user, own in pool.candidates.items():
-        best = int(np.argmax(np.nan_to_num(scores[:, users[user]], nan=-np.inf)))
-        found[user] = [own[k] for k in sets[best]]
-    return found
+    chosen = {}
+    for asked, own in pool.candidates.items():
+        best = int(np.argmax(np.nan_to_num(scores[:, users[pool.owners[asked]]], nan=-np.inf)))
+        chosen[asked] = [own[k] for k in sets[best]]
+    return chosen

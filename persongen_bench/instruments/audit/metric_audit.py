@@ -20,7 +20,7 @@ from persongen_bench.core.progress import Progress
 from persongen_bench.instruments.audit.hackers import Effort, Pool, hack
 from persongen_bench.instruments.audit.rows import Audit, Estimate, MetricAudit
 from persongen_bench.leaderboards import matching
-from persongen_bench.leaderboards.boards import get_board
+from persongen_bench.leaderboards.board import get_board
 from persongen_bench.leaderboards.ranking import gather
 from persongen_bench.loop.evaluation import Evaluation
 from persongen_bench.loop.results import RunResults

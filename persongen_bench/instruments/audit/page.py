@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from persongen_bench.instruments.audit.rows import Audit, Estimate, MetricAudit
-from persongen_bench.leaderboards.boards import NOTHING
+from persongen_bench.leaderboards.column import NOTHING
 from persongen_bench.leaderboards.figures import figure_at, plain
 from persongen_bench.leaderboards.render import escape_markdown
 from persongen_bench.util.files import write_atomic

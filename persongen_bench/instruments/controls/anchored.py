@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from persongen_bench.leaderboards.boards import get_board
+from persongen_bench.leaderboards.board import get_board
 from persongen_bench.loop.choice import MethodChoice
 from persongen_bench.loop.run import Job, run
 from persongen_bench.loop.terms import Terms

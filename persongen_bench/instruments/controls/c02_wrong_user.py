@@ -43,7 +43,7 @@ def run(options: ControlOptions) -> ControlResult:
     )
 
 
-def _judge(board: simulation.Board, rng: np.random.Generator) -> tuple[float, bool]:
+def _judge(board: simulation.SimulatedBoard, rng: np.random.Generator) -> tuple[float, bool]:
     """Mean own-minus-other gap, and whether the block test calls the board personalised."""
     matrix = stats.block_means(board.scores, board.owners)
     result = stats.user_permutation_test(matrix, rng, N_PERMUTATIONS)

@@ -44,12 +44,12 @@ def run(options: ControlOptions) -> ControlResult:
     )
 
 
-def block_test(board: simulation.Board, rng: np.random.Generator) -> float:
+def block_test(board: simulation.SimulatedBoard, rng: np.random.Generator) -> float:
     """P-value of the test that permutes whole users."""
     matrix = stats.block_means(board.scores, board.owners)
     return stats.user_permutation_test(matrix, rng, N_PERMUTATIONS).p_value
 
 
-def image_test(board: simulation.Board, rng: np.random.Generator) -> float:
+def image_test(board: simulation.SimulatedBoard, rng: np.random.Generator) -> float:
     """P-value of the published test, with its median statistic."""
     return stats.image_permutation_test(board.scores, board.owners, rng, N_PERMUTATIONS).p_value

@@ -14,11 +14,11 @@ from jaxtyping import Float
 from scipy.special import expit
 
 from persongen_bench import stats
+from persongen_bench.core.ratings import Ratings
 from persongen_bench.instruments.controls.base import ControlOptions, ControlResult
 from persongen_bench.metrics._verifier.concordance import pooled_auc
 from persongen_bench.metrics._verifier.config import PRESETS
 from persongen_bench.metrics._verifier.crossfit import predict_held_out
-from persongen_bench.metrics._verifier.ratings import Ratings
 from persongen_bench.metrics.taste_auc import taste_auc
 
 HIGH = 0.75
@@ -81,6 +81,7 @@ def simulate(config: RatersConfig, rng: np.random.Generator) -> Raters:
         tuple(f"item-{k}" for k in range(n_items)),
         user,
         item,
+        liked.astype(np.float64),
         liked,
     )
     return Raters(ratings, (attributes @ show + noise).astype(np.float32), logits)

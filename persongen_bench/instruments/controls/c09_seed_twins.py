@@ -37,7 +37,7 @@ def run(options: ControlOptions) -> ControlResult:
     )
 
 
-def _compare(world: simulation.World, rng: np.random.Generator) -> tuple[bool, bool, bool]:
+def _compare(world: simulation.SimulatedWorld, rng: np.random.Generator) -> tuple[bool, bool, bool]:
     """Whether the twins tie, the paired interval holds 0, and the interval holds the truth."""
     one = simulation.personalised(world, rng, EFFECT)
     two = simulation.personalised(world, rng, EFFECT)

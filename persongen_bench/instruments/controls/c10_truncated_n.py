@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from persongen_bench.core.metric import caveats_of
 from persongen_bench.core.metric_cards import parse_metric
 from persongen_bench.instruments.controls.base import ControlOptions, ControlResult
 from persongen_bench.metrics.cmmd import cmmd
@@ -32,13 +33,9 @@ def run(options: ControlOptions) -> ControlResult:
     """Estimate distances between two samples of one distribution, of few images and of more."""
     biases = simulate(N_QUICK if options.quick else N_WORLDS, options.seed)
     context = toy_score_context()
-    refused = bool(parse_metric(REFUSED).per_user(context).isna().all())
-    flags = [tuple(_caveats(name, context)) for name in (REFUSED, FLAGGED)]
+    refused = bool(parse_metric(REFUSED).per_unit(context).isna().all())
+    flags = [caveats_of(parse_metric(name), context) for name in (REFUSED, FLAGGED)]
     return judge(biases, refused=refused, flagged=all(flags))
-
-
-def _caveats(name: str, context: object) -> list[str]:
-    return list(getattr(parse_metric(name), "caveats")(context))  # noqa: B009  # optional
 
 
 def simulate(n_worlds: int, seed: int) -> list[Bias]:

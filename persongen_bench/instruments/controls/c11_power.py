@@ -42,7 +42,7 @@ def run(options: ControlOptions) -> ControlResult:
 
 
 def _paired(
-    world: simulation.World, rng: np.random.Generator, lift: float
+    world: simulation.SimulatedWorld, rng: np.random.Generator, lift: float
 ) -> stats.PairedDifference:
     """A method lifted by a planted effect, against the method itself with another seed."""
     lifted = simulation.personalised(world, rng, EFFECT, lift)

@@ -41,7 +41,7 @@ class WorldConfig:
 
 
 @dataclass(frozen=True)
-class World:
+class SimulatedWorld:
     """The users of one world."""
 
     config: WorldConfig
@@ -50,10 +50,10 @@ class World:
 
 
 @dataclass(frozen=True)
-class Board:
+class SimulatedBoard:
     """The images that one generator made for every user of a world."""
 
-    world: World
+    world: SimulatedWorld
     attributes: Float[np.ndarray, "n d"]
     quality: Float[np.ndarray, " n"]
     owners: Int[np.ndarray, " n"]
@@ -78,22 +78,24 @@ class Board:
         return np.asarray(scaled + self.world.leniency[self.owners] + self.quality)
 
 
-def draw_world(config: WorldConfig, rng: np.random.Generator) -> World:
+def draw_world(config: WorldConfig, rng: np.random.Generator) -> SimulatedWorld:
     """Draw users: a taste that all share (of fixed strength) plus an individual part."""
     common = rng.normal(size=config.n_factors)
     common *= np.sqrt(config.n_factors) / np.linalg.norm(common)
     individual = rng.normal(size=(config.n_users, config.n_factors))
     share = config.shared_taste
     tastes = np.sqrt(share) * common + np.sqrt(1 - share) * individual
-    return World(config, tastes, rng.normal(0, config.leniency_sd, config.n_users))
+    return SimulatedWorld(config, tastes, rng.normal(0, config.leniency_sd, config.n_users))
 
 
-def random_style(world: World, rng: np.random.Generator) -> Board:
+def random_style(world: SimulatedWorld, rng: np.random.Generator) -> SimulatedBoard:
     """A generator that depends on the user but not on taste: an arbitrary style for each."""
     return _draw_board(world, np.zeros_like(world.tastes), rng)
 
 
-def personalised(world: World, rng: np.random.Generator, effect: float, lift: float = 0) -> Board:
+def personalised(
+    world: SimulatedWorld, rng: np.random.Generator, effect: float, lift: float = 0
+) -> SimulatedBoard:
     """A generator that aims at each user's taste, with a style of its own for each user.
 
     Args:
@@ -106,7 +108,7 @@ def personalised(world: World, rng: np.random.Generator, effect: float, lift: fl
     return _draw_board(world, aims, rng, lift)
 
 
-def wrong_user(world: World, rng: np.random.Generator, effect: float) -> Board:
+def wrong_user(world: SimulatedWorld, rng: np.random.Generator, effect: float) -> SimulatedBoard:
     """`personalised` for another user each time (no user gets images made for the own taste)."""
     served = derangement(world.config.n_users, rng)
     aims = effect * world.tastes[served] / np.sqrt(world.config.n_factors)
@@ -123,7 +125,7 @@ def derangement(n: int, rng: np.random.Generator) -> Int[np.ndarray, " n"]:
 
 def worlds(
     config: WorldConfig, n_worlds: int, seed: tuple[int, int]
-) -> Iterator[tuple[World, np.random.Generator]]:
+) -> Iterator[tuple[SimulatedWorld, np.random.Generator]]:
     """Independent worlds, each with a generator for what is done in it.
 
     World i depends on ``seed`` and i alone, so more worlds extend the fewer.
@@ -139,11 +141,14 @@ def binomial_margin(rate: float, n_worlds: int) -> float:
 
 
 def _draw_board(
-    world: World, aims: Float[np.ndarray, "users d"], rng: np.random.Generator, lift: float = 0
-) -> Board:
+    world: SimulatedWorld,
+    aims: Float[np.ndarray, "users d"],
+    rng: np.random.Generator,
+    lift: float = 0,
+) -> SimulatedBoard:
     config = world.config
     owners = np.repeat(np.arange(config.n_users), config.n_images)
     styles = aims + rng.normal(0, np.sqrt(config.style_share), aims.shape)
     content = rng.normal(0, np.sqrt(1 - config.style_share), (len(owners), config.n_factors))
     quality = rng.normal(lift, config.quality_sd, len(owners))
-    return Board(world, styles[owners] + content, quality, owners)
+    return SimulatedBoard(world, styles[owners] + content, quality, owners)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from persongen_bench.core.dataset import Dataset, DatasetCard, Split
+from persongen_bench.core.dataset import Dataset, DatasetCard, Promise, Split
 from persongen_bench.core.types import INTERACTION_COLUMNS, Catalog, Image, ScoreMatrix
 
 ITEMS_PER_USER = 5
@@ -38,7 +38,8 @@ def _rated(item: str) -> tuple[str, str, float, bool, float]:
 
 def _last_held_out(interactions: pd.DataFrame, seed: int) -> Split:
     last = interactions["timestamp"] == _HELD_OUT
-    return Split("last", seed, interactions[~last], interactions[last])
+    promise: Promise = frozenset({"items", "time"})
+    return Split("last", seed, interactions[~last], interactions[last], promise=promise)
 
 
 class Gradients:

@@ -12,7 +12,7 @@ from persongen_bench.core.roles import Condition
 from persongen_bench.methods._drawing import required_role
 from persongen_bench.methods.finetune.config import LoraConfig
 from persongen_bench.methods.finetune.method import FinetunedMethod
-from persongen_bench.methods.finetune.studio import Row
+from persongen_bench.methods.finetune.studio import CaptionedItem
 from persongen_bench.methods.personas.descriptions import DescriptionBook
 
 
@@ -40,11 +40,11 @@ class LoraMethod(FinetunedMethod):
                 for item, description in zip(items, book.of(items), strict=True)
             }
 
-    def rows(self, user: str, train: View) -> list[Row]:
+    def rows(self, user: str, train: View) -> list[CaptionedItem]:
         """The user's liked images with the words they are learned with."""
         tag = f"{self.tag(user)} " if self.config.captions == "tagged" else ""
         return [
-            Row(item, (tag + self._captions.get(item, "")).strip())
+            CaptionedItem(item, (tag + self._captions.get(item, "")).strip())
             for item in train.liked_items[user]
         ]
 

@@ -40,8 +40,8 @@ def frozen(pipeline: Any) -> Iterator[None]:  # noqa: ANN401  # a diffusers pipe
     Weights, modules, modes and flags come back bit for bit and object for object, also after an
     error.
     """
-    found = (getattr(pipeline, name, None) for name in NETWORKS)
-    networks = [network for network in found if network is not None]
+    parts = (getattr(pipeline, name, None) for name in NETWORKS)
+    networks = [network for network in parts if network is not None]
     modes = [(module, module.training) for network in networks for module in network.modules()]
     flags = [(p, p.requires_grad) for network in networks for p in network.parameters()]
     try:
@@ -125,13 +125,13 @@ class Denoiser:
 
     def encode_texts(self, prompts: Sequence[str]) -> Text:
         """Prompts through the pipeline's text encoders."""
-        found = self.pipeline.encode_prompt(
+        encoded = self.pipeline.encode_prompt(
             prompt=list(prompts),
             device=self.device,
             num_images_per_prompt=1,
             do_classifier_free_guidance=False,
         )
-        return Text(found[0], found[2] if len(found) == 4 else None)
+        return Text(encoded[0], encoded[2] if len(encoded) == 4 else None)
 
     def loss(self, latents: Tensor, noise: Tensor, times: Tensor, text: Text) -> Tensor:
         """Mean squared error of the prediction, a scalar.

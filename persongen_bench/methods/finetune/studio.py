@@ -27,7 +27,7 @@ KEPT_TEXTS = 1024
 """Encoded captions kept in memory."""
 
 
-class Row(NamedTuple):
+class CaptionedItem(NamedTuple):
     """One training example."""
 
     item_id: str
@@ -61,7 +61,7 @@ class Studio:
         self.latents = Latents(self.denoiser, catalog, flips=config.flips)
         self._text = lru_cache(KEPT_TEXTS)(self._encode_alone)
 
-    def lora(self, owner: str, rows: Sequence[Row], tier: Tier) -> Learned:
+    def lora(self, owner: str, rows: Sequence[CaptionedItem], tier: Tier) -> Learned:
         """Train a LoRA on ``rows``; depends on the fit's seed, ``owner`` and its rows alone."""
         seeds = self._begin(owner, [row.item_id for row in rows])
         schedule = Schedule(tier.n_steps, tier.n_warmup_steps, self.config.learning_rate_schedule)

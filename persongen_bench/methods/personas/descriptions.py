@@ -49,8 +49,8 @@ class DescriptionBook:
         parts = list(blocks(len(wanted), CHUNK))
         for part in progress(parts, "describe images", len(parts)):
             ids = wanted[part]
-            found = self._captioner.describe(self._catalog.images(ids))
-            made = dict(zip(ids, found, strict=True))
+            said = self._captioner.describe(self._catalog.images(ids))
+            made = dict(zip(ids, said, strict=True))
             self._known.update(made)
             if file is not None:
                 _append(file, made)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
 import pandas as pd
 
 from persongen_bench.core.dataset import View
@@ -21,20 +20,10 @@ class Opinions:
 
 def opinions(train: View, config: PersonaConfig) -> dict[str, Opinions]:
     """The likes and dislikes that count, for every user of the training view."""
-    log = in_time_order(train.interactions)
+    log = train.ordered
     liked, disliked = _sides(log, config)
     likes, dislikes = _chosen(log[liked], config), _chosen(log[disliked], config)
     return {user: Opinions(likes.get(user, ()), dislikes.get(user, ())) for user in train.users}
-
-
-def in_time_order(interactions: pd.DataFrame) -> pd.DataFrame:
-    """Oldest first; rows without a time, or of the same, by a hash of their item ids.
-
-    The rule of `View.liked_items`, so that the order of the rows does not matter.
-    """
-    shuffled = pd.util.hash_array(interactions["item_id"].to_numpy(dtype=object))
-    times = interactions["timestamp"].fillna(-np.inf).to_numpy(dtype=float)
-    return interactions.iloc[np.lexsort((shuffled, times))]
 
 
 def _sides(log: pd.DataFrame, config: PersonaConfig) -> tuple[pd.Series, pd.Series]:
@@ -53,4 +42,4 @@ def _chosen(log: pd.DataFrame, config: PersonaConfig) -> dict[str, tuple[str, ..
     n = config.n_images_per_user
     rows = groups.head(n) if config.images == "first" else groups.tail(n)
     items = rows.groupby("user_id", sort=True)["item_id"]
-    return {str(user): tuple(map(str, found)) for user, found in items}
+    return {str(user): tuple(map(str, own)) for user, own in items}

@@ -68,9 +68,9 @@ def personas_of(
 ) -> dict[str, Persona]:
     """A persona for every user with likes."""
     return {
-        user: write_persona(book.of(found.likes), book.of(found.dislikes), config)
-        for user, found in held.items()
-        if found.likes
+        user: write_persona(book.of(opinion.likes), book.of(opinion.dislikes), config)
+        for user, opinion in held.items()
+        if opinion.likes
     }
 
 

@@ -21,7 +21,7 @@ from torch.nn import functional as F  # noqa: N812  # the community's name
 from persongen_bench.methods.prior.config import PriorConfig
 from persongen_bench.methods.prior.layers import PriorNetwork
 from persongen_bench.methods.prior.raters import RatingModels
-from persongen_bench.methods.prior.ratings import Ratings, TrainingData
+from persongen_bench.methods.prior.ratings import RatingTensors, TrainingData
 from persongen_bench.methods.prior.sampling import noise_schedule
 
 PEOPLE, POPULATION = 1.0, 1.0
@@ -128,7 +128,7 @@ class _Fitting:
         pull = PULL / self.counts * offset.square().sum(dim=1) / clean.shape[1]
         return loss.sum() / TOKEN_ROWS + pull.sum()
 
-    def _draw(self, generator: torch.Generator) -> Ratings:
+    def _draw(self, generator: torch.Generator) -> RatingTensors:
         """`TOKEN_ROWS` of every user's ratings, with replacement."""
         starts = self.counts.cumsum(0) - self.counts
         draws = torch.rand(len(self.counts), TOKEN_ROWS, generator=generator)

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
 import pandas as pd
 import torch
 from torch import Tensor
 
 from persongen_bench.core.dataset import View
 from persongen_bench.core.errors import DataError
+from persongen_bench.core.ratings import Ratings
 
 
 @dataclass(frozen=True)
-class Ratings:
+class RatingTensors:
     """``n`` ratings: the item's catalogue row, the user's index, and 0 (dislike) or 1 (like)."""
 
     item: Tensor
@@ -23,9 +25,9 @@ class Ratings:
     def __len__(self) -> int:
         return len(self.item)
 
-    def take(self, rows: Tensor) -> Ratings:
+    def take(self, rows: Tensor) -> RatingTensors:
         """The given rows (indices or mask)."""
-        return Ratings(self.item[rows], self.user[rows], self.rating[rows])
+        return RatingTensors(self.item[rows], self.user[rows], self.rating[rows])
 
 
 @dataclass(frozen=True)
@@ -33,21 +35,33 @@ class TrainingData:
     """Embeddings ``(n items, E)`` as the network sees them, and who rated which."""
 
     embeddings: Tensor
-    ratings: Ratings
+    ratings: RatingTensors
 
 
-def tabulate(view: View) -> Ratings:
-    """All interactions of ``view``; users are numbered in the order of ``view.users``."""
-    table = view.interactions
-    if table.empty:
+def tabulate(view: View) -> RatingTensors:
+    """The ratings of ``view``; users are numbered in the order of ``view.users``.
+
+    They come in the order in which the rows of the view first name their users and items: chance
+    goes by place, so that another order would be another training.
+    """
+    if view.interactions.empty:
         raise DataError("the training view holds no ratings", fix="Use a split with training rows.")
-    rank = {user: row for row, user in enumerate(view.users)}
-    item = view.catalog.items.index.get_indexer(pd.Index(table["item_id"]))
-    return Ratings(
-        torch.tensor(item, dtype=torch.int64),
-        torch.tensor(table["user_id"].map(rank).to_numpy(), dtype=torch.int64),
-        torch.tensor(table["liked"].astype(bool).to_numpy(), dtype=torch.int64),
+    ratings = view.ratings.take(_as_in_table(view.ratings, view.interactions))
+    row_of = view.catalog.items.index.get_indexer(pd.Index(ratings.items))
+    return RatingTensors(
+        torch.tensor(row_of[ratings.item], dtype=torch.int64),
+        torch.tensor(ratings.user, dtype=torch.int64),
+        torch.tensor(ratings.liked, dtype=torch.int64),
     )
+
+
+def _as_in_table(ratings: Ratings, table: pd.DataFrame) -> np.ndarray:
+    """Positions of the ratings in the order of the first row of each in ``table``."""
+    user = pd.Index(ratings.users).get_indexer(pd.Index(table["user_id"]))
+    item = pd.Index(ratings.items).get_indexer(pd.Index(table["item_id"]))
+    n_items = len(ratings.items)
+    first = pd.unique(user * n_items + item)
+    return np.asarray(np.searchsorted(ratings.user * n_items + ratings.item, first))
 
 
 def rank_within_user(user: Tensor, generator: torch.Generator) -> Tensor:
@@ -62,8 +76,8 @@ def rank_within_user(user: Tensor, generator: torch.Generator) -> Tensor:
 
 
 def hold_out(
-    ratings: Ratings, per_user: int, generator: torch.Generator
-) -> tuple[Ratings, Ratings]:
+    ratings: RatingTensors, per_user: int, generator: torch.Generator
+) -> tuple[RatingTensors, RatingTensors]:
     """Split into training and validation rows, at most ``per_user`` and a fifth of each user's."""
     limit = (torch.bincount(ratings.user) // 5).clamp(max=per_user)[ratings.user]
     held = rank_within_user(ratings.user, generator) < limit

@@ -19,7 +19,7 @@ from persongen_bench.methods import _checkpoint as checkpoint
 from persongen_bench.methods.prior.config import PriorConfig
 from persongen_bench.methods.prior.layers import NULL_RATING, PriorNetwork
 from persongen_bench.methods.prior.raters import start_tokens
-from persongen_bench.methods.prior.ratings import Ratings, TrainingData, epoch_rows, hold_out
+from persongen_bench.methods.prior.ratings import RatingTensors, TrainingData, epoch_rows, hold_out
 from persongen_bench.methods.prior.sampling import noise_schedule
 
 CHECKPOINT_SECONDS = 5.0
@@ -147,7 +147,7 @@ class Trainer:
         noise = torch.randn(n, self.embeddings.shape[1], generator=self.generator)
         return time, noise
 
-    def _step(self, batch: Ratings) -> Tensor:
+    def _step(self, batch: RatingTensors) -> Tensor:
         drawn = self._draw_noise(len(batch))
         kept = drop_conditions(batch, self.network.null_user, self.config, self.generator)
         loss = self._loss(kept, *drawn)
@@ -156,7 +156,7 @@ class Trainer:
         self.optimizer.step()
         return loss.detach()
 
-    def _loss(self, batch: Ratings, time: Tensor, noise: Tensor) -> Tensor:
+    def _loss(self, batch: RatingTensors, time: Tensor, noise: Tensor) -> Tensor:
         clean = self.embeddings[batch.item]
         noisy = self.schedule.add_noise(clean, noise, time)
         half = self.config.precision == "bfloat16" and torch.is_grad_enabled()
@@ -212,22 +212,22 @@ def train_prior(
 
 
 def drop_conditions(
-    batch: Ratings, null_user: int, config: PriorConfig, generator: torch.Generator
-) -> Ratings:
+    batch: RatingTensors, null_user: int, config: PriorConfig, generator: torch.Generator
+) -> RatingTensors:
     """Replace users and ratings by their null tokens at the configured rates."""
     draws = torch.rand(len(batch), 2, generator=generator)
     if config.dropout == "standard":
         draws = draws[:, :1].expand(-1, 2)
     user = batch.user.masked_fill(draws[:, 0] < config.user_dropout, null_user)
     rating = batch.rating.masked_fill(draws[:, 1] < config.rating_dropout, NULL_RATING)
-    return without_user(Ratings(batch.item, user, rating), null_user, config)
+    return without_user(RatingTensors(batch.item, user, rating), null_user, config)
 
 
-def without_user(batch: Ratings, null_user: int, config: PriorConfig) -> Ratings:
+def without_user(batch: RatingTensors, null_user: int, config: PriorConfig) -> RatingTensors:
     """``batch`` with every user null where the options switch users off."""
     if config.use_user:
         return batch
-    return Ratings(batch.item, torch.full_like(batch.user, null_user), batch.rating)
+    return RatingTensors(batch.item, torch.full_like(batch.user, null_user), batch.rating)
 
 
 def _scheduler(optimizer: torch.optim.Optimizer, config: PriorConfig) -> lr_scheduler.LRScheduler:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 from jaxtyping import Float
 
+from persongen_bench.core.ratings import Ratings
 from persongen_bench.metrics._verifier.config import VerifierConfig
 from persongen_bench.metrics._verifier.folds import N_FOLDS, Predictions, image_folds, merge_copies
-from persongen_bench.metrics._verifier.ratings import Ratings
 from persongen_bench.metrics._verifier.scoring import logits
 from persongen_bench.metrics._verifier.training import fit
 

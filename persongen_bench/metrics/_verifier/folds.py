@@ -7,13 +7,13 @@ are spread over the folds, since a user without training ratings cannot be predi
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 from jaxtyping import Float, Int
 
-from persongen_bench.metrics._verifier.ratings import Ratings
+from persongen_bench.core.ratings import Ratings
 
 N_FOLDS = 5
 
@@ -62,4 +62,4 @@ def image_folds(ratings: Ratings, n_folds: int, seed: int) -> Int[np.ndarray, " 
 def merge_copies(ratings: Ratings, embeddings: Float[np.ndarray, "items d"]) -> Ratings:
     """Ratings in which items with identical embeddings are one item: the same image."""
     first = pd.factorize(np.array([row.tobytes() for row in embeddings], dtype=object))[0]
-    return Ratings(ratings.users, ratings.items, ratings.user, first[ratings.item], ratings.liked)
+    return replace(ratings, item=first[ratings.item])

@@ -8,11 +8,11 @@ from jaxtyping import Float
 from scipy.special import expit
 
 from persongen_bench.core.metric import ScoreContext
+from persongen_bench.core.ratings import Ratings
 from persongen_bench.core.types import Embeddings, ScoreMatrix, content_hash
 from persongen_bench.metrics._space import ROLE
 from persongen_bench.metrics._verifier.config import PRESETS
 from persongen_bench.metrics._verifier.folds import N_FOLDS, Predictions
-from persongen_bench.metrics._verifier.ratings import Ratings, tabulate
 from persongen_bench.metrics._verifier.scoring import Weights, logits
 
 VERSION = 1
@@ -21,7 +21,7 @@ VERSION = 1
 
 def ratings(context: ScoreContext) -> Ratings:
     """The training view's ratings."""
-    return context.memo("verifier ratings", lambda: tabulate(context.train))
+    return context.train.ratings
 
 
 def describe(model: str) -> str:

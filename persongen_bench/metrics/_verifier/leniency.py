@@ -23,8 +23,8 @@ from jaxtyping import Float
 from scipy.sparse import csr_array
 from scipy.special import expit
 
+from persongen_bench.core.ratings import Ratings
 from persongen_bench.metrics._verifier.folds import Predictions
-from persongen_bench.metrics._verifier.ratings import Ratings
 
 _ITERATIONS = 500
 _PRIOR = 0.5

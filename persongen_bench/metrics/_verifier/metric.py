@@ -25,6 +25,7 @@ class OfVerifier:
     card: ClassVar[MetricInfo]
     arguments: ClassVar[tuple[str, ...]] = ("", "neumf", "no-taste")
     """Of the cards and "all"; ``neumf-paper`` trains for hours and is never run unasked."""
+    example: ClassVar[str] = ""
     details: ClassVar[str] = ""
     version: ClassVar[int] = 1
 
@@ -74,9 +75,9 @@ class OfInstrument(OfVerifier):
 
 
 def judged(context: ScoreContext, users: Sequence[str], values: np.ndarray) -> pd.Series:
-    """Values of ``users`` for the users of the context, NaN for those without samples."""
-    found = pd.Series(values, index=list(users), dtype=float).reindex(list(context.users))
-    return found.where(found.index.isin(context.samples["user_id"]))
+    """Values of ``users`` for the units of the context, NaN for those without samples."""
+    of_units = pd.Series(values, index=list(users), dtype=float).reindex(list(context.units))
+    return of_units.where(of_units.index.isin(context.samples["unit"]))
 
 
 def user_fold(predictions: Predictions) -> tuple[np.ndarray, np.ndarray]:

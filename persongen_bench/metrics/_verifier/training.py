@@ -19,10 +19,10 @@ from torch import Tensor
 from torch.nn import functional as F  # noqa: N812  # the community's name
 
 from persongen_bench.core.errors import DataError
+from persongen_bench.core.ratings import Ratings
 from persongen_bench.metrics._verifier.config import VerifierConfig
 from persongen_bench.metrics._verifier.folds import image_folds
 from persongen_bench.metrics._verifier.network import Network, Pairs
-from persongen_bench.metrics._verifier.ratings import Ratings
 from persongen_bench.metrics._verifier.scoring import Weights, standardise
 from persongen_bench.util.training import seeded
 

@@ -133,12 +133,12 @@ def lora_factors(lora: Mapping[str, np.ndarray], unet: Any) -> Factors:  # noqa:
     if foreign:
         raise ValueError(f"LoRA key {foreign[0]!r}: expected {_PREFIX}<layer>{_A} or {_B}")
     names = sorted({key.removeprefix(_PREFIX).removesuffix(_A).removesuffix(_B) for key in lora})
-    found = {}
+    pairs = {}
     for name in names:
         pair = [np.asarray(lora.get(f"{_PREFIX}{name}{end}", ())) for end in (_A, _B)]
         _check_factors(name, pair, unet)
-        found[name] = (pair[0], pair[1])
-    return found
+        pairs[name] = (pair[0], pair[1])
+    return pairs
 
 
 def _check_factors(name: str, pair: list[np.ndarray], unet: Any) -> None:  # noqa: ANN401
@@ -194,7 +194,7 @@ def spoken_words(pipeline: Any, words: Mapping[str, np.ndarray]) -> Iterator[Non
 
 def _tokens(words: Mapping[str, np.ndarray], tokenizer: Any, width: int) -> dict[str, np.ndarray]:  # noqa: ANN401
     """One token per vector: ``<u>``, ``<u>_1``, ``<u>_2``, ... => ``(width,)`` float32."""
-    found: dict[str, np.ndarray] = {}
+    tokens: dict[str, np.ndarray] = {}
     known = tokenizer.get_vocab()
     for word, vectors in words.items():
         rows = np.asarray(vectors, dtype=np.float32)
@@ -211,5 +211,5 @@ def _tokens(words: Mapping[str, np.ndarray], tokenizer: Any, width: int) -> dict
         taken = [name for name in [*names, f"{word}_{len(rows)}"] if name in known]
         if taken:
             raise ValueError(f"word {taken[0]!r} is in the tokenizer's vocabulary; rename it")
-        found |= dict(zip(names, rows, strict=True))
-    return found
+        tokens |= dict(zip(names, rows, strict=True))
+    return tokens

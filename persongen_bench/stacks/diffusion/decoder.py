@@ -82,8 +82,8 @@ class DiffusionDecoder:
         projection = self._pipeline.unet.encoder_hid_proj
         if projection is None:
             return None
-        found: int = projection.image_projection_layers[0].image_embeds.in_features
-        return found
+        size: int = projection.image_projection_layers[0].image_embeds.in_features
+        return size
 
     @property
     def signature(self) -> str:
@@ -182,8 +182,8 @@ class DiffusionDecoder:
                 return_dict=False,
                 **self._image_prompts(padded, settings.guidance_scale > 1),
             )
-        found: Tensor = drawn[0][: len(rows)]
-        return found
+        images: Tensor = drawn[0][: len(rows)]
+        return images
 
     def _noise(self, generators: Sequence[torch.Generator]) -> Float[Tensor, "n c h w"]:
         """Initial latents, drawn on the CPU in float32 whatever the device and the precision."""

@@ -129,7 +129,7 @@ def _module(file: WeightFile) -> nn.Module:
 def _ip_adapter_shapes(unet: Any, embedding_size: int) -> dict[str, tuple[int, ...]]:  # noqa: ANN401
     """Projection to tokens, and keys and values of every cross-attention, odd numbers counted."""
     width = int(unet.config.cross_attention_dim)
-    found: dict[str, tuple[int, ...]] = {
+    shapes: dict[str, tuple[int, ...]] = {
         "image_proj.norm.bias": (width,),
         "image_proj.norm.weight": (width,),
         "image_proj.proj.bias": (N_IMAGE_TOKENS * width,),
@@ -140,8 +140,8 @@ def _ip_adapter_shapes(unet: Any, embedding_size: int) -> dict[str, tuple[int, .
     for place, attention in enumerate(crossing):
         for kind in ("to_k", "to_v"):
             shape = tuple(getattr(attention, kind).weight.shape)
-            found[f"ip_adapter.{2 * place + 1}.{kind}_ip.weight"] = shape
-    return found
+            shapes[f"ip_adapter.{2 * place + 1}.{kind}_ip.weight"] = shape
+    return shapes
 
 
 def _positions(tensors: list[Tensor]) -> list[Tensor]:
@@ -166,12 +166,12 @@ def read_tensors(path: Path) -> tuple[Tensor, ...]:
         raise DataError(f"{path}: not a whole safetensors file ({error})") from None
 
 
-def difference(found: tuple[Tensor, ...], expected: tuple[Tensor, ...]) -> str | None:
+def difference(tensors: tuple[Tensor, ...], expected: tuple[Tensor, ...]) -> str | None:
     """What is wrong with a file's tensors in words, None where nothing is.
 
     Names and shapes count; types, position numbers and the attention layers' old names do not.
     """
-    have, want = _comparable(found), _comparable(expected)
+    have, want = _comparable(tensors), _comparable(expected)
     for what, names in (("lacks", want.keys() - have.keys()), ("adds", have.keys() - want.keys())):
         if names:
             return f"{what} tensor {min(names)} ({len(names)} in all)"

@@ -122,8 +122,8 @@ class ClipImageEncoder:
 
     def _block(self, rows: UInt8[np.ndarray, "n 3 s s"]) -> Float[np.ndarray, "n d"]:
         with torch.no_grad():
-            found = self._tower.model(pixel_values=self._tower.pixels(rows)).image_embeds
-        embedded: np.ndarray = found.float().cpu().numpy()
+            output = self._tower.model(pixel_values=self._tower.pixels(rows)).image_embeds
+        embedded: np.ndarray = output.float().cpu().numpy()
         return embedded
 
 
@@ -160,13 +160,13 @@ class ClipDualEncoder:
 
     def _images(self, rows: UInt8[np.ndarray, "n 3 s s"]) -> Float[np.ndarray, "n d"]:
         with torch.no_grad():
-            found = self._tower.model.get_image_features(pixel_values=self._tower.pixels(rows))
-        embedded: np.ndarray = found.pooler_output.float().cpu().numpy()
+            output = self._tower.model.get_image_features(pixel_values=self._tower.pixels(rows))
+        embedded: np.ndarray = output.pooler_output.float().cpu().numpy()
         return embedded
 
     def _texts(self, rows: Int64[np.ndarray, "n 2 tokens"]) -> Float[np.ndarray, "n d"]:
         ids, mask = torch.from_numpy(rows).to(self._tower.device).unbind(dim=1)
         with torch.no_grad():
-            found = self._tower.model.get_text_features(input_ids=ids, attention_mask=mask)
-        embedded: np.ndarray = found.pooler_output.float().cpu().numpy()
+            output = self._tower.model.get_text_features(input_ids=ids, attention_mask=mask)
+        embedded: np.ndarray = output.pooler_output.float().cpu().numpy()
         return embedded

@@ -106,10 +106,10 @@ def load_ip_adapter(pipeline: Any, source: Source, weight: str) -> None:  # noqa
 def read_ip_adapter(path: Path) -> dict[str, dict[str, torch.Tensor]]:
     """Tensors by part, ``image_proj`` and ``ip_adapter``, of either published file format."""
     if path.suffix != ".safetensors":
-        found: dict[str, dict[str, torch.Tensor]] = torch.load(
+        state: dict[str, dict[str, torch.Tensor]] = torch.load(
             path, map_location="cpu", weights_only=True
         )
-        return found
+        return state
     parts: dict[str, dict[str, torch.Tensor]] = {"image_proj": {}, "ip_adapter": {}}
     for key, value in load_file(path).items():
         part, _, name = key.partition(".")
@@ -163,10 +163,10 @@ def pipeline_files(source: Source) -> list[str]:
         raise ConfigError(
             f"{source.folder}: a {index.get('_class_name')}, expected {' or '.join(CLASSES)}"
         )
-    found = ["model_index.json"]
+    names = ["model_index.json"]
     for name, (library, cls) in _components(index).items():
-        found += [f"{name}/{file}" for file in _component_files(source, name, library, cls)]
-    return found
+        names += [f"{name}/{file}" for file in _component_files(source, name, library, cls)]
+    return names
 
 
 def _components(index: dict[str, Any]) -> dict[str, tuple[str, str]]:
@@ -209,8 +209,8 @@ def weights_sha256(folders: dict[str, tuple[Path, list[str]]]) -> str:
 def _index(source: Source) -> dict[str, Any]:
     source.require(["model_index.json"])
     with _readable(source):
-        found: dict[str, Any] = json.loads((source.folder / "model_index.json").read_text("utf-8"))
-    return found
+        index: dict[str, Any] = json.loads((source.folder / "model_index.json").read_text("utf-8"))
+    return index
 
 
 @contextmanager

@@ -69,14 +69,14 @@ class _RowwiseImagePrompts:
                 f"expected image embeddings with {halves * num_images_per_prompt} rows (or "
                 f"{halves}, the same for every picture), found {rows}"
             )
-        found: list[Tensor] = stock.prepare_ip_adapter_image_embeds(
+        embeds: list[Tensor] = stock.prepare_ip_adapter_image_embeds(
             ip_adapter_image,
             ip_adapter_image_embeds,
             device,
             num_images_per_prompt,
             do_classifier_free_guidance,
         )
-        return found
+        return embeds
 
 
 class RowwisePipeline(_RowwiseImagePrompts, StableDiffusionPipeline):  # type: ignore[misc, unused-ignore]

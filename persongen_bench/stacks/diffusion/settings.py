@@ -56,8 +56,8 @@ class DiffusionSettings(Config):
     def torch_dtype(self) -> torch.dtype:
         """The precision that ``dtype`` names on this device."""
         automatic = "float32" if self.torch_device().type == "cpu" else "float16"
-        found: torch.dtype = getattr(torch, automatic if self.dtype == "auto" else self.dtype)
-        return found
+        dtype: torch.dtype = getattr(torch, automatic if self.dtype == "auto" else self.dtype)
+        return dtype
 
     def resolve(self, options: DrawOptions) -> DiffusionSettings:
         """These settings with what ``options`` overrides; a bad value is a pydantic error."""

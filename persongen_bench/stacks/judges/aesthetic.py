@@ -45,8 +45,8 @@ class HeadV2(nn.Module):
 
     def forward(self, rows: Float[Tensor, "n 768"]) -> Float[Tensor, "n 1"]:
         """Scores, about 1 to 10."""
-        found: Tensor = self.layers(rows)
-        return found
+        scores: Tensor = self.layers(rows)
+        return scores
 
 
 HEADS: dict[str, Callable[[], nn.Module]] = {"v1": lambda: nn.Linear(WIDTH, 1), "v2": HeadV2}

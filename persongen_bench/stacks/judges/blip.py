@@ -14,7 +14,7 @@ from transformers import BertTokenizer, BlipConfig, BlipForConditionalGeneration
 from persongen_bench.core.errors import ConfigError
 from persongen_bench.core.types import Description, Image
 from persongen_bench.stacks.judges.checkpoint import open_transformer
-from persongen_bench.stacks.judges.pixels import Recipe
+from persongen_bench.stacks.judges.pixels import SquarePixels
 
 MAX_TOKENS = 30
 """New words and word pieces per caption."""
@@ -47,9 +47,9 @@ class BlipCaptioner:
         self._config_file, self._weights_file, self._vocabulary = files
         self._device = device
         self._config = read_config(self._config_file)
-        self._recipe = Recipe(self._config.vision_config.image_size, "squash")
+        self._preparation = SquarePixels(self._config.vision_config.image_size, "squash")
         self.signature = (
-            f"blip-captioner|{self._recipe}|greedy|tokens:{MAX_TOKENS}|dtype:float32"
+            f"blip-captioner|{self._preparation}|greedy|tokens:{MAX_TOKENS}|dtype:float32"
             f"|weights:{weights}|impl:1"
         )
 
@@ -70,7 +70,7 @@ class BlipCaptioner:
         return [self._describe(image) for image in images]
 
     def _describe(self, image: Image) -> Description:
-        pixels = torch.from_numpy(self._recipe.pixels(image))[None].to(self._device)
+        pixels = torch.from_numpy(self._preparation.pixels(image))[None].to(self._device)
         with torch.inference_mode():
             ids = self._model.generate(
                 pixel_values=pixels, max_new_tokens=MAX_TOKENS, do_sample=False, num_beams=1
@@ -83,5 +83,5 @@ class BlipCaptioner:
 
 def keywords(caption: str) -> tuple[str, ...]:
     """The words of a caption that say something, each once, in their order."""
-    found = (word for word in _WORD.findall(caption) if word not in _IDLE)
-    return tuple(dict.fromkeys(found))
+    words = (word for word in _WORD.findall(caption) if word not in _IDLE)
+    return tuple(dict.fromkeys(words))

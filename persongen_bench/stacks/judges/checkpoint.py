@@ -37,25 +37,25 @@ def read_state(path: Path, inside: str | None = None, device: str = "cpu") -> St
     """
     try:
         if path.suffix == ".safetensors":
-            found: Any = load_file(path, device="cpu")
+            state: Any = load_file(path, device="cpu")
         else:
             mapped = zipfile.is_zipfile(path) and device == "cpu"
-            found = torch.load(path, map_location=device, weights_only=True, mmap=mapped)
+            state = torch.load(path, map_location=device, weights_only=True, mmap=mapped)
     except Exception as error:  # the libraries have many kinds
         raise ConfigError(f"{path}: not a checkpoint of tensors ({error})") from error
     if inside is not None:
-        if not isinstance(found, dict) or inside not in found:
-            keys = sorted(map(str, found))[:3] if isinstance(found, dict) else type(found).__name__
+        if not isinstance(state, dict) or inside not in state:
+            keys = sorted(map(str, state))[:3] if isinstance(state, dict) else type(state).__name__
             raise ConfigError(f"{path}: expected the key {inside!r}, found {keys}")
-        found = found[inside]
-    if not isinstance(found, dict) or not all(isinstance(v, torch.Tensor) for v in found.values()):
-        raise ConfigError(f"{path}: expected a dictionary of tensors, found {type(found).__name__}")
-    return dict(found)
+        state = state[inside]
+    if not isinstance(state, dict) or not all(isinstance(v, torch.Tensor) for v in state.values()):
+        raise ConfigError(f"{path}: expected a dictionary of tensors, found {type(state).__name__}")
+    return dict(state)
 
 
-def require_layout(path: Path, found: Mapping[str, Any], expected: Mapping[str, Any]) -> None:
+def require_layout(path: Path, state: Mapping[str, Any], expected: Mapping[str, Any]) -> None:
     """Raise `ConfigError` where names or shapes of two states differ; it names the first."""
-    wrong = hub_layout.difference(layout(found), layout(expected))
+    wrong = hub_layout.difference(layout(state), layout(expected))
     if wrong is not None:
         raise ConfigError(f"{path}: not the expected model: {wrong}")
 

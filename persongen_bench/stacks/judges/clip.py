@@ -30,13 +30,13 @@ class ClipNetwork(nn.Module):
 
     def images(self, pixels: Float[Tensor, "n 3 s s"]) -> Float[Tensor, "n d"]:
         """Projected image embeddings: since transformers 5 the output's ``pooler_output``."""
-        found: Tensor = self.model.get_image_features(pixel_values=pixels).pooler_output
-        return found
+        rows: Tensor = self.model.get_image_features(pixel_values=pixels).pooler_output
+        return rows
 
     def texts(self, ids: Int64[Tensor, "n t"]) -> Float[Tensor, "n d"]:
         """Projected text embeddings; what stands behind the first end mark has no effect."""
-        found: Tensor = self.model.get_text_features(input_ids=ids).pooler_output
-        return found
+        rows: Tensor = self.model.get_text_features(input_ids=ids).pooler_output
+        return rows
 
 
 class ClipVersions(ClipDualEncoder):
@@ -84,10 +84,10 @@ def require_activation(config: Any, expected: str, where: Path) -> None:  # noqa
     picture from 5.05 to 4.44 (improved-aesthetic-predictor, issue 12).
     """
     for part in ("text_config", "vision_config"):
-        found = getattr(config, part).hidden_act
-        if found != expected:
+        activation = getattr(config, part).hidden_act
+        if activation != expected:
             raise ConfigError(
-                f"{where}: {part}.hidden_act is {found!r}, these weights need {expected!r}"
+                f"{where}: {part}.hidden_act is {activation!r}, these weights need {expected!r}"
             )
 
 
@@ -106,10 +106,10 @@ def tokenizer() -> CLIPTokenizer:
 
 def tokens(texts: Sequence[str]) -> Int64[np.ndarray, "n 77"]:
     """Token numbers; a longer text is cut and keeps its end mark, which the pooling looks for."""
-    found = tokenizer()(
+    ids = tokenizer()(
         list(texts), padding="max_length", truncation=True, max_length=CONTEXT
     )["input_ids"]  # fmt: skip
-    return np.asarray(found, dtype=np.int64).reshape(len(texts), CONTEXT)
+    return np.asarray(ids, dtype=np.int64).reshape(len(texts), CONTEXT)
 
 
 def unit_rows(rows: Float[np.ndarray, "n d"]) -> Float[np.ndarray, "n d"]:

@@ -11,9 +11,9 @@ from transformers import Dinov2Config, Dinov2Model
 
 from persongen_bench.core.errors import ConfigError
 from persongen_bench.stacks.judges.checkpoint import open_transformer
-from persongen_bench.stacks.judges.pixels import IMAGENET, Recipe
+from persongen_bench.stacks.judges.pixels import IMAGENET, SquarePixels
 
-PREPARATION = Recipe(224, "crop", 256, IMAGENET)
+PREPARATION = SquarePixels(224, "crop", 256, IMAGENET)
 """What the published processor does: shorter side to 256, the middle 224 x 224."""
 
 
@@ -26,8 +26,8 @@ class DinoNetwork(nn.Module):
 
     def images(self, pixels: Float[Tensor, "n 3 s s"]) -> Float[Tensor, "n d"]:
         """``pooler_output``: the normed class token."""
-        found: Tensor = self.model(pixel_values=pixels).pooler_output
-        return found
+        rows: Tensor = self.model(pixel_values=pixels).pooler_output
+        return rows
 
 
 def read_config(path: Path) -> Dinov2Config:

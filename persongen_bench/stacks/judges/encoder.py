@@ -43,7 +43,7 @@ class Network(Protocol):
 
 
 @dataclass(frozen=True)
-class Card:
+class EncoderCard:
     """What is known of a judge before its network is opened."""
 
     name: str
@@ -59,7 +59,7 @@ class Card:
 class JudgeEncoder:
     """Pictures through a frozen network in float32; implements `ImageEncoder`."""
 
-    def __init__(self, card: Card, open_network: Callable[[], Any]) -> None:
+    def __init__(self, card: EncoderCard, open_network: Callable[[], Any]) -> None:
         """``open_network`` gives a `Network` on the CPU; it is called by the first picture."""
         self.card = card
         self._open_network = open_network
@@ -87,8 +87,8 @@ class JudgeEncoder:
 
     def _images(self, rows: Float[np.ndarray, "n 3 s s"]) -> Embeddings:
         with torch.inference_mode():
-            found = self.network.images(torch.from_numpy(rows).to(self.card.device))
-        return np.asarray(found.float().cpu().numpy())
+            embedded = self.network.images(torch.from_numpy(rows).to(self.card.device))
+        return np.asarray(embedded.float().cpu().numpy())
 
 
 class JudgeDual(JudgeEncoder):
@@ -96,7 +96,7 @@ class JudgeDual(JudgeEncoder):
 
     def __init__(
         self,
-        card: Card,
+        card: EncoderCard,
         open_network: Callable[[], Any],
         tokens: Callable[[Sequence[str]], Int64[np.ndarray, "n t"]],
     ) -> None:
@@ -112,8 +112,8 @@ class JudgeDual(JudgeEncoder):
 
     def _texts(self, ids: Int64[np.ndarray, "n t"]) -> Embeddings:
         with torch.inference_mode():
-            found = self.network.texts(torch.from_numpy(ids).to(self.card.device))
-        return np.asarray(found.float().cpu().numpy())
+            embedded = self.network.texts(torch.from_numpy(ids).to(self.card.device))
+        return np.asarray(embedded.float().cpu().numpy())
 
 
 class Deferred:
@@ -139,8 +139,8 @@ class Deferred:
 
     def encode(self, images: Sequence[Image]) -> Embeddings:
         """As the encoder's."""
-        found: Embeddings = self.model.encode(images)
-        return found
+        rows: Embeddings = self.model.encode(images)
+        return rows
 
 
 class DeferredDual(Deferred):
@@ -148,8 +148,8 @@ class DeferredDual(Deferred):
 
     def encode_texts(self, texts: Sequence[str]) -> Embeddings:
         """As the encoder's."""
-        found: Embeddings = self.model.encode_texts(texts)
-        return found
+        rows: Embeddings = self.model.encode_texts(texts)
+        return rows
 
 
 class Family(Deferred):

@@ -34,21 +34,21 @@ class HpsNetwork(nn.Module):
 
     def images(self, pixels: Float[Tensor, "n 3 s s"]) -> Float[Tensor, "n d"]:
         """Image embeddings, not normalised."""
-        found: Tensor = self.model.encode_image(pixels)
-        return found
+        rows: Tensor = self.model.encode_image(pixels)
+        return rows
 
     def texts(self, ids: Int64[Tensor, "n t"]) -> Float[Tensor, "n d"]:
         """Text embeddings, not normalised."""
-        found: Tensor = self.model.encode_text(ids)
-        return found
+        rows: Tensor = self.model.encode_text(ids)
+        return rows
 
 
 def architecture() -> dict[str, Any]:
     """open_clip's own configuration of ViT-H-14; its activation is the exact GELU."""
-    found = open_clip.get_model_config("ViT-H-14")
-    if found is None or found.get("quick_gelu"):
+    config = open_clip.get_model_config("ViT-H-14")
+    if config is None or config.get("quick_gelu"):
         raise RuntimeError("open_clip no longer has the ViT-H-14 that HPSv2 was trained on")
-    return dict(found)
+    return dict(config)
 
 
 def new(config: Mapping[str, Any]) -> Any:  # noqa: ANN401  # an open_clip.CLIP

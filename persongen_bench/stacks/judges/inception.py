@@ -89,8 +89,8 @@ class FidInception(blocks.Inception3):  # type: ignore[misc]  # torchvision is u
 
     def images(self, pixels: Float[Tensor, "n 3 299 299"]) -> Float[Tensor, "n 2048"]:
         """The features before the classes."""
-        found: Tensor = self(pixels)
-        return found
+        rows: Tensor = self(pixels)
+        return rows
 
 
 def open_inception(weights: Path) -> FidInception:

@@ -91,8 +91,8 @@ def wrong(label: str, path: Path) -> str | None:
     if wanted is None:
         return None
     if path.suffix == ".safetensors":
-        found = tuple(t for t in read_tensors(path) if not t.name.endswith("position_ids"))
+        tensors = tuple(t for t in read_tensors(path) if not t.name.endswith("position_ids"))
     else:
         inside = hps.INSIDE if label.startswith(f"{files.HPS.folder}/") else None
-        found = layout(read_state(path, inside, device="meta"))
-    return difference(found, wanted)
+        tensors = layout(read_state(path, inside, device="meta"))
+    return difference(tensors, wanted)

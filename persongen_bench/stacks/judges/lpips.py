@@ -93,8 +93,8 @@ class LpipsEncoder:
 
     def _block(self, pixels: UInt8[np.ndarray, "n 3 s s"]) -> Float[np.ndarray, "n d"]:
         scaled = torch.from_numpy(pixels).to(self.settings.dtype) / 127.5 - 1
-        found: np.ndarray = self._vectors(scaled).float().cpu().numpy()
-        return found
+        rows: np.ndarray = self._vectors(scaled).float().cpu().numpy()
+        return rows
 
     @torch.inference_mode()
     def _vectors(self, pixels: Float[Tensor, "n 3 s s"]) -> Float[Tensor, "n d"]:

@@ -20,7 +20,7 @@ Fit = Literal["crop", "whole", "squash"]
 
 
 @dataclass(frozen=True)
-class Recipe:
+class SquarePixels:
     """How pixels are fitted to a square and normalised."""
 
     size: int

@@ -16,17 +16,17 @@ from persongen_bench.stacks.inception_input import MODES, Mode
 from persongen_bench.stacks.judges import aesthetic, clip, dino, files, hps, inception
 from persongen_bench.stacks.judges.blip import BlipCaptioner
 from persongen_bench.stacks.judges.encoder import (
-    Card,
     Deferred,
     DeferredDual,
     DualFamily,
+    EncoderCard,
     Family,
     JudgeDual,
     JudgeEncoder,
     Preparation,
 )
 from persongen_bench.stacks.judges.lpips import TAPS, LpipsEncoder, LpipsSettings
-from persongen_bench.stacks.judges.pixels import Recipe
+from persongen_bench.stacks.judges.pixels import SquarePixels
 from persongen_bench.stacks.published.digests import combined_sha256, remembered_sha256
 from persongen_bench.stacks.published.locate import Place, Places
 from persongen_bench.stacks.published.manifest import HubRepo
@@ -82,49 +82,49 @@ class Judges:
         return self._clip("pickscore-v1", files.PICKSCORE, "gelu")
 
     def _clip(self, name: str, repo: HubRepo, activation: str) -> JudgeDual:
-        found = self._files(repo)
-        config_file, weights = found.paths
+        opened = self._files(repo)
+        config_file, weights = opened.paths
         config = clip.read_config(config_file)
         clip.require_activation(config, activation, config_file)
-        recipe = Recipe(config.vision_config.image_size)
-        card = self._card(name, found, config.projection_dim, recipe)
+        preparation = SquarePixels(config.vision_config.image_size)
+        card = self._card(name, opened, config.projection_dim, preparation)
         return JudgeDual(card, partial(clip.open_clip_network, config, weights), clip.tokens)
 
     def _hps(self, version: str) -> JudgeDual:
-        found, config = self._files(files.HPS, HPS_FILES[version]), hps.architecture()
-        recipe = Recipe(config["vision_cfg"]["image_size"], "whole")
-        card = self._card(f"hps-{version}", found, config["embed_dim"], recipe)
-        return JudgeDual(card, partial(hps.open_hps_network, config, found.paths[0]), hps.tokens)
+        opened, config = self._files(files.HPS, HPS_FILES[version]), hps.architecture()
+        preparation = SquarePixels(config["vision_cfg"]["image_size"], "whole")
+        card = self._card(f"hps-{version}", opened, config["embed_dim"], preparation)
+        return JudgeDual(card, partial(hps.open_hps_network, config, opened.paths[0]), hps.tokens)
 
     def _dino(self) -> JudgeEncoder:
-        found = self._files(files.DINO)
-        config_file, weights = found.paths
+        opened = self._files(files.DINO)
+        config_file, weights = opened.paths
         config = dino.read_config(config_file)
-        card = self._card("dinov2", found, config.hidden_size, dino.PREPARATION)
+        card = self._card("dinov2", opened, config.hidden_size, dino.PREPARATION)
         return JudgeEncoder(card, partial(dino.open_dino_network, config, weights))
 
     def _inception(self, mode: Mode) -> JudgeEncoder:
-        found = self._files(files.INCEPTION)
+        opened = self._files(files.INCEPTION)
         preparation = inception.InceptionPreparation(mode)
-        card = self._card("fid-inception", found, inception.EMBEDDING_SIZE, preparation)
-        return JudgeEncoder(card, partial(inception.open_inception, found.paths[0]))
+        card = self._card("fid-inception", opened, inception.EMBEDDING_SIZE, preparation)
+        return JudgeEncoder(card, partial(inception.open_inception, opened.paths[0]))
 
     def _aesthetic(self, version: str) -> aesthetic.AestheticHead:
-        found = self._files(AESTHETIC[version])
-        return aesthetic.AestheticHead(version, found.paths[0], found.sha256, self.clip())
+        opened = self._files(AESTHETIC[version])
+        return aesthetic.AestheticHead(version, opened.paths[0], opened.sha256, self.clip())
 
     def _lpips(self, net: Any) -> LpipsEncoder:  # noqa: ANN401  # one of TAPS
         name = {"alex": "alexnet", "vgg": "vgg16"}[net]
-        found = self._files(files.TRUNKS, name)
+        opened = self._files(files.TRUNKS, name)
         settings = LpipsSettings(rows=self.rows, device=self.device)
-        return LpipsEncoder(net, found.paths[0], settings)
+        return LpipsEncoder(net, opened.paths[0], settings)
 
     def _captioner(self) -> BlipCaptioner:
-        found = self._files(files.BLIP)
-        return BlipCaptioner(found.paths, found.sha256, self.device)
+        opened = self._files(files.BLIP)
+        return BlipCaptioner(opened.paths, opened.sha256, self.device)
 
-    def _card(self, name: str, found: Opened, size: int, preparation: Preparation) -> Card:
-        return Card(name, found.sha256, size, preparation, self.device, self.rows)
+    def _card(self, name: str, opened: Opened, size: int, preparation: Preparation) -> EncoderCard:
+        return EncoderCard(name, opened.sha256, size, preparation, self.device, self.rows)
 
     def _files(self, repo: HubRepo, prefix: str = "") -> Opened:
         """Files of a repository whose paths begin with ``prefix``, in the manifest's order.
@@ -153,16 +153,16 @@ class DeferredCaptioner:
 
     def describe(self, images: Sequence[Any]) -> list[Any]:
         """As the captioner's."""
-        found: list[Any] = self._deferred.model.describe(images)
-        return found
+        descriptions: list[Any] = self._deferred.model.describe(images)
+        return descriptions
 
 
 def _require_published(place: Place, command: str) -> None:
     if place.file.sha256 is None:
         return
-    found = remembered_sha256(place.path)
-    if found != place.file.sha256:
+    sha256 = remembered_sha256(place.path)
+    if sha256 != place.file.sha256:
         raise ConfigError(
-            f"{place.path}: sha256 {found[:12]}..., expected {place.file.sha256[:12]}...",
+            f"{place.path}: sha256 {sha256[:12]}..., expected {place.file.sha256[:12]}...",
             fix=f"Remove it and run `{command}` again.",
         )

@@ -22,7 +22,7 @@ from persongen_bench.stacks.judges.clip import ClipVersions, require_activation
 from persongen_bench.stacks.judges.files import JUDGES
 from persongen_bench.stacks.published import files
 from persongen_bench.stacks.published.digests import combined_sha256
-from persongen_bench.stacks.published.locate import Place, Places, locate
+from persongen_bench.stacks.published.locate import MissingWeightsError, Place, Places, locate
 from persongen_bench.stacks.published.manifest import HubRepo, Manifest
 
 IMPLEMENTATION = 1
@@ -100,6 +100,14 @@ class PublishedStack:
             self.settings.torch_device(),
             JUDGE_ROWS.get(self.settings.torch_device().type, 4),
         )
+
+    def missing(self) -> str | None:
+        """What is missing of its own files, and how to get it."""
+        try:
+            self.places.require()
+        except MissingWeightsError as error:
+            return str(error)
+        return None
 
     def role(self, name: str) -> Any:  # noqa: ANN401  # each role has its own protocol
         """The model for a role; raises `MissingRoleError`, or names the weights it lacks."""

@@ -83,10 +83,10 @@ def _wrong_judge(place: Place) -> str | None:
 def _wrong_checksum(place: Place) -> str | None:
     if place.file.sha256 is None:
         return None
-    found = remembered_sha256(place.path)
-    if found == place.file.sha256:
+    sha256 = remembered_sha256(place.path)
+    if sha256 == place.file.sha256:
         return None
-    return f"sha256 {found[:12]}..., expected {place.file.sha256[:12]}..."
+    return f"sha256 {sha256[:12]}..., expected {place.file.sha256[:12]}..."
 
 
 def _said(place: Place, checksums: bool) -> str:

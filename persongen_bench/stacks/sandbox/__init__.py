@@ -76,12 +76,12 @@ class SandboxStack:
         return f"sandbox({said}|weights:{self._weights('')}|impl:1)"
 
     def _weights(self, *places: str) -> str:
-        found = {}
+        weights = {}
         for place in places:
             folder = self._folder / place
             files = [str(p.relative_to(folder)) for p in sorted(folder.rglob("*.safetensors"))]
-            found[place] = (folder, files)
-        return load.weights_sha256(found)
+            weights[place] = (folder, files)
+        return load.weights_sha256(weights)
 
     def _source(self, place: str) -> load.Source:
         return load.Source(self._folder / place, _COMMAND)

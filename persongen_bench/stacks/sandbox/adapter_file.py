@@ -23,13 +23,13 @@ def load_fresh(model: Any, embedding_size: int) -> None:  # noqa: ANN401  # a UN
 def tensors(model: Any) -> dict[str, Tensor]:  # noqa: ANN401  # a UNet2DConditionModel
     """The adapter in ``model`` as its file holds it, in half precision."""
     projection = model.encoder_hid_proj.image_projection_layers[0]
-    found = {f"image_proj.proj.{k}": v for k, v in projection.image_embeds.state_dict().items()}
-    found |= {f"image_proj.norm.{k}": v for k, v in projection.norm.state_dict().items()}
+    stored = {f"image_proj.proj.{k}": v for k, v in projection.image_embeds.state_dict().items()}
+    stored |= {f"image_proj.norm.{k}": v for k, v in projection.norm.state_dict().items()}
     for place, attention in enumerate(_crossings(model)):
         for kind in ("to_k_ip", "to_v_ip"):
             weight = getattr(attention.processor, kind)[0].weight
-            found[f"ip_adapter.{2 * place + 1}.{kind}.weight"] = weight
-    return {k: v.detach().half().contiguous() for k, v in found.items()}
+            stored[f"ip_adapter.{2 * place + 1}.{kind}.weight"] = weight
+    return {k: v.detach().half().contiguous() for k, v in stored.items()}
 
 
 def _projection(embedding_size: int, width: int) -> dict[str, Tensor]:
@@ -45,9 +45,9 @@ def _crossings(model: Any) -> list[Any]:  # noqa: ANN401  # a UNet2DConditionMod
 
 def _layers(model: Any) -> dict[str, Tensor]:  # noqa: ANN401  # a UNet2DConditionModel
     """Keys and values start as those of the words, as the authors' training does."""
-    found = {}
+    weights = {}
     for place, attention in enumerate(_crossings(model)):
         for kind in ("to_k", "to_v"):
             weight = getattr(attention, kind).weight.detach().clone()
-            found[f"{2 * place + 1}.{kind}_ip.weight"] = weight
-    return found
+            weights[f"{2 * place + 1}.{kind}_ip.weight"] = weight
+    return weights

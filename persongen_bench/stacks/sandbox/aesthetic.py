@@ -8,6 +8,7 @@ inference. Ours is fitted on mean ratings from 1 to 5 of a simulated panel.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import ClassVar
 
@@ -17,19 +18,24 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812  # the community's name
 
-from persongen_bench.core.progress import Progress, no_progress
 from persongen_bench.core.stack import ImageEncoder
 from persongen_bench.core.types import Embeddings, Image
 from persongen_bench.stacks.sandbox import data
 from persongen_bench.stacks.sandbox import standin_quality as figures
 from persongen_bench.stacks.sandbox.standin_encoder import map_embeddings
-from persongen_bench.stacks.sandbox.standin_files import read_weights, weights_sha256, write_weights
+from persongen_bench.stacks.sandbox.standin_files import (
+    measured,
+    read_weights,
+    weights_sha256,
+    write_weights,
+)
 from persongen_bench.stacks.sandbox.standin_ratings import Panel
-from persongen_bench.stacks.sandbox.standin_training import draw, plan_with, scene_split
-from persongen_bench.util.training import Plan, Step, Workshop, seeded, train
+from persongen_bench.stacks.sandbox.standin_training import draw, scene_split
+from persongen_bench.util.recipe import Recipe
+from persongen_bench.util.training import Step, TrainingPlan, seeded, train
 from persongen_bench.worlds.tasteworld.attributes import scene_index
 
-PLAN = Plan(steps=800, batch_size=256, learning_rate=1e-3, ema=0.99, seed=501)
+PLAN = TrainingPlan(steps=800, batch_size=256, learning_rate=1e-3, ema=0.99, seed=501)
 N_RATED = 6_000
 """Pictures with a mean rating."""
 MIDDLE = 3.0
@@ -52,8 +58,8 @@ class AestheticHead(nn.Module):
 
     def forward(self, rows: Float[Tensor, "n d"]) -> Float[Tensor, "n 1"]:
         """Mean ratings, about 1 to 5."""
-        found: Tensor = self.layers(rows)
-        return found
+        ratings: Tensor = self.layers(rows)
+        return ratings
 
 
 class AestheticScorer:
@@ -63,7 +69,7 @@ class AestheticScorer:
     base: ClassVar[str] = "clip"
 
     def __init__(self, folder: Path, clip: ImageEncoder) -> None:
-        """Read the folder that `build_aesthetic` wrote for this ``clip``."""
+        """Read the folder that `recipe` wrote for this ``clip``."""
         self._clip = clip
         self._head = read_weights(folder, AestheticHead(clip.embedding_size))
         self.signature = (
@@ -84,20 +90,11 @@ class AestheticScorer:
         return map_embeddings(self._head, figures.unit(rows).astype(np.float32))
 
 
-def build_aesthetic(
-    folder: Path,
-    clip: ImageEncoder,
-    *,
-    seed: int | None = None,
-    steps: int | None = None,
-    progress: Progress = no_progress,
-) -> Path:
-    """Fit the head into ``folder``; a stopped build continues. Returns ``folder``."""
-    plan = plan_with(PLAN, seed, steps)
+def recipe(clip: ImageEncoder, plan: TrainingPlan = PLAN) -> Recipe[AestheticHead]:
+    """Learns the mean ratings of a panel from the rows of ``clip``."""
     panel = Panel.of_default_world()
     rows, ratings = rated(clip, panel, np.random.default_rng(plan.seed))
     head = seeded(lambda: AestheticHead(clip.embedding_size), plan.seed)
-    workshop = Workshop(folder, progress)
 
     def loss(step: Step) -> Mapping[str, Tensor]:
         chosen = torch.from_numpy(step.rng.integers(0, len(rows), plan.batch_size))
@@ -105,19 +102,21 @@ def build_aesthetic(
             torch.random.manual_seed(int(step.rng.integers(2**31)))  # dropout draws globally
             return {"loss": F.mse_loss(head(rows[chosen])[:, 0], ratings[chosen])}
 
-    train(head, loss, plan, workshop, "fit the aesthetic head")
-    write_weights(folder, head)
-    card = {
-        "model": "LAION's predictor layout on the sandbox's CLIP, fitted on a panel's mean ratings",
-        "training": plan.model_dump(),
-        "clip": clip.signature,
-        "raters": panel.people.signature,
-        "weights_sha256": weights_sha256(folder),
-        "quality": quality(AestheticScorer(folder, clip), panel),
-        "limits": "The ratings are simulated, by people who are not users of any data set.",
-    }
-    data.write_card(folder, card, workshop.log)
-    return folder
+    def card(folder: Path) -> Mapping[str, object]:
+        facts = {
+            "clip": clip.signature,
+            "raters": panel.people.signature,
+            **measured(folder, quality(AestheticScorer(folder, clip), panel)),
+            "limits": "The ratings are simulated, by people who are not users of any data set.",
+        }
+        name = "LAION's predictor layout on the sandbox's CLIP, fitted on a panel's mean ratings"
+        return data.card(name, plan, facts)
+
+    return Recipe(
+        partial(train, head, loss, plan, description="fit the aesthetic head"),
+        lambda trained, folder: write_weights(folder, trained),
+        card,
+    )
 
 
 def rated(

@@ -9,6 +9,7 @@ import json
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -23,35 +24,31 @@ from persongen_bench.stacks.sandbox import (
 )
 from persongen_bench.stacks.sandbox.assembly import CLIP, PIPELINE, assemble
 from persongen_bench.stacks.sandbox.quality import measure
+from persongen_bench.util import recipe
+from persongen_bench.util.recipe import Recipe
 
-Part = Callable[[], object]
 N_QUALITY = 500
 """Held-out scenes that the decoder is measured on."""
 
 
-def parts(folder: Path, steps: int | None, progress: Progress) -> Mapping[str, Part]:
-    """What is trained, in order; a part is done when its card is written."""
-    _, basis = vae_training.untrained()
-    denoiser = partial(
-        unet_training.build, folder / PIPELINE / "unet", folder / CLIP, basis, steps=steps,
-        progress=progress,
-    )  # fmt: skip
-    if steps is not None:
-        denoiser = partial(denoiser, pool=64 * steps)
-    judges = {
-        role: partial(
-            standins.build_role, role, folder / role, partial(SandboxStack(folder).role, "clip"),
-            steps=steps, progress=progress,
-        )
-        for role in standins.ROLES
-    }  # fmt: skip
+def recipes(folder: Path, steps: int | None) -> Mapping[str, Callable[[], Recipe[Any]]]:
+    """How every part below ``folder`` is built, in order; later ones stand on earlier ones."""
+
+    def unet() -> Recipe[Any]:
+        _, basis = vae_training.untrained()
+        plan = unet_training.PLAN.changed(steps=steps)
+        pool = unet_training.POOL if steps is None else 64 * steps
+        return unet_training.recipe(folder / CLIP, basis, plan, pool)
+
+    clip = partial(SandboxStack(folder).role, "clip")
     return {
-        f"{PIPELINE}/vae": partial(
-            vae_training.build, folder / PIPELINE / "vae", steps=steps, progress=progress
-        ),
-        CLIP: partial(clip_training.build, folder / CLIP, steps=steps, progress=progress),
-        f"{PIPELINE}/unet": denoiser,
-        **judges,
+        f"{PIPELINE}/vae": lambda: vae_training.recipe(vae_training.PLAN.changed(steps=steps)),
+        CLIP: lambda: clip_training.recipe(clip_training.PLAN.changed(steps=steps)),
+        f"{PIPELINE}/unet": unet,
+        **{
+            role: partial(standins.recipe_of, role, folder / role, clip, steps=steps)
+            for role in standins.ROLES
+        },
     }
 
 
@@ -67,16 +64,16 @@ def build(
     ``only``: train this part alone. ``steps``: a reduced run of every part, for a check of the
     code; the models are then worse, and their cards say so.
     """
-    wanted = parts(folder, steps, progress)
+    wanted = recipes(folder, steps)
     if only is not None and only not in wanted:
         raise ConfigError(
             f"the sandbox has no part {only!r}", fix=f"Choose one of {', '.join(wanted)}."
         )
     todo = [name for name in wanted if only in (None, name)]
-    todo = [name for name in todo if not (folder / name / "card.json").exists()]
+    todo = [name for name in todo if not (folder / name / recipe.CARD).exists()]
     for name in todo:
-        wanted[name]()
-    if only is None and (todo or not (folder / "card.json").exists()):
+        recipe.build(wanted[name](), folder / name, progress)
+    if only is None and (todo or not (folder / recipe.CARD).exists()):
         assemble(folder)
         write_card(folder, N_QUALITY if steps is None else 8, progress)
     return folder
@@ -93,4 +90,4 @@ def write_card(folder: Path, n: int, progress: Progress = no_progress) -> None:
         "compare in that world, not on photographs.",
     }
     text = json.dumps(card, indent=1) + "\n"
-    (folder / "card.json").write_text(text, encoding="utf-8")
+    (folder / recipe.CARD).write_text(text, encoding="utf-8")

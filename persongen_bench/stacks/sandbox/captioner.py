@@ -7,7 +7,7 @@ The attribute reader, which knows the true taste, has no part in it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import ClassVar
 
@@ -20,8 +20,10 @@ from persongen_bench.core.types import Description, Embeddings, Image
 from persongen_bench.stacks.sandbox import data
 from persongen_bench.stacks.sandbox import standin_quality as figures
 from persongen_bench.stacks.sandbox.standin_encoder import DualEncoder
-from persongen_bench.stacks.sandbox.standin_files import FIX, WEIGHTS, weights_sha256
+from persongen_bench.stacks.sandbox.standin_files import FIX, WEIGHTS, measured, weights_sha256
 from persongen_bench.util.files import write_atomic
+from persongen_bench.util.recipe import Recipe
+from persongen_bench.util.training import Workshop
 from persongen_bench.worlds.tasteworld.attributes import COUNTS, NAMES, Scenes, caption, decode
 
 Directions = list[Embeddings]
@@ -34,7 +36,7 @@ class AttributeTagger:
     base: ClassVar[str] = "clip"
 
     def __init__(self, folder: Path, clip: DualEncoder) -> None:
-        """Read the folder that `build_captioner` wrote for this ``clip``."""
+        """Read the folder that `recipe` wrote for this ``clip``."""
         self._clip = clip
         self._directions = _read(folder, clip.embedding_size)
         self.signature = (
@@ -57,27 +59,30 @@ class AttributeTagger:
         return figures.zero_shot(self._clip.encode(images), self._directions)
 
 
-def build_captioner(folder: Path, clip: DualEncoder) -> Path:
-    """Write the directions and their card into ``folder``; seconds, nothing is trained."""
-    found = figures.prototypes(clip, caption)
-    tensors = {name: rows.astype(np.float32) for name, rows in zip(NAMES, found, strict=True)}
-    write_atomic(folder / WEIGHTS, save(tensors))
-    card = {
-        "model": "zero-shot attribute tagger: cosines with mean caption embeddings of a CLIP",
-        "clip": clip.signature,
-        "weights_sha256": weights_sha256(folder),
-        "quality": quality(AttributeTagger(folder, clip)),
-    }
-    data.write_card(folder, card, [])
-    return folder
+def recipe(clip: DualEncoder) -> Recipe[Directions]:
+    """Embeds captions with ``clip``; seconds, nothing is trained."""
+
+    def directions(workshop: Workshop) -> Directions:  # noqa: ARG001  # nothing to resume
+        return figures.prototypes(clip, caption)
+
+    def write(made: Directions, folder: Path) -> None:
+        tensors = {name: rows.astype(np.float32) for name, rows in zip(NAMES, made, strict=True)}
+        write_atomic(folder / WEIGHTS, save(tensors))
+
+    def card(folder: Path) -> Mapping[str, object]:
+        name = "zero-shot attribute tagger: cosines with mean caption embeddings of a CLIP"
+        facts = measured(folder, quality(AttributeTagger(folder, clip)))
+        return data.card(name, None, {"clip": clip.signature, **facts})
+
+    return Recipe(directions, write, card)
 
 
 def quality(tagger: AttributeTagger) -> dict[str, float]:
     """Share of right values on pictures of held-out scenes, per attribute and all five at once."""
     test = figures.held_out_pictures()
     right = tagger.scenes(list(test.images)) == test.scenes
-    found = figures.with_mean(dict(zip(NAMES, right.mean(axis=0).tolist(), strict=True)))
-    return found | {"all": round(float(right.all(axis=1).mean()), 4)}
+    accuracy = figures.with_mean(dict(zip(NAMES, right.mean(axis=0).tolist(), strict=True)))
+    return accuracy | {"all": round(float(right.all(axis=1).mean()), 4)}
 
 
 def _read(folder: Path, embedding_size: int) -> Directions:
@@ -88,7 +93,7 @@ def _read(folder: Path, embedding_size: int) -> Directions:
     except SafetensorError as error:
         raise ConfigError(f"{path}: not readable ({error})", fix=FIX) from None
     wanted = {name: (n, embedding_size) for name, n in zip(NAMES, COUNTS, strict=True)}
-    found = {name: rows.shape for name, rows in tensors.items()}
-    if found != wanted:
-        raise ConfigError(f"{path}: expected shapes {wanted}, found {found}", fix=FIX)
+    shapes = {name: rows.shape for name, rows in tensors.items()}
+    if shapes != wanted:
+        raise ConfigError(f"{path}: expected shapes {wanted}, found {shapes}", fix=FIX)
     return [tensors[name] for name in NAMES]

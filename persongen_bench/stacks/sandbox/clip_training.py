@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -18,13 +19,15 @@ from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812  # the community's name
 from transformers import CLIPConfig, CLIPModel, CLIPTokenizer
 
-from persongen_bench.core.progress import Progress, no_progress
 from persongen_bench.stacks.sandbox import data, words
-from persongen_bench.util.training import Plan, Step, Workshop, seeded, train
+from persongen_bench.util.recipe import Recipe
+from persongen_bench.util.training import Step, TrainingPlan, seeded, train
 from persongen_bench.worlds.tasteworld.attributes import COUNTS, NAMES, Scenes, scene_at
 from persongen_bench.worlds.tasteworld.render import render
 
-PLAN = Plan(steps=1800, batch_size=64, learning_rate=1.2e-3, weight_decay=0.02, ema=0.998, seed=31)
+PLAN = TrainingPlan(
+    steps=1800, batch_size=64, learning_rate=1.2e-3, weight_decay=0.02, ema=0.998, seed=31,
+)  # fmt: skip
 EMBEDDING_SIZE = 64
 TEXT_WIDTH = 128
 _HEAD_WEIGHT = 1.0
@@ -56,28 +59,26 @@ class _Student(nn.Module):
         self.text_head = nn.Linear(EMBEDDING_SIZE, sum(COUNTS))
 
 
-def build(folder: Path, *, steps: int | None = None, progress: Progress = no_progress) -> Path:
-    """Train and save model and tokenizer into ``folder``; returns it."""
-    plan = PLAN if steps is None else PLAN.model_copy(update={"steps": steps})
+def recipe(plan: TrainingPlan = PLAN) -> Recipe[_Student]:
+    """Learns pictures and words side by side; the dual encoder and its tokenizer are kept."""
     tokenizer = words.tokenizer()
     student = seeded(lambda: _Student(tokenizer), plan.seed)
-    workshop = Workshop(folder, progress)
 
     def loss(step: Step) -> Mapping[str, Tensor]:
         return losses(student, tokenizer, plan.batch_size, step)
 
-    train(student, loss, plan, workshop, "train the CLIP of the IP-Adapter")
-    model = student.clip
-    _unit_variance(model)
-    card = {
-        "model": "dual encoder: transformers CLIPModel, ViT with patches of 8",
-        "training": plan.model_dump(),
-        "quality": quality(model, tokenizer),
-    }
-    tokenizer.save_pretrained(folder)
-    data.write_preprocessor(folder)
-    data.save(model, folder, card, workshop.log)
-    return folder
+    def write(trained: _Student, folder: Path) -> None:
+        _unit_variance(trained.clip)
+        tokenizer.save_pretrained(folder)
+        data.write_preprocessor(folder)
+        data.save(trained.clip, folder)
+
+    def card(folder: Path) -> Mapping[str, object]:  # noqa: ARG001  # at full precision
+        name = "dual encoder: transformers CLIPModel, ViT with patches of 8"
+        return data.card(name, plan, {"quality": quality(student.clip, tokenizer)})
+
+    title = "train the CLIP of the IP-Adapter"
+    return Recipe(partial(train, student, loss, plan, description=title), write, card)
 
 
 def losses(student: _Student, tokenizer: CLIPTokenizer, n: int, step: Step) -> dict[str, Tensor]:
@@ -140,8 +141,8 @@ def _reading(
 def image_embeddings(model: CLIPModel, pixels: Float[Tensor, "n 3 64 64"]) -> Float[Tensor, "n d"]:
     """Projected image embeddings, not normalised."""
     pooled = model.vision_model(pixel_values=pixels).pooler_output
-    found: Tensor = model.visual_projection(pooled)
-    return found
+    rows: Tensor = model.visual_projection(pooled)
+    return rows
 
 
 def text_embeddings(
@@ -150,8 +151,8 @@ def text_embeddings(
     """Projected text embeddings, not normalised."""
     tokens = tokenizer(texts, padding="max_length", truncation=True, return_tensors="pt")
     pooled = model.text_model(**tokens).pooler_output
-    found: Tensor = model.text_projection(pooled)
-    return found
+    rows: Tensor = model.text_projection(pooled)
+    return rows
 
 
 @torch.no_grad()
@@ -161,8 +162,8 @@ def _unit_variance(model: CLIPModel) -> None:
     Cosines stay; priors over the raw embeddings, as published, meet numbers of a known size.
     """
     _, pictures = data.pictures(1000, np.random.default_rng(PLAN.seed))
-    found = image_embeddings(model, data.pixels(pictures))
-    scale = found.var(dim=0).mean().sqrt()
+    rows = image_embeddings(model, data.pixels(pictures))
+    scale = rows.var(dim=0).mean().sqrt()
     model.visual_projection.weight.div_(scale)
     model.text_projection.weight.div_(scale)
 
@@ -189,23 +190,23 @@ def zero_shot(
     """Share of pictures whose value is nearest among the value names of the attribute."""
     from persongen_bench.worlds.tasteworld.attributes import ATTRIBUTES
 
-    found = {}
+    shares = {}
     for column, (name, values) in enumerate(ATTRIBUTES.items()):
         prompts = text_embeddings(model, tokenizer, list(values))
         read = (_unit(images) @ _unit(prompts).T).argmax(dim=1).numpy()
-        found[name] = float((read == scenes[:, column]).mean())
-    return found | {"mean": float(np.mean(list(found.values())))}
+        shares[name] = float((read == scenes[:, column]).mean())
+    return shares | {"mean": float(np.mean(list(shares.values())))}
 
 
 def linear_probe(images: Float[np.ndarray, "n d"], scenes: Scenes) -> dict[str, float]:
     """Accuracy of a ridge read-out fitted on one half of the pictures, on the other half."""
     half = len(images) // 2
     design = np.concatenate([images, np.ones((len(images), 1))], axis=1).astype(np.float64)
-    found = {}
+    shares = {}
     for column, name in enumerate(NAMES):
         wanted = np.eye(COUNTS[column])[scenes[:, column]]
         gram = design[:half].T @ design[:half] + np.eye(design.shape[1])
         weights = np.linalg.solve(gram, design[:half].T @ wanted[:half])
         read = (design[half:] @ weights).argmax(axis=1)
-        found[name] = float((read == scenes[half:, column]).mean())
-    return found | {"mean": float(np.mean(list(found.values())))}
+        shares[name] = float((read == scenes[half:, column]).mean())
+    return shares | {"mean": float(np.mean(list(shares.values())))}

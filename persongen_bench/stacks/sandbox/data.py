@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +13,7 @@ import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
-from persongen_bench.util.training import CHECKPOINT
+from persongen_bench.util.training import TrainingPlan
 from persongen_bench.worlds.tasteworld.attributes import Scenes, draw_scenes
 from persongen_bench.worlds.tasteworld.render import RENDERER, render
 
@@ -31,15 +33,15 @@ def held_out(n: int) -> tuple[Scenes, UInt8[np.ndarray, "n 3 64 64"]]:
     return pictures(n, np.random.default_rng(_HELD_OUT_SEED))
 
 
-def pixels(found: UInt8[np.ndarray, "n 3 64 64"]) -> Float[Tensor, "n 3 64 64"]:
+def pixels(pictures: UInt8[np.ndarray, "n 3 64 64"]) -> Float[Tensor, "n 3 64 64"]:
     """uint8 => [-1, 1], channels last in memory (several times faster on CPUs)."""
-    scaled = torch.from_numpy(found).float() / 127.5 - 1
+    scaled = torch.from_numpy(pictures).float() / 127.5 - 1
     return scaled.contiguous(memory_format=torch.channels_last)
 
 
-def levels(found: Float[Tensor, "n 3 64 64"]) -> UInt8[np.ndarray, "n 3 64 64"]:
+def levels(values: Float[Tensor, "n 3 64 64"]) -> UInt8[np.ndarray, "n 3 64 64"]:
     """[-1, 1] => uint8."""
-    scaled: np.ndarray = found.add(1).mul(127.5).round().clamp(0, 255).to(torch.uint8).numpy()
+    scaled: np.ndarray = values.add(1).mul(127.5).round().clamp(0, 255).to(torch.uint8).numpy()
     return np.ascontiguousarray(scaled)
 
 
@@ -50,28 +52,20 @@ def write_preprocessor(folder: Path) -> None:
     (folder / "preprocessor_config.json").write_text(text, encoding="utf-8")
 
 
-def save(
-    model: Any,  # noqa: ANN401  # a diffusers or transformers model
-    folder: Path,
-    card: dict[str, Any],
-    log: list[dict[str, float]],
-) -> None:
-    """Store half-precision safetensors, config, card and loss log; drop the checkpoint."""
-    folder.mkdir(parents=True, exist_ok=True)
-    model.half().save_pretrained(folder, safe_serialization=True)
-    model.float()
-    write_card(folder, card, log)
+def save(model: Any, folder: Path) -> None:  # noqa: ANN401  # a diffusers or transformers model
+    """Store half-precision safetensors and config; the model stays as it is."""
+    copy.deepcopy(model).half().save_pretrained(folder, safe_serialization=True)
 
 
-def write_card(folder: Path, card: dict[str, Any], log: list[dict[str, float]]) -> None:
-    """Store a model's card and loss log; drop the checkpoint of the finished training."""
-    folder.mkdir(parents=True, exist_ok=True)
-    common = {
+def card(model: str, plan: TrainingPlan | None, facts: Mapping[str, object]) -> dict[str, object]:
+    """What every card says, then ``facts``; plan None: nothing was trained."""
+    training = {} if plan is None else {"training": plan.model_dump()}
+    return {
         "license": "Apache-2.0",
         "data": f"persongen_bench.worlds.tasteworld ({RENDERER})",
         "torch": torch.__version__.split("+")[0],
         "limits": "Knows tasteworld pictures and nothing else.",
+        "model": model,
+        **training,
+        **facts,
     }
-    for name, document in (("card.json", common | card), ("losses.json", log)):
-        (folder / name).write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
-    (folder / CHECKPOINT).unlink(missing_ok=True)

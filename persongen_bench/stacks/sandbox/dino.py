@@ -10,6 +10,7 @@ still.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import ClassVar
 
@@ -22,17 +23,19 @@ from torch.nn import functional as F  # noqa: N812  # the community's name
 from transformers import ResNetConfig, ResNetModel
 
 from persongen_bench.core.errors import ConfigError
-from persongen_bench.core.progress import Progress, no_progress
 from persongen_bench.stacks.diffusion.pipeline import quiet
 from persongen_bench.stacks.sandbox import data
 from persongen_bench.stacks.sandbox.standin_encoder import NetworkEncoder
-from persongen_bench.stacks.sandbox.standin_files import FIX, weights_sha256
+from persongen_bench.stacks.sandbox.standin_files import FIX, measured, weights_sha256
 from persongen_bench.stacks.sandbox.standin_quality import probe
-from persongen_bench.stacks.sandbox.standin_training import draw_all, draw_groups, plan_with
-from persongen_bench.util.training import Plan, Step, Workshop, seeded, train
+from persongen_bench.stacks.sandbox.standin_training import draw_all, draw_groups
+from persongen_bench.util.recipe import Recipe
+from persongen_bench.util.training import Step, TrainingPlan, seeded, train
 
 EMBEDDING_SIZE = 128
-PLAN = Plan(steps=1000, batch_size=64, learning_rate=3e-3, weight_decay=0.03, ema=0.99, seed=201)
+PLAN = TrainingPlan(
+    steps=1000, batch_size=64, learning_rate=3e-3, weight_decay=0.03, ema=0.99, seed=201,
+)  # fmt: skip
 TEMPERATURE = 0.1
 TINTED = 0.5
 """Share of the views whose colours are mixed up: or else colour is all that is learned."""
@@ -61,8 +64,8 @@ def load(folder: Path) -> ResNetModel:
 
 def pooled(network: nn.Module, pixels: Float[Tensor, "n 3 64 64"]) -> Float[Tensor, "n d"]:
     """Mean of the last stage over places."""
-    found: Tensor = network(pixels).pooler_output
-    return found.flatten(1)
+    features: Tensor = network(pixels).pooler_output
+    return features.flatten(1)
 
 
 class DinoEncoder(NetworkEncoder):
@@ -71,7 +74,7 @@ class DinoEncoder(NetworkEncoder):
     architecture: ClassVar[str] = "sandbox-dino-resnet-simclr"
 
     def __init__(self, folder: Path) -> None:
-        """Read the folder that `build_dino` wrote."""
+        """Read the folder that `recipe` wrote."""
         super().__init__(load(folder), weights_sha256(folder), EMBEDDING_SIZE)
 
     def _embed(self, pixels: Float[Tensor, "n 3 64 64"]) -> Float[Tensor, "n d"]:
@@ -123,35 +126,27 @@ def augment(
     return changed.contiguous(memory_format=torch.channels_last)
 
 
-def build_dino(
-    folder: Path,
-    *,
-    seed: int | None = None,
-    steps: int | None = None,
-    progress: Progress = no_progress,
-) -> Path:
-    """Train the network into ``folder``; a stopped build continues. Returns ``folder``."""
-    plan = plan_with(PLAN, seed, steps)
+def recipe(plan: TrainingPlan = PLAN) -> Recipe[_Student]:
+    """Learns from two views of every picture; the trunk is kept."""
     model = seeded(_Student, plan.seed)
-    workshop = Workshop(folder, progress)
 
     def loss(step: Step) -> Mapping[str, Tensor]:
         scenes = draw_groups(plan.batch_size, step.rng)
         pixels = data.pixels(draw_all(scenes, step.rng).images)
         return model.losses(torch.cat([augment(pixels, step.rng), augment(pixels, step.rng)]))
 
-    train(model, loss, plan, workshop, "train the self-supervised encoder")
-    with quiet():
-        model.trunk.half().save_pretrained(folder)
-    card = {
-        "model": "transformers ResNetModel, 128 pooled features, trained by SimCLR without labels",
-        "training": plan.model_dump(),
-        "weights_sha256": weights_sha256(folder),
-        "quality": quality(DinoEncoder(folder)),
-        "limits": "Self-supervised, on batches with groups of near-duplicates; tasteworld only.",
-    }
-    data.write_card(folder, card, workshop.log)
-    return folder
+    def write(trained: _Student, folder: Path) -> None:
+        with quiet():
+            data.save(trained.trunk, folder)
+
+    def card(folder: Path) -> Mapping[str, object]:
+        name = "transformers ResNetModel, 128 pooled features, trained by SimCLR without labels"
+        limits = "Self-supervised, on batches with groups of near-duplicates; tasteworld only."
+        facts = measured(folder, quality(DinoEncoder(folder)))
+        return data.card(name, plan, facts | {"limits": limits})
+
+    title = "train the self-supervised encoder"
+    return Recipe(partial(train, model, loss, plan, description=title), write, card)
 
 
 def quality(encoder: DinoEncoder) -> dict[str, object]:

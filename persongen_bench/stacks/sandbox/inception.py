@@ -7,6 +7,7 @@ of pictures, with another architecture and seed than the reader that knows the t
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import ClassVar
 
@@ -16,25 +17,29 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torchvision.models.googlenet import BasicConv2d, Inception
 
-from persongen_bench.core.progress import Progress, no_progress
 from persongen_bench.core.types import Embeddings, Image
 from persongen_bench.stacks.inception_input import MODES, Mode, resized
 from persongen_bench.stacks.sandbox import data
 from persongen_bench.stacks.sandbox.standin_encoder import BLOCK, PREPROCESSING, NetworkEncoder
-from persongen_bench.stacks.sandbox.standin_files import read_weights, weights_sha256, write_weights
+from persongen_bench.stacks.sandbox.standin_files import (
+    measured,
+    read_weights,
+    weights_sha256,
+    write_weights,
+)
 from persongen_bench.stacks.sandbox.standin_quality import probe
 from persongen_bench.stacks.sandbox.standin_training import (
     AttributeHeads,
     draw,
-    plan_with,
     scene_split,
 )
 from persongen_bench.util.batching import map_rows
-from persongen_bench.util.training import Plan, Step, Workshop, seeded, train
+from persongen_bench.util.recipe import Recipe
+from persongen_bench.util.training import Step, TrainingPlan, seeded, train
 from persongen_bench.worlds.tasteworld.render import SIZE
 
 EMBEDDING_SIZE = 128
-PLAN = Plan(steps=1000, batch_size=64, learning_rate=3e-3, ema=0.99, seed=301)
+PLAN = TrainingPlan(steps=1000, batch_size=64, learning_rate=3e-3, ema=0.99, seed=301)
 
 
 class InceptionTrunk(nn.Sequential):
@@ -67,7 +72,7 @@ class InceptionFeatures(NetworkEncoder):
     variants: ClassVar[tuple[str, ...]] = MODES
 
     def __init__(self, folder: Path) -> None:
-        """Read the folder that `build_inception` wrote."""
+        """Read the folder that `recipe` wrote."""
         super().__init__(
             read_weights(folder, InceptionTrunk()), weights_sha256(folder), EMBEDDING_SIZE
         )
@@ -80,8 +85,8 @@ class InceptionFeatures(NetworkEncoder):
         """One network call: float32 levels in [0, 255] => features."""
         levels = torch.from_numpy(pixels) / 127.5 - 1
         with torch.inference_mode():
-            found = self._embed(levels.contiguous(memory_format=torch.channels_last))
-        return np.asarray(found.float().numpy())
+            rows = self._embed(levels.contiguous(memory_format=torch.channels_last))
+        return np.asarray(rows.float().numpy())
 
 
 class _ResizedFeatures:
@@ -112,33 +117,23 @@ class _Classifier(nn.Module):
         return {"loss": self.heads.loss(self.trunk(pixels), scenes)}
 
 
-def build_inception(
-    folder: Path,
-    *,
-    seed: int | None = None,
-    steps: int | None = None,
-    progress: Progress = no_progress,
-) -> Path:
-    """Train the feature network into ``folder``; a stopped build continues. Returns ``folder``."""
-    plan = plan_with(PLAN, seed, steps)
-    model = seeded(_Classifier, plan.seed)
-    known = scene_split()[0]
-    workshop = Workshop(folder, progress)
+def recipe(plan: TrainingPlan = PLAN) -> Recipe[_Classifier]:
+    """Learns to name attributes; the trunk is kept."""
+    model, known = seeded(_Classifier, plan.seed), scene_split()[0]
 
     def loss(step: Step) -> Mapping[str, Tensor]:
         pictures = draw(known, plan.batch_size, step.rng)
         return model.losses(data.pixels(pictures.images), torch.from_numpy(pictures.scenes))
 
-    train(model, loss, plan, workshop, "train the inception features")
-    write_weights(folder, model.trunk)
-    card = {
-        "model": "GoogLeNet blocks (torchvision), 128 pooled features of an attribute classifier",
-        "training": plan.model_dump(),
-        "weights_sha256": weights_sha256(folder),
-        "quality": quality(InceptionFeatures(folder)),
-    }
-    data.write_card(folder, card, workshop.log)
-    return folder
+    def card(folder: Path) -> Mapping[str, object]:
+        name = "GoogLeNet blocks (torchvision), 128 pooled features of an attribute classifier"
+        return data.card(name, plan, measured(folder, quality(InceptionFeatures(folder))))
+
+    return Recipe(
+        partial(train, model, loss, plan, description="train the inception features"),
+        lambda trained, folder: write_weights(folder, trained.trunk),
+        card,
+    )
 
 
 def quality(encoder: InceptionFeatures) -> dict[str, object]:

@@ -43,7 +43,7 @@ class JudgeEncoder(NetworkEncoder):
     architecture: ClassVar[str] = "sandbox-judge-open_clip-rn"
 
     def __init__(self, folder: Path) -> None:
-        """Read the folder that `judge_training.build_judge` wrote."""
+        """Read the folder that `judge_training.recipe` wrote."""
         super().__init__(load(folder), weights_sha256(folder), EMBEDDING_SIZE)
         self._tokenizer = tokenizer(folder)
 
@@ -57,8 +57,8 @@ class JudgeEncoder(NetworkEncoder):
 
     def _text_block(self, rows: Int[np.ndarray, "n t"]) -> Float[np.ndarray, "n d"]:
         with torch.inference_mode():
-            found: Tensor = self._network.encode_text(torch.from_numpy(rows))  # type: ignore[operator]
-            return np.asarray(found.float().numpy())
+            embedded: Tensor = self._network.encode_text(torch.from_numpy(rows))  # type: ignore[operator]
+            return np.asarray(embedded.float().numpy())
 
 
 def write_config(folder: Path) -> None:

@@ -8,6 +8,7 @@ attributes off both embeddings; the heads are not shipped.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -17,21 +18,20 @@ from open_clip.tokenizer import SimpleTokenizer
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812  # the community's name
 
-from persongen_bench.core.progress import Progress, no_progress
 from persongen_bench.core.types import Embeddings
 from persongen_bench.stacks.sandbox import data, judge, judge_words
 from persongen_bench.stacks.sandbox import standin_quality as figures
-from persongen_bench.stacks.sandbox.standin_files import weights_sha256, write_weights
+from persongen_bench.stacks.sandbox.standin_files import measured, write_weights
 from persongen_bench.stacks.sandbox.standin_training import (
     AttributeHeads,
     draw_all,
     draw_groups,
-    plan_with,
 )
-from persongen_bench.util.training import Plan, Step, Workshop, seeded, train
+from persongen_bench.util.recipe import Recipe
+from persongen_bench.util.training import Step, TrainingPlan, seeded, train
 from persongen_bench.worlds.tasteworld.attributes import NAMES, Scenes, caption
 
-PLAN = Plan(steps=1200, batch_size=64, learning_rate=2e-3, ema=0.995, seed=101)
+PLAN = TrainingPlan(steps=1200, batch_size=64, learning_rate=2e-3, ema=0.995, seed=101)
 PARTIAL = 0.45
 """Share of the captions that name only some attributes."""
 MAX_SCALE = 50.0
@@ -82,33 +82,24 @@ def draw_shown(n: int, rng: np.random.Generator) -> Bool[np.ndarray, "n 5"]:
     return some | (rng.random(n) >= PARTIAL)[:, None]
 
 
-def build_judge(
-    folder: Path,
-    *,
-    seed: int | None = None,
-    steps: int | None = None,
-    progress: Progress = no_progress,
-) -> Path:
-    """Train the judge into ``folder``; a stopped build continues. Returns ``folder``."""
-    plan = plan_with(PLAN, seed, steps)
+def recipe(folder: Path, plan: TrainingPlan = PLAN) -> Recipe[_Student]:
+    """Learns texts and pictures side by side; architecture and words are in ``folder`` at once."""
     judge.write_config(folder)
     words = judge.tokenizer(folder)
     model = seeded(lambda: _Student(folder), plan.seed)
-    workshop = Workshop(folder, progress)
 
     def loss(step: Step) -> Mapping[str, Tensor]:
         return model.losses(*_batch(plan.batch_size, words, step.rng))
 
-    train(model, loss, plan, workshop, "train the judge encoder")
-    write_weights(folder, model.clip)
-    card = {
-        "model": "open_clip CLIP, ModifiedResNet image tower, 64-d: judge of pictures and texts",
-        "training": plan.model_dump(),
-        "weights_sha256": weights_sha256(folder),
-        "quality": quality(judge.JudgeEncoder(folder)),
-    }
-    data.write_card(folder, card, workshop.log)
-    return folder
+    def card(folder: Path) -> Mapping[str, object]:
+        name = "open_clip CLIP, ModifiedResNet image tower, 64-d: judge of pictures and texts"
+        return data.card(name, plan, measured(folder, quality(judge.JudgeEncoder(folder))))
+
+    return Recipe(
+        partial(train, model, loss, plan, description="train the judge encoder"),
+        lambda trained, folder: write_weights(folder, trained.clip),
+        card,
+    )
 
 
 def _batch(

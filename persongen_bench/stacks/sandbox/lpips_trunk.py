@@ -58,11 +58,11 @@ class LpipsTrunk(nn.Module):
 
     def features(self, pixels: Float[Tensor, "n 3 64 64"]) -> list[Tensor]:
         """The five layers, ``(n, c, h, w)`` each; ``pixels`` lie in [-1, 1]."""
-        found, rows = [], (pixels - self.shift) / self.scale
+        layers, rows = [], (pixels - self.shift) / self.scale
         for part in self.slices:
             rows = part(rows)
-            found.append(rows)
-        return found
+            layers.append(rows)
+        return layers
 
     def compare(self, first: list[Tensor], second: list[Tensor]) -> Float[Tensor, " n"]:
         """Equation 1 on features of two batches."""
@@ -96,7 +96,7 @@ class LpipsDistance(NetworkEncoder):
     architecture: ClassVar[str] = "sandbox-lpips-alex"
 
     def __init__(self, folder: Path) -> None:
-        """Read the folder that `lpips_trunk_training.build_lpips` wrote."""
+        """Read the folder that `lpips_trunk_training.recipe` wrote."""
         super().__init__(read_weights(folder, LpipsTrunk()), weights_sha256(folder), EMBEDDING_SIZE)
 
     def distance(self, first: Sequence[Image], second: Sequence[Image]) -> Float[np.ndarray, " n"]:

@@ -9,6 +9,7 @@ judge orders distortions by their planted strength, and errs more the closer the
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -17,21 +18,20 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812  # the community's name
 
-from persongen_bench.core.progress import Progress, no_progress
 from persongen_bench.stacks.sandbox import data
 from persongen_bench.stacks.sandbox.lpips_trunk import CHANNELS, LpipsDistance, LpipsTrunk
-from persongen_bench.stacks.sandbox.standin_files import weights_sha256, write_weights
+from persongen_bench.stacks.sandbox.standin_files import measured, write_weights
 from persongen_bench.stacks.sandbox.standin_quality import held_out_pictures
 from persongen_bench.stacks.sandbox.standin_training import (
     AttributeHeads,
-    Pictures,
+    DrawnScenes,
     draw,
-    plan_with,
     scene_split,
 )
-from persongen_bench.util.training import Plan, Step, Workshop, seeded, train
+from persongen_bench.util.recipe import Recipe
+from persongen_bench.util.training import Step, TrainingPlan, seeded, train
 
-PLAN = Plan(steps=1200, batch_size=64, learning_rate=3e-3, ema=0.99, seed=401)
+PLAN = TrainingPlan(steps=1200, batch_size=64, learning_rate=3e-3, ema=0.99, seed=401)
 SHARPNESS = 8.0
 """Slope of the judge's logit over the difference of strengths, which lie in [0.1, 1]."""
 
@@ -45,7 +45,7 @@ class _Learner(nn.Module):
         self.heads = AttributeHeads(CHANNELS[-1])
         self.steepness = nn.Parameter(torch.tensor(1.0))
 
-    def losses(self, pictures: Pictures, rng: np.random.Generator) -> dict[str, Tensor]:
+    def losses(self, pictures: DrawnScenes, rng: np.random.Generator) -> dict[str, Tensor]:
         """Names of attributes from all pictures, judgements from half of them."""
         pixels = data.pixels(pictures.images)
         rows = self.trunk.features(pixels)[-1].mean(dim=(2, 3))
@@ -144,36 +144,26 @@ def draw_pairs(
     return (first, second), strength[1] - strength[0]
 
 
-def build_lpips(
-    folder: Path,
-    *,
-    seed: int | None = None,
-    steps: int | None = None,
-    progress: Progress = no_progress,
-) -> Path:
-    """Train trunk and weights into ``folder``; a stopped build continues. Returns ``folder``."""
-    plan = plan_with(PLAN, seed, steps)
-    model = seeded(_Learner, plan.seed)
-    known = scene_split()[0]
-    workshop = Workshop(folder, progress)
+def recipe(plan: TrainingPlan = PLAN) -> Recipe[_Learner]:
+    """Learns attributes and judgements; trunk and channel weights are kept."""
+    model, known = seeded(_Learner, plan.seed), scene_split()[0]
 
     def loss(step: Step) -> Mapping[str, Tensor]:
-        pictures = draw(known, plan.batch_size, step.rng)
-        return model.losses(pictures, step.rng)
+        return model.losses(draw(known, plan.batch_size, step.rng), step.rng)
 
-    train(model, loss, plan, workshop, "train the perceptual distance")
-    for weight in model.trunk.lins:
-        weight.clamp_(min=0)
-    write_weights(folder, model.trunk)
-    card = {
-        "model": "AlexNet layout, five layers, non-negative channel weights (LPIPS eq. 1)",
-        "training": plan.model_dump(),
-        "weights_sha256": weights_sha256(folder),
-        "quality": quality(LpipsDistance(folder)),
-        "limits": "The judgements are simulated: an order of planted strengths, not of people.",
-    }
-    data.write_card(folder, card, workshop.log)
-    return folder
+    def write(trained: _Learner, folder: Path) -> None:
+        for weight in trained.trunk.lins:
+            weight.clamp_(min=0)
+        write_weights(folder, trained.trunk)
+
+    def card(folder: Path) -> Mapping[str, object]:
+        name = "AlexNet layout, five layers, non-negative channel weights (LPIPS eq. 1)"
+        limits = "The judgements are simulated: an order of planted strengths, not of people."
+        facts = measured(folder, quality(LpipsDistance(folder)))
+        return data.card(name, plan, facts | {"limits": limits})
+
+    title = "train the perceptual distance"
+    return Recipe(partial(train, model, loss, plan, description=title), write, card)
 
 
 def quality(judge: LpipsDistance) -> dict[str, float]:

@@ -9,6 +9,7 @@ are those of a simulated panel. The two models differ in seed and in how much te
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import ClassVar
 
@@ -18,20 +19,25 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812  # the community's name
 
-from persongen_bench.core.progress import Progress, no_progress
 from persongen_bench.core.types import Embeddings, Image
 from persongen_bench.stacks.sandbox import data
 from persongen_bench.stacks.sandbox.preference_pairs import Pairs, PairWorld, draw_pairs
 from persongen_bench.stacks.sandbox.standin_encoder import DualEncoder, map_embeddings
-from persongen_bench.stacks.sandbox.standin_files import read_weights, weights_sha256, write_weights
+from persongen_bench.stacks.sandbox.standin_files import (
+    measured,
+    read_weights,
+    weights_sha256,
+    write_weights,
+)
 from persongen_bench.stacks.sandbox.standin_quality import unit
 from persongen_bench.stacks.sandbox.standin_ratings import Panel
-from persongen_bench.stacks.sandbox.standin_training import plan_with, scene_split
-from persongen_bench.util.training import Plan, Step, Workshop, seeded, train
+from persongen_bench.stacks.sandbox.standin_training import scene_split
+from persongen_bench.util.recipe import Recipe
+from persongen_bench.util.training import Step, TrainingPlan, seeded, train
 
 PLANS = {
-    "hps": Plan(steps=1000, batch_size=256, learning_rate=2e-3, ema=0.99, seed=601),
-    "pickscore": Plan(steps=1000, batch_size=256, learning_rate=2e-3, ema=0.99, seed=701),
+    "hps": TrainingPlan(steps=1000, batch_size=256, learning_rate=2e-3, ema=0.99, seed=601),
+    "pickscore": TrainingPlan(steps=1000, batch_size=256, learning_rate=2e-3, ema=0.99, seed=701),
 }
 TEXT_WEIGHT = {"hps": 0.5, "pickscore": 1.0}
 """What one contradicted attribute costs, where the deviation of a rater's liking is 1."""
@@ -77,7 +83,7 @@ class PreferenceScorer:
     base: ClassVar[str] = "clip"
 
     def __init__(self, name: str, folder: Path, clip: DualEncoder) -> None:
-        """``name``: the role. Read the folder that `build_preference` wrote for this ``clip``."""
+        """``name``: the role. Read the folder that `recipe` wrote for this ``clip``."""
         self._clip = clip
         self._head = read_weights(folder, PreferenceHead(clip.embedding_size))
         self.embedding_size = clip.embedding_size
@@ -110,22 +116,12 @@ class PreferenceScorer:
         return map_embeddings(self._head.text, self._clip.encode_texts(texts))
 
 
-def build_preference(
-    name: str,
-    folder: Path,
-    clip: DualEncoder,
-    *,
-    seed: int | None = None,
-    steps: int | None = None,
-    progress: Progress = no_progress,
-) -> Path:
-    """Fit ``hps`` or ``pickscore`` into ``folder``; a stopped build continues."""
-    plan = plan_with(PLANS[name], seed, steps)
+def recipe(name: str, clip: DualEncoder, plan: TrainingPlan) -> Recipe[PreferenceHead]:
+    """Learns the choices of a panel; ``name``: ``hps`` or ``pickscore``, as in `PLANS`."""
     world = PairWorld(clip, Panel.of_default_world(), TEXT_WEIGHT[name])
     known = draw_pairs(world, scene_split()[0], N_PAIRS, np.random.default_rng(plan.seed))
     head = seeded(lambda: PreferenceHead(clip.embedding_size), plan.seed)
     rows = [torch.from_numpy(x) for x in (known.first, known.second, known.texts)]
-    workshop = Workshop(folder, progress)
 
     def loss(step: Step) -> Mapping[str, Tensor]:
         chosen = step.rng.integers(0, len(known.probability), plan.batch_size)
@@ -134,20 +130,22 @@ def build_preference(
         target = torch.from_numpy(answers.astype(np.float32))
         return {"loss": F.binary_cross_entropy_with_logits(logits, target)}
 
-    train(head, loss, plan, workshop, f"fit {name}")
-    write_weights(folder, head)
-    card = {
-        "model": "the sandbox's CLIP with projections fine-tuned on pairwise choices",
-        "training": plan.model_dump(),
-        "text_weight": world.text_weight,
-        "clip": clip.signature,
-        "raters": world.panel.people.signature,
-        "weights_sha256": weights_sha256(folder),
-        "quality": quality(read_weights(folder, head), world),
-        "limits": "The choices are simulated, by people who are not users of any data set.",
-    }
-    data.write_card(folder, card, workshop.log)
-    return folder
+    def card(folder: Path) -> Mapping[str, object]:
+        facts = {
+            "text_weight": world.text_weight,
+            "clip": clip.signature,
+            "raters": world.panel.people.signature,
+            **measured(folder, quality(read_weights(folder, head), world)),
+            "limits": "The choices are simulated, by people who are not users of any data set.",
+        }
+        model = "the sandbox's CLIP with projections fine-tuned on pairwise choices"
+        return data.card(model, plan, facts)
+
+    return Recipe(
+        partial(train, head, loss, plan, description=f"fit {name}"),
+        lambda trained, folder: write_weights(folder, trained),
+        card,
+    )
 
 
 def quality(head: PreferenceHead, world: PairWorld) -> dict[str, float]:
@@ -160,16 +158,16 @@ def quality(head: PreferenceHead, world: PairWorld) -> dict[str, float]:
     pairs = draw_pairs(world, scene_split()[1], N_HELD_OUT_PAIRS, rng)
     even = pairs.wrong[0] == pairs.wrong[1]
     plain = PreferenceHead(world.clip.embedding_size)
-    found = {}
+    shares = {}
     for suffix, rows in (("", np.ones_like(even)), ("_equally_right", even)):
         share = pairs.probability[rows]
         best = np.maximum(share, 1 - share).mean()
         guesses = {"pair_accuracy": head, "pair_accuracy_plain_clip": plain}
         for label, model in guesses.items():
             says_first = foretell(model, pairs)[rows] > 0
-            found[label + suffix] = np.where(says_first, share, 1 - share).mean()
-        found["pair_accuracy_ceiling" + suffix] = best
-    return {label: round(float(value), 4) for label, value in found.items()}
+            shares[label + suffix] = np.where(says_first, share, 1 - share).mean()
+        shares["pair_accuracy_ceiling" + suffix] = best
+    return {label: round(float(value), 4) for label, value in shares.items()}
 
 
 @torch.inference_mode()

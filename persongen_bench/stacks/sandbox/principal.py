@@ -41,8 +41,8 @@ class Basis:
 
     def latents(self, pictures: UInt8[np.ndarray, "n 3 h w"]) -> Float[np.ndarray, "n z gh gw"]:
         """Latents of pictures, float32."""
-        found = (patches(pictures, PATCH) - self.mean) @ self.components.T
-        return np.ascontiguousarray(found.transpose(0, 3, 1, 2), dtype=np.float32)
+        latents = (patches(pictures, PATCH) - self.mean) @ self.components.T
+        return np.ascontiguousarray(latents.transpose(0, 3, 1, 2), dtype=np.float32)
 
 
 def patches(pictures: UInt8[np.ndarray, "n 3 h w"], size: int) -> Float[np.ndarray, "n gh gw p"]:

@@ -41,7 +41,7 @@ def measure(
     said = draw(stack, texts, options, progress)
     shown = draw(stack, prompts, options, progress)
     seconds = (time.perf_counter() - start) / (2 * n)
-    found: dict[str, Any] = {
+    figures: dict[str, Any] = {
         "n": n,
         "chance": chance(),
         "originals": agreement(list(pictures), scenes),
@@ -52,8 +52,8 @@ def measure(
     }
     if "judge_encoder" in stack.roles:
         judge = stack.role("judge_encoder")
-        found["judge_cosine"] = cosines(judge.encode(shown), judge.encode(list(pictures)))
-    return found
+        figures["judge_cosine"] = cosines(judge.encode(shown), judge.encode(list(pictures)))
+    return figures
 
 
 def draw(
@@ -75,9 +75,9 @@ def draw(
 def agreement(images: Sequence[Image], scenes: Scenes) -> dict[str, float]:
     """Share of pictures read as meant per attribute, their ``mean``, all at once, and legible."""
     reading = shipped().read(images)
-    found = attribute_accuracy(reading.codes, scenes)
-    found["all"] = float((reading.codes == scenes).all(axis=1).mean())
-    return found | {"legible": float((reading.legible >= 0.5).mean())}
+    shares = attribute_accuracy(reading.codes, scenes)
+    shares["all"] = float((reading.codes == scenes).all(axis=1).mean())
+    return shares | {"legible": float((reading.legible >= 0.5).mean())}
 
 
 def cosines(

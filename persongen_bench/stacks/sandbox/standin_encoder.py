@@ -46,8 +46,8 @@ class NetworkEncoder:
 
     def _block(self, pixels: UInt8[np.ndarray, "n 3 64 64"]) -> Float[np.ndarray, "n d"]:
         with torch.inference_mode():
-            found: np.ndarray = self._embed(data.pixels(pixels)).float().numpy()
-        return found
+            rows: np.ndarray = self._embed(data.pixels(pixels)).float().numpy()
+        return rows
 
     def _embed(self, pixels: Float[Tensor, "n 3 64 64"]) -> Float[Tensor, "n d"]:
         rows: Tensor = self._network(pixels)

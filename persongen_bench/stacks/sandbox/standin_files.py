@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TypeVar
 
@@ -29,6 +30,11 @@ def write_weights(folder: Path, module: nn.Module) -> None:
         for name, value in module.state_dict().items()
     }
     write_atomic(folder / WEIGHTS, save(tensors))
+
+
+def measured(folder: Path, quality: Mapping[str, object]) -> dict[str, object]:
+    """What a card says of the weights in ``folder``: which they are, and how good."""
+    return {"weights_sha256": weights_sha256(folder), "quality": quality}
 
 
 def read_weights(folder: Path, module: N) -> N:

@@ -10,7 +10,7 @@ from jaxtyping import Float, Int
 from persongen_bench.core.roles import TextEncoder
 from persongen_bench.core.stack import ImageEncoder
 from persongen_bench.core.types import Embeddings
-from persongen_bench.stacks.sandbox.standin_training import Pictures, draw, nearby, scene_split
+from persongen_bench.stacks.sandbox.standin_training import DrawnScenes, draw, nearby, scene_split
 from persongen_bench.worlds.tasteworld.attributes import COUNTS, NAMES, Scenes
 
 N_HELD_OUT = 500
@@ -26,7 +26,7 @@ Phrase = Callable[[Int[np.ndarray, " 5"], int], str]
 """A caption of a scene; the number picks among the ways to say it."""
 
 
-def held_out_pictures(n: int = N_HELD_OUT) -> Pictures:
+def held_out_pictures(n: int = N_HELD_OUT) -> DrawnScenes:
     """Pictures of scenes that no stand-in was trained on, the same ones for every model."""
     return draw(scene_split()[1], n, np.random.default_rng(_SEED))
 
@@ -43,12 +43,12 @@ def probe(encoder: ImageEncoder, n_fit: int = N_PROBE) -> dict[str, float]:
     centre, scale = x.mean(axis=0), x.std(axis=0) + 1e-6
     x, y = _with_one((x - centre) / scale), _with_one((y - centre) / scale)
     gram = x.T @ x + _RIDGE * len(x) * np.eye(x.shape[1])
-    found = {}
+    accuracy = {}
     for k, name in enumerate(NAMES):
         labels = np.eye(COUNTS[k])[fit.scenes[:, k]]
         guess = (y @ np.linalg.solve(gram, x.T @ labels)).argmax(axis=1)
-        found[name] = float((guess == test.scenes[:, k]).mean())
-    return with_mean(found)
+        accuracy[name] = float((guess == test.scenes[:, k]).mean())
+    return with_mean(accuracy)
 
 
 def _with_one(rows: Float[np.ndarray, "n d"]) -> Float[np.ndarray, "n e"]:
@@ -73,7 +73,7 @@ def prototypes(encoder: TextEncoder, phrase: Phrase) -> list[Float[np.ndarray, "
     what they share cancels; the mean over the values is subtracted.
     """
     rng = np.random.default_rng(_SEED + 2)
-    found = []
+    directions = []
     for k, n_values in enumerate(COUNTS):
         contexts = scene_split()[0][rng.choice(len(scene_split()[0]), PROMPT_CONTEXTS, False)]
         scenes = np.repeat(contexts[None], n_values, axis=0)
@@ -82,8 +82,8 @@ def prototypes(encoder: TextEncoder, phrase: Phrase) -> list[Float[np.ndarray, "
             phrase(scene, i % PROMPT_CONTEXTS) for i, scene in enumerate(scenes.reshape(-1, 5))
         ]
         rows = unit(encoder.encode_texts(texts)).reshape(n_values, PROMPT_CONTEXTS, -1).mean(1)
-        found.append(rows - rows.mean(axis=0))
-    return found
+        directions.append(rows - rows.mean(axis=0))
+    return directions
 
 
 def zero_shot(

@@ -14,7 +14,6 @@ from jaxtyping import Bool, Float, Int, UInt8
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812  # the community's name
 
-from persongen_bench.util.training import Plan
 from persongen_bench.worlds.tasteworld.attributes import (
     COUNTS,
     N_SCENES,
@@ -34,19 +33,11 @@ _MOST_CHANGED = 2
 
 
 @dataclass(frozen=True)
-class Pictures:
+class DrawnScenes:
     """Scenes and their pictures."""
 
     scenes: Int[np.ndarray, "n 5"]
     images: UInt8[np.ndarray, "n 3 64 64"]
-
-
-def plan_with(plan: Plan, seed: int | None, steps: int | None) -> Plan:
-    """The plan with another seed or number of steps, where one is given."""
-    given = {"seed": seed, "steps": steps}
-    return Plan.model_validate(
-        plan.model_dump() | {name: value for name, value in given.items() if value is not None}
-    )
 
 
 @cache
@@ -57,14 +48,14 @@ def scene_split() -> tuple[Scenes, Scenes]:
     return scene_at(order[n:]), scene_at(order[:n])
 
 
-def draw(scenes: Scenes, n: int, rng: np.random.Generator) -> Pictures:
+def draw(scenes: Scenes, n: int, rng: np.random.Generator) -> DrawnScenes:
     """``n`` pictures of scenes drawn from ``scenes``, each with its own nuisance."""
     return draw_all(scenes[rng.integers(0, len(scenes), n)], rng)
 
 
-def draw_all(scenes: Scenes, rng: np.random.Generator) -> Pictures:
+def draw_all(scenes: Scenes, rng: np.random.Generator) -> DrawnScenes:
     """One picture of every scene."""
-    return Pictures(scenes, render(scenes, rng.integers(0, 2**63, len(scenes), dtype=np.uint64)))
+    return DrawnScenes(scenes, render(scenes, rng.integers(0, 2**63, len(scenes), dtype=np.uint64)))
 
 
 def draw_groups(n: int, rng: np.random.Generator) -> Scenes:

@@ -10,8 +10,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from persongen_bench.core.progress import Progress, no_progress
 from persongen_bench.stacks.sandbox.standin_encoder import DualEncoder
+from persongen_bench.util.recipe import Recipe
+from persongen_bench.util.training import TrainingPlan
 
 Clip = Callable[[], DualEncoder]
 """Opens the role ``clip``; called only for roles that stand on it."""
@@ -55,15 +56,13 @@ def _open_own(role: str, folder: Path) -> Any:  # noqa: ANN401  # each role has 
     raise KeyError(role)
 
 
-def build_role(
-    role: str,
-    folder: Path,
-    clip: Clip,
-    *,
-    steps: int | None = None,
-    progress: Progress = no_progress,
-) -> Path:
-    """Train one of `ROLES` into ``folder``; ``steps``: a reduced run. KeyError for another."""
+def recipe_of(
+    role: str, folder: Path, clip: Clip, seed: int | None = None, steps: int | None = None
+) -> Recipe[Any]:
+    """How one of `ROLES` is built into ``folder``; KeyError for another.
+
+    ``seed``: another chance than that of the shipped one; ``steps``: a reduced run.
+    """
     from persongen_bench.stacks.sandbox import (
         aesthetic,
         captioner,
@@ -74,15 +73,17 @@ def build_role(
         preference,
     )
 
-    options: dict[str, Any] = {"steps": steps, "progress": progress}
-    build: dict[str, Callable[[], Path]] = {
-        "judge_encoder": lambda: judge_training.build_judge(folder, **options),
-        "dino": lambda: dino.build_dino(folder, **options),
-        "inception": lambda: inception.build_inception(folder, **options),
-        "lpips": lambda: lpips_trunk_training.build_lpips(folder, **options),
-        "aesthetic": lambda: aesthetic.build_aesthetic(folder, clip(), **options),
-        "hps": lambda: preference.build_preference(role, folder, clip(), **options),
-        "pickscore": lambda: preference.build_preference(role, folder, clip(), **options),
-        "captioner": lambda: captioner.build_captioner(folder, clip()),
+    def plan(shipped: TrainingPlan) -> TrainingPlan:
+        return shipped.changed(seed, steps)
+
+    recipes: dict[str, Callable[[], Recipe[Any]]] = {
+        "judge_encoder": lambda: judge_training.recipe(folder, plan(judge_training.PLAN)),
+        "dino": lambda: dino.recipe(plan(dino.PLAN)),
+        "inception": lambda: inception.recipe(plan(inception.PLAN)),
+        "lpips": lambda: lpips_trunk_training.recipe(plan(lpips_trunk_training.PLAN)),
+        "aesthetic": lambda: aesthetic.recipe(clip(), plan(aesthetic.PLAN)),
+        "hps": lambda: preference.recipe(role, clip(), plan(preference.PLANS[role])),
+        "pickscore": lambda: preference.recipe(role, clip(), plan(preference.PLANS[role])),
+        "captioner": lambda: captioner.recipe(clip()),
     }
-    return build[role]()
+    return recipes[role]()

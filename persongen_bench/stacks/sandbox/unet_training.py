@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -21,15 +20,18 @@ from safetensors.torch import save_file
 from torch import Tensor
 from transformers import CLIPModel, CLIPTokenizer
 
-from persongen_bench.core.progress import Progress, no_progress
+from persongen_bench.core.progress import Progress
 from persongen_bench.stacks.sandbox import adapter_file, clip_training, data, words
 from persongen_bench.stacks.sandbox.principal import Basis
 from persongen_bench.util.batching import blocks
-from persongen_bench.util.training import Plan, Step, Workshop, seeded, train
+from persongen_bench.util.recipe import Recipe
+from persongen_bench.util.training import Step, TrainingPlan, Workshop, seeded, train
 from persongen_bench.worlds.tasteworld.attributes import Scenes, draw_scenes
 from persongen_bench.worlds.tasteworld.render import render
 
-PLAN = Plan(steps=4000, batch_size=64, learning_rate=1e-3, weight_decay=0.01, ema=0.999, seed=41)
+PLAN = TrainingPlan(
+    steps=4000, batch_size=64, learning_rate=1e-3, weight_decay=0.01, ema=0.999, seed=41,
+)  # fmt: skip
 POOL = 32_768
 _MIN_SNR = 5.0
 _DROP = 0.12
@@ -98,52 +100,45 @@ class Teacher:
     """Cumulative signal shares of the schedule."""
 
 
-def build(
-    folder: Path,
-    clip: Path,
-    basis: Basis,
-    *,
-    steps: int | None = None,
-    pool: int = POOL,
-    progress: Progress = no_progress,
-) -> Path:
-    """Train and save the denoiser into ``folder`` and the adapter beside it; returns ``folder``.
+def recipe(
+    clip: Path, basis: Basis, plan: TrainingPlan = PLAN, pool: int = POOL
+) -> Recipe[UNet2DConditionModel]:
+    """Learns from pictures with words, embeddings or both; the adapter is written beside it.
 
     ``clip``: folder of the trained CLIP; ``pool``: number of different training pictures.
     """
-    plan = PLAN if steps is None else PLAN.model_copy(update={"steps": steps})
-    dual = CLIPModel.from_pretrained(clip, local_files_only=True, dtype=torch.float32).eval()
-    teacher = Teacher(
-        Pool.draw(pool, dual, basis, progress),
-        dual.requires_grad_(requires_grad=False),
-        words.load_tokenizer(clip),
-        scheduler().alphas_cumprod,
-    )
-    model = seeded(network, plan.seed).to(memory_format=torch.channels_last)
-    model.requires_grad_(requires_grad=True)
-    workshop = Workshop(folder, progress)
 
-    def loss(step: Step) -> Mapping[str, Tensor]:
-        return losses(model, teacher, plan.batch_size, step)
+    def learn(workshop: Workshop) -> UNet2DConditionModel:
+        dual = CLIPModel.from_pretrained(clip, local_files_only=True, dtype=torch.float32).eval()
+        teacher = Teacher(
+            Pool.draw(pool, dual, basis, workshop.progress),
+            dual.requires_grad_(requires_grad=False),
+            words.load_tokenizer(clip),
+            scheduler().alphas_cumprod,
+        )
+        model = seeded(network, plan.seed).to(memory_format=torch.channels_last)
+        model.requires_grad_(requires_grad=True)
 
-    train(model, loss, plan, workshop, "train the denoiser")
-    save(model, folder, {"model": "diffusers UNet2DConditionModel", "training": plan.model_dump()},
-         workshop.log)  # fmt: skip
-    return folder
+        def loss(step: Step) -> Mapping[str, Tensor]:
+            return losses(model, teacher, plan.batch_size, step)
+
+        return train(model, loss, plan, workshop, "train the denoiser")
+
+    def card(folder: Path) -> Mapping[str, object]:  # noqa: ARG001  # the stack's has its figures
+        return data.card("diffusers UNet2DConditionModel", plan, {})
+
+    return Recipe(learn, save, card)
 
 
-def save(
-    model: UNet2DConditionModel, folder: Path, card: dict[str, Any], log: list[dict[str, float]]
-) -> None:
+def save(model: UNet2DConditionModel, folder: Path) -> None:
     """The adapter in its published format, then the denoiser without it."""
-    folder.mkdir(parents=True, exist_ok=True)
     save_file(adapter_file.tensors(model), folder / adapter_file.NAME)
     kept = {k: v for k, v in model.state_dict().items()
             if "_ip." not in k and not k.startswith("encoder_hid_proj")}  # fmt: skip
     config = {k: v for k, v in model.config.items() if not k.startswith("encoder_hid_dim")}
     bare = UNet2DConditionModel.from_config(config)
     bare.load_state_dict(kept)
-    data.save(bare, folder, card, log)
+    data.save(bare, folder)
 
 
 def losses(model: UNet2DConditionModel, teacher: Teacher, n: int, step: Step) -> dict[str, Tensor]:
@@ -162,9 +157,9 @@ def losses(model: UNet2DConditionModel, teacher: Teacher, n: int, step: Step) ->
     mode = step.number % 10
     prompts = _prompts(teacher.pool.scenes[rows], step.rng, empty=1.0 if 4 <= mode < 9 else _DROP)
     images = teacher.pool.embeddings[torch.from_numpy(rows)]
-    found = predict(model, noisy, time, encode_prompts(teacher, prompts),
+    predicted = predict(model, noisy, time, encode_prompts(teacher, prompts),
                     _image_prompts(images, step), scale=0.0 if mode < 4 else 1.0)  # fmt: skip
-    error = (found - velocity).square().mean(dim=(1, 2, 3))
+    error = (predicted - velocity).square().mean(dim=(1, 2, 3))
     snr = (signal / (1 - signal)).flatten()
     return {"loss": (error * snr.clamp(max=_MIN_SNR) / (snr + 1)).mean() * 2, "error": error.mean()}
 
@@ -187,8 +182,8 @@ def _image_prompts(images: Float[Tensor, "n d"], step: Step) -> Float[Tensor, "n
 def encode_prompts(teacher: Teacher, prompts: list[str]) -> Float[Tensor, "n t w"]:
     """Token states of the CLIP's text tower, as the pipeline computes them."""
     tokens = teacher.tokenizer(prompts, padding="max_length", truncation=True, return_tensors="pt")
-    found: Tensor = teacher.clip.text_model(tokens.input_ids).last_hidden_state
-    return found
+    states: Tensor = teacher.clip.text_model(tokens.input_ids).last_hidden_state
+    return states
 
 
 def predict(
@@ -203,8 +198,8 @@ def predict(
     for processor in model.attn_processors.values():
         if hasattr(processor, "to_k_ip"):
             processor.scale = [scale]
-    found: Tensor = model(
+    velocity: Tensor = model(
         noisy.contiguous(memory_format=torch.channels_last), time, text,
         added_cond_kwargs={"image_embeds": [images]}, return_dict=False,
     )[0]  # fmt: skip
-    return found
+    return velocity

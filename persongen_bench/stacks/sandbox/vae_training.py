@@ -9,6 +9,7 @@ originals (`quality`).
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -17,14 +18,16 @@ from diffusers import AutoencoderKL
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
-from persongen_bench.core.progress import Progress, no_progress
 from persongen_bench.stacks.sandbox import data
 from persongen_bench.stacks.sandbox.principal import Basis, install, principal_basis
-from persongen_bench.util.training import Plan, Step, Workshop, seeded, train
+from persongen_bench.util.recipe import Recipe
+from persongen_bench.util.training import Step, TrainingPlan, seeded, train
 from persongen_bench.worlds.tasteworld.reader import attribute_accuracy, shipped
 
-PLAN = Plan(steps=2600, batch_size=16, learning_rate=3e-3, weight_decay=1e-3, ema=0.995, seed=21,
-            max_gradient_norm=2.0)  # fmt: skip
+PLAN = TrainingPlan(
+    steps=2600, batch_size=16, learning_rate=3e-3, weight_decay=1e-3, ema=0.995, seed=21,
+    max_gradient_norm=2.0,
+)  # fmt: skip
 LATENT_CHANNELS = 16
 _BASIS_PICTURES = 3000
 _NOISE = 0.08
@@ -45,24 +48,23 @@ def network() -> AutoencoderKL:
     )
 
 
-def build(folder: Path, *, steps: int | None = None, progress: Progress = no_progress) -> Path:
-    """Train the decoder and save the autoencoder into ``folder``; returns it."""
-    plan = PLAN if steps is None else PLAN.model_copy(update={"steps": steps})
+def recipe(plan: TrainingPlan = PLAN) -> Recipe[object]:
+    """Learns to draw from the latents of an encoder that is in place."""
     model, basis = untrained()
-    workshop = Workshop(folder, progress)
 
     def loss(step: Step) -> Mapping[str, Tensor]:
         _, pictures = data.pictures(plan.batch_size, step.rng)
         return losses(model, basis, pictures, step.noise)
 
-    train(model.decoder, loss, plan, workshop, "train the autoencoder")
-    card = {
-        "model": "first stage: diffusers AutoencoderKL, 64x64x3 to 8x8x16",
-        "training": plan.model_dump(),
-        "quality": quality(model),
-    }
-    data.save(model, folder, card, workshop.log)
-    return folder
+    def card(folder: Path) -> Mapping[str, object]:  # noqa: ARG001  # at full precision
+        name = "first stage: diffusers AutoencoderKL, 64x64x3 to 8x8x16"
+        return data.card(name, plan, {"quality": quality(model)})
+
+    return Recipe(
+        partial(train, model.decoder, loss, plan, description="train the autoencoder"),
+        lambda _, folder: data.save(model, folder),
+        card,
+    )
 
 
 def untrained() -> tuple[AutoencoderKL, Basis]:
@@ -86,8 +88,8 @@ def losses(
     """Squared and absolute error, and that of the differences between neighbouring pixels."""
     latents = torch.from_numpy(basis.latents(pictures))
     latents = latents + _NOISE * torch.randn(latents.shape, generator=noise)
-    found = model.decoder(latents.contiguous(memory_format=torch.channels_last))
-    error = found - data.pixels(pictures)
+    drawn = model.decoder(latents.contiguous(memory_format=torch.channels_last))
+    error = drawn - data.pixels(pictures)
     squared, absolute = error.square().mean(), error.abs().mean()
     edges = error.diff(dim=2).abs().mean() + error.diff(dim=3).abs().mean()
     return {"loss": 4 * squared + absolute + 0.5 * edges, "mse": squared, "edges": edges}
@@ -130,7 +132,7 @@ def accuracy(pictures: Sequence[np.ndarray] | np.ndarray, scenes: np.ndarray) ->
     return attribute_accuracy(shipped().read(list(pictures)).codes, scenes)
 
 
-def psnr(found: np.ndarray, truth: np.ndarray) -> float:
+def psnr(drawn: np.ndarray, truth: np.ndarray) -> float:
     """Peak signal-to-noise ratio of uint8 pictures in dB, over all pixels of all pictures."""
-    error = np.square(found.astype(np.float64) - truth).mean()
+    error = np.square(drawn.astype(np.float64) - truth).mean()
     return float(10 * np.log10(255**2 / error))

@@ -76,8 +76,8 @@ class SpriteEncoder:
 
     def _block(self, pixels: UInt8[np.ndarray, "n 3 64 64"]) -> Float[np.ndarray, "n 32"]:
         with torch.inference_mode():
-            found: np.ndarray = self._model.embed(torch.from_numpy(pixels).float() / 255).numpy()
-        return found
+            rows: np.ndarray = self._model.embed(torch.from_numpy(pixels).float() / 255).numpy()
+        return rows
 
 
 class SpriteDecoder:
@@ -102,5 +102,5 @@ class SpriteDecoder:
     def _block(self, rows: Float[np.ndarray, "n 32"]) -> UInt8[np.ndarray, "n 3 64 64"]:
         with torch.inference_mode():
             pixels = self._model.draw(torch.from_numpy(rows)).mul(255).round()
-            found: np.ndarray = pixels.to(torch.uint8).numpy()
-        return found
+            drawn: np.ndarray = pixels.to(torch.uint8).numpy()
+        return drawn

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 import torch
-from jaxtyping import Float, UInt8
+from jaxtyping import UInt8
 from pydantic import Field
 from safetensors.torch import save_file
 from torch import Tensor
@@ -29,7 +30,10 @@ from persongen_bench.stacks.sprites.data import (
 )
 from persongen_bench.stacks.sprites.model import EMBEDDING_SIZE, SpriteVae
 from persongen_bench.stacks.sprites.quality import measure
-from persongen_bench.stacks.sprites.weights import CARD, LOSSES, WEIGHTS, load, sha256
+from persongen_bench.stacks.sprites.weights import LOSSES, WEIGHTS, load, sha256
+from persongen_bench.util import recipe
+from persongen_bench.util.recipe import Recipe
+from persongen_bench.util.training import Workshop
 from persongen_bench.worlds import sprites
 
 _SCALE_SAMPLE = 20_000
@@ -72,15 +76,24 @@ def build(
     published run's; fewer give a worse model and a card that says so.
     """
     config = TrainConfig(seed=seed) if steps is None else TrainConfig(seed=seed, steps=steps)
+    return recipe.build(recipe_of(config, progress), folder, progress)
+
+
+def recipe_of(config: TrainConfig, progress: Progress = no_progress) -> Recipe[SpriteVae]:
+    """Learns to draw sprites from their embeddings; a training that is killed starts again."""
     split = sprite_split()
-    model, losses = fit(config, split, progress)
-    folder.mkdir(parents=True, exist_ok=True)
-    save_file(_half(model), folder / WEIGHTS)
-    quality = measure(load(folder), split, progress)
-    _write_json(folder / LOSSES, losses)
-    card = _card(config, split, losses[-1], quality)
-    _write_json(folder / CARD, card | {"weights_sha256": sha256(folder)})
-    return folder
+
+    def learn(workshop: Workshop) -> SpriteVae:
+        model, losses = fit(config, split, progress)
+        workshop.log.extend(losses)
+        return model
+
+    def card(folder: Path) -> Mapping[str, object]:
+        losses = json.loads((folder / LOSSES).read_text(encoding="utf-8"))
+        quality = measure(load(folder), split, progress)
+        return _card(config, split, losses[-1], quality) | {"weights_sha256": sha256(folder)}
+
+    return Recipe(learn, _write, card, indent=2)
 
 
 def fit(
@@ -150,12 +163,13 @@ def _standardise(model: SpriteVae, images: UInt8[np.ndarray, "n 3 64 64"]) -> No
     model.scale.copy_(torch.stack([means.mean(0), means.std(0).clamp_min(_SCALE_FLOOR)]))
 
 
-def _half(model: SpriteVae) -> dict[str, Float[Tensor, ...]]:
+def _write(model: SpriteVae, folder: Path) -> None:
     """Weights in half precision, the scale in full."""
-    return {
+    tensors = {
         name: value.contiguous() if name == "scale" else value.half().contiguous()
         for name, value in model.state_dict().items()
     }
+    save_file(tensors, folder / WEIGHTS)
 
 
 def _card(
@@ -178,7 +192,3 @@ def _card(
         "limits": "Encodes and draws one square or heart of scale 0.6; nothing else.",
         "rebuild": f"pgbench models build sprites --output FOLDER --seed {config.seed}",
     }
-
-
-def _write_json(path: Path, document: object) -> None:
-    path.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")

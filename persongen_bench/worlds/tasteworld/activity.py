@@ -17,7 +17,7 @@ from jaxtyping import Float, Int
 from pydantic import Field
 
 from persongen_bench.core.errors import ConfigError
-from persongen_bench.worlds.tasteworld.motifs import Pictures
+from persongen_bench.worlds.tasteworld.motifs import MotifVersions
 from persongen_bench.worlds.tasteworld.people_config import PeopleConfig
 
 START = 1_704_067_200
@@ -85,7 +85,7 @@ def counts(
 
 
 def visit(
-    pictures: Pictures,
+    pictures: MotifVersions,
     weights: Float[np.ndarray, " motifs"],
     n: int,
     config: ActivityConfig,
@@ -106,7 +106,7 @@ def visit(
 
 
 def _versions(
-    pictures: Pictures,
+    pictures: MotifVersions,
     met: Int[np.ndarray, " k"],
     versions: Int[np.ndarray, " k"],
     rng: np.random.Generator,

@@ -20,7 +20,7 @@ from persongen_bench.worlds.tasteworld.attributes import (
     decode,
     encode,
 )
-from persongen_bench.worlds.tasteworld.motifs import Pictures
+from persongen_bench.worlds.tasteworld.motifs import MotifVersions
 from persongen_bench.worlds.tasteworld.render import RENDERER
 
 THEMES = {
@@ -58,7 +58,7 @@ def item_id(number: int) -> str:
     return f"picture-{number:05d}"
 
 
-def item_table(pictures: Pictures, rng: np.random.Generator) -> pd.DataFrame:
+def item_table(pictures: MotifVersions, rng: np.random.Generator) -> pd.DataFrame:
     """One row per picture, indexed by ``item_id``.
 
     Columns: ``caption``, ``tags`` (separated by commas), ``theme``, the five attributes (``style``

@@ -30,7 +30,7 @@ MAX_SEED = 2**63
 
 
 @dataclass(frozen=True)
-class Pictures:
+class MotifVersions:
     """All pictures, motif by motif; the motifs in the order in which they are published."""
 
     motif: Int[np.ndarray, " n"]
@@ -40,7 +40,7 @@ class Pictures:
     """What the renderer draws position, turn and size from."""
 
     @classmethod
-    def draw(cls, n: int, rng: np.random.Generator) -> Pictures:
+    def draw(cls, n: int, rng: np.random.Generator) -> MotifVersions:
         """``n`` pictures; the first version of a motif shows its own scene."""
         n_motifs = max(1, min(int(n / VERSIONS), MAX_MOTIFS))
         weights = rng.gamma(1.0, size=n_motifs)

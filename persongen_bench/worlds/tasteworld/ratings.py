@@ -12,7 +12,7 @@ from persongen_bench.core.types import INTERACTION_COLUMNS
 from persongen_bench.worlds.tasteworld.activity import ActivityConfig, Visits, counts, visit
 from persongen_bench.worlds.tasteworld.attributes import scene_index
 from persongen_bench.worlds.tasteworld.labels import item_id
-from persongen_bench.worlds.tasteworld.motifs import Pictures
+from persongen_bench.worlds.tasteworld.motifs import MotifVersions
 from persongen_bench.worlds.tasteworld.people import People, user_id
 from persongen_bench.worlds.tasteworld.people_config import LIKE
 
@@ -21,7 +21,7 @@ _ACTIVITY, _POPULARITY, _VISITS, _NOISE = range(10, 14)
 
 
 @dataclass(frozen=True)
-class Plan:
+class RatingPlan:
     """How many ratings there are to be."""
 
     total: int
@@ -31,7 +31,7 @@ class Plan:
 
 
 def rating_log(
-    people: People, pictures: Pictures, plan: Plan, config: ActivityConfig
+    people: People, pictures: MotifVersions, plan: RatingPlan, config: ActivityConfig
 ) -> pd.DataFrame:
     """Rows of `INTERACTION_COLUMNS`, person by person, oldest first.
 
@@ -47,7 +47,7 @@ def rating_log(
     return _rows(visits, _ratings(people, pictures, visits))
 
 
-def _ratings(people: People, pictures: Pictures, visits: Sequence[Visits]) -> np.ndarray:
+def _ratings(people: People, pictures: MotifVersions, visits: Sequence[Visits]) -> np.ndarray:
     scenes = scene_index(pictures.scenes)
     sizes = [len(visit.pictures) for visit in visits]
     seed = people.config.seed

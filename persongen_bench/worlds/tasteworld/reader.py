@@ -111,10 +111,10 @@ class TasteworldReader:
     def _block(self, pixels: UInt8[np.ndarray, "n 3 64 64"]) -> Float[np.ndarray, "n values"]:
         with torch.inference_mode():
             x = torch.from_numpy(pixels).float() / 255
-            found: np.ndarray = self._network(
+            logits: np.ndarray = self._network(
                 x.contiguous(memory_format=torch.channels_last)
             ).numpy()
-        return found
+        return logits
 
 
 @functools.lru_cache(maxsize=1)
@@ -147,5 +147,5 @@ def attribute_accuracy(
 
 def chance() -> dict[str, float]:
     """Accuracy of guessing, per attribute and their ``mean``."""
-    found = {name: 1 / len(values) for name, values in ATTRIBUTES.items()}
-    return found | {"mean": float(np.mean(list(found.values())))}
+    chances = {name: 1 / len(values) for name, values in ATTRIBUTES.items()}
+    return chances | {"mean": float(np.mean(list(chances.values())))}

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -13,49 +13,46 @@ from safetensors.torch import save_file
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812  # the community's name
 
-from persongen_bench.core.progress import Progress, no_progress
-from persongen_bench.util.training import Plan, Step, Workshop, seeded, step_of, train
+from persongen_bench.util.recipe import Recipe
+from persongen_bench.util.training import Step, TrainingPlan, seeded, step_of, train
 from persongen_bench.worlds.tasteworld import attributes, reader
 from persongen_bench.worlds.tasteworld.attributes import COUNTS
 from persongen_bench.worlds.tasteworld.render import RENDERER, render
 
-PLAN = Plan(steps=1600, batch_size=64, learning_rate=3e-3, ema=0.995, seed=11)
+PLAN = TrainingPlan(steps=1600, batch_size=64, learning_rate=3e-3, ema=0.995, seed=11)
 N_QUALITY = 2000
 _QUALITY_SEED = 90_210
 _ILLEGIBLE = 0.25
 
 
-def build(
-    folder: Path, *, steps: int | None = None, progress: Progress = no_progress
-) -> dict[str, object]:
-    """Train, measure and write weights, losses and card into ``folder``; returns the card."""
-    plan = PLAN if steps is None else PLAN.model_copy(update={"steps": steps})
+def recipe(plan: TrainingPlan = PLAN) -> Recipe[reader.ReaderNetwork]:
+    """Learns to name the attributes, and to tell pictures that show none."""
     network = seeded(reader.ReaderNetwork, plan.seed)
     network = network.to(memory_format=torch.channels_last)
-    workshop = Workshop(folder, progress)
 
     def loss(step: Step) -> Mapping[str, Tensor]:
         pixels, codes, legible = batch(step, plan.batch_size)
         return losses(network(pixels), codes, legible)
 
-    train(network, loss, plan, workshop, "train the attribute reader")
-    folder.mkdir(parents=True, exist_ok=True)
-    tensors = {k: v.half().contiguous() for k, v in network.state_dict().items()
-               if v.is_floating_point()}  # fmt: skip
+    def card(folder: Path) -> Mapping[str, object]:
+        return {
+            "model": "attribute reader of tasteworld, residual CNN",
+            "license": "Apache-2.0",
+            "data": f"persongen_bench.worlds.tasteworld ({RENDERER})",
+            "training": plan.model_dump(),
+            "quality": quality(reader.TasteworldReader(folder)),
+            "chance": reader.chance(),
+            "limits": "Reads tasteworld pictures and nothing else.",
+        }
+
+    title = "train the attribute reader"
+    return Recipe(partial(train, network, loss, plan, description=title), _write, card)
+
+
+def _write(network: reader.ReaderNetwork, folder: Path) -> None:
+    state = network.state_dict().items()
+    tensors = {k: v.half().contiguous() for k, v in state if v.is_floating_point()}
     save_file(tensors, folder / reader.WEIGHTS)
-    card: dict[str, object] = {
-        "model": "attribute reader of tasteworld, residual CNN",
-        "license": "Apache-2.0",
-        "data": f"persongen_bench.worlds.tasteworld ({RENDERER})",
-        "training": plan.model_dump(),
-        "quality": quality(reader.TasteworldReader(folder)),
-        "chance": reader.chance(),
-        "limits": "Reads tasteworld pictures and nothing else.",
-    }
-    for name, document in (("card.json", card), ("losses.json", workshop.log)):
-        (folder / name).write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
-    (folder / "checkpoint.pt").unlink(missing_ok=True)
-    return card
 
 
 def batch(
@@ -128,7 +125,7 @@ def quality(
     instrument: reader.TasteworldReader, n: int = N_QUALITY, seed: int = _QUALITY_SEED
 ) -> dict[str, object]:
     """Accuracy on ``n`` fresh pictures, clean and disturbed, and of telling spoilt ones apart."""
-    plan = Plan(steps=1, batch_size=n, learning_rate=1.0, seed=seed)
+    plan = TrainingPlan(steps=1, batch_size=n, learning_rate=1.0, seed=seed)
     step = step_of(plan, 0)
     codes = attributes.draw_scenes(n, step.rng)
     clean = render(codes, step.rng.integers(0, 2**63, n, dtype=np.uint64))
@@ -148,5 +145,5 @@ def quality(
 
 
 def _levels(pixels: Float[Tensor, "n 3 64 64"]) -> np.ndarray:
-    found: np.ndarray = pixels.mul(255).round().to(torch.uint8).numpy()
-    return found
+    levels: np.ndarray = pixels.mul(255).round().to(torch.uint8).numpy()
+    return levels

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from persongen_bench.leaderboards.boards import NOTHING, Board, Column
-from persongen_bench.leaderboards.cells import LEGEND, OWN_JUDGE_NOTE, Block, ViewCell, ViewColumn
-from persongen_bench.leaderboards.published import CAVEAT, ReportedTable
-from persongen_bench.leaderboards.standings import Cell, Refusal, Row, Standings
+from persongen_bench.leaderboards.board import Board
+from persongen_bench.leaderboards.cells import LEGEND, OWN_JUDGE_NOTE, Block, TextCell, TextColumn
+from persongen_bench.leaderboards.column import NOTHING, Column
+from persongen_bench.leaderboards.published import ReportedTable
+from persongen_bench.leaderboards.standings import Cell, MethodRow, Refusal, Standings
 
 DEFINITIONS = "Metric definitions"
 """Title of the table of signatures, keyed by column."""
@@ -24,30 +25,29 @@ class Extra:
 
 
 @dataclass(frozen=True)
-class View:
+class TextTable:
     """A whole table as text."""
 
     title: str
     facts: tuple[str, ...]
-    columns: tuple[ViewColumn, ...]
+    columns: tuple[TextColumn, ...]
     blocks: tuple[Block, ...]
     notes: tuple[str, ...]
     extras: tuple[Extra, ...]
 
 
-def view(standings: Standings, *, costs: bool = False) -> View:
+def text_table(standings: Standings, *, costs: bool = False) -> TextTable:
     """The text of a table; ``costs`` adds what differs between machines."""
     metrics = [
         m for m in standings.metrics if any(r.cells[m].mean is not None for r in standings.rows)
     ]
     board, methods = standings.board, _rows(standings.board, standings.methods)
     blocks = [
-        Block("methods", "Methods" if methods else "No method to rank yet", _bold(board, methods)),
-        Block("anchors", "Anchors (reference lines, not ranked)", _rows(board, standings.anchors)),
+        _methods(board, methods),
+        _anchors(board, standings.anchors),
+        *(_reported(board, table, metrics) for table in standings.reported),
     ]
-    if standings.reported is not None:
-        blocks.append(_reported(board, standings.reported, metrics))
-    return View(
+    return TextTable(
         title=f"{board.title} [board {board.name}]",
         facts=_facts(standings),
         columns=_columns(board, metrics),
@@ -55,7 +55,7 @@ def view(standings: Standings, *, costs: bool = False) -> View:
         notes=(
             *LEGEND,
             *_own_judges(standings),
-            *_about_reported(standings.reported),
+            *(f"Reported in {table.title}: {table.about}." for table in standings.reported),
             *standings.notes,
             *_missing(standings),
         ),
@@ -75,19 +75,19 @@ def _facts(standings: Standings) -> tuple[str, ...]:
     return f"{ranked}, {asked}", f"{data}, {split}, stack {said['stack signature']}"
 
 
-def _columns(board: Board, metrics: Sequence[str]) -> tuple[ViewColumn, ...]:
+def _columns(board: Board, metrics: Sequence[str]) -> tuple[TextColumn, ...]:
     return (
-        ViewColumn("rank", "rank"),
-        ViewColumn("method", "method", numeric=False),
-        ViewColumn("ties", "ties", numeric=False),
+        TextColumn("rank", "rank"),
+        TextColumn("method", "method", numeric=False),
+        TextColumn("ties", "ties", numeric=False),
         *(
-            ViewColumn(m, board.column(m).header, _priority(board, metrics, m))
+            TextColumn(m, board.column(m).header, _priority(board, metrics, m))
             for m in sorted(metrics, key=lambda m: m != board.headline)
         ),
-        ViewColumn("p", "p", 40),
-        ViewColumn("mde", "MDE", 60),
-        ViewColumn("images", "images", 1),
-        ViewColumn("seeds", "seeds", 50),
+        TextColumn("p", "p", 40),
+        TextColumn("mde", "MDE", 60),
+        TextColumn("images", "images", 1),
+        TextColumn("seeds", "seeds", 50),
     )
 
 
@@ -99,42 +99,42 @@ def _priority(board: Board, metrics: Sequence[str], metric: str) -> int:
     return 10 + metrics.index(metric) + 100 * family.index(metric)
 
 
-def _rows(board: Board, rows: Iterable[Row]) -> tuple[dict[str, ViewCell], ...]:
+def _rows(board: Board, rows: Iterable[MethodRow]) -> tuple[dict[str, TextCell], ...]:
     return tuple(_row(board, row) for row in rows)
 
 
-def _row(board: Board, row: Row) -> dict[str, ViewCell]:
+def _row(board: Board, row: MethodRow) -> dict[str, TextCell]:
     headline = board.column(board.headline)
     mde = row.versus_first.minimum_detectable_effect if row.versus_first else None
     cells = {c.metric: _cell(c, row.cells[c.metric]) for c in board.columns}
     return {
         "rank": _rank(row),
-        "method": ViewCell(f"{row.label} (external)" if row.external else row.label),
-        "ties": ViewCell(row.group),
+        "method": TextCell(f"{row.label} (external)" if row.external else row.label),
+        "ties": TextCell(row.group),
         **cells,
-        "p": ViewCell(NOTHING if row.p_block is None else f"{row.p_block:.3f}"),
-        "mde": ViewCell(headline.format(mde)),
-        "images": ViewCell(f"{row.n_ok}/{row.n_expected}"),
-        "seeds": ViewCell(str(len(row.seeds))),
+        "p": TextCell(NOTHING if row.p_block is None else f"{row.p_block:.3f}"),
+        "mde": TextCell(headline.format(mde)),
+        "images": TextCell(f"{row.n_ok}/{row.n_expected}"),
+        "seeds": TextCell(str(len(row.seeds))),
     }
 
 
-def _rank(row: Row) -> ViewCell:
+def _rank(row: MethodRow) -> TextCell:
     if row.rank is None:
-        return ViewCell()
-    return ViewCell(str(row.rank), f"[{row.rank_low}-{row.rank_high}]")
+        return TextCell()
+    return TextCell(str(row.rank), f"[{row.rank_low}-{row.rank_high}]")
 
 
-def _cell(column: Column, cell: Cell) -> ViewCell:
+def _cell(column: Column, cell: Cell) -> TextCell:
     if cell.mean is None or cell.low is None or cell.high is None:
-        return ViewCell(column.format(cell.mean), own_judge=cell.own_judge)
+        return TextCell(column.format(cell.mean), own_judge=cell.own_judge)
     bounds = f"[{column.format(cell.low)}, {column.format(cell.high)}]"
-    return ViewCell(column.format(cell.mean), bounds, own_judge=cell.own_judge)
+    return TextCell(column.format(cell.mean), bounds, own_judge=cell.own_judge)
 
 
 def _bold(
-    board: Board, rows: tuple[dict[str, ViewCell], ...]
-) -> tuple[Mapping[str, ViewCell], ...]:
+    board: Board, rows: tuple[dict[str, TextCell], ...]
+) -> tuple[Mapping[str, TextCell], ...]:
     """Mark the best number of each column that has a better end; equal prints are all best."""
     best: dict[str, str] = {}
     for column in board.columns:
@@ -147,18 +147,24 @@ def _bold(
     )
 
 
+def _methods(board: Board, rows: tuple[dict[str, TextCell], ...]) -> Block:
+    title = "Methods" if rows else "No method to rank yet"
+    return Block("methods", title, _bold(board, rows), short="none to rank yet")
+
+
+def _anchors(board: Board, rows: Iterable[MethodRow]) -> Block:
+    title = "Anchors (reference lines, not ranked)"
+    return Block("anchors", title, _rows(board, rows), short="anchors (not ranked)")
+
+
 def _reported(board: Board, table: ReportedTable, metrics: Sequence[str]) -> Block:
     rows = [
-        {"method": ViewCell(row.method)}
-        | {m: ViewCell(board.column(m).format(row.metrics[m])) for m in metrics if m in row.metrics}
+        {"method": TextCell(row.method)}
+        | {m: TextCell(board.column(m).format(row.metrics[m])) for m in metrics if m in row.metrics}
         for row in table.rows
     ]
-    return Block("reported", "Reported in the paper, not measured here",
-                 tuple(row for row in rows if len(row) > 1))  # fmt: skip
-
-
-def _about_reported(table: ReportedTable | None) -> list[str]:
-    return [f"Reported rows: {table.source}; {CAVEAT} ({table.world})."] if table else []
+    title, short = f"Reported in {table.title}, not measured here", f"reported in {table.title}"
+    return Block("reported", title, tuple(row for row in rows if len(row) > 1), short)
 
 
 def _own_judges(standings: Standings) -> list[str]:

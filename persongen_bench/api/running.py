@@ -1,0 +1,225 @@
+"""Make runs, go on with them, score them: what `pgbench run | resume | score` do, as functions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any, TypedDict, Unpack
+
+from persongen_bench.api import campaign as campaigns
+from persongen_bench.api.campaign import Campaign
+from persongen_bench.api.local import as_choice
+from persongen_bench.api.runs import Run
+from persongen_bench.core.errors import ConfigError
+from persongen_bench.core.method import Method
+from persongen_bench.core.metric_cards import expand
+from persongen_bench.leaderboards.board import get_board
+from persongen_bench.leaderboards.gallery import draw_contact_sheet
+from persongen_bench.loop import run as loop
+from persongen_bench.loop.choice import MethodChoice, Options
+from persongen_bench.loop.external import Delivery, Read, ingest
+from persongen_bench.loop.generate import Execution
+from persongen_bench.loop.manifest import from_folder, from_values
+from persongen_bench.loop.needs import check_needs
+from persongen_bench.loop.world import load_world
+from persongen_bench.util.execution import THREADS, fixed_threads
+from persongen_bench.util.progress import bars
+
+
+class Settings(TypedDict, total=False):
+    """What may be said besides method and data set; everything has the board's default."""
+
+    runs: str | Path
+    """Folder of the run directories; default: ``runs``."""
+    data: str | Path | None
+    """Folder of the data set."""
+    data_options: Options
+    split: str | None
+    track: str | None
+    board: str | None
+    stack: str | None
+    preset: str | None
+    options: Options
+    """Of methods that are given by name."""
+    seeds: Sequence[int]
+    n_images: int | None
+    beside: bool
+    """Run the board's baselines and anchors too; default: yes."""
+    metrics: Sequence[str]
+    threads: int
+    workers: int
+    """Processes that generate."""
+    batch_size: int
+    jobs: int
+    """Runs at a time, a process each."""
+
+
+def run(
+    method: str | Method | type[Method] | MethodChoice,
+    dataset: str = "tasteworld",
+    **settings: Unpack[Settings],
+) -> Run:
+    """Fit, generate and score one method beside the board's baselines and anchors.
+
+    Args:
+        method: a registered name, a class or an instance; one that no package registers is marked
+            as local on every board.
+        dataset: a registered name.
+        settings: see `Settings`; one seed at most.
+
+    Raises:
+        ConfigError: for names, options or models that do not fit, before anything is fitted.
+    """
+    if len(settings.get("seeds", (0,))) != 1:
+        raise ConfigError("run makes one run", fix="Use run_many for several seeds.")
+    return run_many([method], dataset, **settings)[0]
+
+
+def run_many(
+    methods: Sequence[str | Method | type[Method] | MethodChoice],
+    dataset: str = "tasteworld",
+    **settings: Unpack[Settings],
+) -> list[Run]:
+    """The runs of several methods and seeds, then of the baselines and anchors beside them."""
+    named = tuple(m if isinstance(m, str | MethodChoice) else as_choice(m) for m in methods)
+    campaign = campaign_of(named, dataset, settings)
+    with execution_of(settings) as execution:
+        return list(campaign_runs(campaign, execution, settings.get("jobs", 1)))
+
+
+def campaign_runs(campaign: Campaign, execution: Execution, n_jobs: int = 1) -> Iterator[Run]:
+    """Every run of a campaign; the first ones are the user's own."""
+    notice = campaign.chosen_stack.notice
+    for results in campaigns.execute(campaign, execution, n_jobs):
+        yield Run(results, () if notice is None else (notice,))
+
+
+def resume(
+    run: str | Path,
+    *,
+    data: str | Path | None = None,
+    rebuild: bool = False,
+    execution: Execution | None = None,
+) -> Run:
+    """Continue a run that was stopped.
+
+    Args:
+        run: its directory.
+        data: where the data lie now.
+        rebuild: make the journal anew from the answers on disk.
+        execution: how to run; changes speed only.
+    """
+    execution = execution or Execution()
+    directory, world = loop.reopen(Path(run), _path(data), execution)
+    results = loop.resume(directory, world, execution, rebuild=rebuild)
+    draw_contact_sheet(results, world)
+    return Run(results)
+
+
+def score(
+    what: str | Path | Run | Mapping[str, Sequence[Any]],
+    dataset: str = "tasteworld",
+    *,
+    label: str | None = None,
+    seed: int = 0,
+    **settings: Unpack[Settings],
+) -> Run:
+    """Score a run again, or answers that were made elsewhere; never fits or generates.
+
+    Args:
+        what: a run or its directory, a folder with ``manifest.csv``, or answers in memory by user
+            (by request id where a user has several requests): uint8 images ``(3, h, w)``,
+            `Ranking`s or `Adapter`s, as the track asks.
+        dataset: what they were made for; a run knows its own.
+        label: name of the method that made them; default: the folder's.
+        seed: which seed of the method this is.
+        settings: of these ``data, data_options, split, track, board, stack, metrics, runs`` count.
+
+    Raises:
+        DataError: if an answer or the manifest is wrong; nothing is written then.
+    """
+    if isinstance(what, Run):
+        what = what.path
+    with execution_of(settings) as execution:
+        if isinstance(what, Mapping):
+            read: Read = partial(from_values, what)
+            submission = Submission(read, label or "answers", seed)
+        elif (Path(what) / "run.json").exists():
+            return score_again(Path(what), settings, execution)
+        else:
+            read = partial(from_folder, Path(what))
+            submission = Submission(read, label or Path(what).resolve().name, seed)
+        return score_external(submission, campaign_of((), dataset, settings), execution)
+
+
+def score_again(path: Path, settings: Settings, execution: Execution) -> Run:
+    """Score the answers of a run by the board's present metrics and others."""
+    directory, world = loop.reopen(path, _path(settings.get("data")), execution)
+    known = world.dataset.taste is not None
+    own = get_board(directory.config.board).metrics_for(known_taste=known)
+    others = expand(tuple(settings.get("metrics", ())), world.stack, known_taste=known)
+    directory.score_by(tuple(dict.fromkeys((*own, *others))))
+    with directory.lock(), fixed_threads(directory.config.threads):
+        loop.rescore(directory, world, execution)
+    draw_contact_sheet(directory.results(), world)
+    return Run(directory.results())
+
+
+@dataclass(frozen=True)
+class Submission:
+    """Answers made elsewhere, and what to call who made them."""
+
+    read: Read
+    label: str
+    seed: int = 0
+
+
+def score_external(submission: Submission, campaign: Campaign, execution: Execution) -> Run:
+    """Enter answers as a run and score it."""
+    world = load_world(campaign.world_ref(), execution.progress)
+    terms = campaign.terms(world)
+    check_needs(world.stack, terms, ())
+    delivery = Delivery(submission.read, submission.label, submission.seed)
+    directory = ingest(delivery, world, terms, campaign.runs, execution.progress)
+    results = loop.advance(directory, world, execution)
+    draw_contact_sheet(results, world)
+    notice = campaign.chosen_stack.notice
+    return Run(results, () if notice is None else (notice,))
+
+
+def campaign_of(
+    methods: tuple[str | MethodChoice, ...], dataset: str, settings: Settings
+) -> Campaign:
+    """The campaign that a user's settings describe."""
+    return Campaign(
+        methods=methods,
+        dataset=dataset,
+        runs=Path(settings.get("runs", "runs")),
+        data_options=settings.get("data_options", {}),
+        root=_path(settings.get("data")),
+        split=settings.get("split"),
+        track=settings.get("track"),
+        board_name=settings.get("board"),
+        stack=settings.get("stack"),
+        preset=settings.get("preset"),
+        options=settings.get("options", {}),
+        seeds=tuple(settings.get("seeds", (0,))),
+        n_images=settings.get("n_images"),
+        beside=settings.get("beside", True),
+        threads=settings.get("threads", THREADS),
+        metrics=tuple(settings.get("metrics", ())),
+    )
+
+
+@contextmanager
+def execution_of(settings: Settings) -> Iterator[Execution]:
+    """How to run: workers, batches, a progress bar on a terminal."""
+    with bars() as progress:
+        yield Execution(settings.get("workers", 1), settings.get("batch_size", 64), progress)
+
+
+def _path(value: str | Path | None) -> Path | None:
+    return None if value is None else Path(value)

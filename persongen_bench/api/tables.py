@@ -1,0 +1,146 @@
+"""The leaderboard as Python sees it: one object, every format."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from persongen_bench.api.runs import Run
+from persongen_bench.leaderboards import compare as comparing
+from persongen_bench.leaderboards import pictures
+from persongen_bench.leaderboards.column import NOTHING
+from persongen_bench.leaderboards.compare import Comparison
+from persongen_bench.leaderboards.ranking import collect
+from persongen_bench.leaderboards.render import RenderOptions, render
+from persongen_bench.leaderboards.standings import MethodRow, Standings
+from persongen_bench.util.files import write_atomic
+
+
+class Leaderboard(Sequence[Standings]):
+    """The tables of a folder of runs; numbers that may not stand together stand apart."""
+
+    def __init__(self, tables: Sequence[Standings]) -> None:
+        self.tables = tuple(tables)
+
+    def __getitem__(self, place: Any) -> Any:  # noqa: ANN401  # an index or a slice
+        return self.tables[place]
+
+    def __len__(self) -> int:
+        return len(self.tables)
+
+    def to_frame(self) -> pd.DataFrame:
+        """One row per method and anchor of every table.
+
+        Columns: ``board, method, block, rank, rank_low, rank_high, ties, n_ok, n_expected, p`` and
+        for each metric ``name, name low, name high``; numbers are not rounded.
+        """
+        return pd.DataFrame([
+            _line(table, block, row)
+            for table in self.tables
+            for block, rows in (("methods", table.methods), ("anchors", table.anchors))
+            for row in rows
+        ])  # fmt: skip
+
+    def to_long_frame(self) -> pd.DataFrame:
+        """One row per method and metric, the reported and the refused too: the CSV."""
+        return pd.read_csv(io.StringIO(self.to_csv()))
+
+    def to_csv(self) -> str:
+        """Long form in full precision."""
+        return render(self.tables, "csv")
+
+    def to_json(self) -> str:
+        """Everything in full precision."""
+        return render(self.tables, "json")
+
+    def to_latex(self) -> str:
+        """``table*`` environments for booktabs."""
+        return render(self.tables, "latex")
+
+    def to_markdown(self) -> str:
+        """GitHub-flavoured tables."""
+        return render(self.tables, "markdown")
+
+    def to_html(self) -> str:
+        """A whole page."""
+        return render(self.tables, "html")
+
+    def to_text(self, width: int = 120) -> str:
+        """For a terminal of so many columns."""
+        return render(self.tables, "table", RenderOptions(width=width))
+
+    def save(self, path: str | Path, form: str) -> Path:
+        """Write one of the formats to a file, whole or not at all."""
+        write_atomic(Path(path), render(self.tables, form).encode())
+        return Path(path)
+
+    def plot_precision_recall(self, path: str | Path) -> Path:
+        """Precision against recall of the largest table, as PNG or SVG."""
+        pictures.precision_recall_plot(self.largest, Path(path))
+        return Path(path)
+
+    def plot_forest(self, path: str | Path) -> Path:
+        """Paired differences to the first method of the largest table, as PNG or SVG."""
+        pictures.forest_plot(self.largest, Path(path))
+        return Path(path)
+
+    @property
+    def largest(self) -> Standings:
+        """The table with most rows: what a picture is drawn of."""
+        return max(self.tables, key=lambda table: len(table.rows))
+
+    def __str__(self) -> str:
+        return self.to_text()
+
+    def _repr_html_(self) -> str:
+        """For notebooks: the tables, rounded, without the page around them."""
+        return "".join(_notebook_table(table) for table in self.tables)
+
+
+def leaderboard(
+    runs: str | Path = "runs", board: str | None = None, metrics: Sequence[str] = ()
+) -> Leaderboard:
+    """Rank the runs below a folder.
+
+    Args:
+        runs: searched for run directories at any depth.
+        board: only this board.
+        metrics: columns besides the boards' own, where a run has them; ``all``: all it has.
+
+    Raises:
+        RunError: if no run can stand in any table.
+    """
+    return Leaderboard(collect(Path(runs), board, metrics))
+
+
+def compare(first: Run | str | Path, second: Run | str | Path) -> Comparison:
+    """Paired differences of two runs over their units, metric by metric.
+
+    Raises `RunError` where they differ in data, split, stack or the definition of a metric.
+    """
+    runs = [one if isinstance(one, Run) else Run.open(one) for one in (first, second)]
+    return comparing.compare(runs[0].results, runs[1].results)
+
+
+def _line(table: Standings, block: str, row: MethodRow) -> dict[str, Any]:
+    numbers: dict[str, Any] = {}
+    for metric in table.metrics:
+        cell = row.cells[metric]
+        numbers |= {metric: cell.mean, f"{metric} low": cell.low, f"{metric} high": cell.high}
+    return {
+        "board": table.board.name, "method": row.label, "block": block, "rank": row.rank,
+        "rank_low": row.rank_low, "rank_high": row.rank_high, "ties": row.group,
+        "n_ok": row.n_ok, "n_expected": row.n_expected, "p": row.p_block, **numbers,
+    }  # fmt: skip
+
+
+def _notebook_table(table: Standings) -> str:
+    frame = Leaderboard([table]).to_frame()
+    bounds = [c for c in map(str, frame.columns) if c.endswith((" low", " high"))]
+    shown = frame.drop(columns=["board", *bounds])
+    heading = pd.Series([table.board.title]).to_frame().to_html(index=False, header=False)
+    return heading + shown.to_html(index=False, float_format="{:.3f}".format, na_rep=NOTHING)

@@ -1,0 +1,58 @@
+"""`pgbench leaderboard | compare`: rank runs, set two of them side by side."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from persongen_bench.cli import options
+
+boards_app = typer.Typer()
+
+
+@boards_app.command()
+def leaderboard(
+    runs: options.Runs = Path("runs"),
+    board: Annotated[
+        str | None, typer.Option(help="Which board; default: every one there is.")
+    ] = None,
+    form: Annotated[
+        str, typer.Option("--format", "-f", help="table, markdown, latex, csv, json or html.")
+    ] = "table",
+    output: Annotated[Path | None, typer.Option("--output", help="Write to a file.")] = None,
+    plot: Annotated[Path | None, typer.Option(help="Draw precision against recall (PNG).")] = None,
+    forest: Annotated[Path | None, typer.Option(help="Draw paired differences (PNG).")] = None,
+    metric: options.Metrics = None,
+) -> None:
+    """Rank the runs of a folder: intervals, ties, anchors, signatures, reported rows."""
+    from persongen_bench.api.tables import leaderboard as rank
+    from persongen_bench.cli.printing import width
+    from persongen_bench.leaderboards.render import RenderOptions, render, require_format
+
+    require_format(form)
+    tables = rank(runs, board, tuple(metric or ()))
+    if output is None:
+        sys.stdout.write(render(tables.tables, form, RenderOptions(width=width())))
+    else:
+        tables.save(output, form)
+    if plot is not None:
+        tables.plot_precision_recall(plot)
+    if forest is not None:
+        tables.plot_forest(forest)
+
+
+@boards_app.command()
+def compare(
+    first: Annotated[Path, typer.Argument(metavar="RUN_A")],
+    second: Annotated[Path, typer.Argument(metavar="RUN_B")],
+    form: Annotated[str, typer.Option("--format", "-f", help="table, markdown or json.")] = "table",
+) -> None:
+    """Paired differences between two runs, per metric, with intervals and Holm's correction."""
+    from persongen_bench.api.tables import compare as compare_runs
+    from persongen_bench.cli.printing import width
+    from persongen_bench.leaderboards.compare import render
+
+    sys.stdout.write(render(compare_runs(first, second), form, width()))

@@ -1,0 +1,107 @@
+"""`pgbench list | show`: what there is, as tables, cards or JSON."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from persongen_bench.cli import options
+from persongen_bench.core.errors import ConfigError
+
+listing_app = typer.Typer()
+FORMS = ("table", "json")
+
+
+@listing_app.command("list")
+def list_(
+    kind: Annotated[
+        str,
+        typer.Argument(help="methods, datasets, metrics, stacks, tracks, boards, requests, runs."),
+    ] = "methods",
+    runs: options.Runs = Path("runs"),
+    form: options.Form = "table",
+    dataset: Annotated[str, typer.Option("--dataset", "-d", help="Of requests.")] = "tasteworld",
+    data: options.Data = None,
+    data_option: options.DataOptions = None,
+    track: options.Track = None,
+    split: options.Split = None,
+) -> None:
+    """List what is registered, without importing it; or the requests of a data set."""
+    from persongen_bench.api import cards
+
+    _require(form)
+    if kind in ("request", "requests"):
+        from persongen_bench.api.requests import requests
+
+        given = options.pairs(data_option)
+        lines: Sequence[Mapping[str, Any]] = requests(
+            dataset, data=data, data_options=given, track=track, split=split
+        )
+    else:
+        lines = cards.rows(kind, runs)
+    if form == "json":
+        _write_json(lines)
+    else:
+        _print_table(lines)
+
+
+@listing_app.command()
+def show(
+    kind: Annotated[
+        str, typer.Argument(help="method, dataset, metric, stack, track, board or run.")
+    ],
+    name: Annotated[str, typer.Argument(help="Its name, or the folder of a run.")],
+    form: options.Form = "table",
+) -> None:
+    """Show the card of one thing."""
+    from persongen_bench.api import cards
+
+    _require(form)
+    card = cards.card(kind, name)
+    if form == "json":
+        _write_json(card)
+    else:
+        _print_card(name, card)
+
+
+def _require(form: str) -> None:
+    if form not in FORMS:
+        raise ConfigError(f"no format is called {form!r}", fix=f"Use {' or '.join(FORMS)}.")
+
+
+def _write_json(value: object) -> None:
+    text = json.dumps(value, indent=1, ensure_ascii=False, default=str)
+    sys.stdout.write(f"{text}\n")
+
+
+def _print_table(lines: Iterable[Mapping[str, Any]]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    rows = list(lines)
+    header = list(rows[0]) if rows else []
+    table = Table(*header, box=None, pad_edge=False)
+    for row in rows:
+        table.add_row(*(_plain(value) for value in row.values()))
+    Console().print(table)
+
+
+def _print_card(title: str, card: Mapping[str, Any]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False, show_header=False, title=_plain(title))
+    for key, value in card.items():
+        table.add_row(_plain(key), _plain(value))
+    Console().print(table)
+
+
+def _plain(value: object) -> str:
+    from rich.markup import escape
+
+    return escape(", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value))

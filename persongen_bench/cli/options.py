@@ -1,0 +1,76 @@
+"""Options that several commands share, written once."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from persongen_bench.core.errors import ConfigError
+
+if TYPE_CHECKING:
+    from persongen_bench.loop.generate import Execution
+
+Runs = Annotated[Path, typer.Option(help="Folder of the run directories.")]
+Dataset = Annotated[str, typer.Option("--dataset", "-d", help="Data set.")]
+Data = Annotated[Path | None, typer.Option(help="Folder of the data set.")]
+DataOptions = Annotated[list[str] | None, typer.Option("--data-option", metavar="KEY=VALUE")]
+Methods = Annotated[
+    list[str], typer.Option("--method", "-m", help="Method; repeatable; all: the whole track.")
+]
+Split = Annotated[str | None, typer.Option(help="Split rule of the data set.")]
+Track = Annotated[str | None, typer.Option(help="What is asked; default: the data set's first.")]
+BoardName = Annotated[str | None, typer.Option("--board", help="Board that the runs go to.")]
+Stack = Annotated[str | None, typer.Option(help="Frozen models; default: the board's.")]
+Preset = Annotated[str | None, typer.Option(help="Named settings of the method.")]
+Seeds = Annotated[
+    list[int] | None, typer.Option("--seed", min=0, help="Run seed; repeatable. [default: 0]")
+]
+NImages = Annotated[int | None, typer.Option(min=1, help="Images per request.")]
+Beside = Annotated[bool, typer.Option(help="Run the board's baselines and anchors too.")]
+Workers = Annotated[int, typer.Option(min=1, help="Processes that generate.")]
+Threads = Annotated[int, typer.Option(min=1, help="Numerical threads per process.")]
+Batch = Annotated[int, typer.Option(min=1, help="Samples per call; changes speed only.")]
+Metrics = Annotated[
+    list[str] | None,
+    typer.Option("--metric", help="Metric besides the board's own; repeatable; all: every one."),
+]
+Form = Annotated[str, typer.Option("--format", "-f", help="table or json.")]
+
+
+@contextmanager
+def execution_of(workers: int, batch_size: int) -> Iterator[Execution]:
+    """How to run, with a progress bar on a terminal."""
+    from persongen_bench.loop.generate import Execution
+    from persongen_bench.util.progress import bars
+
+    with bars() as progress:
+        yield Execution(workers, batch_size, progress)
+
+
+def pairs(given: list[str] | None) -> dict[str, Any]:
+    """``key=value`` strings; values are JSON where they parse as JSON, text otherwise."""
+    return {key: value_of(text) for key, text in texts(given).items()}
+
+
+def texts(given: list[str] | None) -> Mapping[str, str]:
+    """``key=value`` strings as text."""
+    said = {}
+    for pair in given or []:
+        key, equals, text = pair.partition("=")
+        if not equals or not key:
+            raise ConfigError(f"option {pair!r} is not KEY=VALUE", fix="Write -o rank=8.")
+        said[key] = text
+    return said
+
+
+def value_of(text: str) -> Any:  # noqa: ANN401  # any JSON value
+    """The JSON value of a text, else the text."""
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError:
+        return text

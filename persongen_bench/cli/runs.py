@@ -1,0 +1,102 @@
+"""`pgbench run | resume | score`: make runs, go on with them, score them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from persongen_bench.cli import options
+from persongen_bench.util.execution import THREADS
+
+runs_app = typer.Typer()
+RUNS = Path("runs")
+
+
+@runs_app.command()
+def run(
+    method: options.Methods,
+    dataset: options.Dataset = "tasteworld",
+    data: options.Data = None,
+    data_option: options.DataOptions = None,
+    split: options.Split = None,
+    track: options.Track = None,
+    board: options.BoardName = None,
+    stack: options.Stack = None,
+    preset: options.Preset = None,
+    option: Annotated[list[str] | None, typer.Option("--option", "-o", metavar="KEY=VALUE")] = None,
+    sweep: Annotated[list[str] | None, typer.Option(metavar="KEY=V1,V2,...")] = None,
+    seed: options.Seeds = None,
+    n_images: options.NImages = None,
+    runs: options.Runs = RUNS,
+    jobs: Annotated[int, typer.Option(min=1, help="Runs at a time, a process each.")] = 1,
+    workers: options.Workers = 1,
+    threads: options.Threads = THREADS,
+    batch_size: options.Batch = 64,
+    beside: options.Beside = True,
+    metric: options.Metrics = None,
+) -> None:
+    """Fit, generate, score; then print the leaderboard and draw the pictures."""
+    from persongen_bench.api.campaign import Campaign
+    from persongen_bench.api.running import campaign_runs
+    from persongen_bench.cli import printing
+
+    campaign = Campaign(
+        methods=tuple(method), dataset=dataset, runs=runs, data_options=options.pairs(data_option),
+        root=data, split=split, track=track, board_name=board, stack=stack, preset=preset,
+        options=options.pairs(option), seeds=tuple(seed or [0]), n_images=n_images, beside=beside,
+        sweep={key: tuple(map(options.value_of, text.split(",")))
+               for key, text in options.texts(sweep).items()},
+        threads=threads, metrics=tuple(metric or ()),
+    )  # fmt: skip
+    printing.notice(campaign.chosen_stack.notice)
+    with options.execution_of(workers, batch_size) as execution:
+        made = list(campaign_runs(campaign, execution, jobs))
+    printing.after_run(made, runs, campaign.board.name, campaign.metrics)
+
+
+@runs_app.command()
+def resume(
+    path: Annotated[Path, typer.Argument(metavar="RUN", help="Run directory.")],
+    data: options.Data = None,
+    workers: options.Workers = 1,
+    batch_size: options.Batch = 64,
+    rebuild: Annotated[bool, typer.Option(help="Remake the journal from the files.")] = False,
+) -> None:
+    """Continue a run that was stopped; the batch size and worker count may differ."""
+    from persongen_bench.api.running import resume as go_on
+    from persongen_bench.cli import printing
+
+    with options.execution_of(workers, batch_size) as execution:
+        made = go_on(path, data=data, rebuild=rebuild, execution=execution)
+    printing.print_run(made)
+
+
+@runs_app.command()
+def score(
+    folder: Annotated[Path, typer.Argument(help="Run directory, or folder with manifest.csv.")],
+    dataset: options.Dataset = "tasteworld",
+    data: options.Data = None,
+    data_option: options.DataOptions = None,
+    split: options.Split = None,
+    track: options.Track = None,
+    board: options.BoardName = None,
+    stack: options.Stack = None,
+    label: Annotated[str | None, typer.Option(help="Name of the method that made them.")] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Which seed of the method this is.")] = 0,
+    metric: options.Metrics = None,
+    runs: options.Runs = RUNS,
+) -> None:
+    """Score a run again, or images, rankings or adapters made elsewhere; never generates."""
+    from persongen_bench.api.running import score as score_it
+    from persongen_bench.cli import printing
+
+    made = score_it(
+        folder, dataset, label=label, seed=seed, data=data,
+        data_options=options.pairs(data_option), split=split, track=track, board=board,
+        stack=stack, metrics=tuple(metric or ()), runs=runs,
+    )  # fmt: skip
+    for line in made.notices:
+        printing.notice(line)
+    printing.print_run(made)

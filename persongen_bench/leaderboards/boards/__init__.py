@@ -1,0 +1,1 @@
+"""The boards that ship, one TOML file each; `persongen_bench.leaderboards.board` reads them."""

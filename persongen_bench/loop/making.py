@@ -1,0 +1,76 @@
+"""From samples to answers: all of the loop between a fitted method and what it answers.
+
+This code and what it imports is part of the identity of every run and fit (`fit.code_of`), so it
+imports nouns and tools only.
+"""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from persongen_bench.core.errors import DataError, UnsupportedRequestError
+from persongen_bench.core.method import Method
+from persongen_bench.core.output import OutputKind
+from persongen_bench.core.request import Failure, Sample
+from persongen_bench.core.stack import Stack
+from persongen_bench.core.types import Image
+from persongen_bench.loop.drawing import Draws
+from persongen_bench.util.execution import fixed_threads
+
+
+@dataclass(frozen=True)
+class Made:
+    """A checked answer, and the image that was drawn with it, where its kind is drawn with."""
+
+    answer: Any
+    drawn: Image | None = None
+
+
+@dataclass(frozen=True)
+class Maker:
+    """A fitted method and what turns its answers into what is recorded."""
+
+    method: Method
+    kind: OutputKind
+    stack: Stack
+    threads: int
+    """Of every numerical call; fixed, because it may move the last bit."""
+
+    def make(self, samples: Sequence[Sample]) -> list[Made | Failure]:
+        """What became of each sample: a checked answer, or why there is none."""
+        with fixed_threads(self.threads):
+            answers = _attempt(self.method, samples)
+            draw = Draws(self.stack, self.kind)
+            return [self._kept(s, a, draw) for s, a in zip(samples, answers, strict=True)]
+
+    def _kept(self, sample: Sample, answer: Any, draw: Draws) -> Made | Failure:  # noqa: ANN401  # whatever a method returned
+        if isinstance(answer, Failure):
+            return answer
+        try:
+            checked = self.kind.check(answer)
+            return Made(checked, draw(sample, checked))
+        except DataError as error:
+            return Failure("method_error", f"bad {self.kind.name}: {error}")
+
+
+def _attempt(method: Method, samples: Sequence[Sample]) -> Sequence[Any]:
+    """A fault in a batch is narrowed down to the samples that cause it."""
+    try:
+        made = method.generate(samples)
+        if len(made) == len(samples):
+            return made
+        reason = f"returned {len(made)} answers for {len(samples)} samples"
+    except UnsupportedRequestError as error:
+        reason = str(error)
+    except (MemoryError, OSError):
+        raise
+    except Exception as error:  # noqa: BLE001  # whatever a method raises counts against it
+        place = traceback.extract_tb(error.__traceback__)[-1]
+        reason = f"{type(error).__name__}: {error} ({Path(place.filename).name}:{place.lineno})"
+    if len(samples) == 1:
+        return [Failure("method_error", " ".join(reason.split())[:500])]
+    return [_attempt(method, [sample])[0] for sample in samples]

@@ -1,0 +1,159 @@
+"""Answers made elsewhere: a folder with a manifest, or values in memory.
+
+``manifest.csv`` has the columns ``user_id`` and one called like the kind of answer (``image``,
+``ranking``, ``adapter``: a path relative to the folder), and optionally ``request_id`` (needed
+where a user has several requests) and ``index`` (0, 1, ... per request; the order of the rows
+where it is absent).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from persongen_bench.core.errors import DataError
+from persongen_bench.core.output import OutputKind
+from persongen_bench.core.request import Request
+from persongen_bench.datasets.tables import Table, find_table, read_table
+from persongen_bench.loop.store import read_file
+from persongen_bench.util.files import file_sha256
+
+MOST = 100_000
+"""Largest index of an answer."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One answer: which request it is for, and how to get it."""
+
+    request_id: str
+    index: int
+    open: Callable[[], Any]
+    """The checked answer; raises `DataError` where it breaks the contract of its kind."""
+    content: str
+    """Hash of the file or the value."""
+
+
+def from_folder(folder: Path, requests: Sequence[Request], kind: OutputKind) -> list[Answer]:
+    """The answers of a manifest; every row is checked and every file opens."""
+    path = find_table(folder, "manifest")
+    if path is None:
+        raise DataError(
+            f"{folder}: neither run.json nor manifest.csv is there",
+            fix=f"Write manifest.csv with the columns user_id, {kind.name} (docs/manifest.md).",
+        )
+    table = read_table(path)
+    table.require(["user_id", kind.name])
+    ids = _request_ids(table, requests)
+    indices = _indices(table, ids)
+    numbered = Table(path, table.frame.assign(request_id=ids, index=indices.astype(str)))
+    numbered.unique(["request_id", "index"])
+    answers = []
+    for row, request_id, index, name in zip(
+        table.frame.index, ids, indices, table.ids(kind.name), strict=True
+    ):
+        try:
+            open_ = _Opener(folder, name, kind)
+            open_()
+        except DataError as error:
+            raise DataError(f"{path} row {row}: {error}") from None
+        answers.append(Answer(request_id, int(index), open_, file_sha256(folder / name)))
+    return answers
+
+
+def from_values(
+    values: Mapping[str, Sequence[Any]], requests: Sequence[Request], kind: OutputKind
+) -> list[Answer]:
+    """Answers in memory by user, or by request id where a user has several requests."""
+    answers = []
+    known = {request.request_id for request in requests}
+    of_user = _by_user(requests)
+    for key, given in values.items():
+        request_id = key if key in known else _only(key, of_user)
+        for index, value in enumerate(given):
+            checked = kind.check(value)
+            answers.append(
+                Answer(request_id, index, partial(_itself, checked), kind.digest(checked))
+            )
+    return answers
+
+
+def _itself(value: Any) -> Any:  # noqa: ANN401  # an answer in memory
+    return value
+
+
+@dataclass(frozen=True)
+class _Opener:
+    folder: Path
+    name: str
+    kind: OutputKind
+
+    def __call__(self) -> Any:  # noqa: ANN401  # of the kind
+        path = self.folder / self.name
+        if not path.resolve().is_relative_to(self.folder.resolve()):
+            raise DataError(
+                f"{path}: lies outside the folder {self.folder}", fix="Use paths inside it."
+            )
+        return read_file(path, self.kind)
+
+
+def _by_user(requests: Sequence[Request]) -> dict[str, list[str]]:
+    of_user: dict[str, list[str]] = {}
+    for request in requests:
+        of_user.setdefault(request.user_id, []).append(request.request_id)
+    return of_user
+
+
+def _only(user: str, of_user: Mapping[str, list[str]]) -> str:
+    """The one request of a user."""
+    own = of_user.get(user, [])
+    if len(own) == 1:
+        return own[0]
+    if own:
+        raise DataError(
+            f"user {user!r} has {len(own)} requests",
+            fix=f"Give answers by request id, such as {own[0]!r} (`pgbench list requests`).",
+        )
+    raise DataError(f"unknown user {user!r}", fix=_users_there_are(of_user))
+
+
+def _users_there_are(of_user: Mapping[str, list[str]]) -> str:
+    some = ", ".join(list(of_user)[:3])
+    return f"Users of the test split are {some}, ... ({len(of_user)} in all)."
+
+
+def _request_ids(table: Table, requests: Sequence[Request]) -> list[str]:
+    of_user = _by_user(requests)
+    users = table.ids("user_id")
+    unknown = ~users.isin(list(of_user)).to_numpy()
+    table.reject(unknown, "unknown user {user_id}", _users_there_are(of_user))
+    if "request_id" in table.frame.columns:
+        pairs = zip(table.ids("request_id"), users, strict=True)
+        wrong = np.array([said not in of_user[user] for said, user in pairs], dtype=bool)
+        fix = "`pgbench list requests` prints them."
+        table.reject(wrong, "{user_id} has no request {request_id}", fix)
+        return [str(said) for said in table.frame["request_id"]]
+    several = np.array([len(of_user[user]) > 1 for user in users], dtype=bool)
+    fix = "Add the column request_id (`pgbench list requests` prints them)."
+    table.reject(several, "user {user_id} has several requests", fix)
+    return [of_user[user][0] for user in users]
+
+
+def _indices(table: Table, request_ids: Sequence[str]) -> np.ndarray:
+    if "index" not in table.frame.columns:
+        return pd.Series(request_ids).groupby(list(request_ids)).cumcount().to_numpy()
+    numbers = table.numbers("index")
+    wrong = (numbers < 0) | (numbers != numbers.round()) | (numbers > MOST)
+    table.reject(wrong, "index is {index}, expected 0, 1, 2, ...", "Correct it.")
+    return numbers.astype(int)
+
+
+def most_answers(answers: Sequence[Answer]) -> int:
+    """Answers of the request that has most, counting from index 0."""
+    return max((answer.index + 1 for answer in answers), default=0)

@@ -1,0 +1,88 @@
+"""What methods and metrics need of a stack and a track, checked before anything is fitted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from persongen_bench.core import registry
+from persongen_bench.core.errors import ConfigError, MissingRoleError, PgbenchError
+from persongen_bench.core.metric import Metric
+from persongen_bench.core.metric_cards import parse_metric
+from persongen_bench.core.output import kind_of, readable
+from persongen_bench.core.roles import has_role, open_role
+from persongen_bench.core.stack import Obtainable, Stack
+from persongen_bench.core.track import Track
+from persongen_bench.loop.choice import MethodChoice
+from persongen_bench.loop.terms import Terms
+
+USUAL = "sandbox"
+"""The stack that ships and fills every role."""
+
+
+def check_needs(stack: Stack, terms: Terms, choices: Sequence[MethodChoice]) -> None:
+    """Raise one error that names every method and metric that cannot work here, and why.
+
+    Raises:
+        MissingRoleError: if the stack lacks models.
+        ConfigError: if a method makes, or a metric reads, something else than the track asks for.
+    """
+    track: Track = registry.get("tracks", terms.track)()
+    metrics = [parse_metric(name) for name in terms.metrics]
+    wrong = [*_other_kinds(track, terms, choices), *_unreadable(track, terms, metrics)]
+    if wrong:
+        raise ConfigError("; ".join(wrong), fix=f"See `pgbench show board {terms.board}`.")
+    lacking = [*_lacking(stack, choices), *_blind(stack, metrics), *_undrawn(stack, track)]
+    if lacking:
+        fix = f"Use `--stack {USUAL}`, which ships with this package, or leave these out."
+        raise MissingRoleError(
+            f"stack {stack.name} (roles {', '.join(stack.roles)}) is not enough: "
+            f"{'; '.join(lacking)}",
+            fix=fix if stack.name != USUAL else "Leave these out.",
+        )
+
+
+def _other_kinds(track: Track, terms: Terms, choices: Sequence[MethodChoice]) -> Iterator[str]:
+    for choice in choices:
+        makes = registry.get("methods", choice.name).makes
+        if makes != track.output:
+            yield f"method {choice.label} makes {makes}s, track {terms.track} asks {track.output}s"
+
+
+def _unreadable(track: Track, terms: Terms, metrics: Sequence[Metric]) -> Iterator[str]:
+    for metric in metrics:
+        info = metric.info
+        if not readable(info.reads, track.output):
+            yield f"metric {info.name} reads {info.reads}s, track {terms.track} has {track.output}s"
+        if info.personal and track.unit != "user":
+            yield f"metric {info.name} compares users, the unit of {terms.track} is {track.unit}"
+
+
+def _lacking(stack: Stack, choices: Sequence[MethodChoice]) -> Iterator[str]:
+    for choice in choices:
+        lacking = [role for role in choice.build().roles if not has_role(stack, role)]
+        if lacking:
+            yield f"method {choice.label} needs {', '.join(lacking)}"
+
+
+def _blind(stack: Stack, metrics: Sequence[Metric]) -> Iterator[str]:
+    for metric in metrics:
+        lacking = [role for role in metric.info.roles if not has_role(stack, role)]
+        if lacking:
+            yield f"metric {metric.info.name} looks through {', '.join(lacking)}"
+    looked_through = dict.fromkeys(role for metric in metrics for role in metric.info.roles)
+    if isinstance(stack, Obtainable):
+        yield from _absent(stack, [role for role in looked_through if has_role(stack, role)])
+
+
+def _absent(stack: Stack, roles: Sequence[str]) -> Iterator[str]:
+    """Judges whose files are not here; a model that is, is opened once and kept by its stack."""
+    for role in roles:
+        try:
+            _ = open_role(stack, role).signature
+        except PgbenchError as error:
+            yield str(error)
+
+
+def _undrawn(stack: Stack, track: Track) -> Iterator[str]:
+    if kind_of(track.output).drawable and not has_role(stack, "decoder"):
+        yield f"{track.output}s are drawn by a decoder"
