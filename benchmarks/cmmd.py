@@ -15,8 +15,8 @@ import numpy as np
 from scipy.spatial.distance import cdist
 
 from persongen_bench.core.types import Embeddings
-from persongen_bench.metrics._kernels import kernel_sums, mmd_biased, mmd_unbiased
-from persongen_bench.metrics.cmmd import SCALE, SIGMA, cmmd, unit_gaussian_kernel
+from persongen_bench.metrics.pictures._kernels import kernel_sums, mmd_biased, mmd_unbiased
+from persongen_bench.metrics.pictures.cmmd import SCALE, SIGMA, cmmd, unit_gaussian_kernel
 
 MEMORY = 1.0
 """Most accepted GB of the whole process, libraries and features included."""

@@ -27,7 +27,7 @@ import numpy as np
 import torch
 from jaxtyping import Float
 
-from persongen_bench.metrics._frechet import frechet_distance_of_moments, moments
+from persongen_bench.metrics.pictures._frechet import frechet_distance_of_moments, moments
 from persongen_bench.util.batching import blocks
 
 TARGET = 2.0

@@ -31,8 +31,8 @@ from persongen_bench.metrics._verifier.config import PRESETS
 from persongen_bench.metrics._verifier.crossfit import predict_held_out
 from persongen_bench.metrics._verifier.scoring import logits
 from persongen_bench.metrics._verifier.training import fit
-from persongen_bench.metrics.calibration import brier, ece
-from persongen_bench.metrics.taste_auc import taste_auc
+from persongen_bench.metrics.taste.calibration import brier, ece
+from persongen_bench.metrics.taste.taste_auc import taste_auc
 
 TARGET = 60.0
 """Seconds for a fast preset."""

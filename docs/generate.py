@@ -123,6 +123,9 @@ METRICS = (
     "`@reference`: against the item that the request names; `@history`: against the items of the "
     "request's history, which rewards copying (a legacy column); `@held-out`: against what the "
     "user will like. A role with a stroke, `inception/clean`, is a variant of the role.\n\n"
+    "Those that need arrays alone are functions too, such as `persongen_bench.metrics.fid(x, y)` "
+    "on rows of features and `persongen_bench.metrics.ssim(a, b)` on uint8 pictures: "
+    "`help(persongen_bench.metrics.functions)` lists them.\n\n"
     "Not here: ImageReward, whose code needs interfaces that transformers no longer has."
 )
 PAGES = {"methods.md": methods_page, "metrics.md": metrics_page}

@@ -10,8 +10,8 @@ from persongen_bench.instruments.controls.base import ControlOptions
 from persongen_bench.methods.copy_history import CopyHistory
 from persongen_bench.methods.oracle import Oracle
 from persongen_bench.methods.random_item import RandomItem
-from persongen_bench.metrics.copy_rate import CopyRate
-from persongen_bench.metrics.novelty import Novelty
+from persongen_bench.metrics.risk.copy_rate import CopyRate
+from persongen_bench.metrics.risk.novelty import Novelty
 from persongen_bench.testing.toy import toy_world, write_folder
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -115,6 +116,20 @@ def test_hacking_the_truth_is_the_best_there_is(pool, made):
 def test_the_same_effort_makes_the_same_images(world, pool, made):
     again = Pool(world, world.requests(4, 10), pool.effort)
     assert hack(again, [parse_metric("novelty")], 4)["novelty"] == made["novelty"]
+
+
+def test_two_requests_of_one_user_keep_their_own_candidates(world):
+    first = world.requests(2, 6)[3]
+    second = replace(first, history=first.history[:1], request_id="")
+    own = Pool(world, [first, second], Effort(n_items=2, n_manipulated=0, n_own=3))
+    choices = hack(own, [parse_metric("history-similarity")], 1)["history-similarity"]
+    assert set(choices) == {first.request_id, second.request_id}
+    seen = own.evaluation(choices)
+    assert seen.units == (first.user_id,)
+    # A single history picture, given back, is as near to the history as can be.
+    ((image,),) = ([own.pictures[digits]] for digits in choices[second.request_id])
+    (kept,) = world.train.catalog.images(second.history)
+    assert pixel_hash(image) == pixel_hash(kept)
 
 
 def test_candidates_hold_no_held_out_picture(pool, world):

@@ -14,8 +14,8 @@ import torch
 from persongen_bench.core.errors import ConfigError, DataError
 from persongen_bench.core.stack import ImageEncoder
 from persongen_bench.metrics._lpips import squared_distances
-from persongen_bench.metrics.lpips import Lpips, LpipsVgg
-from persongen_bench.metrics.lpips_diversity import LpipsDiversity, mean_pair_distance
+from persongen_bench.metrics.similarity.lpips import Lpips, LpipsVgg
+from persongen_bench.metrics.variety.lpips_diversity import LpipsDiversity, mean_pair_distance
 from persongen_bench.stacks.judges.lpips import TAPS, LpipsEncoder, LpipsSettings
 from persongen_bench.stacks.sandbox import SandboxStack
 from persongen_bench.testing import MetricContract, toy_score_context

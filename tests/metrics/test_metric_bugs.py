@@ -26,7 +26,7 @@ from persongen_bench.metrics._space import mean_per_unit
 from persongen_bench.stacks.sandbox import SandboxStack
 from persongen_bench.testing.toy_scores import toy_score_context
 
-HERE = Path(__file__).parents[1]
+HERE = Path(__file__).parents[1] / "cases"
 METRICS = sorted(registry.entries("metrics"))
 every_metric = pytest.mark.parametrize("name", METRICS)
 

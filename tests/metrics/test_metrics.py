@@ -17,13 +17,13 @@ from persongen_bench.core.request import Request
 from persongen_bench.core.types import Catalog
 from persongen_bench.loop.score import penalised
 from persongen_bench.metrics._space import nearest_in_pool
-from persongen_bench.metrics.copy_rate import CopyRate
-from persongen_bench.metrics.diversity import Diversity
-from persongen_bench.metrics.history_similarity import HistorySimilarity
-from persongen_bench.metrics.novelty import Novelty
-from persongen_bench.metrics.precision_recall import Precision, Recall, hit_probability
-from persongen_bench.metrics.taste_gap import TasteGap
-from persongen_bench.metrics.true_taste import TrueTaste
+from persongen_bench.metrics.risk.copy_rate import CopyRate
+from persongen_bench.metrics.risk.novelty import Novelty
+from persongen_bench.metrics.similarity.history_similarity import HistorySimilarity
+from persongen_bench.metrics.taste.precision_recall import Precision, Recall, hit_probability
+from persongen_bench.metrics.taste.taste_gap import TasteGap
+from persongen_bench.metrics.taste.true_taste import TrueTaste
+from persongen_bench.metrics.variety.diversity import Diversity
 
 # A plane: items and images are unit vectors given by their angle in degrees.
 ITEMS = {"a0": 0, "a10": 10, "a80": 80, "a90": 90, "b45": 45}

@@ -6,7 +6,6 @@ import pytest
 
 from persongen_bench.core.dataset import View
 from persongen_bench.core.errors import ConfigError
-from persongen_bench.metrics._frechet import frechet_distance, sampling_floor
 from persongen_bench.metrics._sets import (
     Compared,
     compared,
@@ -14,12 +13,17 @@ from persongen_bench.metrics._sets import (
     jackknife_influence,
     spread_over_units,
 )
-from persongen_bench.metrics.cmmd import Cmmd, cmmd
-from persongen_bench.metrics.fd import Fd
-from persongen_bench.metrics.fd_infinity import FdInfinity, fd_infinity
-from persongen_bench.metrics.fid import Fid
-from persongen_bench.metrics.kid import Kid, kid
-from persongen_bench.metrics.manifold import Coverage, Density, ManifoldPrecision, ManifoldRecall
+from persongen_bench.metrics.pictures._frechet import frechet_distance, sampling_floor
+from persongen_bench.metrics.pictures.cmmd import Cmmd, cmmd
+from persongen_bench.metrics.pictures.fd_infinity import FdInfinity, fd_infinity
+from persongen_bench.metrics.pictures.frechet import Fd, Fid
+from persongen_bench.metrics.pictures.kid import Kid, kid
+from persongen_bench.metrics.pictures.manifold import (
+    Coverage,
+    Density,
+    ManifoldPrecision,
+    ManifoldRecall,
+)
 from persongen_bench.testing.metrics import MetricContract
 from persongen_bench.testing.toy_scores import toy_score_context
 

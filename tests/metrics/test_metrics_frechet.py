@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from torch_fidelity.metric_fid import fid_features_to_statistics, fid_statistics_to_metric
 from torchmetrics.image.fid import FrechetInceptionDistance
 
-from persongen_bench.metrics._frechet import (
+from persongen_bench.metrics.pictures._frechet import (
     Influence,
     Moments,
     covariance_factor,
@@ -23,7 +23,7 @@ from persongen_bench.metrics._frechet import (
     nuclear_norm,
     sampling_floor,
 )
-from persongen_bench.metrics.fd_infinity import fd_infinity, intercept_weights, line_sizes
+from persongen_bench.metrics.pictures.fd_infinity import fd_infinity, intercept_weights, line_sizes
 
 
 def features(n, d, *, seed=0, shift=0.0, rank=None):
@@ -313,7 +313,9 @@ def test_the_influence_of_fd_infinity_is_the_derivative_of_the_estimate(monkeypa
         mean = (part[:, 0] * part[:, 2]).sum() / part[:, 2].sum()
         return Influence(float(mean), part[:, 0] - mean)
 
-    monkeypatch.setattr("persongen_bench.metrics.fd_infinity.frechet_influence", weighted_mean)
+    monkeypatch.setattr(
+        "persongen_bench.metrics.pictures.fd_infinity.frechet_influence", weighted_mean
+    )
     found = fd_infinity(x, y)
     for i in (0, 11, 39):
         ends = []

@@ -8,8 +8,8 @@ from torch_fidelity.metric_kid import kid_features_to_metric
 from torchmetrics.image.kid import poly_mmd
 
 from persongen_bench.core.errors import ConfigError
-from persongen_bench.metrics import _kernels as kernels
-from persongen_bench.metrics._kernels import (
+from persongen_bench.metrics.pictures import _kernels as kernels
+from persongen_bench.metrics.pictures._kernels import (
     kernel_sums,
     measured,
     mmd_biased,
@@ -17,8 +17,8 @@ from persongen_bench.metrics._kernels import (
     polynomial_kernel,
     without_user,
 )
-from persongen_bench.metrics.cmmd import LARGEST, Cmmd, cmmd, unit_gaussian_kernel
-from persongen_bench.metrics.kid import Kid, kid
+from persongen_bench.metrics.pictures.cmmd import LARGEST, Cmmd, cmmd, unit_gaussian_kernel
+from persongen_bench.metrics.pictures.kid import Kid, kid
 
 
 def features(n, d=16, *, seed=0, shift=0.0):

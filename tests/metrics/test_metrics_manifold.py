@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 from prdc import compute_prdc
 
-from persongen_bench.metrics import _neighbours as neighbours
-from persongen_bench.metrics._neighbours import (
+from persongen_bench.metrics._sets import Compared
+from persongen_bench.metrics.pictures import _neighbours as neighbours
+from persongen_bench.metrics.pictures._neighbours import (
     expected_coverage,
     generated_balls,
     nearest_others,
@@ -16,8 +17,12 @@ from persongen_bench.metrics._neighbours import (
     recall_without_users,
     squared_distances,
 )
-from persongen_bench.metrics._sets import Compared
-from persongen_bench.metrics.manifold import Coverage, Density, ManifoldPrecision, ManifoldRecall
+from persongen_bench.metrics.pictures.manifold import (
+    Coverage,
+    Density,
+    ManifoldPrecision,
+    ManifoldRecall,
+)
 
 METRICS = (ManifoldPrecision, ManifoldRecall, Density, Coverage)
 

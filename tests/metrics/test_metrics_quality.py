@@ -10,17 +10,17 @@ import pandas as pd
 import pytest
 
 from persongen_bench.core.errors import ConfigError
-from persongen_bench.metrics import _preference
-from persongen_bench.metrics._preference import (
+from persongen_bench.metrics.pictures import _preference
+from persongen_bench.metrics.pictures._preference import (
     EMPTY,
     GENERIC,
     mean_where_scored,
     paired_cosines,
     text_scores,
 )
-from persongen_bench.metrics.aesthetic import Aesthetic
-from persongen_bench.metrics.hpsv2 import Hpsv2
-from persongen_bench.metrics.pickscore import Pickscore
+from persongen_bench.metrics.pictures.aesthetic import Aesthetic
+from persongen_bench.metrics.pictures.hpsv2 import Hpsv2
+from persongen_bench.metrics.pictures.pickscore import Pickscore
 from persongen_bench.testing.metrics import MetricContract
 from persongen_bench.testing.toy_scores import toy_score_context
 

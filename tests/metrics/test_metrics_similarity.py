@@ -16,21 +16,18 @@ from persongen_bench.core.metric import Parametrised
 from persongen_bench.core.metric_cards import Forms
 from persongen_bench.core.request import Request
 from persongen_bench.core.types import Catalog
-from persongen_bench.metrics._captions import item_texts, text_source
 from persongen_bench.metrics._space import rows_by_request
 from persongen_bench.metrics._targets import TARGETS, cosines, targets_of
-from persongen_bench.metrics.cis import Cis
-from persongen_bench.metrics.cpis import Cpis
-from persongen_bench.metrics.cps import Cps, preference_cosines
-from persongen_bench.metrics.cs import Cs
-from persongen_bench.metrics.dis import Dis
-from persongen_bench.metrics.history_similarity import HistorySimilarity
-from persongen_bench.metrics.lpips import Lpips, LpipsVgg
-from persongen_bench.metrics.lpips_diversity import LpipsDiversity
-from persongen_bench.metrics.ms_ssim import MsSsim
-from persongen_bench.metrics.overall import Overall, overall
-from persongen_bench.metrics.ssim import Ssim
-from persongen_bench.metrics.vendi import Vendi, vendi_score
+from persongen_bench.metrics.similarity._captions import item_texts, text_source
+from persongen_bench.metrics.similarity.cps import Cps, preference_cosines
+from persongen_bench.metrics.similarity.cs import Cs
+from persongen_bench.metrics.similarity.history_similarity import HistorySimilarity
+from persongen_bench.metrics.similarity.image_cosine import Cis, Cpis, Dis
+from persongen_bench.metrics.similarity.lpips import Lpips, LpipsVgg
+from persongen_bench.metrics.similarity.overall import Overall, overall
+from persongen_bench.metrics.similarity.structural import MsSsim, Ssim
+from persongen_bench.metrics.variety.lpips_diversity import LpipsDiversity
+from persongen_bench.metrics.variety.vendi import Vendi, vendi_score
 from persongen_bench.stacks.sandbox import SandboxStack
 from persongen_bench.testing import MetricContract, toy_score_context
 

@@ -16,9 +16,16 @@ from torchmetrics.functional.image import structural_similarity_index_measure as
 
 from persongen_bench.core import images as imaging
 from persongen_bench.core.errors import ConfigError, DataError
-from persongen_bench.metrics._ssim import WEIGHTS, compare, fit, ms_ssim, psnr, smallest_side, ssim
-from persongen_bench.metrics.ms_ssim import MsSsim
-from persongen_bench.metrics.ssim import Ssim
+from persongen_bench.metrics.similarity._ssim import (
+    WEIGHTS,
+    compare,
+    fit,
+    ms_ssim,
+    psnr,
+    smallest_side,
+    ssim,
+)
+from persongen_bench.metrics.similarity.structural import MsSsim, Ssim
 from persongen_bench.testing import MetricContract, toy_score_context
 
 FIXTURES = Path(__file__).parents[3] / "shared/data/ssim_fixtures"
@@ -352,8 +359,8 @@ def test_only_wanted_pairs_are_compared_in_any_blocking(photographs, monkeypatch
     whole = compare(pictures, targets, wanted)
     assert np.array_equal(np.isfinite(whole), wanted)
     # One picture held at a time, one pair compared at a time: the same bits.
-    monkeypatch.setattr("persongen_bench.metrics._ssim._HELD", 1)
-    monkeypatch.setattr("persongen_bench.metrics._ssim._BLOCK", 1)
+    monkeypatch.setattr("persongen_bench.metrics.similarity._ssim._HELD", 1)
+    monkeypatch.setattr("persongen_bench.metrics.similarity._ssim._BLOCK", 1)
     assert np.array_equal(compare(pictures, targets, wanted), whole, equal_nan=True)
 
 

@@ -15,7 +15,7 @@ from persongen_bench.instruments.audit.neighbours import (
     draw_panel,
     neighbour_panel,
 )
-from persongen_bench.metrics.nearest_panel import Neighbour, nearest, nearest_neighbours
+from persongen_bench.metrics.risk.nearest_panel import Neighbour, nearest, nearest_neighbours
 from persongen_bench.testing.toy_scores import ToyScores, toy_score_context
 
 ALARM = (0xC2, 0x41, 0x0C)

@@ -6,10 +6,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from toy_pools import narrow_pools
 
-from persongen_bench.metrics import _pool
-from persongen_bench.metrics._pool import Ranked, f1, neighbour_order, retrieved
 from persongen_bench.metrics._space import unit_rows
-from persongen_bench.metrics.pool_retrieval import (
+from persongen_bench.metrics.taste import _pool
+from persongen_bench.metrics.taste._pool import Ranked, f1, neighbour_order, retrieved
+from persongen_bench.metrics.taste.pool_retrieval import (
     BaseRate,
     HitPrecision,
     MacroF1,

@@ -16,7 +16,7 @@ from persongen_bench.metrics._ranker import (
     open_ranker,
     ratings_of,
 )
-from persongen_bench.metrics.rank_change import (
+from persongen_bench.metrics.taste.rank_change import (
     RankChange,
     all_moves,
     midrank,

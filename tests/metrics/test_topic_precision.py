@@ -6,8 +6,14 @@ import numpy as np
 import pytest
 
 from persongen_bench.core.types import Description
-from persongen_bench.metrics._topics import TopicConfig, assign, fit_topics, spoken, topic_vectors
-from persongen_bench.metrics.topic_precision import TopicPrecision, chance, liked_topics
+from persongen_bench.metrics.taste._topics import (
+    TopicConfig,
+    assign,
+    fit_topics,
+    spoken,
+    topic_vectors,
+)
+from persongen_bench.metrics.taste.topic_precision import TopicPrecision, chance, liked_topics
 from persongen_bench.testing.metrics import MetricContract
 from persongen_bench.testing.toy_scores import ToyScores, toy_score_context
 

@@ -23,9 +23,9 @@ from persongen_bench.metrics._verifier.instrument import held_out_predictions, t
 from persongen_bench.metrics._verifier.network import Network, Pairs
 from persongen_bench.metrics._verifier.scoring import logits
 from persongen_bench.metrics._verifier.training import fit
-from persongen_bench.metrics.taste_auc import TasteAuc, taste_auc
-from persongen_bench.metrics.verifier import Verifier
-from persongen_bench.metrics.verifier_auc import VerifierAuc, VerifierUserAuc
+from persongen_bench.metrics.taste.taste_auc import TasteAuc, taste_auc
+from persongen_bench.metrics.taste.verifier import Verifier
+from persongen_bench.metrics.taste.verifier_auc import VerifierAuc, VerifierUserAuc
 from persongen_bench.testing.toy import toy_world
 from persongen_bench.testing.toy_scores import toy_score_context
 

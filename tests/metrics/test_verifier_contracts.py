@@ -3,12 +3,12 @@
 import pytest
 
 from persongen_bench.core.errors import ConfigError
-from persongen_bench.metrics.aesthetics_r2 import AestheticsCorrelation, AestheticsR2
-from persongen_bench.metrics.calibration import VerifierBrier, VerifierEce
-from persongen_bench.metrics.reidentification import Reidentification
-from persongen_bench.metrics.taste_auc import TasteAuc
-from persongen_bench.metrics.verifier import Verifier
-from persongen_bench.metrics.verifier_auc import VerifierAuc, VerifierUserAuc
+from persongen_bench.metrics.risk.reidentification import Reidentification
+from persongen_bench.metrics.taste.aesthetics_r2 import AestheticsCorrelation, AestheticsR2
+from persongen_bench.metrics.taste.calibration import VerifierBrier, VerifierEce
+from persongen_bench.metrics.taste.taste_auc import TasteAuc
+from persongen_bench.metrics.taste.verifier import Verifier
+from persongen_bench.metrics.taste.verifier_auc import VerifierAuc, VerifierUserAuc
 from persongen_bench.testing.metrics import MetricContract
 
 

@@ -9,14 +9,14 @@ from hypothesis import strategies as st
 
 from persongen_bench.core.dataset import View
 from persongen_bench.metrics._verifier import instrument
-from persongen_bench.metrics.aesthetics_r2 import (
+from persongen_bench.metrics.risk.reidentification import Reidentification, top_k
+from persongen_bench.metrics.taste.aesthetics_r2 import (
     AestheticsCorrelation,
     AestheticsR2,
     partial_correlation,
     r_squared,
 )
-from persongen_bench.metrics.calibration import VerifierEce, brier, ece, ece_of_perfect
-from persongen_bench.metrics.reidentification import Reidentification, top_k
+from persongen_bench.metrics.taste.calibration import VerifierEce, brier, ece, ece_of_perfect
 from persongen_bench.testing.toy import draw
 from persongen_bench.testing.toy_scores import toy_score_context
 

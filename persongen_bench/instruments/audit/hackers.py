@@ -72,9 +72,10 @@ class Pool:
         return min(len(own) for own in self.candidates.values())
 
     @cached_property
-    def owners(self) -> dict[str, str]:
-        """Request => its user."""
-        return {request.request_id: request.user_id for request in self.requests}
+    def columns(self) -> dict[str, int]:
+        """Request => the place of its user among those asked for, as in `Evaluation.units`."""
+        users = sorted({request.user_id for request in self.requests})
+        return {r.request_id: users.index(r.user_id) for r in self.requests}
 
     def evaluation(self, choices: dict[str, list[str]]) -> Evaluation:
         """What metrics see if these images were the answers to these requests."""
@@ -201,10 +202,9 @@ def _oriented(metric: Metric, seen: Evaluation) -> np.ndarray:
 
 
 def _best_images(pool: Pool, scores: np.ndarray, n_images: int) -> dict[str, list[str]]:
-    users = {user: column for column, user in enumerate(pool.world.test.users)}
     chosen = {}
     for asked, own in pool.candidates.items():
-        values = np.nan_to_num(scores[:, users[pool.owners[asked]]], nan=-np.inf)
+        values = np.nan_to_num(scores[:, pool.columns[asked]], nan=-np.inf)
         best = np.argsort(-values, kind="stable")[:n_images]
         chosen[asked] = [own[k] for k in best]
     return chosen
@@ -215,9 +215,8 @@ def _best_sets(
 ) -> dict[str, list[str]]:
     if metric.info.level == "set":
         scores = np.repeat(np.nanmean(scores, axis=1, keepdims=True), scores.shape[1], axis=1)
-    users = {user: column for column, user in enumerate(pool.world.test.users)}
     chosen = {}
     for asked, own in pool.candidates.items():
-        best = int(np.argmax(np.nan_to_num(scores[:, users[pool.owners[asked]]], nan=-np.inf)))
+        best = int(np.argmax(np.nan_to_num(scores[:, pool.columns[asked]], nan=-np.inf)))
         chosen[asked] = [own[k] for k in sets[best]]
     return chosen

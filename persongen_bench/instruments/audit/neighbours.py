@@ -14,7 +14,7 @@ from persongen_bench.core.errors import ConfigError
 from persongen_bench.core.metric import ScoreContext
 from persongen_bench.core.types import Image
 from persongen_bench.metrics._space import ROLE
-from persongen_bench.metrics.nearest_panel import Nearest, Neighbour, nearest_neighbours
+from persongen_bench.metrics.risk.nearest_panel import Nearest, Neighbour, nearest_neighbours
 from persongen_bench.util.files import write_atomic
 
 if TYPE_CHECKING:

@@ -19,7 +19,7 @@ from persongen_bench.instruments.controls.base import ControlOptions, ControlRes
 from persongen_bench.metrics._verifier.concordance import pooled_auc
 from persongen_bench.metrics._verifier.config import PRESETS
 from persongen_bench.metrics._verifier.crossfit import predict_held_out
-from persongen_bench.metrics.taste_auc import taste_auc
+from persongen_bench.metrics.taste.taste_auc import taste_auc
 
 HIGH = 0.75
 """Pooled AUC that a verifier without taste has to reach."""

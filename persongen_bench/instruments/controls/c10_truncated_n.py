@@ -9,8 +9,7 @@ import numpy as np
 from persongen_bench.core.metric import caveats_of
 from persongen_bench.core.metric_cards import parse_metric
 from persongen_bench.instruments.controls.base import ControlOptions, ControlResult
-from persongen_bench.metrics.cmmd import cmmd
-from persongen_bench.metrics.kid import kid
+from persongen_bench.metrics import cmmd, kid
 from persongen_bench.testing.toy_scores import toy_score_context
 
 N_WORLDS, N_QUICK = 400, 100

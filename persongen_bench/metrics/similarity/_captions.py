@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import pandas as pd
 
 from persongen_bench.core.metric import ScoreContext
+from persongen_bench.core.metric_cards import Forms
 
 COLUMN = "caption"
 
@@ -29,7 +30,7 @@ def text_source(context: ScoreContext) -> str:
     It depends on the whole catalogue, not on the items that one run happens to ask for, so that
     two methods on one data set have the same signature. On a card there is no catalogue yet.
     """
-    if not hasattr(context, "train"):
+    if isinstance(context, Forms):
         return f"text:{COLUMN}-else-captioner"
     n_items = len(_items(context))
     n_captions = len(_captions(context))

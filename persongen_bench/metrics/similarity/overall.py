@@ -9,10 +9,10 @@ import pandas as pd
 
 from persongen_bench.core.metric import MetricInfo, ScoreContext
 from persongen_bench.metrics._base import Plain, build_signature
-from persongen_bench.metrics._captions import text_source
 from persongen_bench.metrics._space import Answers, mean_over_requests
 from persongen_bench.metrics._targets import mean_cosine, targets_of
-from persongen_bench.metrics.cs import mean_text_cosine
+from persongen_bench.metrics.similarity._captions import text_source
+from persongen_bench.metrics.similarity.cs import mean_text_cosine
 
 ROLE = "clip"
 

@@ -1,15 +1,16 @@
-"""MS-SSIM: structural similarity at several scales."""
+"""SSIM and MS-SSIM: structural similarity, at one scale and at several."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import ClassVar, Self, final
 
+import numpy as np
+
 from persongen_bench.core.errors import ConfigError
 from persongen_bench.core.metric import MetricInfo, ScoreContext
 from persongen_bench.metrics._base import build_signature
-from persongen_bench.metrics._ssim import DETAILS, WEIGHTS
-from persongen_bench.metrics._ssim_metric import pixel_value, too_small
+from persongen_bench.metrics._space import rows_by_request
 from persongen_bench.metrics._targets import (
     TARGETS,
     RequestTargets,
@@ -18,11 +19,43 @@ from persongen_bench.metrics._targets import (
     parse_target,
     target_info,
 )
+from persongen_bench.metrics.similarity._ssim import DETAILS, WEIGHTS, compare, smallest_side
+
+
+@final
+class Ssim(TargetMetric):
+    """Mean SSIM of a request's images and their target pictures; in [-1, 1], 1 = the same picture.
+
+    Wang et al. 2004, computed by `_ssim.ssim`: Gaussian window of 11 x 11, only places where it
+    fits, per channel, range 255. In print raw (PMG) or x 100 (RAGAR, paper 002). Libraries differ
+    in window, edges and channels (torchmetrics mirrors the edges, pyiqa takes luma, skimage a
+    7 x 7 box): numbers of other conventions are not comparable. It equals pytorch-msssim.
+    """
+
+    card: ClassVar[MetricInfo] = MetricInfo(
+        name="ssim",
+        family="reference",
+        direction="higher",
+        range=(-1.0, 1.0),
+        unit="SSIM",
+        source="Wang et al. 2004, eq. 13; of history and reference: RAGAR, paper 002",
+        failed_value=-1.0,
+        shows_not="Likeness that moves: a picture shifted by a few pixels scores low.",
+    )
+    details = f"scales:1|{DETAILS}"
+
+    def value(self, context: ScoreContext, targets: RequestTargets) -> float:
+        """Mean over the pairs; NaN where an image has a side below 11."""
+        return _pixel_value(context, targets, None)
+
+    def caveats(self, context: ScoreContext) -> Sequence[str]:
+        """Says how many images are too small."""
+        return _too_small(context, 1)
 
 
 @final
 class MsSsim(TargetMetric):
-    """Mean MS-SSIM of a user's images and their target pictures; in [0, 1], 1 = the same picture.
+    """Mean MS-SSIM of a request's images and their target pictures; in [0, 1], 1 = the same.
 
     Wang, Simoncelli and Bovik 2003, computed by `_ssim.ms_ssim`: five scales with the published
     weights, each side of the image at least 161 (images below are undefined, never scored at
@@ -72,8 +105,34 @@ class MsSsim(TargetMetric):
 
     def value(self, context: ScoreContext, targets: RequestTargets) -> float:
         """Mean over the pairs; NaN where an image is too small for the scales."""
-        return pixel_value(context, targets, self.n_scales)
+        return _pixel_value(context, targets, self.n_scales)
 
     def caveats(self, context: ScoreContext) -> Sequence[str]:
         """Says how many images are too small."""
-        return too_small(context, self.n_scales)
+        return _too_small(context, self.n_scales)
+
+
+def _pixel_value(context: ScoreContext, targets: RequestTargets, n_scales: int | None) -> float:
+    """Mean (MS-)SSIM over a request's pairs; NaN where one of the pairs is undefined."""
+    pictures = context.images([int(row) for row in targets.rows])
+    items = context.item_images(targets.item_ids)
+    every = np.ones((len(pictures), len(items)), dtype=bool)
+    return float(compare(pictures, items, every, n_scales).mean())
+
+
+def _too_small(context: ScoreContext, n_scales: int) -> list[str]:
+    """A warning where images have a side below what the scales need."""
+    least = smallest_side(n_scales)
+    small = int((_short_sides(context) < least).sum())
+    if not small:
+        return []
+    return [f"{small} images have a side below {least} pixels: their users have no value"]
+
+
+def _short_sides(context: ScoreContext) -> np.ndarray:
+    def read() -> np.ndarray:
+        rows = (answers.rows for answers in rows_by_request(context))
+        sets = (context.images([int(row) for row in own]) for own in rows)
+        return np.array([min(image.shape[1:]) for own in sets for image in own], dtype=np.intp)
+
+    return context.memo("shorter side of every image", read)

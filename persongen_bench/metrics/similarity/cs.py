@@ -6,8 +6,8 @@ from typing import ClassVar, final
 
 from persongen_bench.core.metric import MetricInfo, ScoreContext
 from persongen_bench.metrics._base import build_signature
-from persongen_bench.metrics._captions import item_texts, text_source
 from persongen_bench.metrics._targets import RequestTargets, TargetMetric, cosines
+from persongen_bench.metrics.similarity._captions import item_texts, text_source
 
 ROLE = "clip"
 
@@ -20,7 +20,7 @@ def mean_text_cosine(context: ScoreContext, targets: RequestTargets) -> float:
 
 @final
 class Cs(TargetMetric):
-    """Mean cosine of a user's images and the captions of their targets, role ``clip``; [-1, 1].
+    """Mean cosine of a request's images and the captions of their targets, role ``clip``; [-1, 1].
 
     The CLIP score of Pigeon (paper 003, sec. 3.1.3) and RAGAR (paper 002). Three scales are in
     print: Pigeon, RAGAR and torchmetrics give 100 times the cosine (torchmetrics clamps it at 0),

@@ -8,7 +8,7 @@ import pandas as pd
 
 from persongen_bench.core.metric import MetricInfo, ScoreContext
 from persongen_bench.metrics._base import build_signature
-from persongen_bench.metrics._preference import (
+from persongen_bench.metrics.pictures._preference import (
     SHOWS_NOT,
     Words,
     mean_where_scored,

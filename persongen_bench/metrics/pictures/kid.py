@@ -9,14 +9,14 @@ import numpy as np
 
 from persongen_bench.core.metric import MetricInfo
 from persongen_bench.core.types import Embeddings
-from persongen_bench.metrics._kernels import (
+from persongen_bench.metrics._sets import NOT_TASTE, Compared, Measured, SetMetric, parse_mode
+from persongen_bench.metrics.pictures._kernels import (
     kernel_sums,
     measured,
     mmd_unbiased,
     polynomial_kernel,
     too_few,
 )
-from persongen_bench.metrics._sets import NOT_TASTE, Compared, Measured, SetMetric, parse_mode
 
 
 def kid(x: Embeddings, y: Embeddings) -> float:

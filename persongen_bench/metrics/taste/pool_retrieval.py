@@ -26,20 +26,26 @@ from jaxtyping import Float
 
 from persongen_bench.core.metric import MetricInfo, ScoreContext
 from persongen_bench.metrics._base import Plain, build_signature, parse_count
-from persongen_bench.metrics._pool import MIN_LIKES, Found, f1, ranked_pools, retrieved, scorable
 from persongen_bench.metrics._sets import jackknife_influence, spread_over_units
 from persongen_bench.metrics._space import ROLE
+from persongen_bench.metrics.taste._pool import (
+    MIN_LIKES,
+    Found,
+    f1,
+    ranked_pools,
+    retrieved,
+    scorable,
+)
 
 SATURATED = 0.8
 """Share of the pool from which on its retrieval is called saturated."""
-_SOURCE = "REBECA, paper 001, sec. 4.4, Table 2"
 _CARD = MetricInfo(
     name="",
     family="taste",
     direction="higher",
     range=(0.0, 1.0),
     unit="share of retrieved items",
-    source=_SOURCE,
+    source="REBECA, paper 001, sec. 4.4, Table 2",
     roles=(ROLE,),
     personal=True,
 )

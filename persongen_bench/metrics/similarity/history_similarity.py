@@ -14,7 +14,7 @@ from persongen_bench.metrics._targets import RequestTargets, mean_over_targets
 
 @final
 class HistorySimilarity(Plain):
-    """Mean cosine between a user's images and the items of the request's history; in [-1, 1].
+    """Mean cosine between a request's images and the items of its history; in [-1, 1].
 
     The construction of CIS to history (Pigeon, paper 003, sec. 3.1.4; CPIS of RAGAR, 002). It
     rewards copying by design (control C1) and is never a headline.

@@ -11,7 +11,6 @@ from jaxtyping import Float, Int
 
 from persongen_bench.core.metric import MetricInfo
 from persongen_bench.core.types import Embeddings
-from persongen_bench.metrics._frechet import Influence, frechet_influence
 from persongen_bench.metrics._sets import (
     Compared,
     Measured,
@@ -19,6 +18,7 @@ from persongen_bench.metrics._sets import (
     infinitesimal_influence,
     parse_encoder,
 )
+from persongen_bench.metrics.pictures._frechet import Influence, frechet_influence
 
 N_SIZES = 15
 """Sample sizes on the line (Chong and Forsyth 2020)."""

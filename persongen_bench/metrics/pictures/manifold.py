@@ -2,7 +2,7 @@
 
 Kynkaanniemi et al. 2019 and Naeem et al. 2020, of all images together: with the few images of one
 user the balls would say more about k than about the images. These are not the precision and
-recall of taste (`persongen_bench.metrics.precision_recall`).
+recall of taste (`persongen_bench.metrics.taste.precision_recall`).
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ import numpy as np
 
 from persongen_bench.core.metric import MetricInfo
 from persongen_bench.metrics._base import parse_count
-from persongen_bench.metrics._neighbours import (
+from persongen_bench.metrics._sets import Compared, Measured, SetMetric, jackknife_influence
+from persongen_bench.metrics._space import ROLE, unit_rows
+from persongen_bench.metrics.pictures._neighbours import (
     expected_coverage,
     generated_balls,
     recall_without_users,
     reference_balls,
 )
-from persongen_bench.metrics._sets import Compared, Measured, SetMetric, jackknife_influence
-from persongen_bench.metrics._space import ROLE, unit_rows
 
 ENOUGH = 1000
 """Images of each set below which a caution is printed; the papers use 10,000 and more."""

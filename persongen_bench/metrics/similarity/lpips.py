@@ -27,7 +27,7 @@ class _Distance(TargetMetric):
 
 @final
 class Lpips(_Distance):
-    """Mean LPIPS (AlexNet) of a user's images and their target pictures; 0 = the same picture.
+    """Mean LPIPS (AlexNet) of a request's images and their target pictures; 0 = the same picture.
 
     Zhang et al. 2018, eq. 1, heads of version 0.1. In print raw (Pigeon, paper 003) or x 100
     (RAGAR, paper 002); Pigeon and PMG-Bench use the VGG trunk (`LpipsVgg`). No fixed upper end:

@@ -11,7 +11,9 @@ from jaxtyping import Float
 from persongen_bench.core.errors import ConfigError
 from persongen_bench.core.metric import MetricInfo
 from persongen_bench.core.types import Embeddings
-from persongen_bench.metrics._kernels import (
+from persongen_bench.metrics._sets import NOT_TASTE, Compared, Measured, SetMetric
+from persongen_bench.metrics._space import unit_rows
+from persongen_bench.metrics.pictures._kernels import (
     gaussian_kernel,
     kernel_sums,
     measured,
@@ -19,8 +21,6 @@ from persongen_bench.metrics._kernels import (
     mmd_unbiased,
     too_few,
 )
-from persongen_bench.metrics._sets import NOT_TASTE, Compared, Measured, SetMetric
-from persongen_bench.metrics._space import unit_rows
 
 SIGMA = 10.0
 """Of the published code; features have unit length, so that the kernel is nearly linear."""

@@ -11,9 +11,9 @@ from jaxtyping import Float
 from persongen_bench.core.metric import MetricInfo, ScoreContext
 from persongen_bench.core.types import Embeddings
 from persongen_bench.metrics._base import Plain, build_signature
-from persongen_bench.metrics._captions import item_texts, text_source
 from persongen_bench.metrics._space import unit_rows
 from persongen_bench.metrics._targets import RequestTargets, cosines, mean_over_targets
+from persongen_bench.metrics.similarity._captions import item_texts, text_source
 
 ROLE = "clip"
 
@@ -33,7 +33,7 @@ def preference_cosines(images: Embeddings, texts: Embeddings) -> Float[np.ndarra
 
 @final
 class Cps(Plain):
-    """Mean cosine of a user's images with the user's preference text, role ``clip``; [-1, 1].
+    """Mean cosine of a request's images with the user's preference text, role ``clip``; [-1, 1].
 
     The CLIP personalisation score of RAGAR (paper 002), printed x 100 there; here the raw cosine
     is stored. Neither RAGAR nor PMG-Bench publishes its preference texts, which a language model

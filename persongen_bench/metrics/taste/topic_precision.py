@@ -12,7 +12,7 @@ from persongen_bench.core.errors import ConfigError
 from persongen_bench.core.metric import MetricInfo, ScoreContext
 from persongen_bench.metrics._base import build_signature
 from persongen_bench.metrics._space import rows_by_unit
-from persongen_bench.metrics._topics import (
+from persongen_bench.metrics.taste._topics import (
     CAPTIONER,
     TEXTS,
     Aspect,

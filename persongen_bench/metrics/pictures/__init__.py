@@ -1,0 +1,1 @@
+"""How good are the images as pictures, whoever they are for?"""

@@ -1,0 +1,1 @@
+"""What do the images copy, and what do they give away?"""

@@ -1,0 +1,1 @@
+"""How alike are the images to a reference, to the history, to what the user likes later?"""

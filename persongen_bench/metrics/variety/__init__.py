@@ -1,0 +1,1 @@
+"""How different are the images of one request?"""
