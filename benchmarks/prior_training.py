@@ -327,7 +327,7 @@ def main() -> None:
             start = time.perf_counter()
             seen = steps(options.steps)
             rates[name].append(seen / (time.perf_counter() - start))
-    best = {name: max(found) for name, found in rates.items()}
+    best = {name: max(rounds) for name, rounds in rates.items()}
     losses = {name: validation_loss(network, t) for name, (network, _, t) in sides.items()}
     n_epoch = int(torch.bincount(draw_data(shape).ratings.user).clamp(max=100).sum())
     print(

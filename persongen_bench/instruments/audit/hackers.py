@@ -104,8 +104,8 @@ class Pool:
         ids = self.world.train.catalog.ids
         n = min(len(ids), self.effort.n_items + self.effort.n_manipulated)
         chosen = [ids[k] for k in rng.choice(len(ids), n, replace=False)]
-        found = self.world.train.catalog.images(chosen)
-        plain, rest = found[: self.effort.n_items], found[self.effort.n_items :]
+        images = self.world.train.catalog.images(chosen)
+        plain, rest = images[: self.effort.n_items], images[self.effort.n_items :]
         return plain + [manipulated(image, k, rng) for k, image in enumerate(rest)]
 
     def _own(self, request: Request) -> list[Image]:
@@ -113,8 +113,8 @@ class Pool:
         rng = np.random.default_rng([self.effort.seed, int(content_hash(request.user_id), 16)])
         ids = list(request.history) or self.world.train.catalog.ids
         chosen = [ids[k % len(ids)] for k in range(self.effort.n_own)]
-        found = self.world.train.catalog.images(chosen)
-        return found + [manipulated(image, k, rng) for k, image in enumerate(found)]
+        images = self.world.train.catalog.images(chosen)
+        return images + [manipulated(image, k, rng) for k, image in enumerate(images)]
 
 
 def manipulated(image: Image, kind: int, rng: np.random.Generator) -> Image:
@@ -147,12 +147,12 @@ def _tiled(picture: PilImage.Image) -> PilImage.Image:
 
 def single_scores(pool: Pool, metrics: Sequence[Metric]) -> dict[str, np.ndarray]:
     """Metric => ``(n_candidates, users)``: its value if a candidate were the only answer."""
-    found: dict[str, list[np.ndarray]] = {metric.info.name: [] for metric in metrics}
+    scores: dict[str, list[np.ndarray]] = {metric.info.name: [] for metric in metrics}
     for k in pool.progress(range(pool.n_candidates), "hackers try", pool.n_candidates):
         seen = pool.evaluation({asked: [own[k]] for asked, own in pool.candidates.items()})
         for metric in metrics:
-            found[metric.info.name].append(_oriented(metric, seen))
-    return {name: np.array(rows) for name, rows in found.items()}
+            scores[metric.info.name].append(_oriented(metric, seen))
+    return {name: np.array(rows) for name, rows in scores.items()}
 
 
 def set_scores(
@@ -164,12 +164,12 @@ def set_scores(
     sets = np.array(
         [rng.choice(pool.n_candidates, size, replace=False) for _ in range(pool.effort.n_sets)]
     )
-    found: dict[str, list[np.ndarray]] = {metric.info.name: [] for metric in metrics}
+    scores: dict[str, list[np.ndarray]] = {metric.info.name: [] for metric in metrics}
     for chosen in pool.progress(sets, "hackers try sets", len(sets)):
         seen = pool.evaluation({r: [own[k] for k in chosen] for r, own in pool.candidates.items()})
         for metric in metrics:
-            found[metric.info.name].append(_oriented(metric, seen))
-    return sets, {name: np.array(rows) for name, rows in found.items()}
+            scores[metric.info.name].append(_oriented(metric, seen))
+    return sets, {name: np.array(rows) for name, rows in scores.items()}
 
 
 def hack(pool: Pool, metrics: Sequence[Metric], n_images: int) -> dict[str, dict[str, list[str]]]:
@@ -180,19 +180,19 @@ def hack(pool: Pool, metrics: Sequence[Metric], n_images: int) -> dict[str, dict
     """
     alone = [m for m in metrics if m.info.level == "user"]
     singles = single_scores(pool, alone)
-    found = {
+    made = {
         m.info.name: _best_images(pool, singles[m.info.name], n_images)
         for m in alone
         if not np.isnan(singles[m.info.name]).all()
     }
-    rest = [m for m in metrics if m.info.name not in found]
+    rest = [m for m in metrics if m.info.name not in made]
     if rest:
         sets, scores = set_scores(pool, rest, n_images)
         for metric in rest:
             values = scores[metric.info.name]
             if not np.isnan(values).all():
-                found[metric.info.name] = _best_sets(pool, sets, values, metric)
-    return found
+                made[metric.info.name] = _best_sets(pool, sets, values, metric)
+    return made
 
 
 def _oriented(metric: Metric, seen: Evaluation) -> np.ndarray:

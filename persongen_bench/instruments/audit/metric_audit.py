@@ -94,9 +94,9 @@ def audited(world: World) -> list[Metric]:
 
 
 def _runs(folder: Path, board: str) -> list[RunResults]:
-    found, _ = gather(folder)
-    found = [run for run in found if run.config.board == board]
-    groups = matching.divide(found, get_board(board))
+    gathered, _ = gather(folder)
+    gathered = [run for run in gathered if run.config.board == board]
+    groups = matching.divide(gathered, get_board(board))
     if not groups:
         raise RunError(
             f"{folder}: no complete run of board {board}",
@@ -121,8 +121,8 @@ def observe(
     made = hack(pool, [m for m in metrics if _is_new(m, metrics, values)], config.n_images)
     hacked = {target: pool.evaluation(choices) for target, choices in made.items()}
     defined = [m for m in metrics if not _undefined(values[m.info.name])]
-    for name, found in measure(hacked, defined, progress).items():
-        values[name] |= found
+    for name, by_hacker in measure(hacked, defined, progress).items():
+        values[name] |= by_hacker
     anchors = tuple(_label(run, runs) for run in runs if run.config.method.anchor)
     honest = tuple(_label(run, runs) for run in runs if not run.config.method.anchor)
     return Observed(values, honest, anchors, tuple(made)), pool.n_candidates
@@ -150,8 +150,8 @@ def _label(run: RunResults, runs: Sequence[RunResults]) -> str:
 
 
 def _tastes(observed: Observed, labels: Sequence[str]) -> dict[str, float]:
-    found = {label: float(np.nanmean(observed.values[TRUTH][label])) for label in labels}
-    return dict(sorted(found.items(), key=lambda pair: -pair[1]))
+    tastes = {label: float(np.nanmean(observed.values[TRUTH][label])) for label in labels}
+    return dict(sorted(tastes.items(), key=lambda pair: -pair[1]))
 
 
 def judge(metric: Metric, observed: Observed) -> MetricAudit:

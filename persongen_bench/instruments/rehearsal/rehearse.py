@@ -93,13 +93,13 @@ def _weights(plan: Plan, folder: Path, progress: Progress) -> Path:
     """``folder`` with the weights, written where it does not hold them yet."""
     mark = {"stack": plan.stack, "tiny": plan.tiny}
     try:
-        found = json.loads((folder / MARK).read_text(encoding="utf-8"))
+        stored = json.loads((folder / MARK).read_text(encoding="utf-8"))
     except FileNotFoundError:
-        found = None
-    if found == mark:
+        stored = None
+    if stored == mark:
         return folder
-    if found is not None:
-        raise ConfigError(f"{folder}: holds the weights of {found}", fix="Name another folder.")
+    if stored is not None:
+        raise ConfigError(f"{folder}: holds the weights of {stored}", fix="Name another folder.")
     if folder.exists() and any(folder.iterdir()):
         raise ConfigError(
             f"{folder}: not empty and without {MARK}, so not a rehearsal's folder",
