@@ -43,7 +43,7 @@ class Effort:
 
 
 @dataclass
-class Pool:
+class CandidatePool:
     """The candidates for every request, and how metrics see any choice of them.
 
     Choices and candidates are keyed by the request's id.
@@ -145,7 +145,7 @@ def _tiled(picture: PilImage.Image) -> PilImage.Image:
     return sheet
 
 
-def single_scores(pool: Pool, metrics: Sequence[Metric]) -> dict[str, np.ndarray]:
+def single_scores(pool: CandidatePool, metrics: Sequence[Metric]) -> dict[str, np.ndarray]:
     """Metric => ``(n_candidates, users)``: its value if a candidate were the only answer."""
     scores: dict[str, list[np.ndarray]] = {metric.info.name: [] for metric in metrics}
     for k in pool.progress(range(pool.n_candidates), "hackers try", pool.n_candidates):
@@ -156,7 +156,7 @@ def single_scores(pool: Pool, metrics: Sequence[Metric]) -> dict[str, np.ndarray
 
 
 def set_scores(
-    pool: Pool, metrics: Sequence[Metric], n_images: int
+    pool: CandidatePool, metrics: Sequence[Metric], n_images: int
 ) -> tuple[np.ndarray, dict[str, np.ndarray]]:
     """Random sets ``(n_sets, n_images)`` of candidates, and metric => ``(n_sets, users)``."""
     rng = np.random.default_rng([pool.effort.seed, 2])
@@ -172,7 +172,9 @@ def set_scores(
     return sets, {name: np.array(rows) for name, rows in scores.items()}
 
 
-def hack(pool: Pool, metrics: Sequence[Metric], n_images: int) -> dict[str, dict[str, list[str]]]:
+def hack(
+    pool: CandidatePool, metrics: Sequence[Metric], n_images: int
+) -> dict[str, dict[str, list[str]]]:
     """Metric => the images its hacker makes, ``{request: pixel hashes}``.
 
     By single images where the metric values one; the best ``n_images`` of them. Otherwise the
@@ -201,7 +203,7 @@ def _oriented(metric: Metric, seen: Evaluation) -> np.ndarray:
     return sign * unit_values(metric, seen).to_numpy(dtype=float)
 
 
-def _best_images(pool: Pool, scores: np.ndarray, n_images: int) -> dict[str, list[str]]:
+def _best_images(pool: CandidatePool, scores: np.ndarray, n_images: int) -> dict[str, list[str]]:
     chosen = {}
     for asked, own in pool.candidates.items():
         values = np.nan_to_num(scores[:, pool.columns[asked]], nan=-np.inf)
@@ -211,7 +213,7 @@ def _best_images(pool: Pool, scores: np.ndarray, n_images: int) -> dict[str, lis
 
 
 def _best_sets(
-    pool: Pool, sets: np.ndarray, scores: np.ndarray, metric: Metric
+    pool: CandidatePool, sets: np.ndarray, scores: np.ndarray, metric: Metric
 ) -> dict[str, list[str]]:
     if metric.info.level == "set":
         scores = np.repeat(np.nanmean(scores, axis=1, keepdims=True), scores.shape[1], axis=1)

@@ -17,7 +17,7 @@ from persongen_bench.core.errors import RunError
 from persongen_bench.core.metric import Metric
 from persongen_bench.core.metric_cards import every_metric, parse_metric, possible
 from persongen_bench.core.progress import Progress
-from persongen_bench.instruments.audit.hackers import Effort, Pool, hack
+from persongen_bench.instruments.audit.hackers import CandidatePool, Effort, hack
 from persongen_bench.instruments.audit.rows import Audit, Estimate, MetricAudit
 from persongen_bench.leaderboards import matching
 from persongen_bench.leaderboards.board import get_board
@@ -117,7 +117,7 @@ def observe(
     sets = {_label(r, runs): Evaluation.of_run(RunDirectory.open(r.path), world) for r in runs}
     values = measure(sets, metrics, progress)
     requests = world.requests(config.track, config.n_images, config.n_history)
-    pool = Pool(world, requests, effort, progress)
+    pool = CandidatePool(world, requests, effort, progress)
     made = hack(pool, [m for m in metrics if _is_new(m, metrics, values)], config.n_images)
     hacked = {target: pool.evaluation(choices) for target, choices in made.items()}
     defined = [m for m in metrics if not _undefined(values[m.info.name])]

@@ -88,7 +88,7 @@ def simulate(config: RatersConfig, rng: np.random.Generator) -> Raters:
 
 
 @dataclass(frozen=True)
-class Found:
+class VerifierAucs:
     """What one verifier shows on unseen images."""
 
     pooled: float
@@ -106,12 +106,12 @@ class Found:
         return self.taste.low - SLACK <= 0.5 <= self.taste.high + SLACK
 
 
-def examine(raters: Raters, model: str, seed: int) -> Found:
+def examine(raters: Raters, model: str, seed: int) -> VerifierAucs:
     """Train the verifier on all folds but one, look at the others."""
     predicted = predict_held_out(raters.embeddings, raters.ratings, PRESETS[model])
     rated = predicted.ratings
     pooled, _ = pooled_auc(predicted.logit, rated.liked, rated.user, predicted.fold)
-    return Found(pooled, stats.interval(taste_auc(predicted), np.random.default_rng(seed)))
+    return VerifierAucs(pooled, stats.interval(taste_auc(predicted), np.random.default_rng(seed)))
 
 
 def run(options: ControlOptions) -> ControlResult:
@@ -127,7 +127,7 @@ def run(options: ControlOptions) -> ControlResult:
     return judge(aucs)
 
 
-def judge(aucs: dict[tuple[str, bool], Found]) -> ControlResult:
+def judge(aucs: dict[tuple[str, bool], VerifierAucs]) -> ControlResult:
     """The verdict; keys are the verifier and whether the world has taste."""
     bare, real = (aucs[model, False] for model in VERIFIERS)
     passed = (

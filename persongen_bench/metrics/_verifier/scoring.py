@@ -11,7 +11,7 @@ from jaxtyping import Float
 from persongen_bench.util.batching import blocks
 
 Weights: TypeAlias = Mapping[str, np.ndarray]
-"""`training.Fitted.weights`: the network's parameters, and mean and scale of the embeddings."""
+"""`training.TrainedVerifier.weights`: the network's parameters, the embeddings' mean and scale."""
 
 _CELLS = 20_000
 """Pairs whose hidden layers are in memory at a time."""

@@ -30,7 +30,7 @@ from persongen_bench.metrics._sets import jackknife_influence, spread_over_units
 from persongen_bench.metrics._space import ROLE
 from persongen_bench.metrics.taste._pool import (
     MIN_LIKES,
-    Found,
+    Retrieved,
     f1,
     ranked_pools,
     retrieved,
@@ -72,7 +72,7 @@ class _AtNeighbours:
         details = f"sim:cosine|k:neighbours|pool:own-test|min-likes:{MIN_LIKES}"
         return build_signature(self.info, context, details, 1)
 
-    def retrievals(self, context: ScoreContext) -> dict[str, Found | None]:
+    def retrievals(self, context: ScoreContext) -> dict[str, Retrieved | None]:
         """What is retrieved for every user; None where undefined."""
         pools = ranked_pools(context)
         return {
@@ -93,16 +93,14 @@ class _AtNeighbours:
         return (warning,)
 
     @abstractmethod
-    def value(self, retrieval: Found) -> float:
+    def value(self, retrieval: Retrieved) -> float:
         """The user's number."""
 
     def per_unit(self, context: ScoreContext) -> pd.Series:
         """NaN for users without images or with fewer than `MIN_LIKES` likes in their pool."""
-        retrievals = self.retrievals(context)
-        return pd.Series(
-            {user: self.value(one) if one else np.nan for user, one in retrievals.items()},
-            dtype=float,
-        )
+        retrievals = self.retrievals(context).items()
+        values = {user: self.value(one) if one else np.nan for user, one in retrievals}
+        return pd.Series(values, dtype=float)
 
 
 @final
@@ -121,7 +119,7 @@ class HitPrecision(_AtNeighbours):
         shows_not="Precision among the retrieved items: larger k scores higher by construction.",
     )
 
-    def value(self, retrieval: Found) -> float:
+    def value(self, retrieval: Retrieved) -> float:
         """The share of hits."""
         return retrieval.hit
 
@@ -139,7 +137,7 @@ class UnionPrecision(_AtNeighbours):
         shows_not="How often an item is retrieved; saturated at the base rate in a small pool.",
     )
 
-    def value(self, retrieval: Found) -> float:
+    def value(self, retrieval: Retrieved) -> float:
         """The share of likes in the union."""
         return retrieval.union
 
@@ -160,7 +158,7 @@ class UnionRecall(_AtNeighbours):
         shows_not="How good the misses are: pictures of everything retrieve every like.",
     )
 
-    def value(self, retrieval: Found) -> float:
+    def value(self, retrieval: Retrieved) -> float:
         """The share of likes retrieved."""
         return retrieval.recall
 
@@ -179,7 +177,7 @@ class UserF1(_AtNeighbours):
         shows_not="Which of precision and recall it owes to; in a small pool, mostly recall.",
     )
 
-    def value(self, retrieval: Found) -> float:
+    def value(self, retrieval: Retrieved) -> float:
         """The user's F1."""
         return f1(retrieval.union, retrieval.recall)
 
@@ -200,7 +198,7 @@ class MacroF1(_AtNeighbours):
         shows_not="Users: one with high precision and one with high recall make up for each other.",
     )
 
-    def value(self, retrieval: Found) -> float:
+    def value(self, retrieval: Retrieved) -> float:
         """The user's F1 alone, which is not what is averaged."""
         return f1(retrieval.hit, retrieval.recall)
 
