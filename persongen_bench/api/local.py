@@ -33,11 +33,17 @@ def as_choice(method: str | Method | type[Method] | MethodChoice) -> str | Metho
 
     A class or instance is registered under its name in lower case with hyphens, unless it is that
     of an installed method. An instance keeps its configuration, whatever presets a board prefers.
+
+    Raises `ConfigError` for what is no method.
     """
     if isinstance(method, str | MethodChoice):
         return method
     if isinstance(method, type):
         return name_of(method)
+    if not hasattr(method, "config"):
+        raise ConfigError(
+            f"{method!r} has no config", fix="Set self.config in the method's constructor."
+        )
     name, said = name_of(type(method)), ",".join(_said(method.config))
     shown = f"{name}[{said}]" if said else name
     return MethodChoice(name, options=method.config.model_dump(mode="json"), shown=shown)

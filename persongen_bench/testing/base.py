@@ -54,6 +54,10 @@ class Contract:
         result: T = kept[full]
         return result
 
+    def forget(self) -> None:
+        """Drop what `once` keeps: the subject may be another one under the same name."""
+        self._kept.pop(type(self), None)
+
     def describe(self) -> dict[str, Any]:
         """How another process finds this contract with its settings."""
         cls = type(self)

@@ -88,9 +88,10 @@ class MethodCase(Contract):
         return check != "test_reaches_the_taste_floor" or self.taste_floor is not None
 
     def _only_here(self) -> bool:
-        """Whether the method was registered in this process and no package holds it."""
-        named = self.method if isinstance(self.method, str) else ""
-        return bool(named) and registry.find("methods", named).distribution == registry.LOCAL
+        """Whether no other process can find the method, as one of a notebook."""
+        if isinstance(self.method, str):
+            return registry.find("methods", self.method).distribution == registry.LOCAL
+        return "method" in vars(self)
 
     def stack(self) -> Stack:
         """The models to test with; override it for a method that the toy's cannot serve."""
