@@ -1,7 +1,8 @@
 """The Python door: runs, answers from elsewhere and tables, as a script or a notebook uses them."""
 
+import json
+
 import numpy as np
-import pandas as pd
 import pytest
 
 import persongen_bench as pb
@@ -80,12 +81,12 @@ def test_a_class_of_a_script_runs_ranks_and_is_marked():
     frame = table.to_frame()
     assert set(frame["method"]) == {"local/always-the-first", "random-item"}
     assert frame["rank"].notna().all()
-    assert "local/always-the-first (local)" in table.to_text(width=300)
+    assert "(local)" in table.to_text()
     assert "(local)" in table.to_latex()
     assert "(local)" in table.to_markdown()
     assert "(local)" in table.to_html()
     assert "local/always-the-first" in table._repr_html_()
-    assert len(pd.read_json(table.to_json())) == len(table)
+    assert len(json.loads(table.to_json())["tables"]) == len(table)
     long = table.to_long_frame()
     shown = long[(long["method"] == "random-item") & (long["metric"] == HEADLINE)]["mean"].item()
     wide = frame.set_index("method").loc["random-item", HEADLINE]
