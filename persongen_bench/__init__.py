@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from persongen_bench import metrics, testing
     from persongen_bench.api.loading import load_dataset, load_stack
     from persongen_bench.api.local import register
+    from persongen_bench.api.requests import requests
     from persongen_bench.api.running import resume, run, run_many, score
     from persongen_bench.api.runs import Run
     from persongen_bench.api.tables import Leaderboard, compare, leaderboard
@@ -36,6 +37,7 @@ _DOOR = {
     "leaderboard": "api.tables",
     "compare": "api.tables",
     "register": "api.local",
+    "requests": "api.requests",
     "load_dataset": "api.loading",
     "load_stack": "api.loading",
     "Run": "api.runs",
@@ -62,6 +64,7 @@ __all__ = [
     "load_stack",
     "metrics",
     "register",
+    "requests",
     "resume",
     "run",
     "run_many",
