@@ -6,7 +6,6 @@ import re
 from typing import Any
 
 from persongen_bench.core import registry
-from persongen_bench.core.errors import ConfigError
 from persongen_bench.core.method import Method
 from persongen_bench.core.registry import Kind
 from persongen_bench.loop.choice import MethodChoice
@@ -33,12 +32,7 @@ def as_choice(method: str | Method | type[Method], prefer: tuple[str, ...] = ())
     name = _installed(cls) or register("methods", kebab(cls.__name__), cls)
     if isinstance(method, type):
         return MethodChoice(name, prefer=prefer)
-    config = getattr(method, "config", None)
-    if config is None:
-        raise ConfigError(
-            f"method {cls.__name__} has no config", fix="Set self.config in its constructor."
-        )
-    values = config.model_dump(mode="json")
+    values = method.config.model_dump(mode="json")
     defaults = cls.Config().model_dump(mode="json")
     options = {key: value for key, value in values.items() if value != defaults.get(key)}
     return MethodChoice(name, options=options)
