@@ -619,7 +619,7 @@ def test_normalised_embeddings_come_back_in_the_stacks_units():
 
 
 @every_method
-def test_no_samples_give_no_images(name):
+def test_no_samples_give_no_answers(name):
     assert list(fitted(name, max_epochs=1).generate([])) == []
 
 
