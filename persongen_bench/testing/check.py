@@ -30,7 +30,7 @@ CONTRACTS: Contracts = {
     "stacks": StackContract,
     "tracks": TrackContract,
 }
-"""Boards know of all of these, and so their contract is further out: `api.checking`."""
+"""Boards know of all of these, and so their contract is further out: `instruments.checking`."""
 REASON_LENGTH = 300
 
 Echo = Callable[[str], None]
