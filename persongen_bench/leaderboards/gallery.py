@@ -1,12 +1,13 @@
-"""The contact sheet of a run: what its users liked above, what was made for them below."""
+"""The contact sheet of a run: what its users liked above, what was made for them below.
+
+A ranked list stands there with the pictures of its first items.
+"""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-import pandas as pd
-
-from persongen_bench.core.output import RANKING
+from persongen_bench.core.output import RANKING, Ranking
 from persongen_bench.core.types import Image
 from persongen_bench.leaderboards.board import get_board
 from persongen_bench.leaderboards.pictures import UserStrip, contact_sheet
@@ -46,23 +47,22 @@ def _liked(world: World, user: str) -> list[Image]:
 
 
 def _made(results: RunResults, world: World, user: str) -> list[Image | None]:
-    """The first images made for a user, None for those that were not delivered.
-
-    Of rankings the best items' pictures, of adapters what was drawn with them.
-    """
+    """The first images made for a user; None for those that were not delivered."""
     run = RunDirectory(results.path, results.config)
     rows = results.samples[results.samples["user_id"] == user].head(N_COLUMNS)
-    if run.kind is RANKING:
-        return _ranked(run, rows[rows["state"] == "ok"].head(1), world)
-    return [
-        run.read_image(str(row.sample_id), str(row.pixel_hash)) if row.state == "ok" else None
-        for row in rows.itertuples()
-    ]
-
-
-def _ranked(run: RunDirectory, rows: pd.DataFrame, world: World) -> list[Image | None]:
-    best: list[str] = []
+    made: list[Image | None] = []
     for row in rows.itertuples():
-        best += run.read_output(str(row.sample_id), str(row.digest)).item_ids[:N_COLUMNS]
-    known = set(world.dataset.catalog.ids)
-    return list(world.dataset.catalog.images([item for item in best if item in known]))
+        if row.state != "ok":
+            made.append(None)
+        elif run.kind is RANKING:
+            made += _listed(run.read_output(str(row.sample_id), str(row.digest)), world)
+        else:
+            made.append(run.read_image(str(row.sample_id), str(row.pixel_hash)))
+    return made[:N_COLUMNS]
+
+
+def _listed(ranking: Ranking, world: World) -> list[Image]:
+    """The pictures of the first items of a list; items that the data set lacks have none."""
+    catalog = world.dataset.catalog
+    known = set(catalog.ids)
+    return catalog.images([item for item in ranking.item_ids if item in known][:N_COLUMNS])
