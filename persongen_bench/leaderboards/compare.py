@@ -179,7 +179,6 @@ def _better(column: Column, mean: float, p_holm: float) -> str:
     return "a" if (mean > 0) == (column.direction == "higher") else "b"
 
 
-
 def render(comparison: Comparison, form: str = "table", width: int = 120) -> str:
     """Print as ``table``, ``markdown`` or ``json``; raises `ConfigError` for another format."""
     writers: Mapping[str, Callable[[], str]] = {

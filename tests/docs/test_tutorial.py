@@ -1,4 +1,4 @@
-"""The tutorial and the README's Python run as they stand, and the tutorial shows what they print."""
+"""The tutorial and the README's Python run as they stand, and the tutorial shows its outputs."""
 
 from __future__ import annotations
 
