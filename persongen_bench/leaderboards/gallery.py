@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pandas as pd
+
+from persongen_bench.core.output import RANKING
 from persongen_bench.core.types import Image
 from persongen_bench.leaderboards.board import get_board
 from persongen_bench.leaderboards.pictures import UserStrip, contact_sheet
@@ -22,11 +25,13 @@ def draw_contact_sheet(results: RunResults, world: World) -> Path:
     made = results.path / "summary.json"
     if path.exists() and path.stat().st_mtime >= made.stat().st_mtime:
         return path
-    users = list(world.test.users)
+    users = sorted(set(results.samples["user_id"].astype(str)))
     headline = get_board(results.config.board).headline
     scores = results.scores[results.scores["metric"] == headline].set_index("unit")["value"]
     strips = [
-        UserStrip(user, _liked(world, user), _made(results, user), float(scores.get(user, "nan")))
+        UserStrip(
+            user, _liked(world, user), _made(results, world, user), float(scores.get(user, "nan"))
+        )
         for user in users[:N_USERS]
     ]
     contact_sheet(
@@ -40,11 +45,24 @@ def _liked(world: World, user: str) -> list[Image]:
     return world.train.catalog.images(likes)
 
 
-def _made(results: RunResults, user: str) -> list[Image | None]:
-    """The first images made for a user; None for those that were not delivered."""
+def _made(results: RunResults, world: World, user: str) -> list[Image | None]:
+    """The first images made for a user, None for those that were not delivered.
+
+    Of rankings the best items' pictures, of adapters what was drawn with them.
+    """
     run = RunDirectory(results.path, results.config)
     rows = results.samples[results.samples["user_id"] == user].head(N_COLUMNS)
+    if run.kind is RANKING:
+        return _ranked(run, rows[rows["state"] == "ok"].head(1), world)
     return [
         run.read_image(str(row.sample_id), str(row.pixel_hash)) if row.state == "ok" else None
         for row in rows.itertuples()
     ]
+
+
+def _ranked(run: RunDirectory, rows: pd.DataFrame, world: World) -> list[Image | None]:
+    best: list[str] = []
+    for row in rows.itertuples():
+        best += run.read_output(str(row.sample_id), str(row.digest)).item_ids[:N_COLUMNS]
+    known = set(world.dataset.catalog.ids)
+    return list(world.dataset.catalog.images([item for item in best if item in known]))

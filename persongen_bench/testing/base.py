@@ -1,4 +1,4 @@
-"""What the four contracts share: their named checks, and finding a contract again elsewhere."""
+"""What the contracts share: their named checks, and finding a contract again elsewhere."""
 
 from __future__ import annotations
 

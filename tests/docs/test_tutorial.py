@@ -1,4 +1,4 @@
-"""The tutorial and the README's Python run as they stand, and the tutorial shows its outputs."""
+"""The tutorial and the README's Python run as they stand; the page shows what they print."""
 
 from __future__ import annotations
 
