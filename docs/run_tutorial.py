@@ -54,7 +54,7 @@ class Session:
             if isinstance(last, ast.Expr):
                 self._do(ast.Module(body, []), name)
                 code = _code(ast.Expression(last.value), name)
-                value = eval(code, vars(self.module))  # noqa: S307  # a cell of our own page
+                value = eval(code, vars(self.module))  # a cell of our own page
                 if value is not None:
                     printed.write(f"{value!r}\n")
             else:
@@ -62,7 +62,7 @@ class Session:
         return "".join(f"{line.rstrip()}\n" for line in printed.getvalue().splitlines())
 
     def _do(self, tree: ast.Module, name: str) -> None:
-        exec(_code(tree, name), vars(self.module))  # noqa: S102  # a cell of our own page
+        exec(_code(tree, name), vars(self.module))  # a cell of our own page
 
 
 def _code(tree: ast.Module | ast.Expression, name: str) -> Any:  # noqa: ANN401  # a code object
