@@ -53,15 +53,16 @@ class Session:
         with contextlib.redirect_stdout(printed):
             if isinstance(last, ast.Expr):
                 self._do(ast.Module(body, []), name)
-                value = eval(_code(ast.Expression(last.value), name), vars(self.module))
+                code = _code(ast.Expression(last.value), name)
+                value = eval(code, vars(self.module))  # a cell of our own page
                 if value is not None:
-                    print(repr(value))
+                    printed.write(f"{value!r}\n")
             else:
                 self._do(ast.Module([*body, last], []), name)
         return "".join(f"{line.rstrip()}\n" for line in printed.getvalue().splitlines())
 
     def _do(self, tree: ast.Module, name: str) -> None:
-        exec(_code(tree, name), vars(self.module))
+        exec(_code(tree, name), vars(self.module))  # a cell of our own page
 
 
 def _code(tree: ast.Module | ast.Expression, name: str) -> Any:  # noqa: ANN401  # a code object

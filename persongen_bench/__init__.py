@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from persongen_bench.core.output import Ranking
     from persongen_bench.core.request import Failure
     from persongen_bench.core.roles import Adapter
+    from persongen_bench.leaderboards.compare import Comparison
 
 __version__ = "0.1.0"
 
@@ -42,6 +43,7 @@ _DOOR = {
     "load_stack": "api.loading",
     "Run": "api.runs",
     "Leaderboard": "api.tables",
+    "Comparison": "leaderboards.compare",
     "Config": "core.config",
     "Failure": "core.request",
     "Ranking": "core.output",
@@ -52,6 +54,7 @@ _ROOMS = ("metrics", "testing")
 
 __all__ = [
     "Adapter",
+    "Comparison",
     "Config",
     "Failure",
     "Leaderboard",

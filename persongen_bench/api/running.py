@@ -35,24 +35,35 @@ class Settings(TypedDict, total=False):
     runs: str | Path
     """Folder of the run directories; default: ``runs``."""
     data: str | Path | None
-    """Folder of the data set."""
+    """Folder of the data set; default: where `pgbench` looks."""
     data_options: Options
+    """Of the data set, as `pgbench show dataset NAME` lists them."""
     split: str | None
+    """How the data are divided; default: the board's, else the data set's first."""
     track: str | None
+    """What is asked; default: the board's, else the data set's first that has a board."""
     board: str | None
+    """Which board the runs go to; default: the one that data set and track lead to."""
     stack: str | None
+    """The frozen models; default: the board's, or its fallback where files are missing."""
     preset: str | None
+    """Named options of the methods that have it; default: what stack and board prefer."""
     options: Options
     """Of methods that are given by name or class; an instance has its own, and no preset."""
     seeds: Sequence[int]
+    """One run each; default: 0."""
     n_images: int | None
+    """Answers to each request; default: the board's."""
     beside: bool
     """Run the board's baselines and anchors too; default: yes."""
     metrics: Sequence[str]
+    """Besides the board's own; ``all``: all that the stack can measure."""
     threads: int
+    """Of every numerical call."""
     workers: int
     """Processes that generate."""
     batch_size: int
+    """Samples that a method is asked for at a time."""
     jobs: int
     """Runs at a time, a process each."""
 
