@@ -149,7 +149,6 @@ def test_killed_and_resumed_it_is_the_same(home, made, board, method, kind, tmp_
     (path,) = find_runs(tmp_path / "runs")
     states = RunDirectory.open(path).samples()["state"].value_counts()
     assert 0 < states["pending"] < 12
-    subprocess.run(
-        **command(home, "resume", path, "--batch-size", "5", "--workers", "2"), check=True
-    )
+    again = command(home, "resume", path, "--batch-size", "5", "--workers", "2")
+    subprocess.run(**again, check=True, timeout=300)
     assert contents(path) == contents(made[kind])
