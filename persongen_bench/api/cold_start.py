@@ -18,13 +18,12 @@ import pandas as pd
 
 from persongen_bench.api import campaign as campaigns
 from persongen_bench.api.campaign import Campaign
-from persongen_bench.core import registry
 from persongen_bench.core.errors import ConfigError
-from persongen_bench.core.method import ColdStart
+from persongen_bench.core.method import NewcomerMethod
 from persongen_bench.datasets.supports import SUPPORTS
 from persongen_bench.leaderboards.board import Board, board_for, boards_of
 from persongen_bench.leaderboards.curves import Curve, by_area, curve, curve_plot, document
-from persongen_bench.leaderboards.rows import user_values
+from persongen_bench.leaderboards.rows import unit_values
 from persongen_bench.loop.choice import MethodChoice
 from persongen_bench.loop.generate import Execution
 from persongen_bench.loop.needs import check_needs
@@ -75,17 +74,16 @@ def execute(
 
 def board_of(dataset: str) -> Board:
     """The board of the track for a data set; the data set's own where there is none."""
-    tracks = registry.get("datasets", dataset).tracks
-    return next(iter(boards_of(dataset, TRACK)), None) or board_for(dataset, tracks=tracks)
+    return next(iter(boards_of(dataset, TRACK)), None) or board_for(dataset)
 
 
 def curves_of(made: Sequence[ColdRun], metric: str) -> list[Curve]:
-    """A curve per method label, averaged over its seeds per user first.
+    """A curve per method label, averaged over its seeds per unit first.
 
     Raises `ConfigError` where a method lacks one of the supports.
     """
     sizes = sorted({cold.k for cold in made})
-    users = sorted({str(user) for cold in made for user in cold.results.scores["unit"]})
+    units = sorted({str(user) for cold in made for user in cold.results.scores["unit"]})
     labels = dict.fromkeys(cold.results.config.method.label for cold in made)
     curves = []
     for label in labels:
@@ -94,7 +92,7 @@ def curves_of(made: Sequence[ColdRun], metric: str) -> list[Curve]:
         if missing:
             raise ConfigError(f"{label}: no run with a support of {min(missing)}", fix="Run it.")
         values = [
-            user_values([cold.results for cold in own if cold.k == k], metric, users) for k in sizes
+            unit_values([cold.results for cold in own if cold.k == k], metric, units) for k in sizes
         ]
         anchor = own[0].results.config.method.anchor
         curves.append(curve(label, np.stack(values, axis=1), sizes, anchor=anchor))
@@ -147,7 +145,7 @@ def _cut(world: World, name: str | None, k: int) -> World:
 def _heads(choice: MethodChoice) -> list[MethodChoice]:
     """The choice, or one for each way in which the method takes in newcomers, if none is said."""
     method = choice.build()
-    heads = method.heads if isinstance(method, ColdStart) else ()
+    heads = method.heads if isinstance(method, NewcomerMethod) else ()
     if not heads or any(set(head) & set(choice.options) for head in heads):
         return [choice]
     return [replace(choice, options={**choice.options, **head}) for head in heads]

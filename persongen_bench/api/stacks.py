@@ -27,7 +27,7 @@ def choose_stack(named: str | None, board: Board) -> ChosenStack:
     if missing is None:
         return ChosenStack(board.stack)
     notice = (
-        f"stack {board.fallback_stack} instead of {board.stack}, the stack of board {board.name}: "
-        f"{missing}"
+        f"using stack {board.fallback_stack}: the stack of board {board.name} is not here "
+        f"({missing.removesuffix('.')})"
     )
     return ChosenStack(board.fallback_stack, notice)

@@ -39,8 +39,9 @@ def after_run(made: Sequence[Run], runs: Path, board: str, metrics: Sequence[str
     for one in made:
         _warn_of_failures(console, one)
     provenance = json.loads((made[0].path / "provenance.json").read_text(encoding="utf-8"))
-    for leak in leaks(provenance["split audit"]):
-        console.print(f"split audit: {escape(leak)}")
+    for audit in ("split audit", "request audit"):
+        for leak in leaks(provenance.get(audit, [])):
+            console.print(f"{audit}: {escape(leak)}")
     drawn = [one.contact_sheet for one in made[:1]]
     drawn += [one.contact_sheet for one in made[1:] if not one.config.method.anchor]
     for place, sheet in enumerate(path for path in drawn if path.exists()):

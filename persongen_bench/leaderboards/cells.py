@@ -7,9 +7,12 @@ from dataclasses import dataclass
 from typing import Literal
 
 BlockKind = Literal["methods", "anchors", "reported"]
-_BRACKETS = "Brackets: 95% intervals, clustered by user; for ranks, the places that the data allow."
+_BRACKETS = (
+    "Brackets: 95% intervals, clustered by user (or prompt); for ranks, the places that the data "
+    "allow."
+)
 _TIES = (
-    "Methods that share a letter are not told apart (paired t tests over users, Holm-adjusted "
+    "Methods that share a letter are not told apart (paired t tests over them, Holm-adjusted "
     "within the table, alpha 0.05). Anchors are reference lines and are never ranked."
 )
 _COLUMNS = (

@@ -1,12 +1,14 @@
-"""Two runs side by side: paired differences over the users, metric by metric."""
+"""Two runs side by side: paired differences over the units, metric by metric."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
+from html import escape
 from typing import TypeAlias
 
 import numpy as np
+import pandas as pd
 from rich import box
 from rich.console import Group
 from rich.table import Table
@@ -19,24 +21,24 @@ from persongen_bench.leaderboards import matching
 from persongen_bench.leaderboards.board import Board, get_board
 from persongen_bench.leaderboards.column import NOTHING, Column
 from persongen_bench.leaderboards.render import escape_markdown
-from persongen_bench.leaderboards.rows import UserValues, difference, generator, number, user_values
+from persongen_bench.leaderboards.rows import UnitValues, difference, generator, number, unit_values
 from persongen_bench.leaderboards.standings import Difference
 from persongen_bench.leaderboards.terminal import to_text
 from persongen_bench.loop.results import RunResults
 
-_Values: TypeAlias = tuple[UserValues, UserValues]
+_Values: TypeAlias = tuple[UnitValues, UnitValues]
 
 ALPHA = 0.05
 """Family-wise error rate over the metrics of one comparison."""
-HEADER = ("metric", "a", "b", "a - b", "95% interval", "p", "p (Holm)", "users", "MDE", "better")
+HEADER = ("metric", "a", "b", "a - b", "95% interval", "p", "p (Holm)", "units", "MDE", "better")
 LEGEND = (
-    "Paired over users; p: paired t test, Holm-adjusted over the metrics. MDE: true difference "
+    "Paired over units; p: paired t test, Holm-adjusted over the metrics. MDE: true difference "
     "that would have been found with 80% power. better: only where p (Holm) <= 0.05."
 )
 
 
 class MetricComparison(Config):
-    """One metric of two runs, on the users for whom both define it."""
+    """One metric of two runs, on the units for whom both define it."""
 
     metric: str
     signature: str
@@ -60,12 +62,35 @@ class Comparison(Config):
     only_in_one: tuple[str, ...]
     """Metrics that one of the runs lacks."""
 
+    def to_frame(self) -> pd.DataFrame:
+        """One row per metric; numbers are not rounded.
+
+        Columns: ``a, b, difference, low, high, p, p_holm, n_units, mde, better``.
+        """
+        rows = {row.metric: _numbers(row) for row in self.metrics}
+        return pd.DataFrame.from_dict(rows, orient="index")
+
+    def to_markdown(self) -> str:
+        """The two runs, a table and its legend."""
+        return render(self, "markdown")
+
+    def __str__(self) -> str:
+        return render(self)
+
+    def __repr__(self) -> str:
+        return f"<Comparison of {self.a} with {self.b}: {len(self.metrics)} metrics>"
+
+    def _repr_html_(self) -> str:
+        """For notebooks: the differences, rounded."""
+        shown = self.to_frame().to_html(float_format="{:.3f}".format, na_rep=NOTHING)
+        return f"<p>a: {escape(self.a)}, b: {escape(self.b)}</p>{shown}"
+
 
 def compare(run_a: RunResults, run_b: RunResults) -> Comparison:
-    """Paired per-user differences ``a - b`` for every metric that both runs have.
+    """Paired per-unit differences ``a - b`` for every metric that both runs have.
 
     Raises:
-        RunError: if a run is damaged, or the two differ in data, split, stack, protocol, users or
+        RunError: if a run is damaged, or the two differ in data, split, stack, protocol, units or
             in the definition of a metric.
     """
     board = get_board(run_a.config.board)
@@ -75,8 +100,8 @@ def compare(run_a: RunResults, run_b: RunResults) -> Comparison:
             raise RunError(f"{run.path}: {reason}")
     _check_match(run_a, run_b)
     metrics = [m for m in _ordered(run_a, board) if m in run_b.summary.metrics]
-    users = sorted(set(run_a.scores["unit"].astype(str)))
-    pairs = [(user_values([run_a], m, users), user_values([run_b], m, users)) for m in metrics]
+    units = sorted(set(run_a.scores["unit"].astype(str)))
+    pairs = [(unit_values([run_a], m, units), unit_values([run_b], m, units)) for m in metrics]
     gaps = [stats.paired_difference(a, b, generator("compare", a, b)) for a, b in pairs]
     adjusted = stats.holm([pair.p_value for pair in gaps])
     rows = [
@@ -92,6 +117,15 @@ def compare(run_a: RunResults, run_b: RunResults) -> Comparison:
         metrics=tuple(rows),
         only_in_one=tuple(sorted(names)),
     )
+
+
+def _numbers(row: MetricComparison) -> dict[str, float | int | str | None]:
+    gap = row.difference
+    return {
+        "a": row.mean_a, "b": row.mean_b, "difference": gap.mean, "low": gap.low, "high": gap.high,
+        "p": gap.p_value, "p_holm": gap.p_holm, "n_units": gap.n_units,
+        "mde": gap.minimum_detectable_effect, "better": row.better,
+    }  # fmt: skip
 
 
 def _metric_row(
@@ -145,9 +179,6 @@ def _better(column: Column, mean: float, p_holm: float) -> str:
     return "a" if (mean > 0) == (column.direction == "higher") else "b"
 
 
-# --- printing -----------------------------------------------------------------------------
-
-
 def render(comparison: Comparison, form: str = "table", width: int = 120) -> str:
     """Print as ``table``, ``markdown`` or ``json``; raises `ConfigError` for another format."""
     writers: Mapping[str, Callable[[], str]] = {
@@ -180,7 +211,7 @@ def _line(column: Column, row: MetricComparison) -> tuple[str, ...]:
         f"[{column.format(gap.low)}, {column.format(gap.high)}]" if bounded else NOTHING,
         _p(gap.p_value),
         _p(gap.p_holm),
-        str(gap.n_users),
+        str(gap.n_units),
         column.format(gap.minimum_detectable_effect),
         row.better,
     )

@@ -150,7 +150,7 @@ def _draw(axes: Axes, line: Curve, column: Column, style: tuple[str, str, str]) 
 
 def _numbers(interval: Interval) -> Mapping[str, float | int | None]:
     bounds = {name: _known(getattr(interval, name)) for name in ("mean", "low", "high")}
-    return {**bounds, "n_users": interval.n}
+    return {**bounds, "n_units": interval.n}
 
 
 def _known(value: float) -> float | None:

@@ -26,7 +26,7 @@ def draw_contact_sheet(results: RunResults, world: World) -> Path:
     made = results.path / "summary.json"
     if path.exists() and path.stat().st_mtime >= made.stat().st_mtime:
         return path
-    users = list(world.test.users)
+    users = sorted(set(results.samples["user_id"].astype(str)))
     headline = get_board(results.config.board).headline
     scores = results.scores[results.scores["metric"] == headline].set_index("unit")["value"]
     strips = [

@@ -15,7 +15,7 @@ from persongen_bench.leaderboards.standings import Refusal
 from persongen_bench.loop.results import RunResults
 
 _AGREES = 1e-9
-"""Relative difference up to which a summary's mean agrees with the per-user scores."""
+"""Relative difference up to which a summary's mean agrees with the per-unit scores."""
 
 
 @dataclass(frozen=True)
@@ -46,9 +46,11 @@ def protocol(run: RunResults) -> dict[str, str | int]:
         "split hash": config.dataset.split_hash,
         "stack": config.stack.name,
         "stack signature": config.stack.signature,
+        "unit": config.unit,
+        "output": config.output,
         "n_images": config.n_images,
         "n_history": config.n_history,
-        "users": content_hash(sorted(set(run.scores["unit"].astype(str)))),
+        "units": content_hash(sorted(set(run.scores["unit"].astype(str)))),
     }
 
 
@@ -71,7 +73,7 @@ def damage(run: RunResults, board: Board) -> str | None:
     if board.headline not in summary.metrics:
         return f"it has no {board.headline}, which ranks this board; `pgbench score` it"
     if summary.metrics[board.headline].mean is None:
-        return f"its {board.headline} is undefined for every user"
+        return f"its {board.headline} is undefined for every unit"
     return _disagreement(run, board)
 
 

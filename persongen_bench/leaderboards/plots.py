@@ -182,7 +182,7 @@ def forest_plot(standings: Standings, path: Path) -> None:
         axes.tick_params(axis="y", length=0, labelcolor="#1b1f24")
         axes.grid(visible=False, axis="y")
         axes.set_ylim(-len(rows) + 0.4, 0.6)
-        first, users = standings.methods[0].label, standings.n_ranked_users
+        first, users = standings.methods[0].label, standings.n_ranked_units
         said = f"{_axis(column)}: difference to {first}, paired over {users} users"
         axes.set_xlabel(said, loc="right")
         figure.supxlabel(_FOREST_KEY, x=0.99, ha="right", fontsize=7.5, color=_GREY)

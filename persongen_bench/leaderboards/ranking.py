@@ -1,4 +1,4 @@
-"""From run directories to standings: per-user values over seeds, intervals, ranks, refusals."""
+"""From run directories to standings: per-unit values over seeds, intervals, ranks, refusals."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from persongen_bench.leaderboards.column import Column
 from persongen_bench.leaderboards.matching import Group
 from persongen_bench.leaderboards.published import reported_tables
 from persongen_bench.leaderboards.rows import (
-    UserValues,
+    UnitValues,
     build_row,
     difference,
     generator,
-    user_values,
+    unit_values,
 )
 from persongen_bench.leaderboards.standings import MethodRow, Refusal, Standings
 from persongen_bench.loop.results import RunResults
@@ -115,9 +115,9 @@ def _board_tables(
 
 def _table(board: Board, group: Group, refused: Sequence[Refusal]) -> Standings:
     chosen, doubles = _one_method_per_label(group.runs)
-    users = sorted(set(group.runs[0].scores["unit"].astype(str)))
-    rows = {label: build_row(board, runs, users) for label, runs in chosen.items()}
-    headline = {label: user_values(runs, board.headline, users) for label, runs in chosen.items()}
+    units = sorted(set(group.runs[0].scores["unit"].astype(str)))
+    rows = {label: build_row(board, runs, units) for label, runs in chosen.items()}
+    headline = {label: unit_values(runs, board.headline, units) for label, runs in chosen.items()}
     ranked, n_ranked = _rank(board, rows, headline)
     anchors = _by_headline(board, [row for row in rows.values() if row.anchor])
     if ranked:
@@ -129,8 +129,8 @@ def _table(board: Board, group: Group, refused: Sequence[Refusal]) -> Standings:
         board=board,
         protocol=dict(group.protocol),
         signatures={m: group.signatures[m] for m in board.metrics if m in group.signatures},
-        n_users=len(users),
-        n_ranked_users=n_ranked,
+        n_units=len(units),
+        n_ranked_units=n_ranked,
         methods=tuple(ranked),
         anchors=tuple(anchors),
         missing=tuple(n for n in (*board.baselines, *board.anchors) if n not in present),
@@ -155,7 +155,7 @@ def _one_method_per_label(
 
 
 def _rank(
-    board: Board, rows: dict[str, MethodRow], headline: dict[str, UserValues]
+    board: Board, rows: dict[str, MethodRow], headline: dict[str, UnitValues]
 ) -> tuple[list[MethodRow], int]:
     labels = [label for label, row in rows.items() if not row.anchor]
     if not labels:
@@ -183,7 +183,7 @@ def _by_headline(board: Board, rows: Sequence[MethodRow]) -> list[MethodRow]:
 
 
 def _versus(
-    rows: Sequence[MethodRow], headline: dict[str, UserValues], first: UserValues, *, family: bool
+    rows: Sequence[MethodRow], headline: dict[str, UnitValues], first: UnitValues, *, family: bool
 ) -> list[MethodRow]:
     """Add the paired difference to the first-ranked method, Holm-adjusted within the methods."""
     others = [row for row in rows if headline[row.label] is not first]

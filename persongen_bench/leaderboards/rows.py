@@ -1,4 +1,4 @@
-"""One row of a table: a method's runs brought together, per user first."""
+"""One row of a table: a method's runs brought together, per unit first."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ from persongen_bench.leaderboards.column import Column
 from persongen_bench.leaderboards.standings import Cell, Difference, MethodRow
 from persongen_bench.loop.results import RunResults
 
-UserValues: TypeAlias = Float[np.ndarray, " users"]
+UnitValues: TypeAlias = Float[np.ndarray, " units"]
 
 
-def user_values(runs: Sequence[RunResults], metric: str, users: Sequence[str]) -> UserValues:
-    """``(users,)`` mean over runs (seeds); NaN where the metric is undefined in all of them."""
+def unit_values(runs: Sequence[RunResults], metric: str, units: Sequence[str]) -> UnitValues:
+    """``(units,)`` mean over runs (seeds); NaN where the metric is undefined in all of them."""
     columns = []
     for run in runs:
         rows = run.scores[run.scores["metric"] == metric]
-        by_user = dict(zip(rows["unit"].astype(str), rows["value"].astype(float), strict=True))
-        columns.append([by_user.get(user, math.nan) for user in users])
+        by_unit = dict(zip(rows["unit"].astype(str), rows["value"].astype(float), strict=True))
+        columns.append([by_unit.get(unit, math.nan) for unit in units])
     values = np.asarray(columns, dtype=np.float64)
     defined = ~np.isnan(values)
     counts = defined.sum(axis=0)
-    means = np.full(len(users), np.nan)
+    means = np.full(len(units), np.nan)
     np.divide(np.where(defined, values, 0.0).sum(axis=0), counts, out=means, where=counts > 0)
     return means
 
@@ -41,8 +41,8 @@ def generator(*parts: object) -> np.random.Generator:
     return np.random.default_rng(int(content_hash(*plain), 16))
 
 
-def build_row(board: Board, runs: Sequence[RunResults], users: Sequence[str]) -> MethodRow:
-    """Average a method's runs; ``users``: every user of the protocol, in a fixed order."""
+def build_row(board: Board, runs: Sequence[RunResults], units: Sequence[str]) -> MethodRow:
+    """Average a method's runs; ``units``: every unit of the protocol, in a fixed order."""
     method, summaries = runs[0].config.method, [run.summary for run in runs]
     tests = [s.tests["permutation.block"] for s in summaries if "permutation.block" in s.tests]
     states: Counter[str] = Counter()
@@ -55,7 +55,8 @@ def build_row(board: Board, runs: Sequence[RunResults], users: Sequence[str]) ->
         version=method.version,
         anchor=method.anchor or method.name in board.anchors,
         external=method.external,
-        cells={c.metric: _cell(c, runs, users) for c in board.columns},
+        local=method.local,
+        cells={c.metric: _cell(c, runs, units) for c in board.columns},
         seeds=tuple(run.config.seed for run in runs),
         seed_sd=_seed_sd([s.metrics[board.headline].mean for s in summaries]),
         run_ids=tuple(run.config.run_id for run in runs),
@@ -68,23 +69,23 @@ def build_row(board: Board, runs: Sequence[RunResults], users: Sequence[str]) ->
     )
 
 
-def _cell(column: Column, runs: Sequence[RunResults], users: Sequence[str]) -> Cell:
-    """One seed: the interval of the run's own summary; several: of the users' means over seeds."""
+def _cell(column: Column, runs: Sequence[RunResults], units: Sequence[str]) -> Cell:
+    """One seed: the interval of the run's own summary; several: of the units' means over seeds."""
     name = column.metric
     summaries = [run.summary.metrics[name] for run in runs if name in run.summary.metrics]
     own_judge = any(summary.own_judge for summary in summaries)
     if len(summaries) == len(runs) == 1:
         only = summaries[0]
         return Cell(
-            mean=only.mean, low=only.low, high=only.high, n_users=only.n_units, own_judge=own_judge
+            mean=only.mean, low=only.low, high=only.high, n_units=only.n_units, own_judge=own_judge
         )
     if len(summaries) < len(runs):
         return Cell()
-    values = user_values(runs, name, users)
+    values = unit_values(runs, name, units)
     bounds = stats.interval(values, generator(name, values))
     low, high = np.clip([bounds.low, bounds.high], *column.range)
     return Cell(
-        mean=number(bounds.mean), low=number(low), high=number(high), n_users=bounds.n,
+        mean=number(bounds.mean), low=number(low), high=number(high), n_units=bounds.n,
         own_judge=own_judge,
     )  # fmt: skip
 
@@ -116,6 +117,6 @@ def difference(pair: stats.PairedDifference, p_holm: float) -> Difference:
         high=number(pair.high),
         p_value=number(pair.p_value),
         p_holm=number(p_holm),
-        n_users=pair.n,
+        n_units=pair.n,
         minimum_detectable_effect=number(pair.minimum_detectable_effect),
     )

@@ -18,7 +18,7 @@ class Cell(Config):
     mean: float | None = None
     low: float | None = None
     high: float | None = None
-    n_users: int = 0
+    n_units: int = 0
     """Users for whom the metric is defined."""
     own_judge: bool = False
     """True where the method used this judge's weights in fit or selection."""
@@ -33,7 +33,7 @@ class Difference(Config):
     p_value: float | None
     p_holm: float | None
     """Adjusted over the ranked methods of the table; None for anchors."""
-    n_users: int
+    n_units: int
     minimum_detectable_effect: float | None
     """True difference that would have been found with 80% power."""
 
@@ -48,6 +48,8 @@ class MethodRow(Config):
     anchor: bool
     external: bool
     """True where the images were made elsewhere."""
+    local: bool = False
+    """True where its code is in no package: defined in a notebook or a script."""
     rank: int | None = None
     """Place on the headline among the ranked methods; None for anchors."""
     rank_low: int | None = None
@@ -74,6 +76,11 @@ class MethodRow(Config):
     cost: dict[str, float] = Field(default_factory=dict)
     """Means over seeds; differs between machines."""
 
+    @property
+    def origin(self) -> str:
+        """What is printed behind the label of a row that nobody else can make again."""
+        return "external" if self.external else "local" if self.local else ""
+
 
 class Refusal(Config):
     """A run that does not stand in the table, and why."""
@@ -94,8 +101,8 @@ class Standings(Config):
     """What all rows have in common, by printed name."""
     signatures: dict[str, str]
     """Metric name to the definition that all rows share."""
-    n_users: int
-    n_ranked_users: int
+    n_units: int
+    n_ranked_units: int
     """Users with a headline value from every ranked method; the ranking compares these."""
     methods: tuple[MethodRow, ...]
     """Ranked, first to last."""

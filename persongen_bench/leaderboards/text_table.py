@@ -65,11 +65,12 @@ def text_table(standings: Standings, *, costs: bool = False) -> TextTable:
 
 def _facts(standings: Standings) -> tuple[str, ...]:
     said, column = standings.protocol, standings.board.column(standings.board.headline)
-    users = f"{standings.n_users} users"
-    if standings.methods and standings.n_ranked_users < standings.n_users:
-        users += f" ({standings.n_ranked_users} with a value from every method enter the ranking)"
-    ranked = f"ranked by {column.metric} ({column.direction} is better), {users}"
-    asked = f"{said['n_images']} images per user from {said['n_history']} liked items at most"
+    units = f"{standings.n_units} {said['unit']}s"
+    if standings.methods and standings.n_ranked_units < standings.n_units:
+        units += f" ({standings.n_ranked_units} with a value from every method enter the ranking)"
+    ranked = f"ranked by {column.metric} ({column.direction} is better), {units}"
+    answers = f"{said['n_images']} {said['output']}s per request"
+    asked = f"{answers} from {said['n_history']} liked items at most"
     data = f"data {said['dataset']} {said['dataset revision']}"
     split = f"split {said['split']} {said['split hash']}"
     return f"{ranked}, {asked}", f"{data}, {split}, stack {said['stack signature']}"
@@ -109,7 +110,7 @@ def _row(board: Board, row: MethodRow) -> dict[str, TextCell]:
     cells = {c.metric: _cell(c, row.cells[c.metric]) for c in board.columns}
     return {
         "rank": _rank(row),
-        "method": TextCell(f"{row.label} (external)" if row.external else row.label),
+        "method": TextCell(f"{row.label} ({row.origin})" if row.origin else row.label),
         "ties": TextCell(row.group),
         **cells,
         "p": TextCell(NOTHING if row.p_block is None else f"{row.p_block:.3f}"),

@@ -89,19 +89,3 @@ def _check_histories(world: AskedWorld, requests: Sequence[Request]) -> None:
                 "the training catalogue",
                 fix="A track gives histories of training items; only a reference may be held out.",
             )
-
-
-def held_out_references(world: AskedWorld, requests: Iterable[Request]) -> dict[str, int]:
-    """How many requests name a reference, a held-out one, and one that their user likes there.
-
-    The last kind makes every likeness to the reference a likeness to the answer.
-    """
-    likes, trained = world.test.liked_items, set(world.train.catalog.ids)
-    asked = [request for request in requests if request.reference is not None]
-    return {
-        "with a reference": len(asked),
-        "reference held out": sum(r.reference not in trained for r in asked),
-        "reference is a held-out like of the user": sum(
-            r.reference in likes.get(r.user_id, ()) for r in asked
-        ),
-    }

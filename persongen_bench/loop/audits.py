@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
+
 from persongen_bench.core.progress import Progress
+from persongen_bench.core.request import Request
 from persongen_bench.core.types import content_hash
 from persongen_bench.datasets.audit import AuditOptions, audit
 from persongen_bench.loop.world import World
@@ -23,6 +26,36 @@ def audited(world: World, progress: Progress) -> list[str]:
     return path.read_text(encoding="utf-8").splitlines()
 
 
+def audited_requests(
+    world: World, requests: Iterable[Request], opened: Mapping[str, int]
+) -> list[str]:
+    """What the references of a run give away, a line each; none where there is no reference.
+
+    A reference that the user likes in the held-out part makes every likeness to the reference a
+    likeness to the answer: numbers against it then measure reconstruction.
+
+    Args:
+        world: the data and how they are divided.
+        requests: those of the run.
+        opened: item id => times that the method looked at it (`generate.note_references`).
+    """
+    asked = [request for request in requests if request.reference is not None]
+    if not asked:
+        return []
+    trained, likes = set(world.train.catalog.ids), world.test.liked_items
+    hidden = sum(request.reference not in trained for request in asked)
+    answers = sum(request.reference in likes.get(request.user_id, ()) for request in asked)
+    looked = f"{len(opened)} items were opened, {sum(opened.values())} times in all"
+    named = f"{len(asked)} requests name one, {hidden} of them a held-out item"
+    lines = [f"info: reference: {named}; {looked}"]
+    if answers:
+        lines.append(
+            f"warning: reference-is-answer: {answers} requests name an item that their user likes "
+            "in the held-out part"
+        )
+    return lines
+
+
 def leaks(lines: list[str]) -> list[str]:
-    """The lines that break a promise of the split."""
-    return [line for line in lines if line.startswith("leak")]
+    """The lines that break a promise of the split, or give an answer away."""
+    return [line for line in lines if line.startswith(("leak", "warning: reference"))]

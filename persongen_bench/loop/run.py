@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from persongen_bench.core.request import Sample
-from persongen_bench.loop.audits import audited
+from persongen_bench.loop.audits import audited, audited_requests
 from persongen_bench.loop.choice import MethodChoice
 from persongen_bench.loop.evaluation import Evaluation
 from persongen_bench.loop.fit import code_of, facts_of, fit_once
@@ -133,6 +133,11 @@ def rescore(directory: RunDirectory, world: World, execution: Execution) -> None
         "run_id": directory.config.run_id,
         "scored": provenance.collect(),
         "split audit": audited(world, execution.progress),
+        "request audit": audited_requests(
+            world,
+            {r.request_id: r for r in evaluation.requests.values()}.values(),
+            directory.noted("references") or {},
+        ),
     }
     write_atomic(directory.path / "provenance.json", json.dumps(log, indent=1).encode())
     directory.export(summary, scores, cost(directory))

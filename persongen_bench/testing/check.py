@@ -11,6 +11,7 @@ from typing import TypeAlias
 
 from persongen_bench.core import registry
 from persongen_bench.core.errors import ConfigError, PgbenchError
+from persongen_bench.core.method import Method
 from persongen_bench.core.registry import Kind
 from persongen_bench.testing.base import Contract
 from persongen_bench.testing.datasets import DatasetContract
@@ -29,7 +30,7 @@ CONTRACTS: Contracts = {
     "stacks": StackContract,
     "tracks": TrackContract,
 }
-"""Boards know of all of these, and so their contract is further out: `api.checking`."""
+"""Boards know of all of these, and so their contract is further out: `instruments.checking`."""
 REASON_LENGTH = 300
 
 Echo = Callable[[str], None]
@@ -98,17 +99,17 @@ def find_kind(name: str, contracts: Contracts = CONTRACTS) -> Kind:
 
 
 def check(
-    name: str,
+    what: str | type[Method],
     echo: Echo = silent,
     kind: Kind | None = None,
     root: Path | None = None,
     contracts: Contracts = CONTRACTS,
 ) -> CheckReport:
-    """Run the contract of ``name``.
+    """Run the contract of an entry, or of a method's class.
 
     Args:
-        name: registered name, ``distribution/name`` for a plugin; ``kind:name`` where several
-            kinds have it.
+        what: registered name, ``distribution/name`` for a plugin; ``kind:name`` where several
+            kinds have it. Or a method's class, which need not be registered.
         echo: receives one line per check as it ends, then the summary.
         kind: which registry; by default the only one that has the name.
         root: the data folder, for data sets that need one; by default where it usually lies.
@@ -119,9 +120,14 @@ def check(
         DataError: the data are not there.
         ConfigError: the entry does not import, or several kinds have the name.
     """
-    kind = kind or find_kind(name, contracts)
-    name = name.rpartition(":")[2]
-    contract = _contract(contracts[kind], kind, name, root)
+    if isinstance(what, type):
+        kind, name = "methods", what.__name__
+        contract: Contract = MethodContract()
+        contract.method = what  # type: ignore[attr-defined]  # a method's contract
+    else:
+        kind, name = kind or find_kind(what, contracts), what.rpartition(":")[2]
+        contract = _contract(contracts[kind], kind, name, root)
+    contract.forget()
     contract.prepare()
     results = []
     for test in contract.checks():

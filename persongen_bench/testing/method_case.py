@@ -87,10 +87,22 @@ class MethodCase(Contract):
         return method
 
     def applies(self, check: str) -> bool:
-        """Privileged anchors may hold held-out items; a floor binds where one is set."""
+        """What binds this method.
+
+        Privileged anchors may hold held-out items; a floor binds where one is set; another process
+        cannot make a method that only this one knows.
+        """
         if check in HELD_OUT_CHECKS:
             return not self.method_class().privileged
+        if check == "test_worker_does_not_matter":
+            return not self._only_here()
         return check != "test_reaches_the_taste_floor" or self.taste_floor is not None
+
+    def _only_here(self) -> bool:
+        """Whether no other process can find the method, as one of a notebook."""
+        if isinstance(self.method, str):
+            return registry.find("methods", self.method).distribution == registry.LOCAL
+        return "method" in vars(self)
 
     def stack(self) -> Stack:
         """The models to test with; override it for a method that the toy's cannot serve."""

@@ -28,8 +28,8 @@ def build_run(label, values, **options):
     """
     board = get_board(options.pop("board", "controlled"))
     name = label.partition("[")[0]
-    n_users = len(next(iter(values.values())))
-    users = options.pop("users", [f"u{i}" for i in range(n_users)])
+    n_units = len(next(iter(values.values())))
+    users = options.pop("users", [f"u{i}" for i in range(n_units)])
     p_block = options.pop("p_block", 0.01)
     signed = {m: f"{m}|impl:1" for m in values} | options.pop("signatures", {})
     n_failed = options.pop("n_failed", 0)

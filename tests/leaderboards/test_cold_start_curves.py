@@ -15,10 +15,10 @@ COLUMN = Column(metric="true-taste")
 SUPPORTS = (0, 1, 3, 7)  # log2(k + 1) = 0, 1, 2, 3
 
 
-def grid(n_users=40, seed=0):
+def grid(n_units=40, seed=0):
     """A value per user and support that rises by .1 from one to the next."""
     rng = np.random.default_rng(seed)
-    return 0.3 + 0.1 * np.arange(4) + 0.05 * rng.standard_normal((n_users, 1))
+    return 0.3 + 0.1 * np.arange(4) + 0.05 * rng.standard_normal((n_units, 1))
 
 
 def printed(renderable):
@@ -60,7 +60,7 @@ def test_the_same_values_give_the_same_bands():
 
 
 def test_a_user_without_a_value_is_left_out_there_and_of_the_area():
-    values = grid(n_users=5)
+    values = grid(n_units=5)
     values[2, 1] = np.nan
     found = curves.curve("m", values, SUPPORTS)
     assert [point.n for point in found.points] == [5, 4, 5, 5]
@@ -98,7 +98,7 @@ def test_document_is_plain_json():
     first = kept["curves"][0]
     assert [point["k"] for point in first["points"]] == list(SUPPORTS)
     assert first["points"][0]["mean"] == pytest.approx(float((grid() - 0.2)[:, 0].mean()))
-    assert set(first["area"]) == {"mean", "low", "high", "n_users"}
+    assert set(first["area"]) == {"mean", "low", "high", "n_units"}
 
 
 @pytest.mark.parametrize("ending", ["png", "svg"])

@@ -31,7 +31,7 @@ def test_differences_are_paired_and_agree_with_scipy(pair):
     assert row.difference.p_value == pytest.approx(scipy_stats.ttest_rel(A, B).pvalue)
     interval = scipy_stats.ttest_rel(A, B).confidence_interval()
     assert (row.difference.low, row.difference.high) == pytest.approx(tuple(interval))
-    assert row.difference.n_users == 6
+    assert row.difference.n_units == 6
     assert row.mean_a - row.mean_b == pytest.approx(row.difference.mean)
 
 
@@ -77,7 +77,7 @@ def test_users_undefined_in_one_run_leave_the_pair(make_run):
         make_run("rebeca", {"true-taste": holes}), make_run("rebeca-v1", {"true-taste": B})
     )
     (row,) = found.metrics
-    assert row.difference.n_users == 4
+    assert row.difference.n_units == 4
     assert row.mean_a == pytest.approx(np.mean([0.8, 0.9, 0.85, 0.95]))
     assert row.mean_b == pytest.approx(np.mean([0.4, 0.2, 0.35, 0.30]))
 
@@ -89,7 +89,7 @@ def test_users_undefined_in_one_run_leave_the_pair(make_run):
         ({"split_hash": "split2"}, r"split hash \(split1, split2\)"),
         ({"stack_signature": "other"}, r"stack signature \(stack1, other\)"),
         ({"n_images": 5}, r"n_images \(25, 5\)"),
-        ({"users": list("abcdef")}, r"users \("),
+        ({"users": list("abcdef")}, r"units \("),
         (
             {"signatures": {"true-taste": "true-taste|impl:2"}},
             r"the definition of true-taste \(true-taste\|impl:1, true-taste\|impl:2\)",

@@ -109,7 +109,7 @@ def test_a_user_undefined_in_one_seed_keeps_the_other_seeds_value(make_run):
     ]
     (row,) = only(runs).methods
     assert row.cells["true-taste"].mean == pytest.approx((0.3 + 0.8 + 0.7) / 3)
-    assert row.cells["true-taste"].n_users == 3
+    assert row.cells["true-taste"].n_units == 3
 
 
 def test_users_that_one_method_lacks_leave_the_ranking_and_are_counted(make_run):
@@ -118,7 +118,7 @@ def test_users_that_one_method_lacks_leave_the_ranking_and_are_counted(make_run)
         make_run("rebeca-v1", {"true-taste": [0.3, NAN, 0.2, 0.2]}),
     ]
     table = only(runs)
-    assert (table.n_users, table.n_ranked_users) == (4, 3)
+    assert (table.n_units, table.n_ranked_units) == (4, 3)
 
 
 def test_the_largest_p_over_seeds_is_printed_and_a_missing_one_is_not_hidden(make_run):
@@ -165,7 +165,7 @@ def test_failed_images_stay_in_the_count(board_runs):
         ({"split_hash": "split2"}, "split hash is split2, the table has split1"),
         ({"stack_signature": "stack2"}, "stack signature is stack2, the table has stack1"),
         ({"n_images": 5}, "n_images is 5, the table has 25"),
-        ({"users": ["u0", "u1", "u2", "ux"]}, "users is "),
+        ({"users": ["u0", "u1", "u2", "ux"]}, "units is "),
         (
             {"signatures": {"true-taste": "true-taste|impl:2"}},
             "true-taste was measured as true-taste|impl:2, the table has true-taste|impl:1",
@@ -225,7 +225,7 @@ def test_a_run_of_another_track_or_dataset_is_refused(make_run):
 def test_undefined_everywhere_is_refused(make_run):
     empty = make_run("rebeca-v1", {"true-taste": [NAN] * 4})
     table = only([make_run("rebeca", one_metric(0.5)), empty])
-    assert table.refused[0].reason == "its true-taste is undefined for every user"
+    assert table.refused[0].reason == "its true-taste is undefined for every unit"
 
 
 def test_a_metric_that_some_runs_lack_is_an_empty_cell_not_a_refusal(make_run):

@@ -4,6 +4,7 @@ import importlib
 import shutil
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -12,11 +13,12 @@ import pytest
 import persongen_bench
 from persongen_bench.core import images, registry
 from persongen_bench.core.progress import no_progress
-from persongen_bench.loop import external, making, prepare, run
+from persongen_bench.loop import external, making, manifest, run
 from persongen_bench.loop.choice import MethodChoice
+from persongen_bench.loop.fit import code_of, fit_key
 from persongen_bench.loop.store import RunDirectory
 from persongen_bench.loop.terms import Terms
-from persongen_bench.loop.world import WorldRef
+from persongen_bench.loop.world import WorldRef, load_world
 from persongen_bench.testing.toy import toy_world, write_folder
 from persongen_bench.util import closure
 
@@ -27,7 +29,7 @@ ROOTS = [
     "persongen_bench.stacks.sandbox",
     "persongen_bench.loop.making",
 ]
-"""What `run.code_of` starts from for `rebeca` on `sandbox` (see util/test_closure.py)."""
+"""What `fit.code_of` starts from for `rebeca` on `sandbox` (see util/test_closure.py)."""
 HASH = (
     f"from persongen_bench.util import closure\nprint(closure.__file__, closure.code_hash({ROOTS}))"
 )
@@ -74,9 +76,9 @@ def hash_after_an_edit(copy, name):
 @pytest.mark.parametrize(
     "name",
     [
-        "leaderboards/plots.py", "metrics/precision_recall.py", "metrics/_sets.py",
+        "leaderboards/plots.py", "metrics/taste/precision_recall.py", "metrics/_sets.py",
         "methods/wrong_user.py", "methods/rebeca_v1.py", "methods/finetune/training.py",
-        "cli/app.py", "api/report.py", "loop/generate.py", "loop/score.py", "loop/store.py",
+        "cli/app.py", "api/tables.py", "loop/generate.py", "loop/score.py", "loop/store.py",
         "stacks/sprites/__init__.py", "util/provenance.py", "util/closure.py", "__init__.py",
     ],
 )  # fmt: skip
@@ -158,7 +160,7 @@ def restart():
     """Forget the files that were read, as a new process has."""
     for cache in (closure._closure_hash, closure._spec, closure._content, closure.imports_of):
         cache.cache_clear()
-    registry.entries.cache_clear()
+    registry._installed.cache_clear()
     importlib.invalidate_caches()
 
 
@@ -166,7 +168,7 @@ def restart():
 def world(tmp_path, monkeypatch):
     monkeypatch.setenv("PGBENCH_CACHE", str(tmp_path / "cache"))
     data = write_folder(toy_world(), tmp_path / "catalogue")
-    return prepare.load_world(WorldRef("folder", "pixels", {"like_threshold": 1}, data))
+    return load_world(WorldRef("folder", "pixels", {"like_threshold": 1}, data))
 
 
 def test_a_fit_is_reused_until_code_that_it_runs_changes(plugin, world, tmp_path):
@@ -175,7 +177,7 @@ def test_a_fit_is_reused_until_code_that_it_runs_changes(plugin, world, tmp_path
         job = run.Job(world, PROTOCOL, MethodChoice("keyed-plugin/keyed"), seed=3)
         results = run.run(job, tmp_path / f"runs-{len(list(tmp_path.iterdir()))}")
         config = RunDirectory.open(results.path).config
-        return config.run_id, run.fit_key(config, world)
+        return config.run_id, fit_key(config, world)
 
     first = make()
     fits = sys.modules["keyed_plugin.method"].FITS
@@ -189,12 +191,13 @@ def test_a_fit_is_reused_until_code_that_it_runs_changes(plugin, world, tmp_path
     assert fits == [3, 3]
 
 
-def test_the_code_of_a_run_is_of_the_method_the_stack_and_what_makes_images(plugin, world):
+def test_the_code_of_a_run_is_of_the_method_the_stack_the_track_and_making(plugin, world):
     method = MethodChoice("keyed-plugin/keyed").build()
     stack = type(world.stack).__module__
     assert stack == "persongen_bench.stacks.pixels"
-    roots = ["keyed_plugin.method", stack, "persongen_bench.loop.making"]
-    assert run.code_of(method, world) == closure.code_hash(roots)
+    track = "persongen_bench.tracks.prompt_free"
+    roots = ["keyed_plugin.method", stack, track, "persongen_bench.loop.making"]
+    assert code_of(method, world, "prompt-free") == closure.code_hash(roots)
 
 
 def test_images_made_elsewhere_are_of_no_code(world, tmp_path):
@@ -202,6 +205,6 @@ def test_images_made_elsewhere_are_of_no_code(world, tmp_path):
     folder.mkdir()
     (folder / "a.png").write_bytes(images.png_bytes(np.zeros((3, 4, 4), dtype=np.uint8)))
     (folder / "manifest.csv").write_text(f"user_id,image\n{world.test.users[0]},a.png\n")
-    delivery = external.Delivery(folder, "theirs")
+    delivery = external.Delivery(partial(manifest.from_folder, folder), "theirs")
     directory = external.ingest(delivery, world, PROTOCOL, tmp_path / "runs", no_progress)
     assert directory.config.code == "external"

@@ -210,7 +210,7 @@ def test_a_method_that_forgets_images_fails_them_all(world, tmp_path):
     samples = world.asked(directory.config).samples[:3]
     outcomes = make_batch(maker(Faulty("short"), world, directory), samples, directory)
     assert {o.state for o in outcomes} == {"method_error"}
-    assert "0 images for 1 samples" in outcomes[0].reason
+    assert "0 answers for 1 samples" in outcomes[0].reason
 
 
 def test_a_fit_that_fails_is_one_clear_error(world, tmp_path, monkeypatch):

@@ -11,7 +11,7 @@ from answered import answered
 from persongen_bench.core.dataset import View
 from persongen_bench.core.metric_cards import parse_metric
 from persongen_bench.core.request import Request
-from persongen_bench.core.types import Catalog
+from persongen_bench.core.types import INTERACTION_COLUMNS, Catalog
 from persongen_bench.loop.score import penalised
 from persongen_bench.metrics._space import mean_over_requests, rows_by_request
 
@@ -55,8 +55,8 @@ class Plane:
 
 
 def log(**likes):
-    rows = [(user, item, True, np.nan) for user, items in likes.items() for item in items]
-    return pd.DataFrame(rows, columns=["user_id", "item_id", "liked", "timestamp"])
+    rows = [(user, item, np.nan, True, np.nan) for user, items in likes.items() for item in items]
+    return pd.DataFrame(rows, columns=list(INTERACTION_COLUMNS))
 
 
 FIRST = Request("anna", ("i0",), reference="i90")

@@ -2,9 +2,9 @@
 
 import pytest
 
-from persongen_bench.api.checking import BoardContract, check
 from persongen_bench.core import registry
 from persongen_bench.core.errors import ConfigError
+from persongen_bench.instruments.checking import BoardContract, check
 from persongen_bench.testing.require import ContractError
 
 GOOD = {
