@@ -113,14 +113,14 @@ def by_torch_fidelity(x: Features, y: Features) -> Contestant:
 
 def best_of(contestants: Sequence[Contestant], repeats: int) -> dict[str, tuple[float, float]]:
     """Least seconds of each compute step, taken in turns, and its result."""
-    found: dict[str, tuple[float, float]] = {}
+    best: dict[str, tuple[float, float]] = {}
     for _ in range(repeats):
         for name, _, compute in contestants:
             start = time.perf_counter()
             number = compute()
             seconds = time.perf_counter() - start
-            found[name] = min(found.get(name, (np.inf, 0.0)), (seconds, number))
-    return found
+            best[name] = min(best.get(name, (np.inf, 0.0)), (seconds, number))
+    return best
 
 
 def anonymous_gb() -> float:
@@ -152,9 +152,9 @@ def peak_memory(folder: Path) -> float:
     """GB at the peak of a process that computes the distance; printed."""
     command = [sys.executable, __file__, "--memory-of", str(folder)]
     done = subprocess.run(command, capture_output=True, text=True, check=True)  # noqa: S603
-    found = json.loads(done.stdout.splitlines()[-1])
-    print(f"memory of ours: peak {found['peak']:.2f} GB, of it {found['start']:.2f} at the start")
-    return float(found["peak"])
+    memory = json.loads(done.stdout.splitlines()[-1])
+    print(f"memory of ours: peak {memory['peak']:.2f} GB, of it {memory['start']:.2f} at the start")
+    return float(memory["peak"])
 
 
 def compare(x: Features, y: Features, repeats: int) -> bool:

@@ -143,11 +143,11 @@ def _count(result: TestResult) -> int:
 
 def _compare(name: str, loop: Test, ours: Test, case: Case, n_permutations: int) -> bool:
     slow, expected = _timed(loop, case, n_permutations, repeats=1)
-    fast, found = _timed(ours, case, n_permutations, repeats=3)
-    same = _count(expected) == _count(found)
+    fast, result = _timed(ours, case, n_permutations, repeats=3)
+    same = _count(expected) == _count(result)
     print(
         f"{name:12s} loop {slow:7.2f} s   ours {fast:6.3f} s   ratio {slow / fast:6.0f}x   "
-        f"k {_count(expected)} and {_count(found)} of {n_permutations}: "
+        f"k {_count(expected)} and {_count(result)} of {n_permutations}: "
         f"{'identical' if same else 'DIFFERENT'}"
     )
     return same and slow / fast >= TARGET

@@ -33,7 +33,7 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 
 from persongen_bench.methods.prior.layers import NULL_RATING, build
 from persongen_bench.methods.prior.ratings import RatingTensors, TrainingData, epoch_rows
-from persongen_bench.methods.prior.training import Trainer
+from persongen_bench.methods.prior.training import PriorTrainer
 from persongen_bench.methods.rebeca.config import RebecaConfig
 from persongen_bench.methods.rebeca.method import SANDBOX
 from persongen_bench.methods.rebeca.network import PriorBlock, RebecaPrior
@@ -196,7 +196,7 @@ class PerUser(Sampler[int]):
 class PlainLoop:
     """The recipe as a plain training loop."""
 
-    def __init__(self, network: PlainPrior, trainer: Trainer, config: RebecaConfig) -> None:
+    def __init__(self, network: PlainPrior, trainer: PriorTrainer, config: RebecaConfig) -> None:
         rows, self.network, self.config = trainer.train, network, config
         columns = {"user": rows.user, "item": rows.item, "like": rows.rating}
         table = pd.DataFrame({name: values.numpy() for name, values in columns.items()})
@@ -242,8 +242,8 @@ class PlainLoop:
         return n
 
 
-def our_steps(trainer: Trainer, n_steps: int) -> int:
-    """`Trainer`'s own steps, epoch after epoch; returns the samples seen."""
+def our_steps(trainer: PriorTrainer, n_steps: int) -> int:
+    """`PriorTrainer`'s own steps, epoch after epoch; returns the samples seen."""
     seen, size = 0, trainer.config.batch_size
     while n_steps > 0:
         drawn = epoch_rows(trainer.train.user, trainer.config.ratings_per_user, trainer.generator)
@@ -274,7 +274,7 @@ def draw_data(shape: Shape) -> TrainingData:
     return TrainingData(torch.from_numpy(embeddings), RatingTensors(*rows))
 
 
-Side: TypeAlias = tuple[nn.Module, Callable[[int], int], Trainer]
+Side: TypeAlias = tuple[nn.Module, Callable[[int], int], PriorTrainer]
 
 
 def make_sides(shape: Shape) -> dict[str, Side]:
@@ -286,7 +286,7 @@ def make_sides(shape: Shape) -> dict[str, Side]:
         generator = torch.Generator().manual_seed(SEED)
         constructor = partial(RebecaPrior, config, shape.embedding_size, shape.n_users)
         network = build(constructor, generator)
-        trainer = Trainer(network, data, config, generator)
+        trainer = PriorTrainer(network, data, config, generator)
         if precision == "float32":
             plain = PlainPrior(network, config)
             sides["plain loop"] = (plain, PlainLoop(plain, trainer, config).run, trainer)
@@ -295,7 +295,7 @@ def make_sides(shape: Shape) -> dict[str, Side]:
 
 
 @torch.no_grad()
-def validation_loss(network: nn.Module, trainer: Trainer) -> float:
+def validation_loss(network: nn.Module, trainer: PriorTrainer) -> float:
     """Mean loss on the trainer's validation rows with its fixed noise, in float32."""
     rows, (time_, noise) = trainer.validation, trainer.validation_noise
     clean = trainer.embeddings[rows.item]
@@ -327,7 +327,7 @@ def main() -> None:
             start = time.perf_counter()
             seen = steps(options.steps)
             rates[name].append(seen / (time.perf_counter() - start))
-    best = {name: max(found) for name, found in rates.items()}
+    best = {name: max(rounds) for name, rounds in rates.items()}
     losses = {name: validation_loss(network, t) for name, (network, _, t) in sides.items()}
     n_epoch = int(torch.bincount(draw_data(shape).ratings.user).clamp(max=100).sum())
     print(

@@ -111,14 +111,14 @@ class Watched:
 
 def together(seen: Evaluation, metrics: Sequence[Metric], watched: Watched) -> dict[str, float]:
     """Seconds of every metric that has a number, without encoding, all in one evaluation."""
-    found = {}
+    by_metric = {}
     for metric in metrics:
         before, start = sum(watched.seconds.values()), time.perf_counter()
         values = unit_values(metric, seen)
         spent = time.perf_counter() - start
         if values.notna().any():
-            found[metric.info.name] = spent - (sum(watched.seconds.values()) - before)
-    return found
+            by_metric[metric.info.name] = spent - (sum(watched.seconds.values()) - before)
+    return by_metric
 
 
 def encodings(metric: Metric, seen: Evaluation, watched: Watched) -> dict[str, int]:
@@ -248,8 +248,8 @@ def lpips_package(seen: Evaluation) -> Callable[[Tensor, Tensor], Tensor]:
 
     class Trunk(nn.Module):
         def forward(self, pixels: Tensor) -> list[Tensor]:
-            found: list[Tensor] = trunk.features(pixels)
-            return found
+            layers: list[Tensor] = trunk.features(pixels)
+            return layers
 
     warnings.filterwarnings("ignore")  # torchvision's and torchmetrics' advice
     loss: Any = lpips.LPIPS(

@@ -46,12 +46,12 @@ def fast(raters: Raters, model: str) -> float:
     start, busy = time.perf_counter(), time.process_time()
     fitted = fit(raters.embeddings, raters.ratings, PRESETS[model])
     trained = time.perf_counter()
-    found = predict_held_out(raters.embeddings, raters.ratings, PRESETS[model])
-    rated, chances = found.ratings, expit(found.logit)
-    pooled, _ = pooled_auc(found.logit, rated.liked, rated.user, found.fold)
+    predicted = predict_held_out(raters.embeddings, raters.ratings, PRESETS[model])
+    rated, chances = predicted.ratings, expit(predicted.logit)
+    pooled, _ = pooled_auc(predicted.logit, rated.liked, rated.user, predicted.fold)
     n_users = len(rated.users)
-    within = pair_sums(found.logit, rated.liked, rated.user, n_users).auc
-    taste = stats.interval(taste_auc(found), np.random.default_rng(0))
+    within = pair_sums(predicted.logit, rated.liked, rated.user, n_users).auc
+    taste = stats.interval(taste_auc(predicted), np.random.default_rng(0))
     by_user = [rated.user == k for k in range(n_users)]
     errors = [ece(chances[rows], rated.liked[rows]) for rows in by_user]
     squares = [brier(chances[rows], rated.liked[rows]) for rows in by_user]

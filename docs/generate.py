@@ -1,4 +1,6 @@
-"""Write the pages that come from the registry: ``python docs/generate.py [--check]``.
+"""Write the pages that come from the code: ``python docs/generate.py [--check]``.
+
+Methods and metrics come from the registry, the Python interface from its docstrings.
 
 With ``--check`` nothing is written; the exit status is 1 where a page is stale.
 """
@@ -8,42 +10,22 @@ from __future__ import annotations
 import inspect
 import re
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+
+from api_page import api_page
+from writing import page, summary, table
 
 from persongen_bench.core import registry
 from persongen_bench.core.metric_cards import Card, cards
 
 DOCS = Path(__file__).parent
-MARK = "<!-- Written by docs/generate.py from the registry; do not edit. -->"
 
 
 def own(kind: registry.Kind) -> dict[str, Any]:
     """The built-in entries, whatever plugins happen to be installed."""
     return {name: entry.load() for name, entry in registry.entries(kind).items() if "/" not in name}
-
-
-def table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> list[str]:
-    """A Markdown table."""
-    lines = [header, ["---"] * len(header), *rows]
-    return [f"| {' | '.join(cell(value) for value in line)} |" for line in lines]
-
-
-def cell(value: object) -> str:
-    """One cell: one line, bars escaped."""
-    return " ".join(str(value).split()).replace("|", "\\|")
-
-
-def summary(thing: object) -> str:
-    """First paragraph of a docstring."""
-    return (inspect.getdoc(thing) or "").partition("\n\n")[0]
-
-
-def page(title: str, introduction: str, body: Iterable[str]) -> str:
-    """A whole page; the double backticks of docstrings become Markdown's single ones."""
-    text = "\n".join([f"# {title}", "", MARK, "", introduction, "", *body])
-    return text.replace("``", "`").rstrip() + "\n"
 
 
 def methods_page() -> str:
@@ -128,7 +110,7 @@ METRICS = (
     "`help(persongen_bench.metrics.functions)` lists them.\n\n"
     "Not here: ImageReward, whose code needs interfaces that transformers no longer has."
 )
-PAGES = {"methods.md": methods_page, "metrics.md": metrics_page}
+PAGES = {"methods.md": methods_page, "metrics.md": metrics_page, "api.md": api_page}
 
 
 def main() -> int:

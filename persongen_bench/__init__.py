@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from persongen_bench import metrics, testing
     from persongen_bench.api.loading import load_dataset, load_stack
     from persongen_bench.api.local import register
+    from persongen_bench.api.requests import requests
     from persongen_bench.api.running import resume, run, run_many, score
     from persongen_bench.api.runs import Run
     from persongen_bench.api.tables import Leaderboard, compare, leaderboard
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from persongen_bench.core.output import Ranking
     from persongen_bench.core.request import Failure
     from persongen_bench.core.roles import Adapter
+    from persongen_bench.leaderboards.compare import Comparison
 
 __version__ = "0.1.0"
 
@@ -36,10 +38,12 @@ _DOOR = {
     "leaderboard": "api.tables",
     "compare": "api.tables",
     "register": "api.local",
+    "requests": "api.requests",
     "load_dataset": "api.loading",
     "load_stack": "api.loading",
     "Run": "api.runs",
     "Leaderboard": "api.tables",
+    "Comparison": "leaderboards.compare",
     "Config": "core.config",
     "Failure": "core.request",
     "Ranking": "core.output",
@@ -50,6 +54,7 @@ _ROOMS = ("metrics", "testing")
 
 __all__ = [
     "Adapter",
+    "Comparison",
     "Config",
     "Failure",
     "Leaderboard",
@@ -62,6 +67,7 @@ __all__ = [
     "load_stack",
     "metrics",
     "register",
+    "requests",
     "resume",
     "run",
     "run_many",

@@ -5,7 +5,10 @@ import os
 for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(name, "1")  # before numpy and torch read it; workers share the cores
 
+import pytest  # noqa: E402
 import torch  # noqa: E402
+
+from persongen_bench.core import registry  # noqa: E402
 
 collect_ignore = ["plugin_example"]
 """A package of its own; `test_plugin_example.py` installs it and runs its tests."""
@@ -13,3 +16,12 @@ collect_ignore = ["plugin_example"]
 torch.set_num_threads(1)
 """As a run computes on two cores: a matrix product that several threads share may round a row by
 where it stands, so what is equal bit by bit is equal for a number of threads (`batching`)."""
+
+
+@pytest.fixture(autouse=True)
+def nothing_stays_registered():
+    """What a test registers is gone after it."""
+    before = dict(registry._registered)
+    yield
+    registry._registered.clear()
+    registry._registered.update(before)

@@ -19,7 +19,7 @@ import pandas as pd
 from persongen_bench.api import campaign as campaigns
 from persongen_bench.api.campaign import Campaign
 from persongen_bench.core.errors import ConfigError
-from persongen_bench.core.method import ColdStart
+from persongen_bench.core.method import NewcomerMethod
 from persongen_bench.datasets.supports import SUPPORTS
 from persongen_bench.leaderboards.board import Board, board_for, boards_of
 from persongen_bench.leaderboards.curves import Curve, by_area, curve, curve_plot, document
@@ -145,7 +145,7 @@ def _cut(world: World, name: str | None, k: int) -> World:
 def _heads(choice: MethodChoice) -> list[MethodChoice]:
     """The choice, or one for each way in which the method takes in newcomers, if none is said."""
     method = choice.build()
-    heads = method.heads if isinstance(method, ColdStart) else ()
+    heads = method.heads if isinstance(method, NewcomerMethod) else ()
     if not heads or any(set(head) & set(choice.options) for head in heads):
         return [choice]
     return [replace(choice, options={**choice.options, **head}) for head in heads]

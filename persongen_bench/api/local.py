@@ -6,9 +6,17 @@ import re
 from typing import Any
 
 from persongen_bench.core import registry
+from persongen_bench.core.config import Config
+from persongen_bench.core.errors import ConfigError
 from persongen_bench.core.method import Method
 from persongen_bench.core.registry import Kind
 from persongen_bench.loop.choice import MethodChoice
+
+MEMBERS = (
+    "Config", "presets", "privileged", "generate_fields", "makes", "roles",
+    "fit", "generate", "save", "load",
+)  # fmt: skip
+"""What every method's class has; see `core.method.Method`."""
 
 
 def register(kind: Kind, name: str, implementation: Any) -> str:  # noqa: ANN401  # any kind
@@ -20,22 +28,49 @@ def register(kind: Kind, name: str, implementation: Any) -> str:  # noqa: ANN401
     return registry.register(kind, name, implementation).name
 
 
-def as_choice(method: str | Method | type[Method], prefer: tuple[str, ...] = ()) -> MethodChoice:
-    """A method by name, by class or by instance, as the loop chooses it.
+def as_choice(method: str | Method | type[Method] | MethodChoice) -> str | MethodChoice:
+    """A method by name, by class or by instance, as a campaign takes it.
 
     A class or instance is registered under its name in lower case with hyphens, unless it is that
-    of an installed method.
+    of an installed method. An instance keeps its configuration, whatever presets a board prefers.
+
+    Raises `ConfigError` for what is no method.
     """
-    if isinstance(method, str):
-        return MethodChoice(method, prefer=prefer)
-    cls = method if isinstance(method, type) else type(method)
-    name = _installed(cls) or register("methods", kebab(cls.__name__), cls)
+    if isinstance(method, str | MethodChoice):
+        return method
     if isinstance(method, type):
-        return MethodChoice(name, prefer=prefer)
-    values = method.config.model_dump(mode="json")
-    defaults = cls.Config().model_dump(mode="json")
-    options = {key: value for key, value in values.items() if value != defaults.get(key)}
-    return MethodChoice(name, options=options)
+        return name_of(method)
+    if not hasattr(method, "config"):
+        raise ConfigError(
+            f"{method!r} has no config", fix="Set self.config in the method's constructor."
+        )
+    name, said = name_of(type(method)), ",".join(_said(method.config))
+    shown = f"{name}[{said}]" if said else name
+    return MethodChoice(name, options=method.config.model_dump(mode="json"), shown=shown)
+
+
+def name_of(cls: type[Method]) -> str:
+    """The name of a method's class, registered where no package does.
+
+    Raises `ConfigError` where the class lacks what the loop reads.
+    """
+    missing = [member for member in MEMBERS if not hasattr(cls, member)]
+    if missing:
+        raise ConfigError(
+            f"{cls.__name__} is no method: it lacks {', '.join(missing)}",
+            fix="`pgbench new method NAME` writes one to begin with.",
+        )
+    return _installed(cls) or register("methods", kebab(cls.__name__), cls)
+
+
+def _said(config: Config) -> list[str]:
+    """What differs from the defaults, ``field=value``."""
+    values = {key: getattr(config, key) for key in sorted(type(config).model_fields)}
+    defaults = {
+        key: field.get_default(call_default_factory=True)
+        for key, field in type(config).model_fields.items()
+    }
+    return [f"{key}={value}" for key, value in values.items() if value != defaults[key]]
 
 
 def kebab(name: str) -> str:

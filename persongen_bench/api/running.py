@@ -35,24 +35,35 @@ class Settings(TypedDict, total=False):
     runs: str | Path
     """Folder of the run directories; default: ``runs``."""
     data: str | Path | None
-    """Folder of the data set."""
+    """Folder of the data set; default: where `pgbench` looks."""
     data_options: Options
+    """Of the data set, as `pgbench show dataset NAME` lists them."""
     split: str | None
+    """How the data are divided; default: the board's, else the data set's first."""
     track: str | None
+    """What is asked; default: the board's, else the data set's first that has a board."""
     board: str | None
+    """Which board the runs go to; default: the one that data set and track lead to."""
     stack: str | None
+    """The frozen models; default: the board's, or its fallback where files are missing."""
     preset: str | None
+    """Named options of the methods that have it; default: what stack and board prefer."""
     options: Options
-    """Of methods that are given by name."""
+    """Of methods that are given by name or class; an instance has its own, and no preset."""
     seeds: Sequence[int]
+    """One run each; default: 0."""
     n_images: int | None
+    """Answers to each request; default: the board's."""
     beside: bool
     """Run the board's baselines and anchors too; default: yes."""
     metrics: Sequence[str]
+    """Besides the board's own; ``all``: all that the stack can measure."""
     threads: int
+    """Of every numerical call."""
     workers: int
     """Processes that generate."""
     batch_size: int
+    """Samples that a method is asked for at a time."""
     jobs: int
     """Runs at a time, a process each."""
 
@@ -73,7 +84,7 @@ def run(
     Raises:
         ConfigError: for names, options or models that do not fit, before anything is fitted.
     """
-    if len(settings.get("seeds", (0,))) != 1:
+    if len(tuple(settings.get("seeds", (0,)))) != 1:
         raise ConfigError("run makes one run", fix="Use run_many for several seeds.")
     return run_many([method], dataset, **settings)[0]
 
@@ -83,9 +94,13 @@ def run_many(
     dataset: str = "tasteworld",
     **settings: Unpack[Settings],
 ) -> list[Run]:
-    """The runs of several methods and seeds, then of the baselines and anchors beside them."""
-    named = tuple(m if isinstance(m, str | MethodChoice) else as_choice(m) for m in methods)
-    campaign = campaign_of(named, dataset, settings)
+    """The runs of several methods and seeds, then of the baselines and anchors beside them.
+
+    Raises `ConfigError` as `run` does.
+    """
+    if isinstance(methods, str):
+        raise ConfigError(f"run_many takes a list of methods, not {methods!r}", fix="Use run.")
+    campaign = campaign_of(tuple(as_choice(method) for method in methods), dataset, settings)
     with execution_of(settings) as execution:
         return list(campaign_runs(campaign, execution, settings.get("jobs", 1)))
 
@@ -98,7 +113,7 @@ def campaign_runs(campaign: Campaign, execution: Execution, n_jobs: int = 1) -> 
 
 
 def resume(
-    run: str | Path,
+    run: str | Path | Run,
     *,
     data: str | Path | None = None,
     rebuild: bool = False,
@@ -107,13 +122,14 @@ def resume(
     """Continue a run that was stopped.
 
     Args:
-        run: its directory.
+        run: it, or its directory.
         data: where the data lie now.
         rebuild: make the journal anew from the answers on disk.
         execution: how to run; changes speed only.
     """
     execution = execution or Execution()
-    directory, world = loop.reopen(Path(run), _path(data), execution)
+    path = run.path if isinstance(run, Run) else Path(run)
+    directory, world = loop.reopen(path, _path(data), execution)
     results = loop.resume(directory, world, execution, rebuild=rebuild)
     draw_contact_sheet(results, world)
     return Run(results)
@@ -131,12 +147,13 @@ def score(
 
     Args:
         what: a run or its directory, a folder with ``manifest.csv``, or answers in memory by user
-            (by request id where a user has several requests): uint8 images ``(3, h, w)``,
-            `Ranking`s or `Adapter`s, as the track asks.
+            (by request id where a user has several requests, see `requests`): uint8 images
+            ``(3, h, w)``, `Ranking`s or `Adapter`s, as the track asks; None: nothing was made.
         dataset: what they were made for; a run knows its own.
         label: name of the method that made them; default: the folder's.
         seed: which seed of the method this is.
-        settings: of these ``data, data_options, split, track, board, stack, metrics, runs`` count.
+        settings: of these ``data, data_options, split, track, board, stack, n_images, metrics,
+            runs`` count; of a run only ``data`` and ``metrics``.
 
     Raises:
         DataError: if an answer or the manifest is wrong; nothing is written then.
@@ -193,7 +210,11 @@ def score_external(submission: Submission, campaign: Campaign, execution: Execut
 def campaign_of(
     methods: tuple[str | MethodChoice, ...], dataset: str, settings: Settings
 ) -> Campaign:
-    """The campaign that a user's settings describe."""
+    """The campaign that a user's settings describe; an unknown one raises `ConfigError`."""
+    unknown = sorted(settings.keys() - Settings.__annotations__.keys())
+    if unknown:
+        fix = f"Settings are: {', '.join(Settings.__annotations__)}."
+        raise ConfigError(f"there is no setting {unknown[0]!r}", fix=fix)
     return Campaign(
         methods=methods,
         dataset=dataset,

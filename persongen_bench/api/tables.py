@@ -38,12 +38,15 @@ class Leaderboard(Sequence[Standings]):
         Columns: ``board, method, block, rank, rank_low, rank_high, ties, n_ok, n_expected, p`` and
         for each metric ``name, name low, name high``; numbers are not rounded.
         """
-        return pd.DataFrame([
+        frame = pd.DataFrame([
             _line(table, block, row)
             for table in self.tables
             for block, rows in (("methods", table.methods), ("anchors", table.anchors))
             for row in rows
         ])  # fmt: skip
+        ranks = ["rank", "rank_low", "rank_high"]
+        numbers = frame.columns[list(frame.columns).index("p") :]
+        return frame.astype({**dict.fromkeys(ranks, "Int64"), **dict.fromkeys(numbers, float)})
 
     def to_long_frame(self) -> pd.DataFrame:
         """One row per method and metric, the reported and the refused too: the CSV."""
@@ -96,6 +99,10 @@ class Leaderboard(Sequence[Standings]):
     def __str__(self) -> str:
         return self.to_text()
 
+    def __repr__(self) -> str:
+        held = ", ".join(f"{t.board.name}: {len(t.rows)} methods and anchors" for t in self.tables)
+        return f"<Leaderboard of {held}>"
+
     def _repr_html_(self) -> str:
         """For notebooks: the tables, rounded, without the page around them."""
         return "".join(_notebook_table(table) for table in self.tables)
@@ -104,7 +111,7 @@ class Leaderboard(Sequence[Standings]):
 def leaderboard(
     runs: str | Path = "runs", board: str | None = None, metrics: Sequence[str] = ()
 ) -> Leaderboard:
-    """Rank the runs below a folder.
+    """Rank the runs below a folder, one table for all that may stand in one.
 
     Args:
         runs: searched for run directories at any depth.

@@ -14,7 +14,7 @@ new_app = typer.Typer(no_args_is_help=True, help="Write the skeleton of a plugin
 @plugins_app.command()
 def check(name: Annotated[str, typer.Argument(help="Registered name, such as dist/name.")]) -> None:
     """Run the contract tests on a method, data set, metric, stack, track or board."""
-    from persongen_bench.testing.check import check as run_checks
+    from persongen_bench.instruments.checking import check as run_checks
 
     if not run_checks(name, typer.echo).passed:
         raise typer.Exit(1)

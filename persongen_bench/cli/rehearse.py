@@ -26,21 +26,21 @@ def rehearse(
     threads: Annotated[int, typer.Option(min=1, help="Numerical threads.")] = THREADS,
 ) -> None:
     """Run a published stack with random weights through the whole loop; downloads nothing."""
-    from persongen_bench.instruments.rehearsal.rehearse import Plan
+    from persongen_bench.instruments.rehearsal.rehearse import Rehearsal
     from persongen_bench.instruments.rehearsal.rehearse import rehearse as perform
     from persongen_bench.util.progress import bars
 
-    plan = Plan(stack, users, images, steps, tiny=tiny, folder=folder, threads=threads)
+    rehearsal = Rehearsal(stack, users, images, steps, tiny=tiny, folder=folder, threads=threads)
     with bars() as progress:
-        report = perform(plan, progress)
+        report = perform(rehearsal, progress)
     for line in lines(report):
         typer.echo(line)
 
 
 def lines(report: Report) -> list[str]:
     """The report in words: what was measured, and every file with its size."""
-    size = "tiny" if report.plan.tiny else "full-size"
-    text = [f"rehearsal of {report.plan.stack}: {size} random weights, the whole loop"]
+    size = "tiny" if report.rehearsal.tiny else "full-size"
+    text = [f"rehearsal of {report.rehearsal.stack}: {size} random weights, the whole loop"]
     text += [f"  {key.replace('_', ' '):<28}{_shown(value)}" for key, value in report.facts.items()]
     text.append("files of the stack: published bytes, bytes written here")
     for label, written, published in report.files:

@@ -128,6 +128,11 @@ class Dataset:
     splits: Mapping[str, SplitFunction]
     taste: KnownTaste | None = None
 
+    def __repr__(self) -> str:
+        n_users = self.interactions["user_id"].nunique()
+        held = f"{len(self.catalog):,} items, {len(self.interactions):,} ratings by {n_users:,}"
+        return f"<Dataset {self.name}: {held} users; splits {', '.join(self.splits)}>"
+
     @cached_property
     def revision(self) -> str:
         """Content hash of catalogue and interactions."""
@@ -186,6 +191,10 @@ class View:
 
     catalog: Catalog
     interactions: pd.DataFrame
+
+    def __repr__(self) -> str:
+        held = f"{len(self.catalog):,} items, {len(self.interactions):,} ratings"
+        return f"<View of {held} by {len(self.users):,} users>"
 
     @cached_property
     def users(self) -> tuple[str, ...]:

@@ -97,7 +97,7 @@ class Wrapper(Protocol):
 
 
 @runtime_checkable
-class ColdStart(Protocol):
+class NewcomerMethod(Protocol):
     """A method that takes in users after it was fitted."""
 
     heads: ClassVar[tuple[Mapping[str, object], ...]]

@@ -69,6 +69,9 @@ class Catalog:
     def __len__(self) -> int:
         return len(self.items)
 
+    def __repr__(self) -> str:
+        return f"<Catalog of {len(self):,} items: {', '.join(map(str, self.items.columns))}>"
+
     @property
     def ids(self) -> list[str]:
         """Item ids in table order."""

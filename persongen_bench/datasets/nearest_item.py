@@ -22,7 +22,7 @@ N_OPEN = 16
 
 
 @dataclass(frozen=True)
-class NearestItem:
+class NearestItemReader:
     """Reads images as items of a catalogue.
 
     The distance is the squared difference of uint8 thumbnails: integers that float64 holds
@@ -36,7 +36,7 @@ class NearestItem:
     thumbnails: Float[np.ndarray, "items d"]
 
     @classmethod
-    def build(cls, catalog: Catalog) -> NearestItem:
+    def build(cls, catalog: Catalog) -> NearestItemReader:
         """Open every image of the catalogue once, a block at a time."""
         by_pixels: dict[str, int] = {}
         rows = []

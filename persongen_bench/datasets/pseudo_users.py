@@ -30,7 +30,7 @@ from scipy.special import expit
 
 from persongen_bench.core.errors import DataError
 from persongen_bench.core.types import Catalog, Image, ScoreMatrix
-from persongen_bench.datasets.nearest_item import NearestItem
+from persongen_bench.datasets.nearest_item import NearestItemReader
 
 FAVOURED = 2.0
 """Logit added per column whose value is favoured."""
@@ -84,8 +84,8 @@ class PseudoTaste:
         return self._utility(self.codes[:, self._reader.rows(images)], user_ids)
 
     @cached_property
-    def _reader(self) -> NearestItem:
-        return NearestItem.build(self.catalog)
+    def _reader(self) -> NearestItemReader:
+        return NearestItemReader.build(self.catalog)
 
     def _utility(self, codes: Int[np.ndarray, "columns n"], user_ids: Sequence[str]) -> ScoreMatrix:
         result = np.empty((codes.shape[1], len(user_ids)))
@@ -110,7 +110,7 @@ def simulate(catalog: Catalog, settings: PseudoSettings) -> tuple[pd.DataFrame, 
     settings and catalogue give the same people, whatever their machine.
     """
     codes = _codes(catalog, settings)
-    people = [_Person.draw(codes, settings, number) for number in range(settings.n_users)]
+    people = [_PseudoUser.draw(codes, settings, number) for number in range(settings.n_users)]
     taste = PseudoTaste(
         catalog,
         settings,
@@ -132,7 +132,7 @@ def _signature(catalog: Catalog, settings: PseudoSettings) -> str:
     return (
         f"pseudo-taste|columns:{'+'.join(settings.columns)}|users:{settings.n_users}"
         f"|log:{settings.ratings_per_user}|seed:{settings.seed}|catalog:{catalog.hash}"
-        f"|reader:{NearestItem.signature}|impl:1"
+        f"|reader:{NearestItemReader.signature}|impl:1"
     )
 
 
@@ -148,7 +148,7 @@ def _logits(
 
 
 @dataclass(frozen=True)
-class _Person:
+class _PseudoUser:
     favoured: list[Bool[np.ndarray, " values"]]
     offsets: list[Float[np.ndarray, " values"]]
     bias: float
@@ -158,7 +158,7 @@ class _Person:
     @classmethod
     def draw(
         cls, codes: Int[np.ndarray, "columns items"], settings: PseudoSettings, number: int
-    ) -> _Person:
+    ) -> _PseudoUser:
         rng = np.random.default_rng([settings.seed, number])
         sizes = [int(row.max()) + 1 for row in codes]
         favoured = [_favourites(size, rng) for size in sizes]

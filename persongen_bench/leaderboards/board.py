@@ -44,8 +44,8 @@ class Board(Config):
     """In order of importance: a narrow terminal shows the first that fit."""
     headline: str
     """The metric that ranks; it must be one of the columns, with a direction."""
-    taste: str
-    """The metric whose instrument the permutation tests permute."""
+    taste: str | None = None
+    """The metric whose instrument the permutation tests permute; None: no column has one."""
     methods: tuple[str, ...] = ()
     """The methods of its track that ship: what `ALL` stands for."""
     baselines: tuple[str, ...]
@@ -70,7 +70,7 @@ class Board(Config):
         for file in map(PurePosixPath, self.reported):
             if file.is_absolute() or ".." in file.parts:
                 raise ValueError(f"board {self.name}: {file} does not lie beside the board's file")
-        if self.headline not in self.metrics or self.taste not in self.metrics:
+        if not {self.headline, self.taste or self.headline} <= set(self.metrics):
             raise ValueError(f"board {self.name}: headline and taste must be among the columns")
         if self.column(self.headline).direction == "none":
             raise ValueError(f"board {self.name}: the headline needs a direction")

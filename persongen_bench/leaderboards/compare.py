@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
+from html import escape
 from typing import TypeAlias
 
 import numpy as np
+import pandas as pd
 from rich import box
 from rich.console import Group
 from rich.table import Table
@@ -60,6 +62,29 @@ class Comparison(Config):
     only_in_one: tuple[str, ...]
     """Metrics that one of the runs lacks."""
 
+    def to_frame(self) -> pd.DataFrame:
+        """One row per metric; numbers are not rounded.
+
+        Columns: ``a, b, difference, low, high, p, p_holm, n_units, mde, better``.
+        """
+        rows = {row.metric: _numbers(row) for row in self.metrics}
+        return pd.DataFrame.from_dict(rows, orient="index")
+
+    def to_markdown(self) -> str:
+        """The two runs, a table and its legend."""
+        return render(self, "markdown")
+
+    def __str__(self) -> str:
+        return render(self)
+
+    def __repr__(self) -> str:
+        return f"<Comparison of {self.a} with {self.b}: {len(self.metrics)} metrics>"
+
+    def _repr_html_(self) -> str:
+        """For notebooks: the differences, rounded."""
+        shown = self.to_frame().to_html(float_format="{:.3f}".format, na_rep=NOTHING)
+        return f"<p>a: {escape(self.a)}, b: {escape(self.b)}</p>{shown}"
+
 
 def compare(run_a: RunResults, run_b: RunResults) -> Comparison:
     """Paired per-unit differences ``a - b`` for every metric that both runs have.
@@ -92,6 +117,15 @@ def compare(run_a: RunResults, run_b: RunResults) -> Comparison:
         metrics=tuple(rows),
         only_in_one=tuple(sorted(names)),
     )
+
+
+def _numbers(row: MetricComparison) -> dict[str, float | int | str | None]:
+    gap = row.difference
+    return {
+        "a": row.mean_a, "b": row.mean_b, "difference": gap.mean, "low": gap.low, "high": gap.high,
+        "p": gap.p_value, "p_holm": gap.p_holm, "n_units": gap.n_units,
+        "mde": gap.minimum_detectable_effect, "better": row.better,
+    }  # fmt: skip
 
 
 def _metric_row(
@@ -143,9 +177,6 @@ def _better(column: Column, mean: float, p_holm: float) -> str:
     if column.direction == "none" or not p_holm <= ALPHA or mean == 0:
         return ""
     return "a" if (mean > 0) == (column.direction == "higher") else "b"
-
-
-# --- printing -----------------------------------------------------------------------------
 
 
 def render(comparison: Comparison, form: str = "table", width: int = 120) -> str:

@@ -1,9 +1,13 @@
-"""The contact sheet of a run: what its users liked above, what was made for them below."""
+"""The contact sheet of a run: what its users liked above, what was made for them below.
+
+A ranked list stands there with the pictures of its first items.
+"""
 
 from __future__ import annotations
 
 from pathlib import Path
 
+from persongen_bench.core.output import RANKING, Ranking
 from persongen_bench.core.types import Image
 from persongen_bench.leaderboards.board import get_board
 from persongen_bench.leaderboards.pictures import UserStrip, contact_sheet
@@ -22,11 +26,13 @@ def draw_contact_sheet(results: RunResults, world: World) -> Path:
     made = results.path / "summary.json"
     if path.exists() and path.stat().st_mtime >= made.stat().st_mtime:
         return path
-    users = list(world.test.users)
+    users = sorted(set(results.samples["user_id"].astype(str)))
     headline = get_board(results.config.board).headline
     scores = results.scores[results.scores["metric"] == headline].set_index("unit")["value"]
     strips = [
-        UserStrip(user, _liked(world, user), _made(results, user), float(scores.get(user, "nan")))
+        UserStrip(
+            user, _liked(world, user), _made(results, world, user), float(scores.get(user, "nan"))
+        )
         for user in users[:N_USERS]
     ]
     contact_sheet(
@@ -40,11 +46,23 @@ def _liked(world: World, user: str) -> list[Image]:
     return world.train.catalog.images(likes)
 
 
-def _made(results: RunResults, user: str) -> list[Image | None]:
+def _made(results: RunResults, world: World, user: str) -> list[Image | None]:
     """The first images made for a user; None for those that were not delivered."""
     run = RunDirectory(results.path, results.config)
     rows = results.samples[results.samples["user_id"] == user].head(N_COLUMNS)
-    return [
-        run.read_image(str(row.sample_id), str(row.pixel_hash)) if row.state == "ok" else None
-        for row in rows.itertuples()
-    ]
+    made: list[Image | None] = []
+    for row in rows.itertuples():
+        if row.state != "ok":
+            made.append(None)
+        elif run.kind is RANKING:
+            made += _listed(run.read_output(str(row.sample_id), str(row.digest)), world)
+        else:
+            made.append(run.read_image(str(row.sample_id), str(row.pixel_hash)))
+    return made[:N_COLUMNS]
+
+
+def _listed(ranking: Ranking, world: World) -> list[Image]:
+    """The pictures of the first items of a list; items that the data set lacks have none."""
+    catalog = world.dataset.catalog
+    known = set(catalog.ids)
+    return catalog.images([item for item in ranking.item_ids if item in known][:N_COLUMNS])

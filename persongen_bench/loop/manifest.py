@@ -70,13 +70,18 @@ def from_folder(folder: Path, requests: Sequence[Request], kind: OutputKind) -> 
 def from_values(
     values: Mapping[str, Sequence[Any]], requests: Sequence[Request], kind: OutputKind
 ) -> list[Answer]:
-    """Answers in memory by user, or by request id where a user has several requests."""
+    """Answers in memory by user, or by request id where a user has several requests.
+
+    None stands for one that was not made.
+    """
     answers = []
     known = {request.request_id for request in requests}
     of_user = _by_user(requests)
     for key, given in values.items():
         request_id = key if key in known else _only(key, of_user)
         for index, value in enumerate(given):
+            if value is None:
+                continue
             checked = kind.check(value)
             answers.append(
                 Answer(request_id, index, partial(_itself, checked), kind.digest(checked))

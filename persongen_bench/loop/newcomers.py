@@ -13,7 +13,7 @@ from pathlib import Path
 
 from persongen_bench.core import registry
 from persongen_bench.core.dataset import View
-from persongen_bench.core.method import ColdStart, FitContext, Method
+from persongen_bench.core.method import FitContext, Method, NewcomerMethod
 from persongen_bench.loop.schema import RunConfig
 from persongen_bench.loop.world import World
 
@@ -38,7 +38,7 @@ def adapt(
         False, and nothing done, where the split has no newcomers or the method does not adapt.
     """
     uncut = world.split.support is None
-    if uncut or not isinstance(method, ColdStart) or not method.adapts:
+    if uncut or not isinstance(method, NewcomerMethod) or not method.adapts:
         return False
     before = without_newcomers(world)
     method.load(fit(_unadapted(config), before), world.stack, before.train)

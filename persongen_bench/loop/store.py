@@ -213,7 +213,7 @@ def read_file(path: Path, kind: OutputKind) -> Any:  # noqa: ANN401  # of this k
     try:
         data = path.read_bytes()
     except FileNotFoundError:
-        raise DataError(f"{path}: no such file") from None
+        raise DataError(f"{path}: no such {kind.name} file") from None
     except OSError as error:
         raise DataError(f"{path}: not readable ({error.strerror})") from None
     return kind.from_bytes(data, str(path))

@@ -23,8 +23,8 @@ def squared_distances(
     Differences are taken before they are squared: the shorter form by products loses the digits
     of small distances. A row may have millions of numbers, so one pair is held at a time.
     """
-    found = np.empty(len(i), dtype=np.float64)
+    distances = np.empty(len(i), dtype=np.float64)
     for k, (row, other) in enumerate(zip(i, j, strict=True)):
         difference = np.subtract(first[row], second[other], dtype=np.float64)
-        found[k] = difference @ difference
-    return found
+        distances[k] = difference @ difference
+    return distances

@@ -24,7 +24,7 @@ def unit_rows(rows: Embeddings) -> Embeddings:
     return np.asarray(wide / np.where(length > 0, length, 1))
 
 
-class Answers(NamedTuple):
+class AnsweredRequest(NamedTuple):
     """The delivered samples of one request, at least one."""
 
     request: Request
@@ -40,14 +40,14 @@ def rows_by_unit(context: ScoreContext) -> Iterator[tuple[str, Int[np.ndarray, "
         yield unit, np.asarray(groups.get(unit, []), dtype=np.intp)
 
 
-def rows_by_request(context: ScoreContext) -> Iterator[Answers]:
+def rows_by_request(context: ScoreContext) -> Iterator[AnsweredRequest]:
     """The answered requests with the positions of their samples, by unit, then by request."""
     ids = context.samples["sample_id"].to_numpy(dtype=object)
     requests = context.samples["request_id"].to_numpy(dtype=object)
     for unit, rows in rows_by_unit(context):
         for request in sorted(set(requests[rows])):
             own = rows[requests[rows] == request]
-            yield Answers(context.requests[str(ids[own[0]])], unit, own)
+            yield AnsweredRequest(context.requests[str(ids[own[0]])], unit, own)
 
 
 def mean_per_unit(context: ScoreContext, values: np.ndarray) -> pd.Series:
@@ -59,7 +59,9 @@ def mean_per_unit(context: ScoreContext, values: np.ndarray) -> pd.Series:
     return pd.Series(means, dtype=float)
 
 
-def mean_over_requests(context: ScoreContext, value: Callable[[Answers], float]) -> pd.Series:
+def mean_over_requests(
+    context: ScoreContext, value: Callable[[AnsweredRequest], float]
+) -> pd.Series:
     """Per unit the mean of ``value`` over its answered requests; NaN for units without a value.
 
     Requests are weighted by their delivered samples, so that an undelivered sample that counts a
@@ -67,10 +69,10 @@ def mean_over_requests(context: ScoreContext, value: Callable[[Answers], float])
     Requests without a value (NaN) are left out.
     """
     values: dict[str, list[tuple[float, int]]] = {unit: [] for unit in context.units}
-    for answers in rows_by_request(context):
-        number = value(answers)
+    for answered in rows_by_request(context):
+        number = value(answered)
         if not np.isnan(number):
-            values[answers.unit].append((number, len(answers.rows)))
+            values[answered.unit].append((number, len(answered.rows)))
     return pd.Series({unit: _weighted(own) for unit, own in values.items()}, dtype=float)
 
 

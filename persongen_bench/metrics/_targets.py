@@ -18,7 +18,7 @@ from persongen_bench.core.errors import ConfigError
 from persongen_bench.core.metric import MetricInfo, ScoreContext
 from persongen_bench.core.types import Embeddings
 from persongen_bench.metrics._base import build_signature
-from persongen_bench.metrics._space import Answers, mean_over_requests, unit_rows
+from persongen_bench.metrics._space import AnsweredRequest, mean_over_requests, unit_rows
 
 Target = Literal["reference", "history", "held-out"]
 """``reference``: the reference item of the request; requests without one have no value.
@@ -53,9 +53,9 @@ def parse_target(name: str, argument: str | None) -> Target:
     )
 
 
-def targets_of(context: ScoreContext, answers: Answers, target: Target) -> RequestTargets:
+def targets_of(context: ScoreContext, answered: AnsweredRequest, target: Target) -> RequestTargets:
     """What the images of a request are compared with (possibly nothing)."""
-    request = answers.request
+    request = answered.request
     ids: tuple[str, ...]
     if target == "reference":
         ids = () if request.reference is None else (request.reference,)
@@ -63,7 +63,7 @@ def targets_of(context: ScoreContext, answers: Answers, target: Target) -> Reque
         ids = request.history
     else:
         ids = context.test.liked_items.get(request.user_id, ())
-    return RequestTargets(answers.rows, ids)
+    return RequestTargets(answered.rows, ids)
 
 
 def mean_over_targets(
@@ -71,8 +71,8 @@ def mean_over_targets(
 ) -> pd.Series:
     """`mean_over_requests` of the requests that have a target; NaN for units without one."""
 
-    def of_request(answers: Answers) -> float:
-        targets = targets_of(context, answers, target)
+    def of_request(answered: AnsweredRequest) -> float:
+        targets = targets_of(context, answered, target)
         return value(targets) if targets.item_ids else np.nan
 
     return mean_over_requests(context, of_request)

@@ -191,8 +191,8 @@ def _rows(name: str, rows: np.ndarray, least: int) -> np.ndarray:
     """The features, checked; floats stay of their kind, whole numbers become float64."""
     array = np.asarray(rows)
     if array.ndim != 2 or array.dtype.kind not in "fiu":
-        found = f"{array.shape} of {array.dtype}"
-        raise DataError(f"{name}: expected rows of numbers (n, d), found {found}")
+        given = f"{array.shape} of {array.dtype}"
+        raise DataError(f"{name}: expected rows of numbers (n, d), found {given}")
     if len(array) < least:
         raise DataError(f"{name}: {len(array)} rows, at least {least} are needed")
     if not np.isfinite(array).all():

@@ -25,10 +25,10 @@ def spearman(
     n = np.maximum((~missing).sum(axis=1, keepdims=True), 1)
     x, y = (np.where(missing, 0.0, part - (n + 1) / 2) for part in ranks)
     scale = np.sqrt((x * x).sum(axis=1) * (y * y).sum(axis=1))
-    found: np.ndarray = np.full(len(a), np.nan)
+    correlations: np.ndarray = np.full(len(a), np.nan)
     enough = ((~missing).sum(axis=1) >= 3) & (scale > 0)
-    np.divide((x * y).sum(axis=1), scale, out=found, where=enough)
-    return found
+    np.divide((x * y).sum(axis=1), scale, out=correlations, where=enough)
+    return correlations
 
 
 def correlation_over_methods(
@@ -64,16 +64,16 @@ def correlation_over_users(
     Methods with fewer than five users, or without spread in either measure, do not enter.
     Arguments and result as in `correlation_over_methods`.
     """
-    draws, found = _draws(measured.shape[1], n_resamples), []
+    draws, by_method = _draws(measured.shape[1], n_resamples), []
     for values, truths in zip(measured, true, strict=True):
         known = ~(np.isnan(values) | np.isnan(truths))
         if known.sum() < _FEWEST or not np.ptp(values[known]) or not np.ptp(truths[known]):
             continue
         a, b = (np.where(known, part, np.nan) for part in (values, truths))
-        found.append(spearman(a[draws], b[draws]))
-    if not found:
+        by_method.append(spearman(a[draws], b[draws]))
+    if not by_method:
         return np.full(1 + n_resamples, np.nan)
-    rows = np.array(found)
+    rows = np.array(by_method)
     counts = (~np.isnan(rows)).sum(axis=0)
     means: np.ndarray = np.full(1 + n_resamples, np.nan)
     np.divide(np.nansum(rows, axis=0), counts, out=means, where=counts > 0)

@@ -80,26 +80,26 @@ def differences(
         raise ValueError(f"found {a.shape} and {b.shape} values, expected the same users in both")
     common = ~(np.isnan(a) | np.isnan(b))
     first, second = np.asarray(a[common], np.float64), np.asarray(b[common], np.float64)
-    found = first - second
-    if not len(found):
-        return found
+    difference = first - second
+    if not len(difference):
+        return difference
     scale = max(np.abs(first).max(), np.abs(second).max())
-    if np.ptp(found) > _ROUNDING * scale:
-        return found
-    shift = found[0] if abs(found[0]) > _ROUNDING * scale else 0.0
-    return np.full_like(found, shift)
+    if np.ptp(difference) > _ROUNDING * scale:
+        return difference
+    shift = difference[0] if abs(difference[0]) > _ROUNDING * scale else 0.0
+    return np.full_like(difference, shift)
 
 
 def paired_t(a: Float[np.ndarray, " users"], b: Float[np.ndarray, " users"]) -> tuple[float, float]:
     """``(sd, p)`` of the paired t test as `paired_difference` describes; NaN below two users."""
-    found = differences(a, b)
-    n = len(found)
+    difference = differences(a, b)
+    n = len(difference)
     if n < 2:
         return float("nan"), float("nan")
-    if found.min() == found.max():
-        return 0.0, float(found[0] == 0)
-    scale = np.abs(found).max()  # squares of tiny differences would be rounded to 0
-    unit = found / scale
+    if difference.min() == difference.max():
+        return 0.0, float(difference[0] == 0)
+    scale = np.abs(difference).max()  # squares of tiny differences would be rounded to 0
+    unit = difference / scale
     spread = unit.std(ddof=1)
     t = unit.mean() / (spread / np.sqrt(n))
     return float(scale * spread), float(2 * distributions.t.sf(abs(t), n - 1))
@@ -146,11 +146,11 @@ def _noncentrality(df: int, alpha: float, power: float) -> float:
         return float(np.sqrt(special.chdtri(df, 1 - quantile) / df))
 
     def shortfall(shift: float) -> float:
-        def found(quantile: float) -> float:
+        def power_at(quantile: float) -> float:
             line = critical * spread(quantile)
             return float(special.ndtr(shift - line) + special.ndtr(-shift - line))
 
-        return float(integrate.quad(found, 0, 1, epsabs=1e-9, limit=200)[0]) - power
+        return float(integrate.quad(power_at, 0, 1, epsabs=1e-9, limit=200)[0]) - power
 
     miss = 1 - power
     highest = critical * spread(1 - miss / 2) - float(special.ndtri(miss / 4))

@@ -15,6 +15,7 @@ from persongen_bench.testing.require import ContractError
 from persongen_bench.testing.stacks import StackContract
 from persongen_bench.testing.toy import ToyStack, ToyWorld, toy_world
 from persongen_bench.testing.toy_scores import ToyScores, toy_score_context
+from persongen_bench.testing.tracks import TrackContract
 
 __all__ = [
     "ContractError",
@@ -25,6 +26,7 @@ __all__ = [
     "ToyScores",
     "ToyStack",
     "ToyWorld",
+    "TrackContract",
     "toy_score_context",
     "toy_world",
 ]

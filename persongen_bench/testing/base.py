@@ -1,4 +1,4 @@
-"""What the four contracts share: their named checks, and finding a contract again elsewhere."""
+"""What the contracts share: their named checks, and finding a contract again elsewhere."""
 
 from __future__ import annotations
 
@@ -54,6 +54,10 @@ class Contract:
         result: T = kept[full]
         return result
 
+    def forget(self) -> None:
+        """Drop what `once` keeps: the subject may be another one under the same name."""
+        self._kept.pop(type(self), None)
+
     def describe(self) -> dict[str, Any]:
         """How another process finds this contract with its settings."""
         cls = type(self)
@@ -62,7 +66,7 @@ class Contract:
             f"define {cls.__qualname__} at the top level of a module, so that another process "
             "can import it",
         )
-        file = inspect.getfile(cls)
+        file = file_of(cls)
         return {
             "module": cls.__module__,
             "file": str(Path(file).resolve()),
@@ -93,6 +97,16 @@ class Contract:
         return json.loads(done.stdout.splitlines()[-1])
 
 
+def file_of(cls: type) -> str:
+    """Where a class is defined; raises `ContractError` for one that no file holds."""
+    try:
+        return inspect.getfile(cls)
+    except (TypeError, OSError):
+        raise ContractError(
+            f"define {cls.__qualname__} in a file, so that another process can import it"
+        ) from None
+
+
 def rebuild(description: dict[str, Any]) -> Contract:
     """The contract that `Contract.describe` described."""
     cls: Any = _module(description["module"], Path(description["file"]))
@@ -105,7 +119,11 @@ def rebuild(description: dict[str, Any]) -> Contract:
 
 
 def _module(name: str, file: Path) -> Any:  # noqa: ANN401  # a module
-    """Import by name; a test module that is not importable by name is loaded from its file."""
+    """Import by name; a test module that is not importable by name is loaded from its file.
+
+    A script is loaded under another name than ``__main__``, so that it does not do its work.
+    """
+    name = "__mp_main__" if name == "__main__" else name
     try:
         module = importlib.import_module(name)
     except ImportError:

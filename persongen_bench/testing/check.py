@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeAlias
 
 from persongen_bench.core import registry
 from persongen_bench.core.errors import ConfigError, PgbenchError
+from persongen_bench.core.method import Method
 from persongen_bench.core.registry import Kind
 from persongen_bench.testing.base import Contract
 from persongen_bench.testing.datasets import DatasetContract
@@ -17,14 +19,18 @@ from persongen_bench.testing.methods import MethodContract
 from persongen_bench.testing.metrics import MetricContract
 from persongen_bench.testing.require import ContractError
 from persongen_bench.testing.stacks import StackContract
+from persongen_bench.testing.tracks import TrackContract
 from persongen_bench.util.files import data_root
 
-CONTRACTS: dict[Kind, type[Contract]] = {
+Contracts: TypeAlias = Mapping[Kind, type[Contract]]
+CONTRACTS: Contracts = {
     "methods": MethodContract,
     "datasets": DatasetContract,
     "metrics": MetricContract,
     "stacks": StackContract,
+    "tracks": TrackContract,
 }
+"""Boards know of all of these, and so their contract is further out: `instruments.checking`."""
 REASON_LENGTH = 300
 
 Echo = Callable[[str], None]
@@ -75,15 +81,15 @@ def silent(line: str) -> None:
     """The `Echo` that says nothing."""
 
 
-def find_kind(name: str) -> Kind:
+def find_kind(name: str, contracts: Contracts = CONTRACTS) -> Kind:
     """The one kind that has an entry called ``name``; ``kind:name`` says which of several."""
     kind, separator, _ = name.partition(":")
     if separator:
-        matching = [k for k in CONTRACTS if kind in (k, k[:-1])]
+        matching = [k for k in contracts if kind in (k, k[:-1])]
         if not matching:
-            raise ConfigError(f"unknown kind {kind!r}", fix=f"Kinds are: {', '.join(CONTRACTS)}.")
+            raise ConfigError(f"unknown kind {kind!r}", fix=f"Kinds are: {', '.join(contracts)}.")
         return matching[0]
-    having = [k for k in CONTRACTS if name in registry.entries(k)]
+    having = [k for k in contracts if name in registry.entries(k)]
     if len(having) > 1:
         options = " or ".join(f"{k[:-1]}:{name}" for k in having)
         raise ConfigError(f"{name!r} is the name of several entries", fix=f"Say {options}.")
@@ -93,25 +99,35 @@ def find_kind(name: str) -> Kind:
 
 
 def check(
-    name: str, echo: Echo = silent, kind: Kind | None = None, root: Path | None = None
+    what: str | type[Method],
+    echo: Echo = silent,
+    kind: Kind | None = None,
+    root: Path | None = None,
+    contracts: Contracts = CONTRACTS,
 ) -> CheckReport:
-    """Run the contract of ``name``.
+    """Run the contract of an entry, or of a method's class.
 
     Args:
-        name: registered name, ``distribution/name`` for a plugin; ``kind:name`` where several
-            kinds have it.
+        what: registered name, ``distribution/name`` for a plugin; ``kind:name`` where several
+            kinds have it. Or a method's class, which need not be registered.
         echo: receives one line per check as it ends, then the summary.
         kind: which registry; by default the only one that has the name.
         root: the data folder, for data sets that need one; by default where it usually lies.
+        contracts: which contract binds each kind.
 
     Raises:
         UnknownNameError: no entry has the name.
         DataError: the data are not there.
         ConfigError: the entry does not import, or several kinds have the name.
     """
-    kind = kind or find_kind(name)
-    name = name.rpartition(":")[2]
-    contract = _contract(kind, name, root)
+    if isinstance(what, type):
+        kind, name = "methods", what.__name__
+        contract: Contract = MethodContract()
+        contract.method = what  # type: ignore[attr-defined]  # a method's contract
+    else:
+        kind, name = kind or find_kind(what, contracts), what.rpartition(":")[2]
+        contract = _contract(contracts[kind], kind, name, root)
+    contract.forget()
     contract.prepare()
     results = []
     for test in contract.checks():
@@ -124,9 +140,9 @@ def check(
     return report
 
 
-def _contract(kind: Kind, name: str, root: Path | None) -> Contract:
+def _contract(cls: type[Contract], kind: Kind, name: str, root: Path | None) -> Contract:
     registry.get(kind, name)
-    contract = CONTRACTS[kind]()
+    contract = cls()
     setattr(contract, contract.subject, name)
     if isinstance(contract, DatasetContract):
         contract.root = root or data_root(name)

@@ -49,13 +49,18 @@ class DatasetContract(Contract):
         self._data()
 
     def test_tracks_are_named(self) -> None:
-        """At least one track, none twice; a contract that only overrides `make` has no loader."""
+        """At least one track, none twice, each a registered one.
+
+        A contract that only overrides `make` has no loader and is not asked.
+        """
         if not self.dataset:
             return
         tracks = self.loader().tracks
         require(isinstance(tracks, tuple) and tracks, "tracks is not a tuple of names, or empty")
         require(all(isinstance(t, str) and t for t in tracks), "a track is not a non-empty str")
         require(len(set(tracks)) == len(tracks), f"a track stands twice in {tracks}")
+        unknown = [track for track in tracks if track not in registry.entries("tracks")]
+        require(not unknown, f"no track is called {unknown[:1]}, see `pgbench list tracks`")
 
     def test_card_says_what_a_reader_needs(self) -> None:
         """Title, description, licence and source are filled in."""
@@ -87,7 +92,7 @@ class DatasetContract(Contract):
         """First, middle and last item open as uint8 RGB (3, h, w), the same every time."""
         catalog = self._data().catalog
         some = [catalog.ids[k] for k in sorted({0, len(catalog) // 2, len(catalog) - 1})]
-        opened = require_images(catalog.images(some), len(some), failures=False)
+        opened = require_images(catalog.images(some), len(some))
         require_same(opened, catalog.images(some), "opening an item twice")
 
     def test_unknown_item_is_a_clear_error(self) -> None:

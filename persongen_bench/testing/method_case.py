@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from copy import deepcopy
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import ClassVar
-
-import numpy as np
+from typing import Any, ClassVar
 
 from persongen_bench.core import registry
 from persongen_bench.core.errors import UnsupportedRequestError
 from persongen_bench.core.method import Method
+from persongen_bench.core.output import IMAGE, OutputKind, kind_of
 from persongen_bench.core.request import Failure, Request, Sample, plan_samples
 from persongen_bench.core.stack import Stack
-from persongen_bench.core.types import Image
 from persongen_bench.testing.base import Contract
 from persongen_bench.testing.observe import disturbed_generators, printed
-from persongen_bench.testing.require import require_images
+from persongen_bench.testing.require import require_answers, require_same
 from persongen_bench.testing.toy import PROTOCOL, ToyStack, ToyWorld, toy_world
 
 FIT_SEED = 7
@@ -36,7 +35,8 @@ HELD_OUT_CHECKS = frozenset(
 )
 """What a privileged anchor is excused from."""
 
-Delivery = list[Image | Failure]
+Delivery = list[Any]
+"""Per sample an answer of the method's kind, or a `Failure`."""
 
 
 @dataclass(frozen=True)
@@ -45,11 +45,21 @@ class Fitted:
 
     world: ToyWorld
     method: Method
+    samples: list[Sample]
     delivery: Delivery
+
+    @property
+    def with_references(self) -> bool:
+        """Whether the samples name pictures to follow."""
+        return self.samples[0].request.reference is not None
 
 
 class MethodCase(Contract):
-    """The settings of `MethodContract` and what its checks share."""
+    """The settings of `MethodContract` and what its checks share.
+
+    Plain requests have a history and nothing else. A method that serves none of them is asked
+    with a picture to follow and an instruction: see `ToyWorld.samples`.
+    """
 
     subject: ClassVar[str] = "method"
 
@@ -59,7 +69,8 @@ class MethodCase(Contract):
     """Configuration to test, exactly; None takes the first of `PRESETS` (else the defaults) with
     `COST_FIELDS` lowered, so that every method can be checked within a minute."""
     taste_floor: float | None = None
-    """Where set: least mean true taste (0.05 to 0.95) of the images made for the planted users."""
+    """Where set: least mean true taste (0.05 to 0.95) of the images made for the planted users;
+    for methods that make images."""
 
     def method_class(self) -> type[Method]:
         """The class under test."""
@@ -76,10 +87,22 @@ class MethodCase(Contract):
         return method
 
     def applies(self, check: str) -> bool:
-        """Privileged anchors may hold held-out items; a floor binds where one is set."""
+        """What binds this method.
+
+        Privileged anchors may hold held-out items; a floor binds where one is set; another process
+        cannot make a method that only this one knows.
+        """
         if check in HELD_OUT_CHECKS:
             return not self.method_class().privileged
+        if check == "test_worker_does_not_matter":
+            return not self._only_here()
         return check != "test_reaches_the_taste_floor" or self.taste_floor is not None
+
+    def _only_here(self) -> bool:
+        """Whether no other process can find the method, as one of a notebook."""
+        if isinstance(self.method, str):
+            return registry.find("methods", self.method).distribution == registry.LOCAL
+        return "method" in vars(self)
 
     def stack(self) -> Stack:
         """The models to test with; override it for a method that the toy's cannot serve."""
@@ -89,17 +112,28 @@ class MethodCase(Contract):
         """The toy world, see `toy_world`, with the models of `stack`."""
         return replace(toy_world(variant, root), stack=self.stack())
 
-    def delivery_from_state(self, folder: str) -> list[str]:
+    def kind(self) -> OutputKind:
+        """What the method answers with; `ConfigError` where ``makes`` names no kind."""
+        return kind_of(self.method_class().makes)
+
+    def same(self, one: Delivery, other: Sequence[Any], promise: str) -> None:
+        """Two deliveries are equal: images to the last bit, other answers by their digests."""
+        if self.kind() is IMAGE:
+            require_same(one, list(other), promise)
+        else:
+            require_same(printed(one, self.kind()), printed(other, self.kind()), promise)
+
+    def delivery_from_state(self, folder: str, *, references: bool) -> list[str]:
         """Load, and generate in reverse order and two batches; the worker's side of a check."""
         world, method = self.world(), self.make()
         method.load(Path(folder), world.stack, world.train)
-        backwards = world.samples()[::-1]
+        backwards = world.samples(references=references)[::-1]
         parts = [method.generate(part) for part in (backwards[:5], backwards[5:])]
-        return printed([image for part in parts for image in part][::-1])
+        return printed([answer for part in parts for answer in part][::-1], self.kind())
 
     def samples(self) -> list[Sample]:
         """Two samples for each of the six users."""
-        return self.fitted().world.samples()
+        return list(self.fitted().samples)
 
     def fitted(self, name: str = "") -> Fitted:
         """A fit, made once; ``again`` and ``other held-out part`` name the two variations."""
@@ -115,16 +149,23 @@ class MethodCase(Contract):
         """Fit a new method on ``world`` and let it generate."""
         method = self.make()
         method.fit(world.train, world.context(FIT_SEED, privileged=method.privileged))
-        return Fitted(world, method, _copied(method.generate(world.samples())))
+        plain, following = world.samples(), world.samples(references=True)
+        try:
+            delivery = _copied(method.generate(plain))
+        except UnsupportedRequestError:
+            return Fitted(world, method, following, _copied(method.generate(following)))
+        if delivery and all(isinstance(answer, Failure) for answer in delivery):
+            return Fitted(world, method, following, _copied(method.generate(following)))
+        return Fitted(world, method, plain, delivery)
 
     def served_or_refused(self, request: Request) -> None:
-        """Images, failures or `UnsupportedRequestError`; any other end is a broken promise."""
+        """Answers, failures or `UnsupportedRequestError`; any other end is a broken promise."""
         samples = plan_samples(PROTOCOL, [request])
         try:
             delivery = self.fitted().method.generate(samples)
         except UnsupportedRequestError:
             return
-        require_images(delivery, len(samples), failures=True)
+        require_answers(delivery, len(samples), self.kind())
 
 
 def _cheap(cls: type[Method]) -> dict[str, object]:
@@ -135,6 +176,6 @@ def _cheap(cls: type[Method]) -> dict[str, object]:
     return values | lowered
 
 
-def _copied(delivery: Sequence[Image | Failure]) -> Delivery:
+def _copied(delivery: Sequence[Any]) -> Delivery:
     """Own copies, so that a method that reuses its arrays is compared with what it said then."""
-    return [made.copy() if isinstance(made, np.ndarray) else made for made in delivery]
+    return [deepcopy(made) for made in delivery]

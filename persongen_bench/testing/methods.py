@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from persongen_bench.core.config import Config
+from persongen_bench.core.output import KINDS
 from persongen_bench.core.request import Failure, Request
 from persongen_bench.testing.leaks import find_strings, opened_files
 from persongen_bench.testing.method_case import MethodCase
@@ -26,7 +27,12 @@ from persongen_bench.testing.observe import (
     refuses_unknown,
     unsafe_files,
 )
-from persongen_bench.testing.require import ContractError, require, require_images, require_same
+from persongen_bench.testing.require import (
+    ContractError,
+    require,
+    require_answers,
+    require_same,
+)
 
 
 class MethodContract(MethodCase):
@@ -47,7 +53,7 @@ class MethodContract(MethodCase):
         require(isinstance(cls.generate_fields, frozenset), "generate_fields must be a frozenset")
         unknown = cls.generate_fields - set(cls.Config.model_fields)
         require(not unknown, f"generate_fields names unknown fields {sorted(unknown)}")
-        require(isinstance(cls.makes, str) and cls.makes, "makes must name a kind of output")
+        require(cls.makes in KINDS, f"makes is {cls.makes!r}, not one of {', '.join(KINDS)}")
         named = isinstance(method.roles, tuple) and all(isinstance(r, str) for r in method.roles)
         require(named, "roles must be a tuple of names of roles")
 
@@ -65,23 +71,26 @@ class MethodContract(MethodCase):
 
     # --- what it delivers -----------------------------------------------------------------
 
-    def test_delivers_one_image_per_sample(self) -> None:
-        """uint8 RGB (3, h, w) or a `Failure` with a reason; at least one image in the toy world."""
-        delivery = require_images(self.fitted().delivery, len(self.samples()), failures=True)
-        made = [image for image in delivery if not isinstance(image, Failure)]
+    def test_delivers_one_answer_per_sample(self) -> None:
+        """Of the kind that ``makes`` names, or a `Failure` with a reason; at least one answer.
+
+        What each kind must be is said in `core.output`: an image is uint8 RGB (3, h, w).
+        """
+        delivery = require_answers(self.fitted().delivery, len(self.samples()), self.kind())
+        made = [answer for answer in delivery if not isinstance(answer, Failure)]
         require(made, "every sample failed in a world with six users and thirty pictures")
 
-    def test_no_samples_give_no_images(self) -> None:
+    def test_no_samples_give_no_answers(self) -> None:
         """``generate([])`` is empty."""
-        require_images(self.fitted().method.generate([]), 0, failures=False)
+        require_answers(self.fitted().method.generate([]), 0, self.kind())
 
     def test_unknown_user_is_served_or_refused(self) -> None:
-        """A user outside the training view gives images, failures or UnsupportedRequestError."""
+        """A user outside the training view gives answers, failures or UnsupportedRequestError."""
         train = self.fitted().world.train
         self.served_or_refused(Request("nobody", tuple(train.catalog.ids[:2]), 2))
 
     def test_empty_history_is_served_or_refused(self) -> None:
-        """A known and an unknown user without history: images, failures or a clean refusal."""
+        """A known and an unknown user without history: answers, failures or a clean refusal."""
         self.served_or_refused(Request(self.fitted().world.train.users[0], (), 2))
         self.served_or_refused(Request("nobody", (), 2))
 
@@ -97,44 +106,48 @@ class MethodContract(MethodCase):
 
     # --- the same answer every time -------------------------------------------------------
 
-    def test_same_seed_same_images(self) -> None:
+    def test_same_seed_same_answers(self) -> None:
         """Two fits with one seed agree, whatever state the global generators are in."""
         again = self.fitted("again").delivery
-        require_same(self.fitted().delivery, again, "two fits with the same seed")
+        self.same(self.fitted().delivery, again, "two fits with the same seed")
 
     def test_generating_leaves_no_trace(self) -> None:
-        """The same samples asked for twice give the same images."""
+        """The same samples asked for twice give the same answers."""
         fitted = self.fitted()
         again = fitted.method.generate(self.samples())
-        require_same(fitted.delivery, list(again), "generating twice")
+        self.same(fitted.delivery, again, "generating twice")
 
     def test_batch_does_not_matter(self) -> None:
         """All at once, one by one and in shuffled order are equal to the last bit."""
         fitted, samples = self.fitted(), self.samples()
-        single = [image for sample in samples for image in fitted.method.generate([sample])]
-        require_same(fitted.delivery, single, "all at once against one by one")
+        single = [answer for sample in samples for answer in fitted.method.generate([sample])]
+        self.same(fitted.delivery, single, "all at once against one by one")
         order = np.random.default_rng(0).permutation(len(samples))
         shuffled = fitted.method.generate([samples[k] for k in order])
         expected = [fitted.delivery[k] for k in order]
-        require_same(expected, list(shuffled), "canonical against shuffled order")
+        self.same(expected, shuffled, "canonical against shuffled order")
 
     def test_worker_does_not_matter(self) -> None:
-        """Another process that loads the saved state makes the same images."""
+        """Another process that loads the saved state gives the same answers."""
+        if not self.applies("test_worker_does_not_matter"):
+            return
         fitted = self.fitted()
         with tempfile.TemporaryDirectory() as folder:
             fitted.method.save(Path(folder))
-            there = self.elsewhere("delivery_from_state", folder=folder)
-        require_same(printed(fitted.delivery), there, "this process against a worker")
+            there = self.elsewhere(
+                "delivery_from_state", folder=folder, references=fitted.with_references
+            )
+        require_same(printed(fitted.delivery, self.kind()), there, "this process against a worker")
 
     def test_save_and_load_round_trip(self) -> None:
-        """A loaded method makes the same images, and saves only files that cannot run code."""
+        """A loaded method gives the same answers, and saves only files that cannot run code."""
         fitted, fresh = self.fitted(), self.make()
         with tempfile.TemporaryDirectory() as folder:
             fitted.method.save(Path(folder))
             unsafe = unsafe_files(Path(folder))
             fresh.load(Path(folder), fitted.world.stack, fitted.world.train)
             loaded = fresh.generate(self.samples())
-        require_same(fitted.delivery, list(loaded), "fitted against loaded")
+        self.same(fitted.delivery, loaded, "fitted against loaded")
         require(not unsafe, f"save wrote pickled data: {', '.join(unsafe)}")
 
     # --- what it may touch ----------------------------------------------------------------
@@ -169,11 +182,11 @@ class MethodContract(MethodCase):
                 raise ContractError(f"the {name} reaches held-out item {item}: {trail}")
 
     def test_held_out_data_do_not_matter(self) -> None:
-        """Two worlds that differ only in their held-out part give the same images."""
+        """Two worlds that differ only in their held-out part give the same answers."""
         if not self.applies("test_held_out_data_do_not_matter"):
             return
         one, other = self.fitted().delivery, self.fitted("other held-out part").delivery
-        require_same(one, other, "two worlds that differ only in their held-out part")
+        self.same(one, other, "two worlds that differ only in their held-out part")
 
     def test_opens_no_held_out_file(self) -> None:
         """Fitting and generating open no picture outside the training catalogue."""

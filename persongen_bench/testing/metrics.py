@@ -11,6 +11,7 @@ import pandas as pd
 from persongen_bench.core import registry
 from persongen_bench.core.errors import ConfigError
 from persongen_bench.core.metric import Metric, Parametrised
+from persongen_bench.core.output import KINDS
 from persongen_bench.core.types import Direction, content_hash, frame_hash
 from persongen_bench.testing.base import Contract
 from persongen_bench.testing.require import ContractError, require
@@ -48,24 +49,27 @@ class MetricContract(Contract):
         raise ContractError(f"set an argument: {refused}")
 
     def context(self) -> ToyScores:
-        """What the metric is evaluated on."""
-        return toy_score_context()
+        """What the metric is evaluated on: answers of the kind that it reads."""
+        return toy_score_context(reads=self.make().info.reads)
 
     def test_card_is_complete(self) -> None:
-        """Name, family, direction, range, unit, source and what it does not show."""
+        """Name, family, direction, range, unit, source, what it reads and what it hides."""
         info = self.make().info
         for name in ("name", "family", "unit", "source", "shows_not"):
             require(str(getattr(info, name)).strip(), f"info.{name} is empty")
         require(info.direction in get_args(Direction), f"unknown direction {info.direction!r}")
         require(info.range[0] < info.range[1], f"range {info.range} is empty")
+        require(info.reads in KINDS, f"reads {info.reads!r}, not one of {', '.join(KINDS)}")
         worst = info.failed_value
         inside = worst is None or info.range[0] <= worst <= info.range[1]
         require(inside, f"failed_value {worst} is outside {info.range}")
 
     def test_printed_form_parses_to_itself(self) -> None:
-        """``parse`` of the part behind ``@`` gives the same printed form."""
+        """It is the registered name, then ``@`` and an argument; `parse` of that gives it again."""
         metric = self.make()
-        _, _, argument = metric.info.name.partition("@")
+        name, _, argument = metric.info.name.partition("@")
+        named = not isinstance(self.metric, str) or name == self.metric
+        require(named, f"info.name is {metric.info.name!r}, registered is {self.metric!r}")
         again = type(metric).parse(argument or None)
         require(again.info == metric.info, f"{metric.info.name} parses to {again.info.name}")
 
@@ -119,11 +123,15 @@ class MetricContract(Contract):
         require(math.isnan(values[absent]), f"unit {absent} without samples got {values[absent]}")
 
     def test_inputs_stay_as_they_were(self) -> None:
-        """Neither the samples nor the images nor the views are changed."""
+        """Neither the samples nor the answers nor the views are changed."""
         context = self.context()
-        before = _fingerprint(context)
-        self.make().per_unit(context)
-        require(_fingerprint(context) == before, "evaluating the metric changed its context")
+        metric = self.make()
+        before = _fingerprint(context, metric.info.reads)
+        metric.per_unit(context)
+        require(
+            _fingerprint(context, metric.info.reads) == before,
+            "evaluating the metric changed its context",
+        )
 
     def _values(self) -> pd.Series:
         return self.once("values", lambda: self.make().per_unit(self.context()))
@@ -136,7 +144,9 @@ def _require_close(one: pd.Series, other: pd.Series, promise: str) -> None:
     require(same.all(), f"{promise}: values differ, by {worst}")
 
 
-def _fingerprint(context: ToyScores) -> str:
+def _fingerprint(context: ToyScores, reads: str) -> str:
     frames = [context.samples, context.train.interactions, context.test.interactions]
     pixels = [image.tobytes().hex() for image in context.pictures]
-    return content_hash([frame_hash(frame) for frame in frames], pixels)
+    kind = KINDS[reads]
+    given = [kind.digest(answer) for answer in context.outputs(range(len(context.samples)))]
+    return content_hash([frame_hash(frame) for frame in frames], pixels, given)

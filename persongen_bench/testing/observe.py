@@ -15,9 +15,10 @@ from pydantic import ValidationError
 
 from persongen_bench.core.config import Config
 from persongen_bench.core.images import pixel_hash
+from persongen_bench.core.output import OutputKind
 from persongen_bench.core.request import Failure, Sample
 from persongen_bench.core.stack import Stack
-from persongen_bench.core.types import Image, content_hash, frame_hash
+from persongen_bench.core.types import content_hash, frame_hash
 from persongen_bench.testing.toy import ToyWorld
 
 _PICKLE_SUFFIXES = {".pkl", ".pickle", ".pt", ".pth", ".joblib", ".dill"}
@@ -60,10 +61,10 @@ def fingerprint(world: ToyWorld) -> str:
     return content_hash(tables, pixels, likes)
 
 
-def printed(delivery: Sequence[Image | Failure]) -> list[str]:
-    """One string per delivered sample that tells any two different ones apart."""
+def printed(delivery: Sequence[Any], kind: OutputKind) -> list[str]:
+    """One string per delivered sample that tells any two different answers of a kind apart."""
     return [
-        f"{answer.state}: {answer.reason}" if isinstance(answer, Failure) else pixel_hash(answer)
+        f"{answer.state}: {answer.reason}" if isinstance(answer, Failure) else kind.digest(answer)
         for answer in delivery
     ]
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
 from persongen_bench.core.errors import DataError
-from persongen_bench.core.images import check
+from persongen_bench.core.output import IMAGE, OutputKind
 from persongen_bench.core.request import Failure
 from persongen_bench.core.types import Image
 
@@ -22,18 +23,26 @@ def require(condition: object, message: str) -> None:
         raise ContractError(message)
 
 
-def require_images(delivered: object, n: int, *, failures: bool) -> list[Image | Failure]:
-    """A sequence of ``n`` contract images; `Failure` entries only where ``failures``."""
+def require_images(delivered: object, n: int) -> list[Image]:
+    """A sequence of ``n`` contract images."""
+    return require_answers(delivered, n, IMAGE, failures=False)
+
+
+def require_answers(
+    delivered: object, n: int, kind: OutputKind, *, failures: bool = True
+) -> list[Any]:
+    """A sequence of ``n`` answers of a kind; `Failure` entries only where ``failures``."""
     if not isinstance(delivered, Sequence | np.ndarray):
-        raise ContractError(f"expected a sequence of images, found {type(delivered).__name__}")
-    images: list[Image | Failure] = list(delivered)
-    require(len(images) == n, f"expected {n} images, found {len(images)}")
-    for k, image in enumerate(images):
-        if failures and isinstance(image, Failure):
-            require(image.reason, f"failure {k} has no reason")
+        found = type(delivered).__name__
+        raise ContractError(f"expected a sequence of {kind.name}s, found {found}")
+    answers = list(delivered)
+    require(len(answers) == n, f"expected {n} {kind.name}s, found {len(answers)}")
+    for k, answer in enumerate(answers):
+        if failures and isinstance(answer, Failure):
+            require(answer.reason, f"failure {k} has no reason")
             continue
-        _require_image(image, k)
-    return images
+        _require_answer(answer, k, kind)
+    return answers
 
 
 def require_same(one: Sequence[object], other: Sequence[object], promise: str) -> None:
@@ -43,11 +52,11 @@ def require_same(one: Sequence[object], other: Sequence[object], promise: str) -
         require(_equal(left, right), f"{promise}: result {k} differs{_distance(left, right)}")
 
 
-def _require_image(image: object, k: int) -> None:
+def _require_answer(answer: object, k: int, kind: OutputKind) -> None:
     try:
-        check(image)  # type: ignore[arg-type]  # the point is to find out
+        kind.check(answer)
     except DataError as error:
-        raise ContractError(f"image {k}: {error}") from None
+        raise ContractError(f"{kind.name} {k}: {error}") from None
 
 
 def _equal(left: object, right: object) -> bool:

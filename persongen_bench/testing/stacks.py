@@ -79,7 +79,7 @@ class StackContract(Contract):
         """One uint8 RGB image per row, also for no row at all."""
         for decoder, rows in self._decoder():
             for n in (0, 1, N):
-                require_images(decoder.decode(rows[:n], SEEDS[:n]), n, failures=False)
+                require_images(decoder.decode(rows[:n], SEEDS[:n]), n)
 
     def test_decoding_ignores_the_batch(self) -> None:
         """All at once, one by one and in reverse are equal to the last bit."""

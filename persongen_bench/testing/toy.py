@@ -15,7 +15,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from persongen_bench.core import images as image_files
 from persongen_bench.core.dataset import Dataset, DatasetCard, Promise, Split, View
 from persongen_bench.core.method import FitContext
 from persongen_bench.core.request import Request, Sample, plan_samples
@@ -29,33 +28,20 @@ from persongen_bench.core.types import (
     ScoreMatrix,
     content_hash,
 )
-from persongen_bench.testing.toy_stack import SIZE, ToyStack, gradient
+from persongen_bench.testing.toy_pictures import (
+    N_HUES,
+    DrawnSource,
+    FileSource,
+    draw,
+    reference_image,
+    write_images,
+)
+from persongen_bench.testing.toy_stack import SIZE, ToyStack
 
-N_USERS = 6
+N_USERS = N_HUES
 TRAIN_PER_HUE = 5
 TEST_PER_HUE = 3
 PROTOCOL = {"dataset": "toy", "split": "by-time", "track": "contract", "seed": 0}
-
-
-@dataclass(frozen=True)
-class DrawnSource:
-    """Draws the pictures from the rows' own numbers."""
-
-    def open(self, rows: pd.DataFrame) -> list[Image]:
-        """One ``(3, 16, 16)`` picture per row."""
-        columns = ["hue", "value", "slope_x", "slope_y"]
-        return [draw(*numbers) for numbers in rows[columns].to_numpy(dtype=np.float64)]
-
-
-@dataclass(frozen=True)
-class FileSource:
-    """Reads the pictures from ``root``."""
-
-    root: Path
-
-    def open(self, rows: pd.DataFrame) -> list[Image]:
-        """One picture per row, from its column ``image``."""
-        return [image_files.read(self.root / name, self.root) for name in rows["image"]]
 
 
 @dataclass(frozen=True)
@@ -94,10 +80,16 @@ class ToyWorld:
             return context
         return replace(context, held_out=self.test, taste=self.dataset.taste)
 
-    def samples(self, n_images: int = 2) -> list[Sample]:
-        """``n_images`` samples for every user, with their whole liked history."""
+    def samples(self, n_images: int = 2, *, references: bool = False) -> list[Sample]:
+        """``n_images`` samples for every user, with their whole liked history.
+
+        ``references``: each request also names a picture to follow (`reference_image`) and says
+        so in words.
+        """
         liked = self.train.liked_items
         requests = [Request(user, liked[user], n_images) for user in self.train.users]
+        if references:
+            requests = [_following(request, k) for k, request in enumerate(requests)]
         return plan_samples(PROTOCOL, requests)
 
 
@@ -113,7 +105,12 @@ def toy_world(variant: int = 0, root: Path | None = None) -> ToyWorld:
     if root is not None:
         write_images(items, root)
         source = FileSource(root)
-    dataset = Dataset(
+    return world_of(toy_dataset(items, source))
+
+
+def toy_dataset(items: pd.DataFrame, source: ImageSource) -> Dataset:
+    """The toy data on these items."""
+    return Dataset(
         name="toy",
         card=DatasetCard("Toy hues", "Six people who like one hue each.", "Apache-2.0", "drawn"),
         catalog=Catalog(items, source),
@@ -121,8 +118,22 @@ def toy_world(variant: int = 0, root: Path | None = None) -> ToyWorld:
         splits={"by-time": split_by_time},
         taste=HueTaste({user: _hue(k) for k, user in enumerate(_users())}),
     )
-    split = dataset.split()
+
+
+def world_of(dataset: Dataset, split_name: str | None = None) -> ToyWorld:
+    """Any data set as a world: divided by the named split (default: its first), with toy models."""
+    split = dataset.split(split_name)
     return ToyWorld(dataset, split, dataset.train_view(split), dataset.test_view(split), ToyStack())
+
+
+def _following(request: Request, k: int) -> Request:
+    return replace(
+        request,
+        reference=f"toy-reference-{k}",
+        instruction="like this one",
+        request_id="",
+        opener=reference_image,
+    )
 
 
 def split_by_time(interactions: pd.DataFrame, seed: int) -> Split:
@@ -141,20 +152,6 @@ def features_of(stack: Stack) -> Callable[[str, View], Embeddings]:
         return encoded
 
     return features
-
-
-def draw(hue: float, value: float, slope_x: float, slope_y: float) -> Image:
-    """A saturated colour with a linear shade; ``hue`` and ``value`` in [0, 1]."""
-    colour = np.array(colorsys.hsv_to_rgb(hue % 1.0, 0.8, value))
-    return gradient(colour, np.full(3, slope_x), np.full(3, slope_y))
-
-
-def write_images(items: pd.DataFrame, root: Path) -> None:
-    """Write every picture of ``items`` as PNG under ``root``."""
-    for name, image in zip(items["image"], DrawnSource().open(items), strict=True):
-        path = root / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(image_files.png_bytes(image))
 
 
 def write_folder(world: ToyWorld, root: Path) -> Path:
@@ -230,8 +227,11 @@ __all__ = [
     "ToyWorld",
     "draw",
     "features_of",
+    "reference_image",
     "split_by_time",
+    "toy_dataset",
     "toy_world",
+    "world_of",
     "write_folder",
     "write_images",
 ]

@@ -10,8 +10,9 @@ import numpy as np
 import pandas as pd
 
 from persongen_bench.core.dataset import View
+from persongen_bench.core.output import IMAGE, RANKING, Ranking
 from persongen_bench.core.request import Request
-from persongen_bench.core.roles import open_role
+from persongen_bench.core.roles import Adapter, open_role
 from persongen_bench.core.types import (
     Description,
     Embeddings,
@@ -33,6 +34,8 @@ class ToyScores:
     samples: pd.DataFrame
     pictures: tuple[Image, ...]
     """Row i of ``samples`` is image i."""
+    answers: tuple[Any, ...] = ()
+    """What was answered, where that is not the image; row i of ``samples`` is answer i."""
     _memo: dict[str, Any] = field(default_factory=dict, compare=False)
 
     @property
@@ -99,8 +102,8 @@ class ToyScores:
         return [self.pictures[row] for row in rows]
 
     def outputs(self, rows: Rows) -> list[Any]:
-        """The pictures in these rows."""
-        return self.images(rows)
+        """The answers in these rows; the pictures where images were asked for."""
+        return [self.answers[row] for row in rows] if self.answers else self.images(rows)
 
     def item_images(self, item_ids: Sequence[str]) -> list[Image]:
         """Catalogue pictures, held-out ones included."""
@@ -168,7 +171,8 @@ class ToyScores:
         """The same scored samples in another order."""
         samples = self.samples.iloc[list(order)].reset_index(drop=True)
         pictures = tuple(self.pictures[k] for k in order)
-        return replace(self, samples=samples, pictures=pictures, _memo={})
+        answers = tuple(self.answers[k] for k in order) if self.answers else ()
+        return replace(self, samples=samples, pictures=pictures, answers=answers, _memo={})
 
     def without(self, user_id: str) -> ToyScores:
         """A context in which no sample of ``user_id`` was delivered."""
@@ -176,13 +180,19 @@ class ToyScores:
         return self.reordered([int(k) for k in kept])
 
 
-def toy_score_context(n_images: int = 4, accuracy: float = 0.75, seed: int = 0) -> ToyScores:
+def toy_score_context(
+    n_images: int = 4, accuracy: float = 0.75, seed: int = 0, reads: str = IMAGE.name
+) -> ToyScores:
     """Images of a generator that meets each user's hue with probability ``accuracy``.
+
+    The images come with answers of the kind that the metric ``reads``.
 
     Args:
         n_images: images per user.
         accuracy: 1 is an oracle, 1/6 ignores the user.
         seed: of the generator's draws.
+        reads: kind of the answers. A ranking has the items of the image's hue first; an adapter is
+            a LoRA of rank 1 that goes with the image's hue.
     """
     world, rng = toy_world(), np.random.default_rng(seed)
     samples = world.samples(n_images)
@@ -197,7 +207,18 @@ def toy_score_context(n_images: int = 4, accuracy: float = 0.75, seed: int = 0) 
             "index": [s.index for s in samples],
         }
     )
-    return ToyScores(world, table, images)
+    answers = tuple(_answer(reads, world, hue) for hue in hues) if reads != IMAGE.name else ()
+    return ToyScores(world, table, images, answers)
+
+
+def _answer(reads: str, world: ToyWorld, hue: float) -> Any:  # noqa: ANN401  # of the kind
+    """What a method that means ``hue`` answers with."""
+    if reads == RANKING.name:
+        away = (world.dataset.catalog.items["hue"] - hue + 0.5).mod(1.0).sub(0.5).abs()
+        return Ranking(tuple(away.sort_values(kind="stable").index.astype(str)))
+    up = np.array([[np.cos(2 * np.pi * hue)], [np.sin(2 * np.pi * hue)]], dtype=np.float32)
+    down = np.ones((1, 2), dtype=np.float32)
+    return Adapter({"unet.toy.lora_A.weight": down, "unet.toy.lora_B.weight": up})
 
 
 def _hue(own: int, accuracy: float, rng: np.random.Generator) -> float:

@@ -7,6 +7,7 @@ import hashlib
 import inspect
 import json
 import linecache
+import symtable
 import sys
 import textwrap
 from collections.abc import Iterable, Iterator, Mapping
@@ -49,7 +50,7 @@ def _gather(cls: type) -> tuple[dict[str, str], set[str]]:
             texts[name] = _source(value, cells)
             tree = ast.parse(texts[name])
             modules |= set(_own_modules(tree))
-            waiting += _named(tree, space)
+            waiting += _named(texts[name], space)
         elif (plain := _plain(value)) is not None:
             texts[name] = plain
     return texts, modules
@@ -61,8 +62,13 @@ def _home(value: object) -> str:
     return str(value.__module__ if own else type(value).__module__)
 
 
-def _named(tree: ast.AST, space: Mapping[str, Any]) -> Iterator[tuple[str, object]]:
-    names = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
+def _named(text: str, space: Mapping[str, Any]) -> Iterator[tuple[str, object]]:
+    """What a source looks up beside itself; arguments and variables of its own do not count."""
+    names, waiting = set(), [symtable.symtable(text, "<source>", "exec")]
+    while waiting:
+        scope = waiting.pop()
+        waiting += scope.get_children()
+        names |= {s.get_name() for s in scope.get_symbols() if s.is_referenced() and s.is_global()}
     for name in sorted(names & space.keys()):
         value = space[name]
         wrapped = callable(value) and not isinstance(value, type)

@@ -57,7 +57,7 @@ def match_probability(rule: Rule, n_matches: Int[np.ndarray, ...]) -> Float[np.n
 
 
 @dataclass(frozen=True)
-class Reading:
+class SpriteReading:
     """What the reader saw, one entry per image."""
 
     colour: Int[np.ndarray, " n"]
@@ -139,22 +139,22 @@ def _nearest(masks: UInt8[np.ndarray, "n 64 64"]) -> tuple[np.ndarray, np.ndarra
     return iou[np.arange(len(masks)), best].astype(np.float64), templates.shape[best]
 
 
-def _read_block(pixels: UInt8[np.ndarray, "n 3 64 64"]) -> Reading:
+def _read_block(pixels: UInt8[np.ndarray, "n 3 64 64"]) -> SpriteReading:
     masks = (pixels.max(axis=1) >= LEVEL).astype(np.uint8)
     light = (pixels * masks[:, None]).sum(axis=(2, 3), dtype=np.int64)
     purity = light.max(axis=1) / np.maximum(light.sum(axis=1), 1)
     iou, shape = _nearest(masks)
-    return Reading(light.argmax(axis=1), shape, purity, iou)
+    return SpriteReading(light.argmax(axis=1), shape, purity, iou)
 
 
-def read(images: Sequence[Image]) -> Reading:
+def read(images: Sequence[Image]) -> SpriteReading:
     """Read colour and shape off images; another size than 64 x 64 is resized first."""
     pixels = image_border.stack_square(images, sprites.SIZE)
     parts = [_read_block(pixels[block]) for block in blocks(len(pixels), _BLOCK)]
     if not parts:
         return _read_block(pixels)
     columns = [[getattr(p, f) for p in parts] for f in ("colour", "shape", "purity", "iou")]
-    return Reading(*(np.concatenate(column) for column in columns))
+    return SpriteReading(*(np.concatenate(column) for column in columns))
 
 
 class SpriteTaste:

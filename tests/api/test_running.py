@@ -118,8 +118,9 @@ def test_several_methods_and_seeds_come_in_order():
 def test_an_instance_brings_its_settings():
     cls = registry.get("methods", "wrong-user")
     choice = as_choice(cls(cls.Config(n_history=7)))
-    assert (choice.name, choice.options) == ("wrong-user", {"n_history": 7})
-    assert as_choice(cls).options == {}
+    assert (choice.name, choice.label) == ("wrong-user", "wrong-user[n_history=7]")
+    assert choice.build().config == cls.Config(n_history=7)
+    assert as_choice(cls) == "wrong-user"
     assert [kebab(name) for name in ("MyMethod", "LoRA", "Plain")] == [
         "my-method",
         "lo-ra",

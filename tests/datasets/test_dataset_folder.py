@@ -16,7 +16,7 @@ from persongen_bench.core.errors import ConfigError, DataError
 from persongen_bench.core.types import Catalog
 from persongen_bench.datasets import image_files
 from persongen_bench.datasets.folder import Folder, FolderConfig
-from persongen_bench.datasets.nearest_item import NearestItem
+from persongen_bench.datasets.nearest_item import NearestItemReader
 from persongen_bench.datasets.pseudo_users import LIKE_SHARE, PseudoSettings, simulate
 
 EMOJI = Path(__file__).parents[3] / "shared/data/emoji"
@@ -439,7 +439,7 @@ def test_taste_reads_pictures():
 
 def test_nearest_item_against_the_loop():
     world = catalogue(4, 4, n=70)
-    reader = NearestItem.build(world)
+    reader = NearestItemReader.build(world)
     strangers = [picture(1000 + n) for n in range(70)]
     small = [imaging.resize(p, 8).astype(int) for p in world.images(world.ids)]
     expected = [

@@ -17,7 +17,7 @@ from persongen_bench.core.images import pixel_hash
 from persongen_bench.core.metric_cards import parse_metric
 from persongen_bench.core.progress import no_progress
 from persongen_bench.instruments.audit import page as audit_page
-from persongen_bench.instruments.audit.hackers import Effort, Pool, hack, manipulated
+from persongen_bench.instruments.audit.hackers import CandidatePool, Effort, hack, manipulated
 from persongen_bench.instruments.audit.metric_audit import audit, fools
 from persongen_bench.instruments.audit.rows import Audit
 from persongen_bench.loop.choice import MethodChoice
@@ -90,7 +90,9 @@ def world(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def pool(world):
-    return Pool(world, world.requests(4, 10), Effort(n_items=12, n_manipulated=8, n_own=4))
+    return CandidatePool(
+        world, world.requests("prompt-free", 4, 10), Effort(n_items=12, n_manipulated=8, n_own=4)
+    )
 
 
 @pytest.fixture(scope="module")
@@ -114,14 +116,14 @@ def test_hacking_the_truth_is_the_best_there_is(pool, made):
 
 
 def test_the_same_effort_makes_the_same_images(world, pool, made):
-    again = Pool(world, world.requests(4, 10), pool.effort)
+    again = CandidatePool(world, world.requests("prompt-free", 4, 10), pool.effort)
     assert hack(again, [parse_metric("novelty")], 4)["novelty"] == made["novelty"]
 
 
 def test_two_requests_of_one_user_keep_their_own_candidates(world):
-    first = world.requests(2, 6)[3]
+    first = world.requests("prompt-free", 2, 6)[3]
     second = replace(first, history=first.history[:1], request_id="")
-    own = Pool(world, [first, second], Effort(n_items=2, n_manipulated=0, n_own=3))
+    own = CandidatePool(world, [first, second], Effort(n_items=2, n_manipulated=0, n_own=3))
     choices = hack(own, [parse_metric("history-similarity")], 1)["history-similarity"]
     assert set(choices) == {first.request_id, second.request_id}
     seen = own.evaluation(choices)

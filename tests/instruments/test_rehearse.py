@@ -11,7 +11,7 @@ from persongen_bench.cli.rehearse import lines, rehearse_app
 from persongen_bench.core import registry
 from persongen_bench.core.errors import ConfigError, RunError, UnknownNameError
 from persongen_bench.instruments.rehearsal import rehearse as rehearsal
-from persongen_bench.instruments.rehearsal.rehearse import MARK, METRICS, Plan, rehearse
+from persongen_bench.instruments.rehearsal.rehearse import MARK, METRICS, Rehearsal, rehearse
 from persongen_bench.stacks.diffusion.decoder import DiffusionDecoder
 from persongen_bench.stacks.published.files import MANIFESTS
 
@@ -25,7 +25,7 @@ def cache(tmp_path, monkeypatch):
 
 
 def test_the_whole_loop_runs_and_leaves_nothing(cache):
-    report = rehearse(Plan(n_users=2, n_images=2, tiny=True))
+    report = rehearse(Rehearsal(n_users=2, n_images=2, tiny=True))
     assert report.facts["n_images"] == 4
     for measured in ("write_seconds", "loop_seconds", "encode_seconds", "seconds_per_image_p50",
                      "peak_memory_mb", "cpu_seconds", "bytes_per_user"):  # fmt: skip
@@ -49,7 +49,7 @@ def test_every_file_is_named_with_its_size_and_no_quality_number_is():
 
 @pytest.mark.slow
 def test_sdxl_is_rehearsed_too():
-    report = rehearse(Plan(stack="sdxl", tiny=True))
+    report = rehearse(Rehearsal(stack="sdxl", tiny=True))
     assert report.facts["n_images"] == 1
     assert "sdxl(" in report.facts["signature"]
     assert any(line.split()[:2] == ["not", "known"] for line in lines(report))
@@ -57,14 +57,14 @@ def test_sdxl_is_rehearsed_too():
 
 def test_a_folder_is_kept_and_used_again(tmp_path):
     folder = tmp_path / "kept"
-    first = rehearse(Plan(tiny=True, folder=folder))
+    first = rehearse(Rehearsal(tiny=True, folder=folder))
     times = {path: path.stat().st_mtime_ns for path in folder.rglob("*") if path.is_file()}
     assert json.loads((folder / MARK).read_text()) == {"stack": "sd15", "tiny": True}
-    second = rehearse(Plan(tiny=True, folder=folder))
+    second = rehearse(Rehearsal(tiny=True, folder=folder))
     assert {p: p.stat().st_mtime_ns for p in folder.rglob("*") if p.is_file()} == times
     assert second.facts["signature"] == first.facts["signature"]
     with pytest.raises(ConfigError, match="holds the weights of"):
-        rehearse(Plan(stack="sdxl", tiny=True, folder=folder))
+        rehearse(Rehearsal(stack="sdxl", tiny=True, folder=folder))
 
 
 def test_weights_that_are_there_are_never_written_over(tmp_path):
@@ -72,7 +72,7 @@ def test_weights_that_are_there_are_never_written_over(tmp_path):
     (folder / "stable-diffusion-v1-5").mkdir(parents=True)
     (folder / "stable-diffusion-v1-5" / "model_index.json").write_text("real")
     with pytest.raises(ConfigError, match=r"not empty and without random-weights\.json"):
-        rehearse(Plan(tiny=True, folder=folder))
+        rehearse(Rehearsal(tiny=True, folder=folder))
     assert [p.read_text() for p in folder.rglob("*") if p.is_file()] == ["real"]
 
 
@@ -83,7 +83,7 @@ def test_half_written_weights_are_removed(tmp_path, monkeypatch):
 
     monkeypatch.setattr(rehearsal, "write", fail)
     with pytest.raises(KeyboardInterrupt):
-        rehearse(Plan(tiny=True, folder=tmp_path / "kept"))
+        rehearse(Rehearsal(tiny=True, folder=tmp_path / "kept"))
     assert not (tmp_path / "kept").exists()
 
 
@@ -93,9 +93,9 @@ def test_a_picture_that_is_not_made_fails_the_rehearsal(monkeypatch):
 
     monkeypatch.setattr(DiffusionDecoder, "decode", fail)
     with pytest.raises(RunError, match="1 of 1 pictures failed: RuntimeError: out of memory"):
-        rehearse(Plan(tiny=True))
+        rehearse(Rehearsal(tiny=True))
 
 
 def test_an_unknown_stack_is_refused():
     with pytest.raises(UnknownNameError, match="no published stack is called 'sd3'"):
-        rehearse(Plan(stack="sd3"))
+        rehearse(Rehearsal(stack="sd3"))

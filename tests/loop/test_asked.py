@@ -9,9 +9,13 @@ import pytest
 
 from persongen_bench.core import registry
 from persongen_bench.core.errors import DataError
+from persongen_bench.core.output import IMAGE
 from persongen_bench.core.request import Failure, Request, plan_samples
 from persongen_bench.loop.asked import References, ask, requests_of
 from persongen_bench.loop.audits import audited_requests, leaks
+from persongen_bench.loop.generate import Worker, note_references
+from persongen_bench.loop.making import Maker
+from persongen_bench.loop.role_record import RecordingStack
 from persongen_bench.testing.toy import PROTOCOL, toy_world
 
 
@@ -120,9 +124,7 @@ def test_references_are_pictures_of_those_items_only(world):
         references(world.train.catalog.ids[0])
 
 
-def test_what_a_method_opens_is_noted_by_the_run(world, tmp_path, monkeypatch):
-    from persongen_bench.loop.generate import Worker, note_references
-
+def test_what_a_method_opens_is_noted_by_the_run(asked, world):
     class Looks:
         def generate(self, samples):
             for sample in samples:
@@ -130,7 +132,9 @@ def test_what_a_method_opens_is_noted_by_the_run(world, tmp_path, monkeypatch):
                     sample.request.open_reference()
             return [Failure("filtered", "only looked")] * len(samples)
 
-    class Journal:
+    class Run:
+        """What of a run directory is written to."""
+
         facts: ClassVar = {}
         config = Config()
 
@@ -141,22 +145,15 @@ def test_what_a_method_opens_is_noted_by_the_run(world, tmp_path, monkeypatch):
             self.facts[key] = value
 
     class Asking:
-        stack = world.stack
+        """What of a world a worker asks."""
 
         def asked(self, config):
-            return ask(world, config)
+            return asked
 
-    from persongen_bench.core.output import IMAGE
-    from persongen_bench.loop.making import Maker
-    from persongen_bench.loop.role_record import RecordingStack
-
-    here = Asking()
-    given = here.asked(Config())
-    monkeypatch.setattr(here, "asked", lambda config: given, raising=False)
-    run = Journal()
-    maker = Maker(Looks(), IMAGE, world.stack, threads=1)
-    worker = Worker(run, here, maker, RecordingStack(world.stack))
+    run, maker = Run(), Maker(Looks(), IMAGE, world.stack, threads=1)
+    worker = Worker(run, Asking(), maker, RecordingStack(world.stack))
     for _ in range(2):
-        batch = worker.make([sample.sample_id for sample in given.samples[:4]])
+        batch = worker.make([sample.sample_id for sample in asked.samples[:4]])
         note_references(run, batch.references)
-    assert run.facts["references"] == {given.samples[0].request.reference: 4}
+    # Two of the four samples have a reference; each was looked at twice.
+    assert run.facts["references"] == {asked.samples[0].request.reference: 4}

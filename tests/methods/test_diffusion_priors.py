@@ -435,14 +435,14 @@ class KilledError(BaseException):
 
 def kill_at(monkeypatch, step):
     """The training step number ``step`` (from 0) dies."""
-    original, count = training.Trainer._step, iter(range(10**6))
+    original, count = training.PriorTrainer._step, iter(range(10**6))
 
     def dying(self, batch):
         if next(count) == step:
             raise KilledError
         return original(self, batch)
 
-    monkeypatch.setattr(training.Trainer, "_step", dying)
+    monkeypatch.setattr(training.PriorTrainer, "_step", dying)
 
 
 # Four epochs of 80 rows in batches of 16: 5 steps each.
@@ -470,9 +470,9 @@ def test_resuming_does_not_repeat_finished_epochs(monkeypatch, tmp_path):
             fitted("rebeca", checkpoints=tmp_path)
     kill_at(monkeypatch, 10**6)  # counts the steps and kills none
     steps = []
-    original = training.Trainer._step
+    original = training.PriorTrainer._step
     monkeypatch.setattr(
-        training.Trainer, "_step", lambda self, b: (steps.append(1), original(self, b))[1]
+        training.PriorTrainer, "_step", lambda self, b: (steps.append(1), original(self, b))[1]
     )
     fitted("rebeca", checkpoints=tmp_path)
     assert len(steps) == 10  # epochs 2 and 3; 0 and 1 come from the checkpoint
@@ -619,7 +619,7 @@ def test_normalised_embeddings_come_back_in_the_stacks_units():
 
 
 @every_method
-def test_no_samples_give_no_images(name):
+def test_no_samples_give_no_answers(name):
     assert list(fitted(name, max_epochs=1).generate([])) == []
 
 

@@ -30,7 +30,7 @@ from persongen_bench.methods.finetune.lora import SeededDropout, injected
 from persongen_bench.methods.finetune.pipeline import Denoiser, Text, frozen, trainable_decoder
 from persongen_bench.methods.finetune.store import AdapterStore
 from persongen_bench.methods.finetune.studio import CaptionedItem, Fit, open_studio
-from persongen_bench.methods.finetune.training import Bench, Schedule, Seeds, Trainer
+from persongen_bench.methods.finetune.training import Bench, FinetuneTrainer, Schedule, Seeds
 from persongen_bench.stacks.diffusion.decoder import DiffusionDecoder
 from persongen_bench.testing import ToyStack
 
@@ -255,7 +255,7 @@ def test_loss_falls_on_one_image():
 def test_accumulation_is_the_mean_over_passes():
     parameter = torch.nn.Parameter(torch.tensor([1.0]))
     config = quick(n_accumulation_steps=4, learning_rate=0.1, max_gradient_norm=100.0)
-    trainer = Trainer([parameter], config, torch.float32)
+    trainer = FinetuneTrainer([parameter], config, torch.float32)
     bench = Bench("b", None, no_progress)
     losses = trainer.train(lambda _, k: (parameter * k).sum(), Schedule(1, 0), bench, "t")
     assert losses.tolist() == [1.5]  # the mean of 0, 1, 2, 3
@@ -267,7 +267,7 @@ def test_accumulation_is_the_mean_over_passes():
 
 def test_gradient_is_clipped():
     parameter = torch.nn.Parameter(torch.tensor([1.0]))
-    trainer = Trainer([parameter], quick(max_gradient_norm=0.5), torch.float32)
+    trainer = FinetuneTrainer([parameter], quick(max_gradient_norm=0.5), torch.float32)
     trainer.train(
         lambda *_: (parameter * 8).sum(), Schedule(1, 0), Bench("b", None, no_progress), "t"
     )

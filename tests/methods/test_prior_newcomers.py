@@ -12,7 +12,7 @@ import torch
 
 from persongen_bench.core.dataset import View
 from persongen_bench.core.errors import ConfigError
-from persongen_bench.core.method import ColdStart, FitContext
+from persongen_bench.core.method import FitContext, NewcomerMethod
 from persongen_bench.core.request import Request, plan_samples
 from persongen_bench.core.types import INTERACTION_COLUMNS, Catalog
 from persongen_bench.methods.prior.layers import build
@@ -26,7 +26,7 @@ from persongen_bench.methods.prior.newcomers import (
 )
 from persongen_bench.methods.prior.raters import RatingModels, start_tokens
 from persongen_bench.methods.prior.ratings import RatingTensors, TrainingData, tabulate
-from persongen_bench.methods.prior.training import Trainer
+from persongen_bench.methods.prior.training import PriorTrainer
 from persongen_bench.methods.rebeca import Rebeca, RebecaNoUser
 from persongen_bench.methods.rebeca_v1 import RebecaV1
 
@@ -297,7 +297,7 @@ def test_the_ablation_without_users_has_nothing_to_adapt():
 
 @pytest.mark.parametrize("cls", [Rebeca, RebecaV1])
 def test_the_priors_keep_the_seam(cls):
-    assert isinstance(cls(cls.Config()), ColdStart)
+    assert isinstance(cls(cls.Config()), NewcomerMethod)
     for head in cls.heads:
         made = cls(cls.Config(**head))
         assert made.adapts
@@ -397,7 +397,7 @@ def test_tokens_start_from_the_training_rows_alone(part):
 
     def trainer(given):
         network = build(partial(Rebeca(config).network, SIZE, 4), torch.Generator().manual_seed(0))
-        return Trainer(network, given, config, torch.Generator().manual_seed(1))
+        return PriorTrainer(network, given, config, torch.Generator().manual_seed(1))
 
     first = trainer(whole)
     held = {tuple(row) for row in torch.stack([first.validation.item, first.validation.user], 1)
@@ -419,5 +419,5 @@ def test_random_is_the_default_start():
     config = Rebeca.Config(**{**TINY, "n_tokens": 4})
     network = build(partial(Rebeca(config).network, SIZE, 4), torch.Generator().manual_seed(0))
     before = network.user.weight.detach().clone()
-    Trainer(network, data(tastes()), config, torch.Generator().manual_seed(1))
+    PriorTrainer(network, data(tastes()), config, torch.Generator().manual_seed(1))
     assert torch.equal(before, network.user.weight)

@@ -16,7 +16,7 @@ from torch.nn import functional as F  # noqa: N812
 
 from persongen_bench.methods.prior.layers import attend, build
 from persongen_bench.methods.prior.ratings import RatingTensors, TrainingData
-from persongen_bench.methods.prior.training import Trainer
+from persongen_bench.methods.prior.training import PriorTrainer
 from persongen_bench.methods.rebeca.config import RebecaConfig
 from persongen_bench.methods.rebeca.network import PriorBlock, RebecaPrior, together
 
@@ -50,7 +50,7 @@ def data(n=400, seed=0):
 def trainer(**options):
     config = RebecaConfig(**{**SMALL, "ratings_per_user": 50, "learning_rate": 3e-3, **options})
     network = build(partial(RebecaPrior, config, SIZE, N_USERS), generator())
-    return Trainer(network, data(), config, generator(1))
+    return PriorTrainer(network, data(), config, generator(1))
 
 
 # --- the same network -----------------------------------------------------------------------

@@ -43,7 +43,7 @@ def vectors(degrees):
 
 def view(rows):
     table = pd.DataFrame(rows, columns=["user_id", "item_id", "liked"])
-    table = table.assign(rating=table["liked"].astype(float), timestamp=np.nan)
+    table["rating"] = table["timestamp"] = np.nan
     return View(Catalog(pd.DataFrame(index=list(ITEMS)), None), table)
 
 

@@ -107,7 +107,9 @@ class Plane:
         if captions:
             items["caption"] = pd.Series(captions)
         likes = pd.DataFrame({"user_id": ["anna", "ben"], "item_id": ["a90", "a0"], "liked": True})
-        self.train = self.test = View(Catalog(items, None), likes.assign(timestamp=np.nan))
+        self.train = self.test = View(
+            Catalog(items, None), likes.assign(rating=np.nan, timestamp=np.nan)
+        )
         self.described, self._memo = [], {}
 
     def features(self, role, rows=None):

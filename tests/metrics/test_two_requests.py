@@ -55,7 +55,7 @@ class Plane:
 
 
 def log(**likes):
-    rows = [(user, item, 1.0, True, np.nan) for user, items in likes.items() for item in items]
+    rows = [(user, item, np.nan, True, np.nan) for user, items in likes.items() for item in items]
     return pd.DataFrame(rows, columns=list(INTERACTION_COLUMNS))
 
 

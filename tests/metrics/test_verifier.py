@@ -20,7 +20,7 @@ from persongen_bench.metrics._verifier.concordance import auc, pair_sums, pooled
 from persongen_bench.metrics._verifier.config import PRESETS
 from persongen_bench.metrics._verifier.folds import Predictions, image_folds, merge_copies
 from persongen_bench.metrics._verifier.instrument import held_out_predictions, trained
-from persongen_bench.metrics._verifier.network import Network, Pairs
+from persongen_bench.metrics._verifier.network import UserItemPairs, VerifierNetwork
 from persongen_bench.metrics._verifier.scoring import logits
 from persongen_bench.metrics._verifier.training import fit
 from persongen_bench.metrics.taste.taste_auc import TasteAuc, taste_auc
@@ -252,11 +252,11 @@ def _predicted(world, scores):
 def test_stored_arrays_predict_what_the_network_does(model):
     rng = np.random.default_rng(0)
     generator = torch.Generator().manual_seed(0)
-    network = Network(4, 10, PRESETS[model])
+    network = VerifierNetwork(4, 10, PRESETS[model])
     for parameter in network.parameters():
         parameter.data.normal_(0, 0.3, generator=generator)
     embeddings = rng.normal(size=(7, 10)).astype(np.float32)
-    pairs = Pairs(torch.arange(4).repeat(7), torch.arange(7).repeat_interleave(4))
+    pairs = UserItemPairs(torch.arange(4).repeat(7), torch.arange(7).repeat_interleave(4))
     expected = network(torch.from_numpy(embeddings), pairs).detach().numpy().reshape(7, 4)
     arrays = {name: value.numpy() for name, value in network.state_dict().items()}
     mean = rng.normal(size=10)
@@ -268,7 +268,7 @@ def test_stored_arrays_predict_what_the_network_does(model):
 def test_the_network_is_neumf():
     # Written out for one pair: bias + linear + head . (p * P e) + h . relu(W2 relu(W1 [q; Q e])).
     config = PRESETS["neumf"].model_copy(update={"quality_first": False})
-    network = Network(2, 5, config)
+    network = VerifierNetwork(2, 5, config)
     e, user = torch.arange(5.0) / 5, 1
     w = {k: v.double() for k, v in network.state_dict().items()}
     e64 = e.double()
@@ -277,7 +277,7 @@ def test_the_network_is_neumf():
     for name in ("first", "layers.0"):
         h = torch.relu(w[f"{name}.weight"] @ h + w[f"{name}.bias"])
     expected = gmf @ w["gmf_head"] + w["mlp_head.weight"][0] @ h + w["linear.bias"][0]
-    found = network(e[None], Pairs(torch.tensor([user]), torch.tensor([0])))
+    found = network(e[None], UserItemPairs(torch.tensor([user]), torch.tensor([0])))
     assert found.item() == pytest.approx(expected.item(), abs=1e-6)
 
 

@@ -17,7 +17,7 @@ from persongen_bench.core.stack import ImageEncoder
 from persongen_bench.core.types import Description
 from persongen_bench.stacks.sandbox import FOLDER, SandboxStack, data, standins
 from persongen_bench.stacks.sandbox import standin_quality as figures
-from persongen_bench.stacks.sandbox.judge import CONTEXT_LENGTH, JudgeEncoder
+from persongen_bench.stacks.sandbox.judge import CONTEXT_LENGTH, SandboxJudge
 from persongen_bench.stacks.sandbox.lpips_trunk import CHANNELS
 from persongen_bench.stacks.sandbox.lpips_trunk_training import draw_pairs
 from persongen_bench.stacks.sandbox.standin_encoder import BLOCK
@@ -197,7 +197,7 @@ def test_judge_reads_any_text(roles):
 def test_opening_the_judge_leaves_the_root_logger_alone():
     root = logging.getLogger()
     before = (list(root.handlers), root.level, logging.root.manager.disable)
-    JudgeEncoder(FOLDER / "judge_encoder")
+    SandboxJudge(FOLDER / "judge_encoder")
     assert (list(root.handlers), root.level, logging.root.manager.disable) == before
 
 

@@ -254,7 +254,7 @@ def test_weights_survive_in_half_precision(tmp_path):
 @pytest.fixture(scope="module")
 def dual():
     """Any dual encoder will do as the CLIP of the heads: here the shipped judge."""
-    return judge.JudgeEncoder(FOLDER / "judge_encoder")
+    return judge.SandboxJudge(FOLDER / "judge_encoder")
 
 
 def built(role, folder, clip=None, **changes):

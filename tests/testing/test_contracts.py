@@ -283,14 +283,14 @@ BROKEN = {
     OneRoleInBrackets: "test_declares_what_the_loop_reads",
     AsksForTheJudge: "test_asks_for_no_other_role",
     AsksForWordsLater: "test_asks_for_no_other_role",
-    FloatImages: "test_delivers_one_image_per_sample",
-    ChannelsLast: "test_delivers_one_image_per_sample",
-    ForgetsOne: "test_delivers_one_image_per_sample",
-    NeedsSamples: "test_no_samples_give_no_images",
+    FloatImages: "test_delivers_one_answer_per_sample",
+    ChannelsLast: "test_delivers_one_answer_per_sample",
+    ForgetsOne: "test_delivers_one_answer_per_sample",
+    NeedsSamples: "test_no_samples_give_no_answers",
     CrashesOnStrangers: "test_unknown_user_is_served_or_refused",
     CrashesOnEmptyHistory: "test_empty_history_is_served_or_refused",
     IgnoresTheUser: "test_reaches_the_taste_floor",
-    GlobalGenerator: "test_same_seed_same_images",
+    GlobalGenerator: "test_same_seed_same_answers",
     CountsCalls: "test_generating_leaves_no_trace",
     BatchNormalised: "test_batch_does_not_matter",
     SeedsByPosition: "test_batch_does_not_matter",
@@ -590,7 +590,9 @@ def test_broken_dataset_is_caught(check, changes):
         getattr(Contract(), check)()
 
 
-@pytest.mark.parametrize("tracks", [(), "prompt-free", ("a", "a"), ("", "b"), (1,)])
+@pytest.mark.parametrize(
+    "tracks", [(), "prompt-free", ("prompt-fre",), ("a", "a"), ("", "b"), (1,)]
+)
 def test_broken_tracks_are_caught(tracks):
     class Contract(DatasetContract):
         dataset = type("Loader", (ToyLoader,), {"tracks": tracks})

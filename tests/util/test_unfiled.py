@@ -76,7 +76,13 @@ def test_what_the_class_is_made_of_counts(notebook, place, old, new):
     assert source_hash(notebook(*changed(place, old, new))) != source_hash(notebook(*CELLS))
 
 
-@pytest.mark.parametrize("new", ["OTHER = 2", "from persongen_bench import cli", "def f(): pass"])
+@pytest.mark.parametrize(
+    "new",
+    [
+        "OTHER = 2", "from persongen_bench import cli", "def f(): pass",
+        "sample = 2", "samples = 2", "scale = 2",  # names that are local to the method
+    ],
+)  # fmt: skip
 def test_what_else_stands_in_the_notebook_does_not(notebook, new):
     cells = changed(0, "OTHER = 1", new)
     assert source_hash(notebook(*cells, "import torch\nOTHER = 3")) == source_hash(notebook(*CELLS))

@@ -43,7 +43,7 @@ class Effort:
 
 
 @dataclass
-class Pool:
+class CandidatePool:
     """The candidates for every request, and how metrics see any choice of them.
 
     Choices and candidates are keyed by the request's id.
@@ -104,8 +104,8 @@ class Pool:
         ids = self.world.train.catalog.ids
         n = min(len(ids), self.effort.n_items + self.effort.n_manipulated)
         chosen = [ids[k] for k in rng.choice(len(ids), n, replace=False)]
-        found = self.world.train.catalog.images(chosen)
-        plain, rest = found[: self.effort.n_items], found[self.effort.n_items :]
+        images = self.world.train.catalog.images(chosen)
+        plain, rest = images[: self.effort.n_items], images[self.effort.n_items :]
         return plain + [manipulated(image, k, rng) for k, image in enumerate(rest)]
 
     def _own(self, request: Request) -> list[Image]:
@@ -113,8 +113,8 @@ class Pool:
         rng = np.random.default_rng([self.effort.seed, int(content_hash(request.user_id), 16)])
         ids = list(request.history) or self.world.train.catalog.ids
         chosen = [ids[k % len(ids)] for k in range(self.effort.n_own)]
-        found = self.world.train.catalog.images(chosen)
-        return found + [manipulated(image, k, rng) for k, image in enumerate(found)]
+        images = self.world.train.catalog.images(chosen)
+        return images + [manipulated(image, k, rng) for k, image in enumerate(images)]
 
 
 def manipulated(image: Image, kind: int, rng: np.random.Generator) -> Image:
@@ -145,18 +145,18 @@ def _tiled(picture: PilImage.Image) -> PilImage.Image:
     return sheet
 
 
-def single_scores(pool: Pool, metrics: Sequence[Metric]) -> dict[str, np.ndarray]:
+def single_scores(pool: CandidatePool, metrics: Sequence[Metric]) -> dict[str, np.ndarray]:
     """Metric => ``(n_candidates, users)``: its value if a candidate were the only answer."""
-    found: dict[str, list[np.ndarray]] = {metric.info.name: [] for metric in metrics}
+    scores: dict[str, list[np.ndarray]] = {metric.info.name: [] for metric in metrics}
     for k in pool.progress(range(pool.n_candidates), "hackers try", pool.n_candidates):
         seen = pool.evaluation({asked: [own[k]] for asked, own in pool.candidates.items()})
         for metric in metrics:
-            found[metric.info.name].append(_oriented(metric, seen))
-    return {name: np.array(rows) for name, rows in found.items()}
+            scores[metric.info.name].append(_oriented(metric, seen))
+    return {name: np.array(rows) for name, rows in scores.items()}
 
 
 def set_scores(
-    pool: Pool, metrics: Sequence[Metric], n_images: int
+    pool: CandidatePool, metrics: Sequence[Metric], n_images: int
 ) -> tuple[np.ndarray, dict[str, np.ndarray]]:
     """Random sets ``(n_sets, n_images)`` of candidates, and metric => ``(n_sets, users)``."""
     rng = np.random.default_rng([pool.effort.seed, 2])
@@ -164,15 +164,17 @@ def set_scores(
     sets = np.array(
         [rng.choice(pool.n_candidates, size, replace=False) for _ in range(pool.effort.n_sets)]
     )
-    found: dict[str, list[np.ndarray]] = {metric.info.name: [] for metric in metrics}
+    scores: dict[str, list[np.ndarray]] = {metric.info.name: [] for metric in metrics}
     for chosen in pool.progress(sets, "hackers try sets", len(sets)):
         seen = pool.evaluation({r: [own[k] for k in chosen] for r, own in pool.candidates.items()})
         for metric in metrics:
-            found[metric.info.name].append(_oriented(metric, seen))
-    return sets, {name: np.array(rows) for name, rows in found.items()}
+            scores[metric.info.name].append(_oriented(metric, seen))
+    return sets, {name: np.array(rows) for name, rows in scores.items()}
 
 
-def hack(pool: Pool, metrics: Sequence[Metric], n_images: int) -> dict[str, dict[str, list[str]]]:
+def hack(
+    pool: CandidatePool, metrics: Sequence[Metric], n_images: int
+) -> dict[str, dict[str, list[str]]]:
     """Metric => the images its hacker makes, ``{request: pixel hashes}``.
 
     By single images where the metric values one; the best ``n_images`` of them. Otherwise the
@@ -180,19 +182,19 @@ def hack(pool: Pool, metrics: Sequence[Metric], n_images: int) -> dict[str, dict
     """
     alone = [m for m in metrics if m.info.level == "user"]
     singles = single_scores(pool, alone)
-    found = {
+    made = {
         m.info.name: _best_images(pool, singles[m.info.name], n_images)
         for m in alone
         if not np.isnan(singles[m.info.name]).all()
     }
-    rest = [m for m in metrics if m.info.name not in found]
+    rest = [m for m in metrics if m.info.name not in made]
     if rest:
         sets, scores = set_scores(pool, rest, n_images)
         for metric in rest:
             values = scores[metric.info.name]
             if not np.isnan(values).all():
-                found[metric.info.name] = _best_sets(pool, sets, values, metric)
-    return found
+                made[metric.info.name] = _best_sets(pool, sets, values, metric)
+    return made
 
 
 def _oriented(metric: Metric, seen: Evaluation) -> np.ndarray:
@@ -201,7 +203,7 @@ def _oriented(metric: Metric, seen: Evaluation) -> np.ndarray:
     return sign * unit_values(metric, seen).to_numpy(dtype=float)
 
 
-def _best_images(pool: Pool, scores: np.ndarray, n_images: int) -> dict[str, list[str]]:
+def _best_images(pool: CandidatePool, scores: np.ndarray, n_images: int) -> dict[str, list[str]]:
     chosen = {}
     for asked, own in pool.candidates.items():
         values = np.nan_to_num(scores[:, pool.columns[asked]], nan=-np.inf)
@@ -211,7 +213,7 @@ def _best_images(pool: Pool, scores: np.ndarray, n_images: int) -> dict[str, lis
 
 
 def _best_sets(
-    pool: Pool, sets: np.ndarray, scores: np.ndarray, metric: Metric
+    pool: CandidatePool, sets: np.ndarray, scores: np.ndarray, metric: Metric
 ) -> dict[str, list[str]]:
     if metric.info.level == "set":
         scores = np.repeat(np.nanmean(scores, axis=1, keepdims=True), scores.shape[1], axis=1)

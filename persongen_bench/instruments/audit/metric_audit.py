@@ -17,7 +17,7 @@ from persongen_bench.core.errors import RunError
 from persongen_bench.core.metric import Metric
 from persongen_bench.core.metric_cards import every_metric, parse_metric, possible
 from persongen_bench.core.progress import Progress
-from persongen_bench.instruments.audit.hackers import Effort, Pool, hack
+from persongen_bench.instruments.audit.hackers import CandidatePool, Effort, hack
 from persongen_bench.instruments.audit.rows import Audit, Estimate, MetricAudit
 from persongen_bench.leaderboards import matching
 from persongen_bench.leaderboards.board import get_board
@@ -94,9 +94,9 @@ def audited(world: World) -> list[Metric]:
 
 
 def _runs(folder: Path, board: str) -> list[RunResults]:
-    found, _ = gather(folder)
-    found = [run for run in found if run.config.board == board]
-    groups = matching.divide(found, get_board(board))
+    gathered, _ = gather(folder)
+    gathered = [run for run in gathered if run.config.board == board]
+    groups = matching.divide(gathered, get_board(board))
     if not groups:
         raise RunError(
             f"{folder}: no complete run of board {board}",
@@ -117,12 +117,12 @@ def observe(
     sets = {_label(r, runs): Evaluation.of_run(RunDirectory.open(r.path), world) for r in runs}
     values = measure(sets, metrics, progress)
     requests = world.requests(config.track, config.n_images, config.n_history)
-    pool = Pool(world, requests, effort, progress)
+    pool = CandidatePool(world, requests, effort, progress)
     made = hack(pool, [m for m in metrics if _is_new(m, metrics, values)], config.n_images)
     hacked = {target: pool.evaluation(choices) for target, choices in made.items()}
     defined = [m for m in metrics if not _undefined(values[m.info.name])]
-    for name, found in measure(hacked, defined, progress).items():
-        values[name] |= found
+    for name, by_hacker in measure(hacked, defined, progress).items():
+        values[name] |= by_hacker
     anchors = tuple(_label(run, runs) for run in runs if run.config.method.anchor)
     honest = tuple(_label(run, runs) for run in runs if not run.config.method.anchor)
     return Observed(values, honest, anchors, tuple(made)), pool.n_candidates
@@ -150,8 +150,8 @@ def _label(run: RunResults, runs: Sequence[RunResults]) -> str:
 
 
 def _tastes(observed: Observed, labels: Sequence[str]) -> dict[str, float]:
-    found = {label: float(np.nanmean(observed.values[TRUTH][label])) for label in labels}
-    return dict(sorted(found.items(), key=lambda pair: -pair[1]))
+    tastes = {label: float(np.nanmean(observed.values[TRUTH][label])) for label in labels}
+    return dict(sorted(tastes.items(), key=lambda pair: -pair[1]))
 
 
 def judge(metric: Metric, observed: Observed) -> MetricAudit:

@@ -68,8 +68,8 @@ def neighbour_panel(context: ScoreContext, path: Path, *, title: str, role: str 
     Raises:
         ConfigError: if no image was delivered to any user.
     """
-    found = nearest_neighbours(context, role)
-    by_user = [(user, list(own)[:MAX_IMAGES]) for user, own in groupby(found, _user_id)]
+    nearest = nearest_neighbours(context, role)
+    by_user = [(user, list(own)[:MAX_IMAGES]) for user, own in groupby(nearest, _user_id)]
     strips = [_strip(context, user, own) for user, own in by_user[:MAX_USERS]]
     n = len(by_user)
     who = f"first {len(strips)} of {n} users with images" if n > len(strips) else f"all {n} users"

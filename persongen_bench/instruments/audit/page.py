@@ -47,31 +47,31 @@ metrics is a fact about this world; a metric that fails here has failed under id
 """
 
 
-def write(found: Audit, folder: Path) -> list[Path]:
+def write(audit: Audit, folder: Path) -> list[Path]:
     """The page, the pictures, JSON and CSV into ``folder``; what was written."""
-    write_atomic(folder / PAGE, markdown(found).encode())
-    write_atomic(folder / NUMBERS, (found.model_dump_json(indent=1) + "\n").encode())
-    write_atomic(folder / TABLE, found.frame().to_csv(index=False).encode())
-    draw_ranks(found, folder / RANKS)
-    draw_fooled(found, folder / FOOLED)
+    write_atomic(folder / PAGE, markdown(audit).encode())
+    write_atomic(folder / NUMBERS, (audit.model_dump_json(indent=1) + "\n").encode())
+    write_atomic(folder / TABLE, audit.frame().to_csv(index=False).encode())
+    draw_ranks(audit, folder / RANKS)
+    draw_fooled(audit, folder / FOOLED)
     return [folder / name for name in (PAGE, NUMBERS, TABLE, RANKS, FOOLED)]
 
 
-def markdown(found: Audit) -> str:
+def markdown(audit: Audit) -> str:
     """The whole page."""
-    best = next(iter(found.methods), NOTHING)
+    best = next(iter(audit.methods), NOTHING)
     introduction = _INTRODUCTION.format(
-        n_candidates=found.n_candidates,
-        random=_number(found.methods.get("random-item")),
-        oracle=_number(found.anchors.get("oracle")),
-        best=f"{best} (true taste {_number(found.methods.get(best))})",
-        alpha=found.alpha,
+        n_candidates=audit.n_candidates,
+        random=_number(audit.methods.get("random-item")),
+        oracle=_number(audit.anchors.get("oracle")),
+        best=f"{best} (true taste {_number(audit.methods.get(best))})",
+        alpha=audit.alpha,
     )
-    defined, undefined = found.split()
+    defined, undefined = audit.split()
     lines = [
         "# Which metrics can be trusted", "",
         f"<!-- Written by `{COMMAND}`; do not edit. -->", "", introduction,
-        _made_of(found), "",
+        _made_of(audit), "",
         f"![Correlation with true taste, and true taste when hacked]({RANKS})", "",
         f"| {' | '.join(_HEADER)} |", "|---" * len(_HEADER) + "|",
         *(_line(row) for row in defined), "",
@@ -84,12 +84,12 @@ def markdown(found: Audit) -> str:
     return "\n".join(lines).rstrip() + "\n"
 
 
-def _made_of(found: Audit) -> str:
-    world = found.world
+def _made_of(audit: Audit) -> str:
+    world = audit.world
     return (
-        f"Made by `{COMMAND}` on board {found.board}: {found.n_users} people, "
-        f"{len(found.methods)} ranked methods, {len(found.anchors)} anchors, "
-        f"{len(found.hackers)} hackers, {world['n_images']} images each; data "
+        f"Made by `{COMMAND}` on board {audit.board}: {audit.n_users} people, "
+        f"{len(audit.methods)} ranked methods, {len(audit.anchors)} anchors, "
+        f"{len(audit.hackers)} hackers, {world['n_images']} images each; data "
         f"{world['dataset']} {world['dataset revision']}."
     )
 
@@ -113,19 +113,19 @@ def _number(value: float | None) -> str:
     return NOTHING if value is None else f"{value:.3g}" if abs(value) >= 10 else f"{value:.3f}"
 
 
-def _estimate(found: Estimate) -> str:
-    if found.value is None:
+def _estimate(estimate: Estimate) -> str:
+    if estimate.value is None:
         return NOTHING
-    bounds = "" if found.low is None else f" [{found.low:.2f}, {found.high:.2f}]"
-    return f"{found.value:.2f}{bounds}"
+    bounds = "" if estimate.low is None else f" [{estimate.low:.2f}, {estimate.high:.2f}]"
+    return f"{estimate.value:.2f}{bounds}"
 
 
-def summary_table(found: Audit) -> Table:
+def summary_table(audit: Audit) -> Table:
     """The table for a terminal."""
     table = Table(box=None, pad_edge=False)
     for header in ("metric", "over methods", "over users", "taste when hacked", "fooled by"):
         table.add_column(header)
-    for row in found.split()[0]:
+    for row in audit.split()[0]:
         table.add_row(
             Text(row.metric), Text(_estimate(row.over_methods)), Text(_estimate(row.over_users)),
             _number(row.hacked_taste), str(len(row.fooled_by)),
@@ -133,9 +133,9 @@ def summary_table(found: Audit) -> Table:
     return table
 
 
-def draw_ranks(found: Audit, path: Path) -> None:
+def draw_ranks(audit: Audit, path: Path) -> None:
     """Two panels, a line per metric: correlations with the truth; true taste when hacked."""
-    rows = found.split()[0][::-1]
+    rows = audit.split()[0][::-1]
     with figure_at(path, (9.5, 1.2 + 0.2 * len(rows))) as figure:
         left, right = figure.subplots(1, 2, sharey=True, width_ratios=(3, 2))
         _intervals(left, [row.over_methods for row in rows], "over methods", "#0b5cad", 0.0)
@@ -149,7 +149,7 @@ def draw_ranks(found: Audit, path: Path) -> None:
         left.legend(ncols=2, **above)
         tastes = [np.nan if row.hacked_taste is None else row.hacked_taste for row in rows]
         right.barh(range(len(rows)), tastes, color="#7a8490", height=0.6)
-        _references(right, found)
+        _references(right, audit)
         right.legend(ncols=3, **above)
         right.set_xlabel("true taste when hacked")
         right.set_xlim(0, 1)
@@ -168,21 +168,21 @@ def _intervals(
     axes.errorbar(values, places, xerr=reach, fmt="o", ms=3, lw=0.9, color=colour, label=label)
 
 
-def _references(axes: Axes, found: Audit) -> None:
-    best = next(iter(found.methods), None)
+def _references(axes: Axes, audit: Audit) -> None:
+    best = next(iter(audit.methods), None)
     for name, value, style in (
-        ("random-item", found.methods.get("random-item"), ":"),
-        (best, found.methods.get(best or ""), "--"),
-        ("oracle", found.anchors.get("oracle"), "-"),
+        ("random-item", audit.methods.get("random-item"), ":"),
+        (best, audit.methods.get(best or ""), "--"),
+        ("oracle", audit.anchors.get("oracle"), "-"),
     ):
         if value is not None:
             axes.axvline(value, color="#15803d", linestyle=style, linewidth=1.0, label=name)
 
 
-def draw_fooled(found: Audit, path: Path) -> None:
+def draw_fooled(audit: Audit, path: Path) -> None:
     """A matrix: filled where the hacker or anchor of the row fools the metric of the column."""
-    rows = found.split()[0]
-    cheats = [name for name in (*found.anchors, *found.hackers)
+    rows = audit.split()[0]
+    cheats = [name for name in (*audit.anchors, *audit.hackers)
               if any(name in row.fooled_by for row in rows)]  # fmt: skip
     matrix = np.array([[cheat in row.fooled_by for row in rows] for cheat in cheats], dtype=float)
     matrix = matrix.reshape(len(cheats), len(rows))

@@ -34,9 +34,9 @@ def anchored_scores(seed: int, world: World | None = None) -> pd.DataFrame:
     board = get_board("controlled")
     protocol = Terms(board.name, board.track, board.metrics, board.n_images, board.n_history)
     shared = world or small_world(seed)
-    found = {}
+    means = {}
     with tempfile.TemporaryDirectory() as folder:
         for name in METHODS:
             results = run(Job(shared, protocol, MethodChoice(name), seed), Path(folder))
-            found[name] = {m: s.mean for m, s in results.summary.metrics.items()}
-    return pd.DataFrame(found).T.astype(float)
+            means[name] = {m: s.mean for m, s in results.summary.metrics.items()}
+    return pd.DataFrame(means).T.astype(float)

@@ -16,10 +16,10 @@ def run(options: ControlOptions) -> ControlResult:
     return judge(shared(options.seed))
 
 
-def judge(found: Tasted) -> ControlResult:
+def judge(tasted: Tasted) -> ControlResult:
     """The verdict on the anchors' numbers."""
-    beauty = {label: float(np.nanmean(v)) for label, v in found.anchors["aesthetic@v2"].items()}
-    gap = {label: float(np.nanmean(v)) for label, v in found.anchors["taste-gap"].items()}
+    beauty = {label: float(np.nanmean(v)) for label, v in tasted.anchors["aesthetic@v2"].items()}
+    gap = {label: float(np.nanmean(v)) for label, v in tasted.anchors["taste-gap"].items()}
     passed = beauty["population-best"] > beauty["random-item"]
     passed &= abs(gap["population-best"]) <= NEAR_ZERO and gap["oracle"] > 5 * NEAR_ZERO
     return ControlResult(

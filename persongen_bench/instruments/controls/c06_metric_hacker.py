@@ -15,7 +15,7 @@ def run(options: ControlOptions) -> ControlResult:
     return judge(shared(options.seed))
 
 
-def judge(found: Tasted) -> ControlResult:
+def judge(tasted: Tasted) -> ControlResult:
     """Every hacker is above the anchors on its metric, and below the oracle on the headlines.
 
     The oracle is no measure for the hackers' own metrics: it answers with the held-out pictures
@@ -23,13 +23,13 @@ def judge(found: Tasted) -> ControlResult:
     """
     tops, figures = [], []
     for metric in HACKED:
-        own = float(np.nanmean(found.hackers[metric][metric]))
-        others = (v for label, v in found.anchors[metric].items() if label != "oracle")
+        own = float(np.nanmean(tasted.hackers[metric][metric]))
+        others = (v for label, v in tasted.anchors[metric].items() if label != "oracle")
         best = max(float(np.nanmean(v)) for v in others)
         tops.append(own > best)
         figures.append(f"{metric} {own:.2f} (anchors {best:.2f})")
-    reached = {m: max(float(np.nanmean(found.hackers[m][h])) for h in HACKED) for m in HEADLINES}
-    oracle = {m: float(np.nanmean(found.anchors[m]["oracle"])) for m in HEADLINES}
+    reached = {m: max(float(np.nanmean(tasted.hackers[m][h])) for h in HACKED) for m in HEADLINES}
+    oracle = {m: float(np.nanmean(tasted.anchors[m]["oracle"])) for m in HEADLINES}
     figures += [f"{m} at most {reached[m]:.2f} (oracle {oracle[m]:.2f})" for m in HEADLINES]
     return ControlResult(
         control="C6",

@@ -88,7 +88,7 @@ def simulate(config: RatersConfig, rng: np.random.Generator) -> Raters:
 
 
 @dataclass(frozen=True)
-class Found:
+class VerifierAucs:
     """What one verifier shows on unseen images."""
 
     pooled: float
@@ -106,43 +106,43 @@ class Found:
         return self.taste.low - SLACK <= 0.5 <= self.taste.high + SLACK
 
 
-def examine(raters: Raters, model: str, seed: int) -> Found:
+def examine(raters: Raters, model: str, seed: int) -> VerifierAucs:
     """Train the verifier on all folds but one, look at the others."""
-    found = predict_held_out(raters.embeddings, raters.ratings, PRESETS[model])
-    rated = found.ratings
-    pooled, _ = pooled_auc(found.logit, rated.liked, rated.user, found.fold)
-    return Found(pooled, stats.interval(taste_auc(found), np.random.default_rng(seed)))
+    predicted = predict_held_out(raters.embeddings, raters.ratings, PRESETS[model])
+    rated = predicted.ratings
+    pooled, _ = pooled_auc(predicted.logit, rated.liked, rated.user, predicted.fold)
+    return VerifierAucs(pooled, stats.interval(taste_auc(predicted), np.random.default_rng(seed)))
 
 
 def run(options: ControlOptions) -> ControlResult:
     """Both verifiers in both worlds."""
     size = (60, 100) if options.quick else (100, 150)
     plain = RatersConfig(n_users=size[0], per_user=size[1])
-    found = {}
+    aucs = {}
     for taste_sd in (0.0, 1.5):
         rng = np.random.default_rng((options.seed, 7))
         raters = simulate(replace(plain, taste_sd=taste_sd), rng)
         for model in VERIFIERS:
-            found[model, taste_sd > 0] = examine(raters, model, options.seed)
-    return judge(found)
+            aucs[model, taste_sd > 0] = examine(raters, model, options.seed)
+    return judge(aucs)
 
 
-def judge(found: dict[tuple[str, bool], Found]) -> ControlResult:
+def judge(aucs: dict[tuple[str, bool], VerifierAucs]) -> ControlResult:
     """The verdict; keys are the verifier and whether the world has taste."""
-    bare, real = (found[model, False] for model in VERIFIERS)
+    bare, real = (aucs[model, False] for model in VERIFIERS)
     passed = (
         bare.pooled >= HIGH
         and abs(bare.pooled - real.pooled) <= CLOSE
         and bare.knows_none
         and real.knows_none
-        and found["no-taste", True].pooled >= HIGH
-        and found["no-taste", True].knows_none
-        and found["mf", True].knows_taste
+        and aucs["no-taste", True].pooled >= HIGH
+        and aucs["no-taste", True].knows_none
+        and aucs["mf", True].knows_taste
     )
     figures = (
         f"{model} in a world {'with' if taste else 'without'} taste: pooled AUC {one.pooled:.3f}, "
         f"taste AUC {one.taste.mean:.3f} [{one.taste.low:.3f}, {one.taste.high:.3f}]"
-        for (model, taste), one in found.items()
+        for (model, taste), one in aucs.items()
     )
     return ControlResult(
         control="C7",

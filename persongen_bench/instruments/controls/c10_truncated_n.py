@@ -45,14 +45,14 @@ def simulate(n_worlds: int, seed: int) -> list[Bias]:
         "CMMD-V": lambda x, y: cmmd(x, y, "v"),
         "KID": kid,
     }
-    found: dict[tuple[str, int], list[float]] = {}
+    estimates: dict[tuple[str, int], list[float]] = {}
     for _ in range(n_worlds):
         reference = rng.normal(size=(N_REFERENCE, DIMENSION))
         for n in SIZES:
             images = rng.normal(size=(n, DIMENSION))
             for name, estimate in estimators.items():
-                found.setdefault((name, n), []).append(estimate(images, reference))
-    return [Bias(name, n, _z(values)) for (name, n), values in found.items()]
+                estimates.setdefault((name, n), []).append(estimate(images, reference))
+    return [Bias(name, n, _z(values)) for (name, n), values in estimates.items()]
 
 
 def _z(values: list[float]) -> float:

@@ -30,12 +30,12 @@ def run(options: ControlOptions) -> ControlResult:
         _power(n, effect, n_worlds, options.seed) for n, effect in zip(SIZES, effects, strict=True)
     ]
     margin = simulation.binomial_margin(POWER, n_worlds) + TOLERANCE
-    found = zip(powers, effects, SIZES, strict=True)
+    cases = zip(powers, effects, SIZES, strict=True)
     return ControlResult(
         control="C11",
         title="power is what the printed minimum detectable effect says",
         passed=all(abs(power - POWER) <= margin for power in powers),
-        measured=", ".join(f"{p:.1%} at effect {e:.3f} with {n} users" for p, e, n in found)
+        measured=", ".join(f"{p:.1%} at effect {e:.3f} with {n} users" for p, e, n in cases)
         + f" ({n_worlds} worlds each)",
         expected=f"{POWER:.0%} +- {margin:.1%}",
     )

@@ -11,7 +11,7 @@ import numpy as np
 
 from persongen_bench.core.metric_cards import parse_metric
 from persongen_bench.core.progress import no_progress
-from persongen_bench.instruments.audit.hackers import Effort, Pool, hack
+from persongen_bench.instruments.audit.hackers import CandidatePool, Effort, hack
 from persongen_bench.loop.choice import MethodChoice
 from persongen_bench.loop.run import Job, run
 from persongen_bench.loop.score import measure
@@ -64,7 +64,7 @@ def hacked(world: World) -> dict[str, dict[str, np.ndarray]]:
     """What the hackers of `HACKED` reach on every metric."""
     metrics = [parse_metric(name) for name in METRICS]
     effort = Effort(n_items=16, n_manipulated=16, n_own=6, n_sets=16)
-    pool = Pool(world, world.requests("prompt-free", N_IMAGES, N_HISTORY), effort)
+    pool = CandidatePool(world, world.requests("prompt-free", N_IMAGES, N_HISTORY), effort)
     made = hack(pool, [m for m in metrics if m.info.name in HACKED], N_IMAGES)
     sets = {target: pool.evaluation(choices) for target, choices in made.items()}
     return measure(sets, metrics, no_progress)

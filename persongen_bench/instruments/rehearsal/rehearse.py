@@ -44,7 +44,7 @@ METRICS = ("true-taste", "novelty")
 
 
 @dataclass(frozen=True)
-class Plan:
+class Rehearsal:
     """What to rehearse."""
 
     stack: str = "sd15"
@@ -63,49 +63,49 @@ class Plan:
 class Report:
     """What was measured; holds no quality number."""
 
-    plan: Plan
+    rehearsal: Rehearsal
     facts: dict[str, Any] = field(default_factory=dict)
     files: list[tuple[str, int, int | None]] = field(default_factory=list)
     """Label, bytes written, bytes of the published file (None: not known)."""
 
 
-def rehearse(plan: Plan, progress: Progress = no_progress) -> Report:
-    """Write random weights, run the loop on them, measure; leaves nothing but ``plan.folder``.
+def rehearse(rehearsal: Rehearsal, progress: Progress = no_progress) -> Report:
+    """Write random weights, run the loop on them, measure; leaves nothing but ``rehearsal.folder``.
 
     Raises `RunError` where a picture was not made, naming the reason.
     """
-    manifest(plan.stack)
+    manifest(rehearsal.stack)
     with tempfile.TemporaryDirectory(prefix="pgbench-rehearsal-") as name:
         scratch = Path(name)
         start, cpu_start = time.perf_counter(), time.process_time()
-        weights = _weights(plan, plan.folder or scratch / "weights", progress)
+        weights = _weights(rehearsal, rehearsal.folder or scratch / "weights", progress)
         facts: dict[str, Any] = {"write_seconds": time.perf_counter() - start}
-        with _own_cache(scratch / "cache"), fixed_threads(plan.threads):
-            stack = STACKS[plan.stack](weights, {"n_inference_steps": plan.n_steps})
+        with _own_cache(scratch / "cache"), fixed_threads(rehearsal.threads):
+            stack = STACKS[rehearsal.stack](weights, {"n_inference_steps": rehearsal.n_steps})
             facts |= _opened(stack)
-            facts |= _looped(plan, stack, scratch / "runs", progress)
+            facts |= _looped(rehearsal, stack, scratch / "runs", progress)
         files = [(p.label, p.n_bytes or 0, p.file.n_bytes) for p in stack.places.files]
     facts["cpu_seconds"] = time.process_time() - cpu_start
-    return Report(plan, facts | _memory(), files)
+    return Report(rehearsal, facts | _memory(), files)
 
 
-def _weights(plan: Plan, folder: Path, progress: Progress) -> Path:
+def _weights(rehearsal: Rehearsal, folder: Path, progress: Progress) -> Path:
     """``folder`` with the weights, written where it does not hold them yet."""
-    mark = {"stack": plan.stack, "tiny": plan.tiny}
+    mark = {"stack": rehearsal.stack, "tiny": rehearsal.tiny}
     try:
-        found = json.loads((folder / MARK).read_text(encoding="utf-8"))
+        stored = json.loads((folder / MARK).read_text(encoding="utf-8"))
     except FileNotFoundError:
-        found = None
-    if found == mark:
+        stored = None
+    if stored == mark:
         return folder
-    if found is not None:
-        raise ConfigError(f"{folder}: holds the weights of {found}", fix="Name another folder.")
+    if stored is not None:
+        raise ConfigError(f"{folder}: holds the weights of {stored}", fix="Name another folder.")
     if folder.exists() and any(folder.iterdir()):
         raise ConfigError(
             f"{folder}: not empty and without {MARK}, so not a rehearsal's folder",
             fix="Name a new folder; weights that are there are never written over.",
         )
-    blueprint = (TINY if plan.tiny else FULL)[plan.stack]
+    blueprint = (TINY if rehearsal.tiny else FULL)[rehearsal.stack]
     require_space(folder, sum(c.n_bytes for c in blueprint.values() if isinstance(c, WeightFile)))
     with folder_atomic(folder) as fresh:
         write(fresh, blueprint, progress=progress)
@@ -143,12 +143,14 @@ def _opened(stack: PublishedStack) -> dict[str, Any]:
     return facts
 
 
-def _looped(plan: Plan, stack: PublishedStack, runs: Path, progress: Progress) -> dict[str, Any]:
+def _looped(
+    rehearsal: Rehearsal, stack: PublishedStack, runs: Path, progress: Progress
+) -> dict[str, Any]:
     """Prepare, fit, generate and score one method."""
-    dataset = gradients(plan.n_users)
+    dataset = gradients(rehearsal.n_users)
     world = World(WorldRef(dataset.name, stack.name, {}), dataset, dataset.split(), stack, progress)
-    protocol = Terms("rehearsal", "rehearsal", METRICS, plan.n_images, n_history=2)
-    job = Job(world, protocol, MethodChoice(METHOD), threads=plan.threads)
+    protocol = Terms("rehearsal", "prompt-free", METRICS, rehearsal.n_images, n_history=2)
+    job = Job(world, protocol, MethodChoice(METHOD), threads=rehearsal.threads)
     start = time.perf_counter()
     world.features.rows("image_encoder", dataset.catalog.ids)
     encoded = time.perf_counter()

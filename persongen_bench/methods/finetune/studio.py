@@ -20,7 +20,7 @@ from persongen_bench.methods.finetune.config import TextualInversionConfig, Tier
 from persongen_bench.methods.finetune.latents import Latents
 from persongen_bench.methods.finetune.lora import injected
 from persongen_bench.methods.finetune.pipeline import Denoiser, Text, frozen
-from persongen_bench.methods.finetune.training import Bench, Schedule, Seeds, Trainer
+from persongen_bench.methods.finetune.training import Bench, FinetuneTrainer, Schedule, Seeds
 from persongen_bench.methods.finetune.words import TEMPLATES, WORD, learnable
 
 KEPT_TEXTS = 1024
@@ -76,7 +76,7 @@ class Studio:
                 draws = seeds.generator("step", number)
                 return self._loss([rows[i].item_id for i in chosen], text, draws)
 
-            trainer = Trainer(lora.parameters, self.config, self.denoiser.dtype)
+            trainer = FinetuneTrainer(lora.parameters, self.config, self.denoiser.dtype)
             losses = self._train(trainer, loss, schedule, owner)
             return Learned(Adapter(lora=lora.weights(), alpha=tier.alpha), losses)
 
@@ -95,7 +95,7 @@ class Studio:
                 text = self.denoiser.encode_texts([sentences[i] for i in said.tolist()])
                 return self._loss([item_ids[i] for i in chosen], text, draws)
 
-            trainer = Trainer([vectors], config, self.denoiser.dtype)
+            trainer = FinetuneTrainer([vectors], config, self.denoiser.dtype)
             losses = self._train(trainer, loss, schedule, owner)
             return Learned(Adapter(words={WORD: vectors.detach().cpu().numpy()}), losses)
 
@@ -109,7 +109,7 @@ class Studio:
 
     def _train(
         self,
-        trainer: Trainer,
+        trainer: FinetuneTrainer,
         loss: Callable[[int, int], Tensor],
         schedule: Schedule,
         owner: str,

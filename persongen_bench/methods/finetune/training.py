@@ -87,7 +87,7 @@ class Bench:
     progress: Progress
 
 
-class Trainer:
+class FinetuneTrainer:
     """AdamW on a few parameters of a frozen pipeline."""
 
     def __init__(

@@ -60,7 +60,7 @@ class History:
         return table
 
 
-class Trainer:
+class PriorTrainer:
     """Holds everything that changes while a prior trains."""
 
     def __init__(
@@ -193,7 +193,7 @@ def train_prior(
     Depends on the data, the options, the generator's state and the number of torch threads
     alone; a run that was killed goes on from its last checkpoint to the same bits.
     """
-    trainer = Trainer(network, data, config, resources.generator)
+    trainer = PriorTrainer(network, data, config, resources.generator)
     if (state := checkpoint.read(resources.checkpoints, resources.identity)) is not None:
         trainer.restore(state)
     saved = time.monotonic()

@@ -80,9 +80,9 @@ def weight_below(
     ends = np.append(starts[1:], len(s))
     group_start = np.flatnonzero(new_group)[np.cumsum(new_group) - 1]
     middle = (running[starts] + running[ends])[tie] / 2
-    found = np.empty(len(s))
-    found[order] = middle - running[group_start]
-    return found
+    below = np.empty(len(s))
+    below[order] = middle - running[group_start]
+    return below
 
 
 def pooled_auc(

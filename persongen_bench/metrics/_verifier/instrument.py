@@ -50,12 +50,12 @@ def predict(
 ) -> Float[np.ndarray, "n users"]:
     """Logits of any images, given in the judge's space."""
     known = ratings(context)
-    found = np.full((len(embeddings), len(context.users)), np.nan)
+    predicted = np.full((len(embeddings), len(context.users)), np.nan)
     if known.learnable and len(embeddings):
         column = pd.Index(known.users).get_indexer(pd.Index(context.users))
         scores = logits(trained(context, model), embeddings)
-        found[:, column >= 0] = scores[:, column[column >= 0]]
-    return found
+        predicted[:, column >= 0] = scores[:, column[column >= 0]]
+    return predicted
 
 
 def trained(context: ScoreContext, model: str) -> Weights:
@@ -79,18 +79,18 @@ def held_out_predictions(context: ScoreContext, model: str) -> Predictions | Non
     def make() -> dict[str, np.ndarray]:
         from persongen_bench.metrics._verifier.crossfit import predict_held_out
 
-        found = predict_held_out(rated_features(context), ratings(context), PRESETS[model])
-        return {"fold": found.fold, "logit": found.logit, "others": found.others}
+        predicted = predict_held_out(rated_features(context), ratings(context), PRESETS[model])
+        return {"fold": predicted.fold, "logit": predicted.logit, "others": predicted.others}
 
     known = ratings(context)
     if not known.learnable:
         return None
     arrays = context.instrument(_key(context, "verifier-folds", model, N_FOLDS), make)
-    found = np.isfinite(arrays["logit"])
-    if not found.any():
+    predictable = np.isfinite(arrays["logit"])
+    if not predictable.any():
         return None
-    kept = (arrays[name][found] for name in ("fold", "logit", "others"))
-    return Predictions(known.take(found), *kept)
+    kept = (arrays[name][predictable] for name in ("fold", "logit", "others"))
+    return Predictions(known.take(predictable), *kept)
 
 
 def rated_features(context: ScoreContext) -> Embeddings:

@@ -12,14 +12,14 @@ from torch.nn import functional as F  # noqa: N812  # the community's name
 from persongen_bench.metrics._verifier.config import VerifierConfig
 
 
-class Pairs(NamedTuple):
+class UserItemPairs(NamedTuple):
     """Positions of ``b`` pairs in the table of users and in a stack of embeddings."""
 
     user: Tensor
     item: Tensor
 
 
-class Network(nn.Module):
+class VerifierNetwork(nn.Module):
     """``bias_u + w . e + v . (p_u * P e) + h . MLP([q_u, Q e])``.
 
     While ``personal`` is False the last two terms, which know users from one another by more than
@@ -53,7 +53,7 @@ class Network(nn.Module):
         return common, [p for p in self.parameters() if id(p) not in known]
 
     def forward(
-        self, embeddings: Tensor, pairs: Pairs, noise: torch.Generator | None = None
+        self, embeddings: Tensor, pairs: UserItemPairs, noise: torch.Generator | None = None
     ) -> Tensor:
         """``(m, E)`` embeddings and b pairs => ``(b,)`` logits; ``noise``: draws the dropout."""
         total: Tensor = self.linear(embeddings)[pairs.item, 0] + self.user_bias[pairs.user]
@@ -66,7 +66,9 @@ class Network(nn.Module):
             total = total + self._mlp(embeddings, pairs, noise)
         return total
 
-    def _mlp(self, embeddings: Tensor, pairs: Pairs, noise: torch.Generator | None) -> Tensor:
+    def _mlp(
+        self, embeddings: Tensor, pairs: UserItemPairs, noise: torch.Generator | None
+    ) -> Tensor:
         # The first layer acts on user and image separately, once for each of them.
         first = self.first
         width = self.mlp_user.shape[1]

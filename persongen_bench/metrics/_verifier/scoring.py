@@ -11,7 +11,7 @@ from jaxtyping import Float
 from persongen_bench.util.batching import blocks
 
 Weights: TypeAlias = Mapping[str, np.ndarray]
-"""`training.Fitted.weights`: the network's parameters, and mean and scale of the embeddings."""
+"""`training.TrainedVerifier.weights`: the network's parameters, the embeddings' mean and scale."""
 
 _CELLS = 20_000
 """Pairs whose hidden layers are in memory at a time."""
@@ -43,12 +43,12 @@ def _mlp(w: Weights, x: np.ndarray) -> np.ndarray:
     first = w["first.weight"]
     of_users = w["mlp_user"] @ first[:, :width].T + w["first.bias"]
     of_items = (x @ w["mlp_item.weight"].T + w["mlp_item.bias"]) @ first[:, width:].T
-    found = np.zeros((len(x), len(of_users)))
+    out = np.zeros((len(x), len(of_users)))
     for part in blocks(len(x), max(1, _CELLS // max(1, len(of_users)))):
         h = np.maximum(of_items[part, None] + of_users, 0).reshape(-1, len(first))
         k = 0
         while f"layers.{k}.weight" in w:
             h = np.maximum(h @ w[f"layers.{k}.weight"].T + w[f"layers.{k}.bias"], 0)
             k += 1
-        found[part] = (h @ w["mlp_head.weight"].T).reshape(-1, len(of_users))
-    return found
+        out[part] = (h @ w["mlp_head.weight"].T).reshape(-1, len(of_users))
+    return out

@@ -22,13 +22,13 @@ from persongen_bench.core.errors import DataError
 from persongen_bench.core.ratings import Ratings
 from persongen_bench.metrics._verifier.config import VerifierConfig
 from persongen_bench.metrics._verifier.folds import image_folds
-from persongen_bench.metrics._verifier.network import Network, Pairs
+from persongen_bench.metrics._verifier.network import UserItemPairs, VerifierNetwork
 from persongen_bench.metrics._verifier.scoring import Weights, standardise
 from persongen_bench.util.training import seeded
 
 
 @dataclass(frozen=True)
-class Fitted:
+class TrainedVerifier:
     """A trained verifier with its course."""
 
     weights: Weights
@@ -39,7 +39,7 @@ class Fitted:
 
 def fit(
     embeddings: Float[np.ndarray, "items d"], ratings: Ratings, config: VerifierConfig
-) -> Fitted:
+) -> TrainedVerifier:
     """Train a verifier on ratings.
 
     Args:
@@ -56,18 +56,20 @@ def fit(
         return _fit(embeddings, ratings, config)
 
 
-def _fit(embeddings: np.ndarray, ratings: Ratings, config: VerifierConfig) -> Fitted:
+def _fit(embeddings: np.ndarray, ratings: Ratings, config: VerifierConfig) -> TrainedVerifier:
     used = np.unique(ratings.item)
     mean, scale = _scale(embeddings[used], config)
     table = torch.from_numpy(standardise(embeddings, mean, scale).astype(np.float32))
-    network = seeded(lambda: Network(len(ratings.users), embeddings.shape[1], config), config.seed)
+    network = seeded(
+        lambda: VerifierNetwork(len(ratings.users), embeddings.shape[1], config), config.seed
+    )
     course = _Course(network, table, config)
     train, validation = _set_aside(ratings, config)
     if config.quality_first:
         network.user_bias.data.copy_(torch.from_numpy(_log_odds(train)))
     losses = course.run(_Batch.of(train, config), _Batch.of(validation, config))
     weights = {name: value.numpy() for name, value in network.state_dict().items()}
-    return Fitted({**weights, "mean": mean, "scale": np.array(scale)}, losses)
+    return TrainedVerifier({**weights, "mean": mean, "scale": np.array(scale)}, losses)
 
 
 def _scale(embeddings: np.ndarray, config: VerifierConfig) -> tuple[np.ndarray, float]:
@@ -122,7 +124,7 @@ class _Batch:
 class _Course:
     """One training."""
 
-    def __init__(self, network: Network, table: Tensor, config: VerifierConfig) -> None:
+    def __init__(self, network: VerifierNetwork, table: Tensor, config: VerifierConfig) -> None:
         self.network, self.table, self.config = network, table, config
         self.noise = torch.Generator().manual_seed(config.seed)
         self.losses: list[float] = []
@@ -180,7 +182,7 @@ class _Course:
     def loss(self, batch: _Batch, noise: torch.Generator | None = None) -> Tensor:
         """Weighted binary cross-entropy."""
         items, position = torch.unique(batch.item, return_inverse=True)
-        logits = self.network(self.table[items], Pairs(batch.user, position), noise)
+        logits = self.network(self.table[items], UserItemPairs(batch.user, position), noise)
         return F.binary_cross_entropy_with_logits(logits, batch.liked, weight=batch.weight)
 
 

@@ -114,8 +114,12 @@ def _summary(
         mean = wide.mean(axis=0)
         factor = (wide - mean) / np.sqrt(n - 1)
         return mean, float((factor**2).sum()), factor
-    found = moments(features)
-    return found.mean, float(np.trace(found.covariance)), covariance_factor(found.covariance)
+    gaussian = moments(features)
+    return (
+        gaussian.mean,
+        float(np.trace(gaussian.covariance)),
+        covariance_factor(gaussian.covariance),
+    )
 
 
 def covariance_factor(covariance: Float[np.ndarray, "d d"]) -> Float[np.ndarray, "r d"]:
@@ -145,12 +149,12 @@ def _sum_of_roots(squares: Float[np.ndarray, "r r"], scale: float) -> float | No
     """
     if len(squares) == 0:
         return 0.0
-    found = np.linalg.eigvalsh(squares)
-    noise = max(EPS * float(found[-1]), 1e-300)
-    error = noise / np.sqrt(np.maximum(found, noise))
+    eigenvalues = np.linalg.eigvalsh(squares)
+    noise = max(EPS * float(eigenvalues[-1]), 1e-300)
+    error = noise / np.sqrt(np.maximum(eigenvalues, noise))
     if np.sqrt((error**2).sum()) > 1e-10 * scale:
         return None
-    return float(np.sqrt(np.maximum(found, 0.0)).sum())
+    return float(np.sqrt(np.maximum(eigenvalues, 0.0)).sum())
 
 
 def frechet_influence(x: Embeddings, y: Embeddings) -> Influence:

@@ -74,15 +74,15 @@ def nearest_others(
     """Squared distances to, and positions of, the nearest other rows; nearest first."""
     if not 1 <= count < len(rows):
         raise ValueError(f"{count} neighbours in a set of {len(rows)} rows")
-    found = []
+    parts = []
     for part in blocks(len(rows), BLOCK):
         squares = squared_distances(rows[part], rows)
         squares[np.arange(len(squares)), np.arange(part.start, part.stop)] = np.inf
         some = np.argpartition(squares, count - 1, axis=1)[:, :count]
         near = np.take_along_axis(squares, some, axis=1)
         order = np.argsort(near, axis=1, kind="stable")
-        found.append(tuple(np.take_along_axis(a, order, axis=1) for a in (near, some)))
-    return np.concatenate([a for a, _ in found]), np.concatenate([b for _, b in found])
+        parts.append(tuple(np.take_along_axis(a, order, axis=1) for a in (near, some)))
+    return np.concatenate([a for a, _ in parts]), np.concatenate([b for _, b in parts])
 
 
 def reference_balls(

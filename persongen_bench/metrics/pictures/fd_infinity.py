@@ -45,9 +45,9 @@ def fd_infinity(x: Embeddings, y: Embeddings, seed: int = SEED) -> Influence:
     rows = np.zeros(len(x))
     for k, (chosen_x, chosen_y) in _subsets(len(x), len(y), sizes, seed):
         share = 1 / (min(len(x), len(y)) // sizes[k])
-        found = frechet_influence(x[chosen_x], y[chosen_y])
-        distances[k] += share * found.distance
-        rows[chosen_x] += weights[k] * share * found.rows * len(x) / sizes[k]
+        subset = frechet_influence(x[chosen_x], y[chosen_y])
+        distances[k] += share * subset.distance
+        rows[chosen_x] += weights[k] * share * subset.rows * len(x) / sizes[k]
     return Influence(float(weights @ distances), rows)
 
 
@@ -122,8 +122,8 @@ class FdInfinity(SetMetric):
 
     def measure(self, sets: Compared) -> Measured:
         """The intercept with the infinitesimal jackknife over units."""
-        found = fd_infinity(sets.generated, sets.reference)
-        return Measured(found.distance, infinitesimal_influence(found.rows, sets.owners))
+        estimate = fd_infinity(sets.generated, sets.reference)
+        return Measured(estimate.distance, infinitesimal_influence(estimate.rows, sets.owners))
 
     def cautions(self, sets: Compared, number: float) -> list[str]:
         """A line fitted over a short range, and an impossible number."""

@@ -59,8 +59,8 @@ class _Frechet(SetMetric):
 
     def measure(self, sets: Compared) -> Measured:
         """The distance with the infinitesimal jackknife over units."""
-        found = frechet_influence(sets.generated, sets.reference)
-        return Measured(found.distance, infinitesimal_influence(found.rows, sets.owners))
+        estimate = frechet_influence(sets.generated, sets.reference)
+        return Measured(estimate.distance, infinitesimal_influence(estimate.rows, sets.owners))
 
     def cautions(self, sets: Compared, number: float) -> list[str]:  # noqa: ARG002  # the seam's
         """The bias at this size, where it is not small."""

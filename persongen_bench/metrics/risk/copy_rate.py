@@ -9,7 +9,7 @@ import pandas as pd
 from persongen_bench.core.metric import MetricInfo, ScoreContext
 from persongen_bench.core.types import Embeddings
 from persongen_bench.metrics._base import Plain
-from persongen_bench.metrics._space import ROLE, Answers, mean_over_requests, pairwise_best
+from persongen_bench.metrics._space import ROLE, AnsweredRequest, mean_over_requests, pairwise_best
 
 THRESHOLD = 1 - 1e-5
 """Cosine from which an image counts as a copy: the same embedding up to float32 rounding."""
@@ -44,10 +44,10 @@ class CopyRate(Plain):
         """NaN for units without images; 0 for users without likes."""
         likes, features = context.train.liked_items, context.features(ROLE)
 
-        def value(answers: Answers) -> float:
-            own = list(likes.get(answers.request.user_id, ()))
+        def value(answered: AnsweredRequest) -> float:
+            own = list(likes.get(answered.request.user_id, ()))
             if not own:
                 return 0.0
-            return copy_rate(features[answers.rows], context.item_features(ROLE, own))
+            return copy_rate(features[answered.rows], context.item_features(ROLE, own))
 
         return mean_over_requests(context, value)

@@ -55,7 +55,7 @@ def nearest_neighbours(context: ScoreContext, role: str = ROLE) -> list[Nearest]
     features = context.features(role)
     seen, met = context.train.liked_items, context.test.liked_items
     catalogue = sorted(context.train.catalog.ids)
-    found = []
+    nearest = []
     by_user = context.samples.groupby("user_id").indices
     for user in (user for user in context.users if user in by_user):
         rows = _by_index(context.samples, np.asarray(by_user[user]))
@@ -63,11 +63,11 @@ def nearest_neighbours(context: ScoreContext, role: str = ROLE) -> list[Nearest]
         rest = sorted(set(catalogue).difference(own))
         search = _search(context, role, features[rows])
         columns = [search(sorted(own)), search(sorted(met.get(user, ()))), search(rest)]
-        found += [
+        nearest += [
             Nearest(user, int(row), *neighbours)
             for row, *neighbours in zip(rows, *columns, strict=True)
         ]
-    return found
+    return nearest
 
 
 def _by_index(samples: pd.DataFrame, rows: np.ndarray) -> np.ndarray:

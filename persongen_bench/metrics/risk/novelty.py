@@ -11,7 +11,7 @@ from jaxtyping import Float
 from persongen_bench.core.metric import MetricInfo, ScoreContext
 from persongen_bench.core.types import Embeddings, content_hash
 from persongen_bench.metrics._base import Plain
-from persongen_bench.metrics._space import ROLE, Answers, mean_over_requests, pairwise_best
+from persongen_bench.metrics._space import ROLE, AnsweredRequest, mean_over_requests, pairwise_best
 
 
 def novelty(images: Embeddings, unseen: Embeddings, seen: Embeddings) -> Float[np.ndarray, " n"]:
@@ -45,14 +45,14 @@ class Novelty(Plain):
         """Of each request, then of the unit; NaN without images, history or held-out likes."""
         likes, features = context.test.liked_items, context.features(ROLE)
 
-        def value(answers: Answers) -> float:
-            seen = _fixed_order(answers.request.history)
-            unseen = _fixed_order(likes.get(answers.request.user_id, ()))
+        def value(answered: AnsweredRequest) -> float:
+            seen = _fixed_order(answered.request.history)
+            unseen = _fixed_order(likes.get(answered.request.user_id, ()))
             n = min(len(seen), len(unseen))
             if not n:
                 return np.nan
             new, old = (context.item_features(ROLE, ids[:n]) for ids in (unseen, seen))
-            return float(novelty(features[answers.rows], new, old).mean())
+            return float(novelty(features[answered.rows], new, old).mean())
 
         return mean_over_requests(context, value)
 

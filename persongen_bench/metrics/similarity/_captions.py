@@ -44,8 +44,8 @@ def text_source(context: ScoreContext) -> str:
 
 def _items(context: ScoreContext) -> pd.DataFrame:
     tables = [view.catalog.items for view in (context.train, context.test)]
-    found = pd.concat([table.reindex(columns=[COLUMN]) for table in tables])
-    return found[~found.index.duplicated()]
+    items = pd.concat([table.reindex(columns=[COLUMN]) for table in tables])
+    return items[~items.index.duplicated()]
 
 
 def _captions(context: ScoreContext) -> dict[str, str]:

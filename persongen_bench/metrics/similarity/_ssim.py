@@ -108,7 +108,7 @@ def compare(
     Pictures may differ in size: each target is scaled to the picture's. NaN also where a side of
     the picture is below `smallest_side`.
     """
-    found = np.full(wanted.shape, np.nan)
+    similarity = np.full(wanted.shape, np.nan)
     shapes = [imaging.check(picture).shape[1:] for picture in pictures]
     for height, width in sorted(set(shapes)):
         if min(height, width) < smallest_side(n_scales or 1):
@@ -122,8 +122,8 @@ def compare(
             first = np.stack([pictures[k] for k in rows])
             second = np.stack([fit(targets[k], height, width) for k in columns])
             values = _values(first, second, pairs, n_scales)
-            found[rows[pairs[:, 0]], columns[pairs[:, 1]]] = values
-    return found
+            similarity[rows[pairs[:, 0]], columns[pairs[:, 1]]] = values
+    return similarity
 
 
 def fit(image: Image, height: int, width: int) -> Image:
@@ -212,8 +212,8 @@ def _checked(
 ) -> tuple[np.ndarray, np.ndarray, Pairs]:
     for rows in (first, second):
         if not isinstance(rows, np.ndarray) or rows.dtype != np.uint8:
-            found = getattr(rows, "dtype", type(rows).__name__)
-            raise DataError(f"expected uint8 pixels 0..255, found {found}")
+            given = getattr(rows, "dtype", type(rows).__name__)
+            raise DataError(f"expected uint8 pixels 0..255, found {given}")
     if first.ndim != 4 or first.shape[1] != 3 or first.shape != second.shape:
         raise DataError(f"expected two arrays (n, 3, h, w), found {first.shape}, {second.shape}")
     if not 1 <= n_scales <= len(WEIGHTS):

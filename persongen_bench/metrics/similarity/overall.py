@@ -9,7 +9,7 @@ import pandas as pd
 
 from persongen_bench.core.metric import MetricInfo, ScoreContext
 from persongen_bench.metrics._base import Plain, build_signature
-from persongen_bench.metrics._space import Answers, mean_over_requests
+from persongen_bench.metrics._space import AnsweredRequest, mean_over_requests
 from persongen_bench.metrics._targets import mean_cosine, targets_of
 from persongen_bench.metrics.similarity._captions import text_source
 from persongen_bench.metrics.similarity.cs import mean_text_cosine
@@ -55,9 +55,9 @@ class Overall(Plain):
     def per_unit(self, context: ScoreContext) -> pd.Series:
         """Of each request, then of the unit; NaN without images, history or reference."""
 
-        def value(answers: Answers) -> float:
+        def value(answered: AnsweredRequest) -> float:
             history, reference = (
-                targets_of(context, answers, target) for target in ("history", "reference")
+                targets_of(context, answered, target) for target in ("history", "reference")
             )
             if not history.item_ids or not reference.item_ids:
                 return np.nan

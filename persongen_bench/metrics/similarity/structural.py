@@ -131,7 +131,7 @@ def _too_small(context: ScoreContext, n_scales: int) -> list[str]:
 
 def _short_sides(context: ScoreContext) -> np.ndarray:
     def read() -> np.ndarray:
-        rows = (answers.rows for answers in rows_by_request(context))
+        rows = (answered.rows for answered in rows_by_request(context))
         sets = (context.images([int(row) for row in own]) for own in rows)
         return np.array([min(image.shape[1:]) for own in sets for image in own], dtype=np.intp)
 

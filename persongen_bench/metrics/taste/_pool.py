@@ -29,7 +29,7 @@ class Ranked(NamedTuple):
     """Which items of the pool the user liked."""
 
 
-class Found(NamedTuple):
+class Retrieved(NamedTuple):
     """What the k nearest neighbours of a user's images hold; shares in [0, 1]."""
 
     hit: float
@@ -48,18 +48,18 @@ def neighbour_order(images: Embeddings, pool: Embeddings) -> Order:
     return np.argsort(-cosines, axis=1, kind="stable")
 
 
-def retrieved(ranked: Ranked, k: int) -> Found:
+def retrieved(ranked: Ranked, k: int) -> Retrieved:
     """Look at the first ``k`` neighbours of every image; all of the pool where it has fewer.
 
     NaN throughout without images or without a pool; recall is NaN without likes.
     """
     order, liked = ranked
     if not order.size:
-        return Found(np.nan, np.nan, np.nan, np.nan)
+        return Retrieved(np.nan, np.nan, np.nan, np.nan)
     nearest = order[:, :k]
     union = np.unique(nearest)
     likes = int(liked.sum())
-    return Found(
+    return Retrieved(
         hit=float(liked[nearest].any(axis=1).mean()),
         union=float(liked[union].mean()),
         recall=float(liked[union].sum() / likes) if likes else np.nan,

@@ -69,15 +69,15 @@ class _Calibration(OfInstrument):
 
     def per_unit(self, context: ScoreContext) -> pd.Series:
         """NaN for users without predicted ratings or without samples."""
-        found = self._of_users(context)
-        values = [self.value(chances, liked) for chances, liked in found.values()]
-        return judged(context, list(found), np.array(values, dtype=float))
+        by_user = self._of_users(context)
+        values = [self.value(chances, liked) for chances, liked in by_user.values()]
+        return judged(context, list(by_user), np.array(values, dtype=float))
 
     def _of_users(self, context: ScoreContext) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-        found = self.predictions(context)
-        if found is None:
+        predicted = self.predictions(context)
+        if predicted is None:
             return {}
-        rated, chances = found.ratings, expit(found.logit)
+        rated, chances = predicted.ratings, expit(predicted.logit)
         rows = [np.flatnonzero(rated.user == k) for k in range(len(rated.users))]
         return {
             user: (chances[row], rated.liked[row])

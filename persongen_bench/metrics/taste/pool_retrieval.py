@@ -30,7 +30,7 @@ from persongen_bench.metrics._sets import jackknife_influence, spread_over_units
 from persongen_bench.metrics._space import ROLE
 from persongen_bench.metrics.taste._pool import (
     MIN_LIKES,
-    Found,
+    Retrieved,
     f1,
     ranked_pools,
     retrieved,
@@ -72,7 +72,7 @@ class _AtNeighbours:
         details = f"sim:cosine|k:neighbours|pool:own-test|min-likes:{MIN_LIKES}"
         return build_signature(self.info, context, details, 1)
 
-    def found(self, context: ScoreContext) -> dict[str, Found | None]:
+    def retrievals(self, context: ScoreContext) -> dict[str, Retrieved | None]:
         """What is retrieved for every user; None where undefined."""
         pools = ranked_pools(context)
         return {
@@ -82,7 +82,7 @@ class _AtNeighbours:
 
     def caveats(self, context: ScoreContext) -> Sequence[str]:
         """Warns where k neighbours reach nearly the whole pool, whatever the images show."""
-        covered = [found.covered for found in self.found(context).values() if found]
+        covered = [one.covered for one in self.retrievals(context).values() if one]
         share = float(np.mean(covered)) if covered else 0.0
         if share <= SATURATED:
             return ()
@@ -93,15 +93,14 @@ class _AtNeighbours:
         return (warning,)
 
     @abstractmethod
-    def value(self, found: Found) -> float:
+    def value(self, retrieval: Retrieved) -> float:
         """The user's number."""
 
     def per_unit(self, context: ScoreContext) -> pd.Series:
         """NaN for users without images or with fewer than `MIN_LIKES` likes in their pool."""
-        found = self.found(context)
-        return pd.Series(
-            {user: self.value(one) if one else np.nan for user, one in found.items()}, dtype=float
-        )
+        retrievals = self.retrievals(context).items()
+        values = {user: self.value(one) if one else np.nan for user, one in retrievals}
+        return pd.Series(values, dtype=float)
 
 
 @final
@@ -120,9 +119,9 @@ class HitPrecision(_AtNeighbours):
         shows_not="Precision among the retrieved items: larger k scores higher by construction.",
     )
 
-    def value(self, found: Found) -> float:
+    def value(self, retrieval: Retrieved) -> float:
         """The share of hits."""
-        return found.hit
+        return retrieval.hit
 
 
 @final
@@ -138,9 +137,9 @@ class UnionPrecision(_AtNeighbours):
         shows_not="How often an item is retrieved; saturated at the base rate in a small pool.",
     )
 
-    def value(self, found: Found) -> float:
+    def value(self, retrieval: Retrieved) -> float:
         """The share of likes in the union."""
-        return found.union
+        return retrieval.union
 
 
 @final
@@ -159,9 +158,9 @@ class UnionRecall(_AtNeighbours):
         shows_not="How good the misses are: pictures of everything retrieve every like.",
     )
 
-    def value(self, found: Found) -> float:
+    def value(self, retrieval: Retrieved) -> float:
         """The share of likes retrieved."""
-        return found.recall
+        return retrieval.recall
 
 
 @final
@@ -178,9 +177,9 @@ class UserF1(_AtNeighbours):
         shows_not="Which of precision and recall it owes to; in a small pool, mostly recall.",
     )
 
-    def value(self, found: Found) -> float:
+    def value(self, retrieval: Retrieved) -> float:
         """The user's F1."""
-        return f1(found.union, found.recall)
+        return f1(retrieval.union, retrieval.recall)
 
 
 @final
@@ -199,16 +198,16 @@ class MacroF1(_AtNeighbours):
         shows_not="Users: one with high precision and one with high recall make up for each other.",
     )
 
-    def value(self, found: Found) -> float:
+    def value(self, retrieval: Retrieved) -> float:
         """The user's F1 alone, which is not what is averaged."""
-        return f1(found.hit, found.recall)
+        return f1(retrieval.hit, retrieval.recall)
 
     def per_unit(self, context: ScoreContext) -> pd.Series:
         """The F1 of the means, spread over the users who enter it; NaN for the others."""
-        found = {user: one for user, one in self.found(context).items() if one}
-        shares = np.array([(one.hit, one.recall) for one in found.values()]).reshape(-1, 2)
+        retrievals = {user: one for user, one in self.retrievals(context).items() if one}
+        shares = np.array([(one.hit, one.recall) for one in retrievals.values()]).reshape(-1, 2)
         number, influence = macro_f1(shares)
-        by_user = dict(zip(found, influence.tolist(), strict=True))
+        by_user = dict(zip(retrievals, influence.tolist(), strict=True))
         return spread_over_units(context, number, by_user)
 
 

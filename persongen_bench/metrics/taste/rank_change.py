@@ -104,10 +104,10 @@ class RankChange:
 
     def caveats(self, context: ScoreContext) -> Sequence[str]:
         """Warns where the ranker hardly tells held-out likes from other items."""
-        found = context.memo(_memo("auc", self.config), lambda: ranker_auc(context, self.config))
-        if np.isnan(found) or found >= WEAK:
+        auc = context.memo(_memo("auc", self.config), lambda: ranker_auc(context, self.config))
+        if np.isnan(auc) or auc >= WEAK:
             return ()
-        weak = f"a held-out like above another item with probability {found:.2f} only"
+        weak = f"a held-out like above another item with probability {auc:.2f} only"
         return (f"{self.info.name}: the ranker puts {weak} (0.5 is blind)",)
 
     def per_unit(self, context: ScoreContext) -> pd.Series:
@@ -194,12 +194,12 @@ def _moves(candidates: _Candidates, target: str, scores: np.ndarray) -> list[Mov
 def ranker_auc(context: ScoreContext, config: RankerConfig) -> float:
     """Mean over users: chance that a held-out like outranks another candidate; NaN without any."""
     ranker, likes = open_ranker(context, config), context.test.liked_items
-    found = []
+    chances = []
     for user, candidates in _candidates(context, ranker):
         own = [candidates.row_of[item] for item in likes.get(user, ())]
         rest = candidates.ranked.copy()
         rest[own] = False
         if own and rest.any():
             places = midrank(candidates.scores[own], candidates.scores[rest])
-            found.append(1 - float(np.mean(places - 1)) / int(rest.sum()))
-    return float(np.mean(found)) if found else np.nan
+            chances.append(1 - float(np.mean(places - 1)) / int(rest.sum()))
+    return float(np.mean(chances)) if chances else np.nan

@@ -43,10 +43,10 @@ class TasteAuc(OfInstrument):
 
     def per_unit(self, context: ScoreContext) -> pd.Series:
         """NaN without a weighted like and dislike in one fold, and for users without samples."""
-        found = self.predictions(context)
-        if found is None:
+        predicted = self.predictions(context)
+        if predicted is None:
             return pd.Series(np.nan, index=list(context.units))
-        return judged(context, found.ratings.users, taste_auc(found))
+        return judged(context, predicted.ratings.users, taste_auc(predicted))
 
 
 def taste_auc(predictions: Predictions) -> np.ndarray:

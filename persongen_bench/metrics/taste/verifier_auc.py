@@ -39,11 +39,11 @@ class VerifierAuc(OfInstrument):
 
     def per_unit(self, context: ScoreContext) -> pd.Series:
         """The number plus each user's jackknife influence; NaN for users without samples."""
-        found = self.predictions(context)
-        if found is None:
+        predicted = self.predictions(context)
+        if predicted is None:
             return pd.Series(np.nan, index=list(context.units))
-        rated = found.ratings
-        number, without = pooled_auc(found.logit, rated.liked, rated.user, found.fold)
+        rated = predicted.ratings
+        number, without = pooled_auc(predicted.logit, rated.liked, rated.user, predicted.fold)
         took_part = np.flatnonzero(rated.counts[: len(without)] > 0)
         influence = jackknife_influence(number, without[took_part])
         names = [rated.users[k] for k in took_part]
@@ -74,10 +74,10 @@ class VerifierUserAuc(OfInstrument):
 
     def per_unit(self, context: ScoreContext) -> pd.Series:
         """NaN without a like and a dislike in one fold, and for users without samples."""
-        found = self.predictions(context)
-        if found is None:
+        predicted = self.predictions(context)
+        if predicted is None:
             return pd.Series(np.nan, index=list(context.units))
-        group, user_of = user_fold(found)
-        sums = pair_sums(found.logit, found.ratings.liked, group, len(user_of))
-        users = found.ratings.users
+        group, user_of = user_fold(predicted)
+        sums = pair_sums(predicted.logit, predicted.ratings.liked, group, len(user_of))
+        users = predicted.ratings.users
         return judged(context, users, sums.merged(user_of, len(users)).auc)

@@ -58,7 +58,7 @@ class Vendi(Plain):
 
     def caveats(self, context: ScoreContext) -> Sequence[str]:
         """Says where the number of images differs between requests, or is one."""
-        counts = [len(answers.rows) for answers in rows_by_request(context)]
+        counts = [len(answered.rows) for answered in rows_by_request(context)]
         said = []
         if len(set(counts)) > 1:
             said.append(f"requests have {min(counts)} to {max(counts)} images, so unequal ceilings")

@@ -22,7 +22,7 @@ START, END = "<|startoftext|>", "<|endoftext|>"
 
 
 class ClipNetwork(nn.Module):
-    """A `CLIPModel` as a `persongen_bench.stacks.judges.encoder.Network`."""
+    """A `CLIPModel` as a `persongen_bench.stacks.judges.encoder.JudgeNetwork`."""
 
     def __init__(self, model: Any) -> None:  # noqa: ANN401  # a CLIPModel
         super().__init__()

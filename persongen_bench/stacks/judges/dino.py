@@ -18,7 +18,7 @@ PREPARATION = SquarePixels(224, "crop", 256, IMAGENET)
 
 
 class DinoNetwork(nn.Module):
-    """A `Dinov2Model` as a `persongen_bench.stacks.judges.encoder.Network`."""
+    """A `Dinov2Model` as a `persongen_bench.stacks.judges.encoder.JudgeNetwork`."""
 
     def __init__(self, model: Any) -> None:  # noqa: ANN401  # a Dinov2Model
         super().__init__()

@@ -30,7 +30,7 @@ class Preparation(Protocol):
         ...
 
 
-class Network(Protocol):
+class JudgeNetwork(Protocol):
     """What an opened judge can do; a judge without texts has no ``texts``."""
 
     def images(self, pixels: Float[Tensor, "n 3 s s"]) -> Float[Tensor, "n d"]:
@@ -60,7 +60,7 @@ class JudgeEncoder:
     """Pictures through a frozen network in float32; implements `ImageEncoder`."""
 
     def __init__(self, card: EncoderCard, open_network: Callable[[], Any]) -> None:
-        """``open_network`` gives a `Network` on the CPU; it is called by the first picture."""
+        """``open_network`` gives a `JudgeNetwork` on the CPU; it is called by the first picture."""
         self.card = card
         self._open_network = open_network
         self.embedding_size = card.embedding_size
@@ -70,7 +70,7 @@ class JudgeEncoder:
         )
 
     @cached_property
-    def network(self) -> Any:  # noqa: ANN401  # a Network and a torch module
+    def network(self) -> Any:  # noqa: ANN401  # a JudgeNetwork and a torch module
         """The opened network, on the judge's device."""
         return self._open_network().to(self.card.device)
 

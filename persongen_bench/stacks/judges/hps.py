@@ -26,7 +26,7 @@ INSIDE = "state_dict"
 
 
 class HpsNetwork(nn.Module):
-    """An open_clip `CLIP` as a `persongen_bench.stacks.judges.encoder.Network`."""
+    """An open_clip `CLIP` as a `persongen_bench.stacks.judges.encoder.JudgeNetwork`."""
 
     def __init__(self, model: Any) -> None:  # noqa: ANN401  # an open_clip.CLIP
         super().__init__()

@@ -42,7 +42,7 @@ MIDDLE = 3.0
 """Of the scale from 1 to 5: where the head starts."""
 
 
-class AestheticHead(nn.Module):
+class AestheticNetwork(nn.Module):
     """Embeddings of unit length ``(n, d)`` => scores ``(n, 1)``."""
 
     def __init__(self, embedding_size: int) -> None:
@@ -71,7 +71,7 @@ class AestheticScorer:
     def __init__(self, folder: Path, clip: ImageEncoder) -> None:
         """Read the folder that `recipe` wrote for this ``clip``."""
         self._clip = clip
-        self._head = read_weights(folder, AestheticHead(clip.embedding_size))
+        self._head = read_weights(folder, AestheticNetwork(clip.embedding_size))
         self.signature = (
             f"sandbox-aesthetic|head:laion-v2|weights:sha256:{weights_sha256(folder)}"
             f"|on:({clip.signature})|impl:1"
@@ -90,11 +90,11 @@ class AestheticScorer:
         return map_embeddings(self._head, figures.unit(rows).astype(np.float32))
 
 
-def recipe(clip: ImageEncoder, plan: TrainingPlan = PLAN) -> Recipe[AestheticHead]:
+def recipe(clip: ImageEncoder, plan: TrainingPlan = PLAN) -> Recipe[AestheticNetwork]:
     """Learns the mean ratings of a panel from the rows of ``clip``."""
     panel = Panel.of_default_world()
     rows, ratings = rated(clip, panel, np.random.default_rng(plan.seed))
-    head = seeded(lambda: AestheticHead(clip.embedding_size), plan.seed)
+    head = seeded(lambda: AestheticNetwork(clip.embedding_size), plan.seed)
 
     def loss(step: Step) -> Mapping[str, Tensor]:
         chosen = torch.from_numpy(step.rng.integers(0, len(rows), plan.batch_size))

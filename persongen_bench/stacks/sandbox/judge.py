@@ -37,7 +37,7 @@ CONFIG = "open_clip_config.json"
 MERGES = "merges.txt.gz"
 
 
-class JudgeEncoder(NetworkEncoder):
+class SandboxJudge(NetworkEncoder):
     """Pictures and texts to one space; implements `ImageEncoder` and `TextEncoder`."""
 
     architecture: ClassVar[str] = "sandbox-judge-open_clip-rn"

@@ -93,7 +93,7 @@ def recipe(folder: Path, plan: TrainingPlan = PLAN) -> Recipe[_Student]:
 
     def card(folder: Path) -> Mapping[str, object]:
         name = "open_clip CLIP, ModifiedResNet image tower, 64-d: judge of pictures and texts"
-        return data.card(name, plan, measured(folder, quality(judge.JudgeEncoder(folder))))
+        return data.card(name, plan, measured(folder, quality(judge.SandboxJudge(folder))))
 
     return Recipe(
         partial(train, model, loss, plan, description="train the judge encoder"),
@@ -114,7 +114,7 @@ def _batch(
     return data.pixels(pictures.images), tokens, scenes, torch.from_numpy(shown)
 
 
-def quality(encoder: judge.JudgeEncoder) -> dict[str, object]:
+def quality(encoder: judge.SandboxJudge) -> dict[str, object]:
     """Figures on held-out scenes; "unseen" captions are tasteworld's, which are not the judge's."""
     test = figures.held_out_pictures()
     rows = encoder.encode(list(test.images))

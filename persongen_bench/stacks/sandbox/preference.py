@@ -21,7 +21,7 @@ from torch.nn import functional as F  # noqa: N812  # the community's name
 
 from persongen_bench.core.types import Embeddings, Image
 from persongen_bench.stacks.sandbox import data
-from persongen_bench.stacks.sandbox.preference_pairs import Pairs, PairWorld, draw_pairs
+from persongen_bench.stacks.sandbox.preference_pairs import PairWorld, PreferencePairs, draw_pairs
 from persongen_bench.stacks.sandbox.standin_encoder import DualEncoder, map_embeddings
 from persongen_bench.stacks.sandbox.standin_files import (
     measured,
@@ -171,7 +171,7 @@ def quality(head: PreferenceHead, world: PairWorld) -> dict[str, float]:
 
 
 @torch.inference_mode()
-def foretell(head: PreferenceHead, pairs: Pairs) -> Float[np.ndarray, " n"]:
+def foretell(head: PreferenceHead, pairs: PreferencePairs) -> Float[np.ndarray, " n"]:
     """Log-odds of the first picture of every pair."""
     rows = (torch.from_numpy(x) for x in (pairs.first, pairs.second, pairs.texts))
     return np.asarray(head.logits(*rows).numpy())

@@ -24,7 +24,7 @@ CHANGE = 0.25
 
 
 @dataclass(frozen=True)
-class Pairs:
+class PreferencePairs:
     """Texts, two pictures for each as unit embeddings, and what the panel prefers."""
 
     texts: Embeddings
@@ -46,7 +46,9 @@ class PairWorld:
     """How much one contradicted attribute counts, where the deviation of liking is 1."""
 
 
-def draw_pairs(world: PairWorld, scenes: Scenes, n: int, rng: np.random.Generator) -> Pairs:
+def draw_pairs(
+    world: PairWorld, scenes: Scenes, n: int, rng: np.random.Generator
+) -> PreferencePairs:
     """``n`` texts about some of ``scenes``, two pictures each, and the panel's opinion."""
     asked = scenes[rng.integers(0, len(scenes), n)]
     texts, mentioned = _texts(asked, rng)
@@ -55,7 +57,7 @@ def draw_pairs(world: PairWorld, scenes: Scenes, n: int, rng: np.random.Generato
     pair = (drawn[0].scenes, drawn[1].scenes)
     probability = world.panel.choice_probability(pair, wrong, world.text_weight)
     first, second = (unit(world.clip.encode(list(p.images))) for p in drawn)
-    return Pairs(unit(world.clip.encode_texts(texts)), first, second, probability, wrong)
+    return PreferencePairs(unit(world.clip.encode_texts(texts)), first, second, probability, wrong)
 
 
 def _texts(asked: Scenes, rng: np.random.Generator) -> tuple[list[str], Bool[np.ndarray, "n 5"]]:

@@ -38,9 +38,9 @@ def open_role(role: str, folder: Path, clip: Clip) -> Any:  # noqa: ANN401  # ea
 
 def _open_own(role: str, folder: Path) -> Any:  # noqa: ANN401  # each role has its protocol
     if role == "judge_encoder":
-        from persongen_bench.stacks.sandbox.judge import JudgeEncoder
+        from persongen_bench.stacks.sandbox.judge import SandboxJudge
 
-        return JudgeEncoder(folder)
+        return SandboxJudge(folder)
     if role == "dino":
         from persongen_bench.stacks.sandbox.dino import DinoEncoder
 

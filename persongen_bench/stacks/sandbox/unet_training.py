@@ -66,7 +66,7 @@ def network() -> UNet2DConditionModel:
 
 
 @dataclass(frozen=True)
-class Pool:
+class PicturePool:
     """Pictures drawn once, encoded once, seen many times."""
 
     scenes: Scenes
@@ -74,7 +74,7 @@ class Pool:
     embeddings: Float[Tensor, "n 64"]
 
     @classmethod
-    def draw(cls, n: int, clip: CLIPModel, basis: Basis, progress: Progress) -> Pool:
+    def draw(cls, n: int, clip: CLIPModel, basis: Basis, progress: Progress) -> PicturePool:
         """``n`` pictures with their latents (half precision) and image embeddings."""
         rng = np.random.default_rng(PLAN.seed)
         scenes = draw_scenes(n, rng)
@@ -93,7 +93,7 @@ class Pool:
 class Teacher:
     """The frozen models a step needs."""
 
-    pool: Pool
+    pool: PicturePool
     clip: CLIPModel
     tokenizer: CLIPTokenizer
     signal: Float[Tensor, " t"]
@@ -111,7 +111,7 @@ def recipe(
     def learn(workshop: Workshop) -> UNet2DConditionModel:
         dual = CLIPModel.from_pretrained(clip, local_files_only=True, dtype=torch.float32).eval()
         teacher = Teacher(
-            Pool.draw(pool, dual, basis, workshop.progress),
+            PicturePool.draw(pool, dual, basis, workshop.progress),
             dual.requires_grad_(requires_grad=False),
             words.load_tokenizer(clip),
             scheduler().alphas_cumprod,

@@ -11,7 +11,7 @@ from jaxtyping import Bool, Float, UInt8
 from persongen_bench.core.progress import Progress, no_progress
 from persongen_bench.stacks.sprites.data import SpriteSplit, draw_batch
 from persongen_bench.stacks.sprites.model import SpriteVae
-from persongen_bench.worlds.sprite_taste import LEVEL, Reading, read
+from persongen_bench.worlds.sprite_taste import LEVEL, SpriteReading, read
 
 N_SPRITES = 1_000
 """Held-out sprites per figure."""
@@ -26,7 +26,7 @@ class _Sprites:
     """Images, what the reader sees on them, and their embeddings."""
 
     images: UInt8[np.ndarray, "n 3 64 64"]
-    truth: Reading
+    truth: SpriteReading
     embeddings: Float[np.ndarray, "n 32"]
 
 
@@ -65,7 +65,7 @@ def _sprites(model: SpriteVae, images: UInt8[np.ndarray, "n 3 64 64"]) -> _Sprit
     return _Sprites(images, read(list(images)), encode(model, images))
 
 
-def _right(seen: Reading, truth: Reading) -> Bool[np.ndarray, " n"]:
+def _right(seen: SpriteReading, truth: SpriteReading) -> Bool[np.ndarray, " n"]:
     """Whether a clear sprite of the true shape and colour is seen."""
     return np.asarray(seen.clear & (seen.shape == truth.shape) & (seen.colour == truth.colour))
 

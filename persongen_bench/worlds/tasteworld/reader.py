@@ -78,7 +78,7 @@ class ReaderNetwork(nn.Module):
 
 
 @dataclass(frozen=True)
-class Reading:
+class PictureReading:
     """What the reader saw, one row per picture."""
 
     codes: Int[np.ndarray, "n 5"]
@@ -97,7 +97,7 @@ class TasteworldReader:
         digest = short_sha256(folder / WEIGHTS)
         self.signature = f"tasteworld-reader|in:u8|resize:{SIZE}|weights:sha256:{digest}|impl:1"
 
-    def read(self, images: Sequence[Image]) -> Reading:
+    def read(self, images: Sequence[Image]) -> PictureReading:
         """Read uint8 RGB pictures; another size than 64 x 64 is resized first."""
         logits = map_rows(self._block, image_border.stack_square(images, SIZE), _BLOCK)
         codes, confidence = [], []
@@ -106,7 +106,7 @@ class TasteworldReader:
             codes.append(part.argmax(axis=1))
             confidence.append(odds.max(axis=1) / odds.sum(axis=1))
         legible = 1 / (1 + np.exp(-logits[:, -1].astype(np.float64)))
-        return Reading(np.stack(codes, axis=1), np.stack(confidence, axis=1), legible)
+        return PictureReading(np.stack(codes, axis=1), np.stack(confidence, axis=1), legible)
 
     def _block(self, pixels: UInt8[np.ndarray, "n 3 64 64"]) -> Float[np.ndarray, "n values"]:
         with torch.inference_mode():

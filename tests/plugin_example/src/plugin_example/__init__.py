@@ -1,1 +1,1 @@
-"""An example of a method package for persongen-bench."""
+"""An example of a package for persongen-bench, with one thing of every kind."""

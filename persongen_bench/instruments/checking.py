@@ -1,0 +1,135 @@
+"""What `pgbench check` does: the contract of any registered entry, boards included."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import ClassVar
+
+from persongen_bench.core import registry
+from persongen_bench.core.metric import Metric
+from persongen_bench.core.metric_cards import parse_metric
+from persongen_bench.core.output import kind_of, readable
+from persongen_bench.core.registry import Kind
+from persongen_bench.core.roles import has_role
+from persongen_bench.core.track import Track
+from persongen_bench.leaderboards.board import Board, get_board
+from persongen_bench.leaderboards.published import reported_tables
+from persongen_bench.loop.choice import MethodChoice
+from persongen_bench.testing import check as checks
+from persongen_bench.testing.base import Contract
+from persongen_bench.testing.check import CheckReport, Echo, silent
+from persongen_bench.testing.require import require
+
+
+class BoardContract(Contract):
+    """Subclass it and set ``board``: everything that a board's file names is there and fits."""
+
+    subject: ClassVar[str] = "board"
+
+    board: str = ""
+    """Registered name, ``distribution/name`` for a plugin."""
+
+    def prepare(self) -> None:
+        """Read the file; `ConfigError` names a bad field."""
+        self._board()
+
+    def test_track_and_stacks_are_registered(self) -> None:
+        """Its track, its stack, and the stack that stands in where the files are not there."""
+        board = self._board()
+        registry.find("tracks", board.track)
+        for stack in (board.stack, board.fallback_stack):
+            if stack is not None:
+                registry.find("stacks", stack)
+
+    def test_takes_a_data_set_that_serves_its_track(self) -> None:
+        """At least one registered data set that matches ``datasets``.
+
+        A board for other people's data passes where none of them is installed.
+        """
+        board = self._board()
+        taken = [name for name in registry.entries("datasets") if board.accepts(name)]
+        if not taken and any("/" in pattern for pattern in board.datasets):
+            return  # for the data sets of packages that are not installed
+        require(taken, f"no data set matches {', '.join(board.datasets)}")
+        serving = [n for n in taken if board.track in registry.get("datasets", n).tracks]
+        require(serving, f"none of {', '.join(taken)} names the track {board.track}")
+
+    def test_metrics_can_look_at_the_answers(self) -> None:
+        """Every column is a registered metric that reads the track's output and has its unit."""
+        track = self._track()
+        for metric in self._metrics():
+            info, asks = metric.info, f"{track.output}s"
+            reads = f"{info.name} reads {info.reads}s, the track asks for {asks}"
+            require(readable(info.reads, track.output), reads)
+            fits = not info.personal or track.unit == "user"
+            require(fits, f"{info.name} compares users, the unit is the {track.unit}")
+
+    def test_columns_are_those_of_the_cards(self) -> None:
+        """The printed names are the metrics' own; ``known_taste`` is said where it is needed."""
+        for column, metric in zip(self._board().columns, self._metrics(), strict=True):
+            own = metric.info.name
+            require(own == column.metric, f"column {column.metric} is the metric {own}")
+            agree = column.known_taste == metric.info.known_taste
+            require(agree, f"column {own}: known_taste is {not column.known_taste} on its card")
+
+    def test_methods_answer_as_asked(self) -> None:
+        """Methods, baselines and anchors are registered and make what the track asks for."""
+        track = self._track()
+        for name in self._methods():
+            makes = registry.get("methods", name).makes
+            asks = f"{name} makes {makes}s, the track asks for {track.output}s"
+            require(makes == track.output, asks)
+
+    def test_default_stack_has_the_roles(self) -> None:
+        """What columns, methods and the drawing of adapters need; whatever files are there."""
+        board = self._board()
+        stack = registry.get("stacks", board.stack)()
+        for who, roles in self._needs(board):
+            lacking = [role for role in roles if not has_role(stack, role)]
+            require(not lacking, f"{who} needs {', '.join(lacking)}, stack {board.stack} has none")
+
+    def test_preset_is_one_that_a_method_has(self) -> None:
+        """A preset that no registered method has is a misspelt one."""
+        preset, methods = self._board().preset, registry.entries("methods").values()
+        known = preset is None or any(preset in entry.load().presets for entry in methods)
+        require(known, f"no method has a preset {preset!r}")
+
+    def test_reported_tables_read(self) -> None:
+        """Every file of ``reported`` is there and of the right shape."""
+        reported_tables(self._board())
+
+    def _board(self) -> Board:
+        return get_board(self.board)
+
+    def _track(self) -> Track:
+        made: Track = registry.get("tracks", self._board().track)()
+        return made
+
+    def _metrics(self) -> list[Metric]:
+        return [parse_metric(name) for name in self._board().metrics]
+
+    def _methods(self) -> list[str]:
+        board = self._board()
+        return [*dict.fromkeys((*board.methods, *board.baselines, *board.anchors))]
+
+    def _needs(self, board: Board) -> Iterator[tuple[str, tuple[str, ...]]]:
+        """Who looks through which roles."""
+        yield from ((metric.info.name, metric.info.roles) for metric in self._metrics())
+        prefer = tuple(name for name in (board.stack, board.preset) if name is not None)
+        for name in self._methods():
+            yield name, MethodChoice(name, prefer=prefer).build().roles
+        if kind_of(self._track().output).drawable:
+            yield f"track {board.track}", ("decoder",)
+
+
+CONTRACTS: dict[Kind, type[Contract]] = {**checks.CONTRACTS, "boards": BoardContract}
+
+
+def check(name: str, echo: Echo = silent) -> CheckReport:
+    """Run the contract of ``name``, of any kind; see `testing.check.check`.
+
+    Raises:
+        UnknownNameError: no entry has the name.
+        ConfigError: the entry does not import or read, or several kinds have the name.
+    """
+    return checks.check(name, echo, contracts=CONTRACTS)

@@ -1,0 +1,1 @@
+"""The boards of this package: one TOML file each."""
