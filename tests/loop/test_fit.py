@@ -1,0 +1,115 @@
+"""A fit is found again by all that changes it, and by nothing else; it says what it used."""
+
+from dataclasses import replace
+
+import pytest
+
+from persongen_bench.loop.choice import MethodChoice
+from persongen_bench.loop.fit import code_of, facts_of, fit_context, fit_key, fit_once
+from persongen_bench.loop.generate import Execution
+from persongen_bench.loop.schema import StackRef
+from persongen_bench.loop.terms import Terms, run_config
+from persongen_bench.loop.world import WorldRef, load_world
+from persongen_bench.testing.toy import toy_world, write_folder
+
+TERMS = Terms("catalogue", "prompt-free", ("taste-gap",), n_images=2, n_history=3)
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("fit")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PGBENCH_CACHE", str(folder / "cache"))
+        data = write_folder(toy_world(), folder / "data")
+        options = {"like_threshold": 1}
+        yield load_world(WorldRef("folder", "pixels", options, data, split="temporal"))
+
+
+def config_of(world, name, code="c", **options):
+    choice = MethodChoice(name, options=options)
+    ref = choice.ref(choice.build(), anchor=False)
+    return run_config(world, TERMS, ref, seed=0, code=code, threads=1)
+
+
+def key(world, name="random-item", **changes):
+    config = config_of(world, name).model_copy(update=changes)
+    return fit_key(config, world)
+
+
+def with_parts(world, **parts):
+    """The world with other rows in some parts of its split."""
+    return replace(world, split=replace(world.split, **parts))
+
+
+def fewer(rows, column, value):
+    """Without the first row of this id."""
+    return rows.drop(index=rows.index[rows[column] == value][0])
+
+
+def held_out_by_several(world):
+    """An item that several people are tested on: it stays hidden when one row of it goes."""
+    counts = world.split.test["item_id"].value_counts()
+    return sorted(counts.index[counts > 1])[0]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"seed": 1}, {"code": "d"}, {"threads": 2},
+     {"stack": StackRef(name="pixels", signature="other")}],
+)  # fmt: skip
+def test_what_changes_a_fit_makes_another(world, changes):
+    assert key(world, **changes) != key(world)
+
+
+@pytest.mark.parametrize(
+    "changes", [{"n_images": 7}, {"metrics": ("novelty",)}, {"board": "b"}, {"created": "now"}]
+)
+def test_what_does_not_shares_it(world, changes):
+    assert key(world, **changes) == key(world)
+
+
+def test_another_training_row_is_another_fit(world):
+    less = with_parts(world, train=fewer(world.split.train, "user_id", "user-0"))
+    assert less.train.users == world.train.users
+    assert key(less) != key(world)
+
+
+def test_only_what_sees_the_held_out_part_is_fitted_again_for_it(world):
+    item = held_out_by_several(world)
+    less = with_parts(world, test=fewer(world.split.test, "item_id", item))
+    assert less.test.users == world.test.users
+    assert less.train.hash == world.train.hash
+    assert key(less) == key(world)
+    assert key(less, "oracle") != key(world, "oracle")
+
+
+def test_other_people_to_ask_for_are_another_fit(world):
+    test = world.split.test
+    others = with_parts(world, test=test[test["user_id"] != "user-0"])
+    assert others.test.users == world.test.users[1:]
+    assert others.train.hash == world.train.hash
+    assert key(others) != key(world)
+
+
+def test_held_out_data_is_for_the_privileged_only(world):
+    plain, anchor = (fit_context(world, 0, privileged=who) for who in (False, True))
+    assert plain.held_out is None
+    assert anchor.held_out.hash == world.test.hash
+
+
+def test_people_without_a_training_row_are_not_among_those_to_fit_for(world):
+    users = (*world.train.users, "somebody new")
+    assert fit_context(world, 0, privileged=False, users=users).users == world.train.users
+
+
+def test_a_wrapper_has_used_what_its_base_has_used(world, tmp_path, monkeypatch):
+    """`nearest-item` searches in the image space, and `wrong-user` never asks for it itself."""
+    monkeypatch.setenv("PGBENCH_CACHE", str(tmp_path))
+    roles = {}
+    for name, options in (("nearest-item", {}), ("wrong-user", {"base": "nearest-item"})):
+        method = MethodChoice(name, options=options).build()
+        code = code_of(method, world, TERMS.track)
+        config = config_of(world, name, code, **options)
+        roles[name] = facts_of(fit_once(config, world, Execution()))["roles"]
+    assert roles["nearest-item"] == {"image_encoder": world.stack.role("image_encoder").signature}
+    assert roles["wrong-user"] == roles["nearest-item"]

@@ -1,0 +1,181 @@
+"""A run's numbers are those of direct calls: intervals, permutation tests, what stands beside."""
+
+from itertools import permutations
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pytest
+from run_case import make_config
+
+from persongen_bench import stats
+from persongen_bench.core.metric import MetricInfo
+from persongen_bench.core.request import Request
+from persongen_bench.core.types import content_hash
+from persongen_bench.loop import score
+from persongen_bench.loop.evaluation import Evaluation
+
+USERS = [f"user-{k:02d}" for k in range(40)]
+"""More than 30: from there on intervals are bootstrapped, and random."""
+
+
+class Chosen:
+    """A metric whose values are chosen."""
+
+    def __init__(self, name, values, signature="impl:1"):
+        self.info = MetricInfo(name, "taste", "higher", (-9.0, 9.0), "points", "chosen")
+        self._values, self._signature = values, signature
+
+    def signature(self, context):
+        return f"{self.info.name}|{self._signature}"
+
+    def per_unit(self, context):
+        return pd.Series(self._values, index=list(context.units))
+
+
+class Warned(Chosen):
+    def caveats(self, context):
+        return ("of few users",)
+
+
+METRICS = {
+    "a": Chosen("a", np.random.default_rng(0).normal(size=40)),
+    "b": Warned("b", np.random.default_rng(1).normal(size=40)),
+}
+
+
+@pytest.fixture
+def scored(monkeypatch):
+    """The summary of a run with one delivered image for each of the users."""
+    monkeypatch.setattr(score, "parse_metric", METRICS.__getitem__)
+    table = pd.DataFrame({"sample_id": USERS, "user_id": USERS, "index": 0, "state": "ok"})
+    asked = {user: Request(user) for user in USERS}
+
+    def summary(*metrics, **changes):
+        evaluation = Evaluation(None, table, asked, lambda sample, digits: None)
+        return score.score(evaluation, make_config(metrics=metrics, **changes))[0]
+
+    return summary
+
+
+def bounds(summary, name):
+    return summary.metrics[name].low, summary.metrics[name].high
+
+
+def test_an_interval_is_that_of_a_direct_call_seeded_by_run_and_metric(scored):
+    dice = make_config().dice
+    for name, number in scored("a", "b").metrics.items():
+        rng = np.random.default_rng(int(content_hash(dice, name), 16))
+        expected = stats.interval(METRICS[name].per_unit(SimpleNamespace(units=USERS)), rng)
+        assert (number.mean, number.low, number.high) == (
+            expected.mean, expected.low, expected.high,
+        )  # fmt: skip
+        assert number.n_units == 40
+
+
+def test_an_interval_does_not_depend_on_what_else_is_measured_or_when(scored):
+    both = scored("a", "b")
+    assert scored("b", "a").metrics == both.metrics == scored("a", "b").metrics
+    assert scored("a").metrics["a"] == both.metrics["a"]
+
+
+def test_runs_are_resampled_apart(scored):
+    """Equal values, other run: the bounds move by the bootstrap's own noise and the mean stays."""
+    one, other = scored("a"), scored("a", seed=1)
+    assert one.metrics["a"].mean == other.metrics["a"].mean
+    assert bounds(one, "a") != bounds(other, "a")
+    assert bounds(scored("a", code="moved about"), "a") == bounds(one, "a")
+
+
+def test_caveats_stand_beside_their_number(scored):
+    metrics = scored("a", "b").metrics
+    assert {name: number.caveats for name, number in metrics.items()} == {
+        "a": (), "b": ("of few users",),
+    }  # fmt: skip
+
+
+def test_one_model_that_was_used_is_enough_for_the_mark():
+    """The judge's weights are among those that the method used, or they are not."""
+    mine, other = (f"m|weights:sha256:{digit * 64}" for digit in "ab")
+    judge = Chosen("a", np.zeros(40), f"clip:({mine})|impl:1")
+
+    def marked(**used):
+        return score.describe(judge, None, used)["own_judge"]
+
+    assert marked(clip=mine, dino=other)
+    assert not marked(dino=other)
+    assert not marked()
+
+
+# --- permutation tests ------------------------------------------------------------------------
+
+
+class Instrument:
+    """Scores every image for every user by a table."""
+
+    def __init__(self, matrix):
+        self._matrix = np.asarray(matrix, dtype=float)
+
+    def matrix(self, context):
+        return self._matrix
+
+
+FOUR = ("anna", "ben", "cleo", "dora")
+STYLES = np.array([[5, 4, 1, 3], [2, 6, 4, 1], [3, 2, 5, 6], [1, 5, 2, 4]]) / 7
+"""``[v, u]``: what user u thinks of the style that is drawn for v; five images each."""
+OWNERS = np.repeat(np.arange(4), 5)
+
+
+def permuted(matrix, owners=OWNERS):
+    units = [FOUR[k] for k in owners]
+    board = SimpleNamespace(samples=pd.DataFrame({"unit": units}), users=FOUR, unit="user")
+    return score.permutation_tests(board, [Instrument(matrix)], np.random.default_rng(0))
+
+
+def exact_p(styles):
+    """Share of all reassignments of whole sets that reach the mean of the own scores."""
+    n = len(styles)
+    own = [np.mean([styles[p[u], u] for u in range(n)]) for p in permutations(range(n))]
+    return np.mean(np.array(own) >= np.trace(styles) / n - 1e-12)
+
+
+def test_the_block_test_permutes_whole_users_and_the_image_test_does_not():
+    """Four users can be reassigned in 24 ways; 2 of these reach the mean of 20/4.
+
+    20 images can be reassigned in many more: an image-level p is far below 1/24.
+    """
+    made = permuted(STYLES[OWNERS])
+    block, image = made["permutation.block"], made["permutation.image"]
+    assert block.statistic == pytest.approx((5 + 6 + 5 + 4) / 28)
+    p = exact_p(STYLES)
+    assert p == pytest.approx(2 / 24)
+    assert abs(block.p_value - p) < 4 * np.sqrt(p * (1 - p) / 1000)
+    assert image.p_value < 0.01
+    assert block.n_permutations == image.n_permutations == 1000
+
+
+def test_p_values_are_those_of_direct_calls():
+    """One generator; the block test comes first."""
+    scores = np.random.default_rng(3).random((20, 4))
+    rng, made = np.random.default_rng(0), permuted(scores)
+    block = stats.user_permutation_test(stats.block_means(scores, OWNERS), rng)
+    image = stats.image_permutation_test(scores, OWNERS, rng)
+    for name, expected in (("block", block), ("image", image)):
+        assert made[f"permutation.{name}"].p_value == expected.p_value
+        assert made[f"permutation.{name}"].statistic == expected.statistic
+
+
+def test_users_whom_the_instrument_cannot_judge_take_no_part():
+    """Without ben, whose column is unknown, the own scores are 5, 5 and 4 sevenths."""
+    scores = STYLES[OWNERS].copy()
+    scores[:, 1] = np.nan
+    assert permuted(scores)["permutation.block"].statistic == pytest.approx(14 / 21)
+    assert permuted(scores)["permutation.image"].statistic == pytest.approx(5 / 7)  # the median
+
+
+def test_users_without_images_take_no_part():
+    """Without cleo's images the own scores are 5, 6 and 4 sevenths; one user alone is no test."""
+    owners = OWNERS[OWNERS != 2]
+    assert permuted(STYLES[owners], owners)["permutation.block"].statistic == pytest.approx(15 / 21)
+    alone = OWNERS[OWNERS == 2]
+    assert permuted(STYLES[alone], alone) == {}
