@@ -149,7 +149,7 @@ def _looped(
     """Prepare, fit, generate and score one method."""
     dataset = gradients(rehearsal.n_users)
     world = World(WorldRef(dataset.name, stack.name, {}), dataset, dataset.split(), stack, progress)
-    protocol = Terms("rehearsal", "rehearsal", METRICS, rehearsal.n_images, n_history=2)
+    protocol = Terms("rehearsal", "prompt-free", METRICS, rehearsal.n_images, n_history=2)
     job = Job(world, protocol, MethodChoice(METHOD), threads=rehearsal.threads)
     start = time.perf_counter()
     world.features.rows("image_encoder", dataset.catalog.ids)
