@@ -1,5 +1,7 @@
 """Controls C1, C5 and C12 pass, and each goes red when the thing it guards is broken."""
 
+import os
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -94,10 +96,10 @@ def test_c12_fails_when_seeds_are_not_derived_from_ids(workload, tmp_path, monke
     """Every process draws its own randomness: the table must differ and the control say so."""
     (tmp_path / "sitecustomize.py").write_text(
         "import os\n"
-        "from persongen_bench.core.types import Sample\n"
+        "from persongen_bench.core.request import Sample\n"
         "Sample.seed = property(lambda self: int.from_bytes(os.urandom(7)))\n"
     )
-    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path), prepend=os.pathsep)
     monkeypatch.setattr(c12_kill_resume, "Workload", lambda: workload)
     result = c12_kill_resume.run(ControlOptions(quick=True))
     assert not result.passed

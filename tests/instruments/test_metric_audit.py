@@ -91,7 +91,7 @@ def world(tmp_path_factory):
 @pytest.fixture(scope="module")
 def pool(world):
     return CandidatePool(
-        world, world.requests("prompt-free", 4, 10), Effort(n_items=12, n_manipulated=8, n_own=4)
+        world, world.requests("controlled", 4, 10), Effort(n_items=12, n_manipulated=8, n_own=4)
     )
 
 
@@ -116,12 +116,12 @@ def test_hacking_the_truth_is_the_best_there_is(pool, made):
 
 
 def test_the_same_effort_makes_the_same_images(world, pool, made):
-    again = CandidatePool(world, world.requests("prompt-free", 4, 10), pool.effort)
+    again = CandidatePool(world, world.requests("controlled", 4, 10), pool.effort)
     assert hack(again, [parse_metric("novelty")], 4)["novelty"] == made["novelty"]
 
 
 def test_two_requests_of_one_user_keep_their_own_candidates(world):
-    first = world.requests("prompt-free", 2, 6)[3]
+    first = world.requests("controlled", 2, 6)[3]
     second = replace(first, history=first.history[:1], request_id="")
     own = CandidatePool(world, [first, second], Effort(n_items=2, n_manipulated=0, n_own=3))
     choices = hack(own, [parse_metric("history-similarity")], 1)["history-similarity"]
