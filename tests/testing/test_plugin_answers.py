@@ -110,6 +110,7 @@ def test_what_was_half_done_ends_the_same_with_another_batch_size(made, tmp_path
         (half / name).unlink()
     made.place.pgbench("resume", str(half), "--batch-size", "5")
     assert results(half) == whole
+    assert answers(half, made.case.kind).keys() == answers(made.run, made.case.kind).keys()
 
 
 def test_a_lost_journal_is_made_again_from_the_files(made, tmp_path):

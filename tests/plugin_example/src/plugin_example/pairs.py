@@ -12,7 +12,7 @@ import pandas as pd
 from pydantic import Field
 
 from persongen_bench.core.config import Config
-from persongen_bench.core.dataset import Dataset, DatasetCard, Split
+from persongen_bench.core.dataset import Dataset, DatasetCard, Promise, Split
 from persongen_bench.core.types import INTERACTION_COLUMNS, Catalog, Image
 
 N_HUES = 12
@@ -70,7 +70,7 @@ class Pairs:
 def new_items(interactions: pd.DataFrame, seed: int) -> Split:
     """The last picture of every hue is held out, for everybody; ``seed`` changes nothing."""
     new = interactions["item_id"].str.endswith(f"-{PER_HUE - 1}")
-    promise = frozenset({"items"})
+    promise: Promise = frozenset({"items"})
     return Split("new-items", seed, interactions[~new], interactions[new], promise=promise)
 
 
@@ -87,7 +87,8 @@ def draw(hue: float, light: float) -> Image:
     colour = np.array(colorsys.hsv_to_rgb(hue, 1.0, 1.0))
     fade = np.linspace(light, 0.0, SIDE)[None, :, None]
     pixels = fade + (1 - fade) * colour[:, None, None]
-    return np.rint(255 * np.broadcast_to(pixels, (3, SIDE, SIDE))).astype(np.uint8)
+    whole = np.broadcast_to(pixels, (3, SIDE, SIDE))
+    return np.asarray(np.rint(255 * whole), dtype=np.uint8)
 
 
 def item_name(hue: int, number: int) -> str:
