@@ -50,6 +50,14 @@ def test_rubbish_is_one_line_that_names_the_file(name):
         assert "\n" not in str(caught.value)
 
 
+def test_a_ranking_of_other_fields_is_refused():
+    data = b'{"item_ids": ["a"], "scores": null, "rank": 1}'
+    with pytest.raises(DataError, match=r"^the-file: unknown field 'rank'$"):
+        RANKING.from_bytes(data, "the-file")
+    with pytest.raises(DataError, match=r"^the-file: unknown field 'score'$"):
+        RANKING.from_bytes(b'{"item_ids": ["a"], "score": [1.0]}', "the-file")
+
+
 def test_the_digest_of_an_adapter_does_not_depend_on_the_order_of_its_keys():
     assert ADAPTER.digest(Adapter(dict(reversed(LORA.items())))) == ADAPTER.digest(Adapter(LORA))
     assert ADAPTER.digest(Adapter(LORA, alpha=2.0)) != ADAPTER.digest(Adapter(LORA, alpha=2.5))
@@ -93,6 +101,7 @@ BAD = [
     (ADAPTER, Adapter({"k": np.ones(3, int)}), "float array, found int64"),
     (ADAPTER, Adapter({"k": [1.0]}), "float array, found list"),
     (ADAPTER, Adapter({"k": np.array([np.nan])}), "not finite"),
+    (ADAPTER, Adapter(LORA, words={"<w>": np.array([1.0, np.inf])}), "not finite"),
     (ADAPTER, Adapter({"words.k": np.ones(1)}), "no key 'words.k'"),
 ]
 

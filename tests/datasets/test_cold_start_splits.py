@@ -129,6 +129,8 @@ def test_new_people_are_tested_on_items_that_nobody_trains_on(people):
     assert not held_out & set(split.train["item_id"])
     assert set(split.validation["user_id"]) == set("abc") - new
     assert len(split.train) + len(split.test) + len(split.validation) == 27
+    assert split.promise == frozenset({"items"})
     known = first_rows(split, 0)
+    assert known.promise == split.promise
     assert not new & set(known.train["user_id"])
     assert len(known.train) == 2 * 6

@@ -11,6 +11,7 @@ from scipy.special import erf
 
 from persongen_bench.core.dataset import Dataset
 from persongen_bench.core.errors import ConfigError, DataError
+from persongen_bench.core.types import INTERACTION_COLUMNS
 from persongen_bench.datasets import splits as plain
 from persongen_bench.datasets.audit import AuditOptions, audit
 from persongen_bench.datasets.supports import SUPPORTS
@@ -372,6 +373,22 @@ def test_support_is_cut_to_the_first_ratings_of_the_pool(data):
         assert cut.support == k
         assert data.cut_of("cold-start", k) == data.cut_of("cold-start@8", k) == cut.name
         pd.testing.assert_frame_equal(cut.test, split.test)
+
+
+def test_hashes_of_splits_are_pinned():
+    """Computed once by this code: sample ids are made from them. The log is written here."""
+    motifs = {f"item-{k:02d}": f"motif-{k // 2:02d}" for k in range(24)}
+    roles = Roles(frozenset({"a", "b"}), frozenset({"c"}), motifs)
+    rows = [(user, item, float(k % 5 + 1), k % 5 > 2, float(k))
+            for user in "abcd" for k, item in enumerate(motifs)]  # fmt: skip
+    log = pd.DataFrame(rows, columns=list(INTERACTION_COLUMNS))
+    made = {
+        name: split(log, 3).hash for name, split in tasteworld_splits(roles, 0.25, 0.25).items()
+    }
+    assert {name: made[name] for name in ("panel", "temporal", "cold-start", "cold-start@2")} == {
+        "panel": "bf095acfbbf41ab8", "temporal": "9b9cf3512fe593de",
+        "cold-start": "9c8764ef9b35e976", "cold-start@2": "a8b6fcc52a62090b",
+    }  # fmt: skip
 
 
 def test_order_of_the_log_does_not_matter(data):

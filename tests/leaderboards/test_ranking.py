@@ -4,8 +4,11 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from plugin_case import fresh_registry
 
+from persongen_bench.core import registry
 from persongen_bench.core.errors import RunError, UnknownNameError
+from persongen_bench.leaderboards.board import get_board
 from persongen_bench.leaderboards.ranking import collect, standings
 from persongen_bench.loop.store import RunDirectory
 from persongen_bench.stats import interval, paired_difference
@@ -14,7 +17,7 @@ NAN = float("nan")
 
 
 def only(runs):
-    (table,) = standings(runs)
+    (table,) = standings(list(runs))
     return table
 
 
@@ -144,6 +147,39 @@ def test_the_difference_to_the_first_is_the_paired_one(make_run):
     assert found.minimum_detectable_effect == pytest.approx(expected.minimum_detectable_effect)
 
 
+def test_p_values_against_the_first_are_holms_over_the_methods(make_run):
+    """Of three methods behind the first the smallest p counts three times, the next twice.
+
+    Anchors are no part of the family, and are not adjusted.
+    """
+    spread = np.array([0.0, 0.01, 0.02, 0.05])
+    levels = {"a": (0.9, 0), "b": (0.86, 1), "c": (0.84, 2), "d": (0.5, 3)}
+    runs = [
+        make_run(name, {"true-taste": level + np.roll(spread, shift)}, name="rebeca")
+        for name, (level, shift) in levels.items()
+    ]
+    anchor = make_run("oracle", {"true-taste": 0.8 + spread[::-1]}, anchor=True)
+    rows = by_label(only([*runs, anchor]))
+    raw = {name: rows[name].versus_first.p_value for name in "bcd"}
+    small, middle, large = sorted(raw, key=raw.get)
+    assert 3 * raw[small] < 2 * raw[middle] < raw[large] < 1  # so that no maximum hides a factor
+    adjusted = {name: rows[name].versus_first.p_holm for name in "bcd"}
+    assert adjusted == {
+        small: pytest.approx(3 * raw[small]), middle: pytest.approx(2 * raw[middle]),
+        large: pytest.approx(raw[large]),
+    }  # fmt: skip
+    assert rows["oracle"].versus_first.p_holm is None
+    assert rows["oracle"].versus_first.p_value < 1
+
+
+def test_bounds_over_several_seeds_end_where_the_metric_does(make_run):
+    """The t interval of .9, 1, 1, 1 is .975 +- 3.18 * .025: it reaches 1.05."""
+    runs = [make_run("rebeca", {"true-taste": [0.9, 1.0, 1.0, 1.0]}, seed=s) for s in (0, 1)]
+    cell = only(runs).methods[0].cells["true-taste"]
+    assert cell.high == 1.0
+    assert cell.low == pytest.approx(0.975 - 3.182 * 0.025, abs=1e-3)
+
+
 def test_the_order_of_the_runs_changes_nothing(board_runs):
     shuffled = [board_runs[i] for i in np.random.default_rng(3).permutation(len(board_runs))]
     assert standings(shuffled) == standings(board_runs)
@@ -236,6 +272,51 @@ def test_a_metric_that_some_runs_lack_is_an_empty_cell_not_a_refusal(make_run):
     assert rows["rebeca"].cells["novelty"].mean == pytest.approx(0.3)
     assert rows["rebeca-v1"].cells["novelty"].mean is None
     assert set(table.signatures) == {"true-taste", "novelty"}
+
+
+@pytest.mark.parametrize(("field", "value"), [("unit", "prompt"), ("output", "adapter")])
+def test_numbers_over_other_units_or_of_other_answers_stand_apart(make_run, field, value):
+    runs = [make_run(name, one_metric(0.5)) for name in ("rebeca", "rebeca-v1")]
+    odd = make_run("rebeca-no-user", one_metric(0.9))
+    odd = replace(odd, config=odd.config.model_copy(update={field: value}))
+    main, other = standings([odd, *runs])
+    assert [row.label for row in main.methods] == ["rebeca", "rebeca-v1"]
+    assert [row.label for row in other.methods] == ["rebeca-no-user"]
+    before = getattr(runs[0].config, field)
+    assert main.refused[0].reason.startswith(f"{field} is {value}, the table has {before}")
+
+
+def test_seeds_made_by_other_code_are_not_averaged(make_run):
+    """The code that was begun last stays; here both begin at once, and it has more seeds."""
+    runs = [make_run("rebeca", one_metric(0.5), seed=s, code="new") for s in (0, 1)]
+    odd = make_run("rebeca", one_metric(0.9), seed=2, code="old")
+    table = only([*runs, odd])
+    assert table.methods[0].seeds == (0, 1)
+    assert table.methods[0].cells["true-taste"].mean == pytest.approx(0.5)
+    assert "code is 'old' here, 'new' there" in table.refused[0].reason
+
+
+def test_one_seed_that_used_the_judge_marks_the_row(make_run):
+    runs = [make_run("rebeca", one_metric(0.5), seed=s) for s in (0, 1)]
+    used = runs[1].summary.metrics["true-taste"].model_copy(update={"own_judge": True})
+    runs[1] = _damaged_summary(runs[1], metrics={"true-taste": used})
+    assert only(runs).methods[0].cells["true-taste"].own_judge
+    assert not only(runs[:1]).methods[0].cells["true-taste"].own_judge
+
+
+def test_where_lower_is_better_the_lowest_is_first(make_run, monkeypatch):
+    fresh_registry(monkeypatch)
+    low = get_board("controlled").model_copy(update={"headline": "copy-rate", "reported": ()})
+    name = registry.register("boards", "low", low).name
+    levels = {"rebeca": 0.8, "rebeca-v1": 0.2, "rebeca-no-user": 0.5, "copy-history": 0.9,
+              "oracle": 0.1}  # fmt: skip
+    table = only(
+        make_run(label, {"copy-rate": np.full(4, level)}, board=name)
+        for label, level in levels.items()
+    )
+    assert [row.label for row in table.methods] == ["rebeca-v1", "rebeca-no-user", "rebeca"]
+    assert [row.label for row in table.anchors] == ["oracle", "copy-history"]
+    assert table.methods[2].versus_first.mean == pytest.approx(0.6)
 
 
 def test_two_configurations_under_one_label_are_not_averaged(make_run):

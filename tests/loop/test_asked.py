@@ -2,6 +2,7 @@
 
 from collections import Counter
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import ClassVar
 
 import numpy as np
@@ -157,3 +158,19 @@ def test_what_a_method_opens_is_noted_by_the_run(asked, world):
         note_references(run, batch.references)
     # Two of the four samples have a reference; each was looked at twice.
     assert run.facts["references"] == {asked.samples[0].request.reference: 4}
+
+
+def test_references_are_counted_by_what_they_give_away():
+    """By hand: of three, two are held out, and one of these is liked by the one who asks."""
+    world = SimpleNamespace(
+        test=SimpleNamespace(liked_items={"anna": ("h1",), "ben": ("h2",)}),
+        train=SimpleNamespace(catalog=SimpleNamespace(ids=["t1", "t2"])),
+    )
+    requests = [
+        Request("anna", reference="t1"), Request("anna", reference="h1"),
+        Request("ben", reference="h1"), Request("cleo"),
+    ]  # fmt: skip
+    info, warning = audited_requests(world, requests, {"h1": 3})
+    assert info.startswith("info: reference: 3 requests name one, 2 of them a held-out item; ")
+    assert info.endswith("1 items were opened, 3 times in all")
+    assert warning.startswith("warning: reference-is-answer: 1 requests name an item")

@@ -72,6 +72,32 @@ def test_a_metric_that_compares_users_is_refused_where_the_unit_is_the_prompt():
         score.unit_values(parse_metric("taste-gap"), evaluation(unit="prompt"))
 
 
+def counted(value=None):
+    """A maker, and the list that grows when it is called."""
+    calls = []
+    return (lambda: calls.append(1) or value), calls
+
+
+def test_what_is_dear_is_computed_once_until_it_is_forgotten():
+    seen, (make, calls) = evaluation(), counted("dear")
+    assert [seen.memo("a", make), seen.memo("a", make)] == ["dear", "dear"]
+    assert len(calls) == 1
+    assert seen.memo("b", lambda: "other") == "other"
+    seen.forget()
+    seen.memo("a", make)
+    assert len(calls) == 2
+
+
+def test_an_instrument_is_known_by_all_of_its_key_and_kept_on_disk(tmp_path, monkeypatch):
+    monkeypatch.setenv("PGBENCH_CACHE", str(tmp_path))
+    first, calls = counted({"x": np.arange(2)})
+    made = [evaluation().instrument(["verifier", "data"], first) for _ in range(2)]
+    assert [list(arrays["x"]) for arrays in made] == [[0, 1], [0, 1]]
+    assert len(calls) == 1  # of two evaluations that share no memory
+    other = evaluation().instrument(["verifier", "other data"], lambda: {"x": np.arange(3)})
+    assert list(other["x"]) == [0, 1, 2]
+
+
 # --- summaries ------------------------------------------------------------------------------
 
 

@@ -6,34 +6,15 @@ import sqlite3
 import numpy as np
 import pandas as pd
 import pytest
+from run_case import make_config
 
 from persongen_bench.core import images
 from persongen_bench.core.errors import RunError
 from persongen_bench.core.request import Request, plan_samples
-from persongen_bench.loop import schema
+from persongen_bench.loop import schema, store
 from persongen_bench.loop.journal import Outcome
-from persongen_bench.loop.schema import DatasetRef, MethodRef, RunConfig, StackRef, Summary
+from persongen_bench.loop.schema import RunConfig, Summary
 from persongen_bench.loop.store import RunDirectory, find_runs
-
-
-def make_config(**changes) -> RunConfig:
-    values = {
-        "track": "controlled",
-        "board": "controlled",
-        "dataset": DatasetRef(
-            name="toy", revision="r", split="item", split_seed=0, split_hash="h", root="a/b"
-        ),
-        "method": MethodRef(
-            name="m", distribution="d", version="1", config={"rank": 8}, label="m[rank=8]"
-        ),
-        "stack": StackRef(name="s", signature="s|1"),
-        "seed": 0,
-        "n_images": 2,
-        "n_history": 3,
-        "metrics": ("true-taste",),
-        "code": "c",
-    }
-    return RunConfig(**{**values, **changes})
 
 
 @pytest.fixture
@@ -117,6 +98,21 @@ def test_planning_twice_keeps_what_was_recorded(run, samples):
     assert list(table["user_id"]) == ["anna", "anna", "ben", "ben"]
 
 
+def test_everything_that_became_of_a_sample_is_kept(run, samples):
+    first, second = samples[2].sample_id, samples[0].sample_id
+    run.record(
+        [
+            Outcome(first, "ok", "", "d", "p", 0.25),
+            Outcome(second, "filtered", "unsafe", "", "", 2.0),
+        ]
+    )
+    table = run.samples().set_index("sample_id")
+    columns = ["state", "reason", "digest", "pixel_hash", "seconds"]
+    assert list(table.loc[first, columns]) == ["ok", "", "d", "p", 0.25]
+    assert list(table.loc[second, columns]) == ["filtered", "unsafe", "", "", 2.0]
+    assert list(run.samples()["sample_id"]) == [s.sample_id for s in samples]
+
+
 def test_a_failed_batch_records_nothing(run, samples):
     class StopError(Exception):
         pass
@@ -164,7 +160,7 @@ def test_a_corrupt_journal_is_one_clear_error_and_can_be_rebuilt(run, samples):
     assert run.rebuild_journal(samples) == 1
     table = run.samples()
     assert list(table["state"]) == ["pending", "ok", "pending", "pending"]
-    assert table["pixel_hash"][1] == digest
+    assert table["pixel_hash"][1] == table["digest"][1] == digest
 
 
 def test_a_full_disk_says_so(run, monkeypatch):
@@ -187,6 +183,9 @@ def test_another_run_in_the_same_folder_is_refused(run, config, samples):
 
 
 # --- exports and schema -------------------------------------------------------------------
+
+
+EMPTY = pd.DataFrame({"unit": [], "metric": [], "value": [], "signature": []})
 
 
 def summary_of(config) -> Summary:
@@ -220,13 +219,44 @@ def test_results_of_an_unfinished_run_say_how_to_finish(run):
 
 
 def test_adding_a_metric_reopens_the_run(run, config, samples):
-    empty = pd.DataFrame({"unit": [], "metric": [], "value": [], "signature": []})
-    run.export(summary_of(config), empty, {})
+    run.export(summary_of(config), EMPTY, {})
     assert run.complete
     more = config.model_copy(update={"metrics": ("true-taste", "novelty")})
     again = RunDirectory.create(run.path, more, samples)
     assert not again.complete
     assert RunDirectory.open(run.path).config.metrics == ("true-taste", "novelty")
+
+
+def test_dropping_a_metric_reopens_the_run_too(run, config, samples):
+    """Its summary and its scores hold a number that is no longer asked for."""
+    run.export(summary_of(config), EMPTY, {})
+    fewer = config.model_copy(update={"metrics": ()})
+    assert not RunDirectory.create(run.path, fewer, samples).complete
+
+
+EXPORTS = ["samples.parquet", "scores.parquet", "cost.json", "summary.json"]
+
+
+@pytest.mark.parametrize("lost", EXPORTS)
+def test_a_run_whose_export_was_cut_short_is_not_complete(run, config, monkeypatch, lost):
+    """The process dies at one of the files: what stands there is not passed off as the results."""
+    run.export(summary_of(config), EMPTY, {})
+    assert run.complete
+    written, write = [], store.write_atomic
+
+    def dying(path, data, **options):
+        written.append(path.name)
+        if path.name == lost:
+            raise KeyboardInterrupt
+        write(path, data, **options)
+
+    monkeypatch.setattr(store, "write_atomic", dying)
+    with pytest.raises(KeyboardInterrupt):
+        run.export(summary_of(config), EMPTY, {})
+    assert written == EXPORTS[: EXPORTS.index(lost) + 1]
+    assert not run.complete
+    with pytest.raises(RunError, match="not complete"):
+        run.results()
 
 
 def edit(run, **changes):

@@ -14,7 +14,7 @@ from persongen_bench.core.dataset import View
 from persongen_bench.core.errors import ConfigError
 from persongen_bench.core.metric_cards import parse_metric
 from persongen_bench.core.request import Request
-from persongen_bench.core.types import Catalog
+from persongen_bench.core.types import Catalog, content_hash
 from persongen_bench.loop.score import penalised
 from persongen_bench.metrics._space import nearest_in_pool
 from persongen_bench.metrics.risk.copy_rate import CopyRate
@@ -95,10 +95,11 @@ def test_recall_counts_distinct_liked_items():
     assert Recall(1).per_unit(context)["ben"] == 0.0  # 50 degrees is nearest to the disliked 45
 
 
-def test_ties_go_to_the_first_item_by_id():
+def test_ties_go_to_the_first_item_by_id(monkeypatch):
+    monkeypatch.setitem(ITEMS, "a10", 0)  # the same picture as a0, to the last bit
     context = Plane([("anna", 5)])
     nearest, liked = nearest_in_pool(context, "anna", np.array([0]))
-    assert nearest.tolist() == [0]  # 5 degrees is equally near to a0 and a10
+    assert nearest.tolist() == [0]
     assert liked.tolist() == [True, True, False]
 
 
@@ -155,6 +156,17 @@ def test_novelty_is_negative_for_copies_and_positive_for_held_out_likes():
     scores = Novelty().per_unit(Plane([("anna", 45), ("ben", 90)]))
     assert scores["anna"] < 0 < scores["ben"]
     assert scores["ben"] == pytest.approx(1 - np.cos(np.deg2rad(45)), abs=1e-6)
+
+
+def test_novelty_compares_sets_of_one_size():
+    """anna has seen b45 and will like a0 and a10; one of these is kept, the first by its hash.
+
+    Her image of 0 degrees is at the one that is left out: with both her novelty were 1 - cos 45.
+    """
+    assert sorted(["a0", "a10"], key=content_hash) == ["a10", "a0"]
+    scores = Novelty().per_unit(Plane([("anna", 0), ("ben", 90)]))
+    expected = np.cos(np.deg2rad(10)) - np.cos(np.deg2rad(45))
+    assert scores["anna"] == pytest.approx(expected, abs=1e-6)
 
 
 def test_copy_rate_counts_repeats_of_liked_training_items():

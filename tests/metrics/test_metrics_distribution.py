@@ -117,6 +117,16 @@ def test_the_mean_over_users_is_the_number(metric, toy):
     assert metric.info.level == "set"
 
 
+@every_metric
+def test_the_direction_is_towards_the_reference(metric):
+    """Draws from the reference's own distribution are better than those around another axis."""
+    rng, owners = np.random.default_rng(0), np.arange(120) % 6
+    reference, same, away = (5 * np.eye(4)[axis] + rng.normal(size=(120, 4)) for axis in (0, 0, 1))
+    good, bad = (metric.measure(sets_of(x, reference, owners))[0] for x in (same, away))
+    assert good != bad
+    assert (good > bad) == (metric.info.direction == "higher")
+
+
 def test_the_numbers_are_those_of_the_pure_functions(toy):
     """Of all toy images and the union of the held-out likes, both from the context."""
     items = sorted({i for liked in toy.test.liked_items.values() for i in liked})

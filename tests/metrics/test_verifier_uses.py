@@ -1,8 +1,10 @@
 """Calibration, population aesthetics, and re-identification: values with a known answer."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -192,6 +194,40 @@ def test_images_for_somebody_else_point_to_somebody_else(context):
     order = np.roll(np.arange(24), 4)
     swapped = replace(context, pictures=tuple(context.pictures[k] for k in order), _memo={})
     assert Reidentification.parse("1").per_unit(swapped).tolist() == [0.0] * 6
+
+
+class Plane:
+    """Everybody likes one item and has one image, each a direction on a plane, in degrees."""
+
+    users = units = ("anna", "ben", "cleo")
+
+    def __init__(self, likes, images):
+        self._likes, self._images = likes, images
+        items = {user: (user,) for user in self.users}
+        self.train = SimpleNamespace(liked_items=items)
+        self.samples = pd.DataFrame({"unit": self.users, "user_id": self.users})
+
+    def features(self, role):
+        return directions(self._images)
+
+    def item_features(self, role, item_ids):
+        return directions([self._likes[self.users.index(item)] for item in item_ids])
+
+
+def directions(degrees):
+    radians = np.deg2rad(degrees)
+    return np.stack([np.cos(radians), np.sin(radians)], axis=1)
+
+
+def test_what_all_tastes_have_in_common_is_taken_out_of_both_sides():
+    """Likes at 0, 30 and 90 degrees; their mean is the point (.622, .5).
+
+    Seen from there they lie at -53, 0 and 141 degrees, and cleo's image of 50 degrees at 86: 55
+    from her own like, 86 from ben's. Not seen from there it is 40 from hers and 20 from ben's. With
+    the likes alone seen from there, anna's image of 0 degrees is 53 from her like, 0 from ben's.
+    """
+    context = Plane([0, 30, 90], [0, 30, 50])
+    assert Reidentification.parse("1").per_unit(context).tolist() == [1.0, 1.0, 1.0]
 
 
 def test_everybody_is_among_all(context):

@@ -35,6 +35,14 @@ def test_few_users_get_the_t_interval():
     assert (found.mean, found.n) == (pytest.approx(values.mean()), 7)
 
 
+def test_the_bootstrap_begins_at_thirty_users():
+    """29 users get the same t interval whatever the generator, 30 a random one (`interval`)."""
+    values = generator().gamma(2.0, size=30)
+    for n, random in ((29, False), (30, True)):
+        bounds = [stats.interval(values[:n], generator(seed)) for seed in (0, 1)]
+        assert (bounds[0] != bounds[1]) == random
+
+
 @pytest.mark.parametrize("n", [30, 210])
 def test_many_users_get_a_bootstrap_as_wide_as_the_t_interval(n):
     # Symmetric data: the expanded percentile bootstrap is built to agree with the t interval.
