@@ -10,9 +10,9 @@ from typing import Any, ClassVar, Protocol, runtime_checkable
 from persongen_bench.core.config import Config
 from persongen_bench.core.dataset import KnownTaste, View
 from persongen_bench.core.progress import Progress, no_progress
-from persongen_bench.core.request import Failure, Sample
+from persongen_bench.core.request import Sample
 from persongen_bench.core.stack import Stack
-from persongen_bench.core.types import Embeddings, Image
+from persongen_bench.core.types import Embeddings
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ class Method(Protocol):
     generate_fields: ClassVar[frozenset[str]]
     """Config fields that `fit` does not read; runs that differ in these alone share one fit."""
     makes: ClassVar[str]
-    """Kind of output that `generate` returns: ``image``."""
+    """Kind of output that `generate` returns (`core.output`), which its track must ask for."""
     config: Any
 
     @property
@@ -68,10 +68,11 @@ class Method(Protocol):
         """Learn from the training view only; deterministic given ``context.seed``."""
         ...
 
-    def generate(self, samples: Sequence[Sample]) -> Sequence[Image | Failure]:
-        """One image (or `Failure`) per sample, in order; ``[]`` for none.
+    def generate(self, samples: Sequence[Sample]) -> Sequence[Any]:
+        """One answer of the kind ``makes`` (or a `Failure`) per sample, in order; ``[]`` for none.
 
-        An image may depend on its own sample alone. Raise `UnsupportedRequestError` for a user or
+        An answer may depend on its own sample alone: of a held-out reference it sees what
+        `Request.open_reference` returns. Raise `UnsupportedRequestError` for a user or
         history the method cannot serve.
         """
         ...

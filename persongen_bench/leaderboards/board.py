@@ -183,7 +183,7 @@ def board_for(
         taking = boards_of(dataset, one)
         if taking:
             return taking[0]
-    raise _refusal("no board takes ", dataset, track)
+    raise _refusal("no board takes ", dataset, track or " or ".join(tracks) or None)
 
 
 def _refusal(why: str, dataset: str, track: str | None) -> ConfigError:

@@ -72,7 +72,7 @@ def test_an_index_that_is_given_counts(tmp_path):
         ("user_id,ranking,index", ["ben,a.json,0", "ben,b.json,0"], "row 3: .*already in row 2"),
         ("user_id,ranking,index", ["ben,a.json,100001"], "row 2: index is '100001', expected"),
         ("user_id,ranking,index", ["ben,a.json,0.5"], "row 2: index is '0.5', expected"),
-        ("user_id,ranking", ["ben,a.json", "ben,e.json"], "row 3: .*e.json: no such file"),
+        ("user_id,ranking", ["ben,a.json", "ben,e.json"], "row 3: .*e.json: no such ranking file"),
         ("user_id,ranking", ["ben,../out.json"], "row 2: .*lies outside the folder"),
         ("user_id,ranking", ["ben,manifest.csv"], "row 2: .*manifest.csv: not a ranking"),
     ],
