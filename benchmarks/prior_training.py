@@ -27,6 +27,7 @@ import numpy as np
 import pandas as pd
 import torch
 from diffusers.schedulers.scheduling_ddpm import DDPMScheduler
+from jaxtyping import Int
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812  # the community's name
 from torch.utils.data import DataLoader, Dataset, Sampler
@@ -42,6 +43,8 @@ TARGET = 2.0
 """Least accepted ratio of samples per second, of the faster precision."""
 AGREES = 0.02
 """Accepted relative difference of the validation losses after the same number of steps."""
+FEWEST = 48
+"""Ratings of a user, at least."""
 SEED = 0
 
 
@@ -253,16 +256,24 @@ def our_steps(trainer: PriorTrainer, n_steps: int) -> int:
     return seen
 
 
+def draw_counts(shape: Shape, rng: np.random.Generator) -> Int[np.ndarray, " users"]:
+    """Ratings of every user, long-tailed, at least `FEWEST`, ``n_ratings`` in all."""
+    share = rng.lognormal(0, 1.2, shape.n_users)
+    counts = np.maximum(FEWEST, share / share.sum() * shape.n_ratings).astype(int)
+    above = counts - FEWEST
+    surplus = max(0, counts.sum() - shape.n_ratings)
+    counts -= np.ceil(above * (surplus / max(1, above.sum()))).astype(int)
+    counts[np.argmax(counts)] += shape.n_ratings - counts.sum()
+    return counts
+
+
 def draw_data(shape: Shape) -> TrainingData:
     """Long-tailed raters; embeddings are sixteen random centres plus noise, each user likes five.
 
     So there is something to learn, and the validation loss can tell a broken side from a sound one.
     """
     rng = np.random.default_rng(SEED)
-    share = rng.lognormal(0, 1.2, shape.n_users)
-    counts = np.maximum(48, share / share.sum() * shape.n_ratings).astype(int)
-    counts[np.argmax(counts)] += shape.n_ratings - counts.sum()
-    user = np.repeat(np.arange(shape.n_users), counts)
+    user = np.repeat(np.arange(shape.n_users), draw_counts(shape, rng))
     item = rng.integers(0, shape.n_items, len(user))
     centre = rng.integers(0, 16, shape.n_items)
     centres = rng.normal(size=(16, shape.embedding_size))

@@ -1,0 +1,77 @@
+"""The benchmarks still run: each at a tiny size, as its docstring says to call it.
+
+No times are checked, which tiny sizes say nothing of. What is checked is that both sides of a
+comparison agree, which every benchmark prints; the words are those of its own last lines.
+"""
+
+import ast
+import importlib.util
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+FOLDER = Path(__file__).parents[1] / "benchmarks"
+slow = pytest.mark.slow
+SMALLEST = [
+    # equal to 1e-9, as its target says; its other target, memory, is not that of a child process
+    pytest.param("cmmd", "--n 200 --m 60 --dim 16", r"first 1500 rows: .*e-1\d apart", id="cmmd"),
+    pytest.param("frechet", "--n 300 --dim 32 --repeats 1", r"torch-fidelity .* apart",
+                 id="frechet", marks=slow),
+    pytest.param("permutation", "--users 12 --images 4 --permutations 20",
+                 r"(?s)whole users .*: identical\n.*image-level .*: identical\n", id="permutation"),
+    pytest.param("prior_training", "--shape sandbox --rounds 1 --steps 1",
+                 r"(?s)150 users, 20000 ratings.*ours, bfloat16 ", id="prior_training", marks=slow),
+    pytest.param("scoring", "--users 6 --images 3 --library-users 2",
+                 r"every model saw every image once\n", id="scoring", marks=slow),
+    pytest.param("verifier", "--users 8 --ratings 20 --embedding-size 8 --epochs 1",
+                 r"(?s)\nneumf-paper .*: met\n", id="verifier", marks=slow),
+]  # fmt: skip
+
+
+def names():
+    return sorted(path.stem for path in FOLDER.glob("*.py"))
+
+
+def test_every_benchmark_is_run_here():
+    assert [case.values[0] for case in SMALLEST] == names()
+
+
+@pytest.mark.parametrize("name", names())
+def test_every_import_of_a_benchmark_exists(name):
+    """Those inside functions too, which an import of the module alone would not reach."""
+    tree = ast.parse((FOLDER / f"{name}.py").read_text(encoding="utf-8"))
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and node.module.startswith("persongen_bench"):
+            room = importlib.import_module(node.module)
+            for alias in node.names:
+                assert hasattr(room, alias.name) or importlib.util.find_spec(
+                    f"{node.module}.{alias.name}"
+                )
+
+
+@pytest.mark.parametrize(("name", "options", "printed"), SMALLEST)
+def test_a_benchmark_runs_at_its_smallest_size(name, options, printed, tmp_path):
+    command = [sys.executable, str(FOLDER / f"{name}.py"), *options.split()]
+    environment = os.environ | {"PGBENCH_CACHE": str(tmp_path)}
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+    assert done.returncode in (0, 1), done.stderr  # 1: a target of speed is missed
+    assert "Traceback" not in done.stderr, done.stderr
+    assert re.search(printed, done.stdout), done.stdout + done.stderr
+    # benchmarks/frechet.py asks 1e-6 of its three sides, and permutation.py equal counts
+    for apart in re.findall(r"(\S+) apart", done.stdout):
+        assert float(apart) < 1e-6
+
+
+@pytest.mark.parametrize("shape", ["flickr-aes", "sandbox"])
+def test_drawn_ratings_are_as_many_as_the_shape_says(shape, monkeypatch):
+    monkeypatch.syspath_prepend(FOLDER)
+    prior_training = importlib.import_module("prior_training")
+    sizes = prior_training.SHAPES[shape]
+    counts = prior_training.draw_counts(sizes, np.random.default_rng(0))
+    assert counts.sum() == sizes.n_ratings
+    assert counts.min() >= prior_training.FEWEST
