@@ -72,7 +72,7 @@ def test_an_index_that_is_given_counts(tmp_path):
         ("user_id,ranking,index", ["ben,a.json,0", "ben,b.json,0"], "row 3: .*already in row 2"),
         ("user_id,ranking,index", ["ben,a.json,100001"], "row 2: index is '100001', expected"),
         ("user_id,ranking,index", ["ben,a.json,0.5"], "row 2: index is '0.5', expected"),
-        ("user_id,ranking", ["ben,a.json", "ben,e.json"], "row 3: .*e.json: no such file"),
+        ("user_id,ranking", ["ben,a.json", "ben,e.json"], "row 3: .*e.json: no such ranking file"),
         ("user_id,ranking", ["ben,../out.json"], "row 2: .*lies outside the folder"),
         ("user_id,ranking", ["ben,manifest.csv"], "row 2: .*manifest.csv: not a ranking"),
     ],
@@ -96,6 +96,11 @@ def test_values_go_to_a_user_or_to_a_request():
     answers = manifest.from_values(values, REQUESTS, RANKING)
     assert places(answers) == [(BEN.request_id, 0, "b"), ("anna-y", 0, "c"), ("anna-y", 1, "d")]
     assert answers[0].content == RANKING.digest(ranked("b"))
+
+
+def test_what_was_not_made_leaves_its_place_empty():
+    answers = manifest.from_values({"ben": [None, ranked("b")]}, REQUESTS, RANKING)
+    assert places(answers) == [(BEN.request_id, 1, "b")]
 
 
 @pytest.mark.parametrize(
