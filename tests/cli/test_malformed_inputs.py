@@ -380,7 +380,7 @@ BAD_MANIFESTS = {
     "unknown user": "manifest.csv row 3: unknown user 'nobody'",
     "outside": "manifest.csv row 2: .*outside",
     "cut image": "manifest.csv row 3: .*not a readable image",
-    "no image": "manifest.csv row 2: .*no such file",
+    "no image": "manifest.csv row 2: .*no such image file",
     "twice": "manifest.csv row 3: .*already in row 2",
     "bad index": "manifest.csv row 2: index is '-1'",
     "no rows": "manifest.csv: no rows",

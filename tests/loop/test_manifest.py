@@ -98,6 +98,11 @@ def test_values_go_to_a_user_or_to_a_request():
     assert answers[0].content == RANKING.digest(ranked("b"))
 
 
+def test_what_was_not_made_leaves_its_place_empty():
+    answers = manifest.from_values({"ben": [None, ranked("b")]}, REQUESTS, RANKING)
+    assert places(answers) == [(BEN.request_id, 1, "b")]
+
+
 @pytest.mark.parametrize(
     ("values", "message"),
     [
