@@ -259,7 +259,7 @@ def our_steps(trainer: PriorTrainer, n_steps: int) -> int:
 def draw_counts(shape: Shape, rng: np.random.Generator) -> Int[np.ndarray, " users"]:
     """Ratings of every user, long-tailed, at least `FEWEST`, ``n_ratings`` in all."""
     share = rng.lognormal(0, 1.2, shape.n_users)
-    counts = np.maximum(FEWEST, share / share.sum() * shape.n_ratings).astype(int)
+    counts: np.ndarray = np.maximum(FEWEST, share / share.sum() * shape.n_ratings).astype(int)
     above = counts - FEWEST
     surplus = max(0, counts.sum() - shape.n_ratings)
     counts -= np.ceil(above * (surplus / max(1, above.sum()))).astype(int)

@@ -2,8 +2,7 @@
 
 from typing import ClassVar
 
-from persongen_bench.api.checking import BoardContract
-
+from persongen_bench.instruments.checking import BoardContract
 from persongen_bench.testing import (
     DatasetContract,
     MethodContract,
