@@ -10,6 +10,7 @@ from persongen_bench.core import registry
 from persongen_bench.core.errors import RunError, UnknownNameError
 from persongen_bench.leaderboards.board import get_board
 from persongen_bench.leaderboards.ranking import collect, standings
+from persongen_bench.leaderboards.render import render
 from persongen_bench.loop.store import RunDirectory
 from persongen_bench.stats import interval, paired_difference
 
@@ -294,6 +295,26 @@ def test_seeds_made_by_other_code_are_not_averaged(make_run):
     assert table.methods[0].seeds == (0, 1)
     assert table.methods[0].cells["true-taste"].mean == pytest.approx(0.5)
     assert "code is 'old' here, 'new' there" in table.refused[0].reason
+
+
+@pytest.mark.parametrize(
+    ("about", "origin"),
+    [
+        ({"external": True}, "external"),
+        ({"distribution": "local"}, "local"),
+        ({"external": True, "distribution": "local"}, "external"),
+        ({}, ""),
+    ],
+)
+def test_a_row_that_nobody_else_can_make_again_says_so(make_run, about, origin):
+    """By what its run records; of both what was made elsewhere is printed."""
+    run = make_run("rebeca", one_metric(0.5))
+    method = run.config.method.model_copy(update=about)
+    config = run.config.model_copy(update={"method": method})
+    table = only([_damaged_summary(replace(run, config=config), run_id=config.run_id)])
+    assert table.methods[0].origin == origin
+    for form in ("table", "markdown"):
+        assert ("(external)" in render([table], form)) == (origin == "external")
 
 
 def test_one_seed_that_used_the_judge_marks_the_row(make_run):
