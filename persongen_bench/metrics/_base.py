@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Self
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import ClassVar, Self, TypeVar
 
 from persongen_bench.core.errors import ConfigError
 from persongen_bench.core.metric import MetricInfo, ScoreContext
+
+Choice = TypeVar("Choice", bound=str)
 
 
 class Plain:
@@ -28,6 +32,22 @@ class Plain:
         return build_signature(self.info, context, self.details, self.version)
 
 
+class AtCount:
+    """A metric with a count behind the ``@``, such as ``precision@5``."""
+
+    card: ClassVar[MetricInfo]
+    """Its `info`, but for the count in the name."""
+
+    def __init__(self, k: int) -> None:
+        self.k = k
+        self.info = replace(self.card, name=f"{self.card.name}@{k}")
+
+    @classmethod
+    def parse(cls, argument: str | None) -> Self:
+        """``@k`` with k >= 1."""
+        return cls(parse_count(cls.card.name, argument))
+
+
 def build_signature(info: MetricInfo, context: ScoreContext, details: str, version: int) -> str:
     """``name|in:u8|role:encoder signature|details|impl:version``."""
     encoders = [f"{role}:{context.encoder_signature(role)}" for role in info.roles]
@@ -42,3 +62,14 @@ def parse_count(name: str, argument: str | None) -> int:
             f"metric {name} needs a count, found {argument!r}", fix=f"Write {name}@20."
         )
     return int(argument)
+
+
+def parse_choice(name: str, argument: str | None, choices: Sequence[Choice], what: str) -> Choice:
+    """The one of ``choices`` behind the ``@``; there is no default. ``what``: such as "a text"."""
+    for choice in choices:
+        if argument == choice:
+            return choice
+    raise ConfigError(
+        f"metric {name} needs {what}, found {argument!r}",
+        fix=f"Write {' or '.join(f'{name}@{choice}' for choice in choices)}.",
+    )

@@ -14,10 +14,9 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float, Int
 
-from persongen_bench.core.errors import ConfigError
 from persongen_bench.core.metric import MetricInfo, ScoreContext
 from persongen_bench.core.types import Embeddings
-from persongen_bench.metrics._base import build_signature
+from persongen_bench.metrics._base import build_signature, parse_choice
 from persongen_bench.metrics._space import AnsweredRequest, mean_over_requests, unit_rows
 
 Target = Literal["reference", "history", "held-out"]
@@ -44,13 +43,7 @@ class RequestTargets:
 
 def parse_target(name: str, argument: str | None) -> Target:
     """The target behind the ``@``; there is no default, since the three answer three questions."""
-    for target in TARGETS:
-        if argument == target:
-            return target
-    raise ConfigError(
-        f"metric {name} needs a target, found {argument!r}",
-        fix=f"Write one of {', '.join(f'{name}@{t}' for t in TARGETS)}.",
-    )
+    return parse_choice(name, argument, TARGETS, "a target")
 
 
 def targets_of(context: ScoreContext, answered: AnsweredRequest, target: Target) -> RequestTargets:

@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float
 
-from persongen_bench.core.errors import ConfigError
-from persongen_bench.core.metric import ScoreContext
+from persongen_bench.core.metric import MetricInfo, ScoreContext
 from persongen_bench.core.types import Embeddings
+from persongen_bench.metrics._base import build_signature, parse_choice
 from persongen_bench.metrics._space import rows_by_unit, unit_rows
 
 Words = Literal["empty", "generic", "prompt"]
@@ -31,13 +31,7 @@ SHOWS_NOT = (
 
 def parse_words(name: str, argument: str | None) -> Words:
     """One of `WORDS`; there is no default, since the three answer three questions."""
-    for words in WORDS:
-        if argument == words:
-            return words
-    raise ConfigError(
-        f"metric {name} needs a text, found {argument!r}",
-        fix=f"Write {' or '.join(f'{name}@{words}' for words in WORDS)}.",
-    )
+    return parse_choice(name, argument, WORDS, "a text")
 
 
 def paired_cosines(images: Embeddings, texts: Embeddings) -> Float[np.ndarray, " n"]:
@@ -75,3 +69,18 @@ def text_details(words: Words) -> str:
     """Part of a signature."""
     said = FIXED.get(words, "the request's instruction")
     return f"text:{words}({said})|sim:cosine|scale:raw"
+
+
+class OfPreference:
+    """Base of both: mean cosine with the text that the argument names, in the metric's role."""
+
+    info: MetricInfo
+    words: Words
+
+    def signature(self, context: ScoreContext) -> str:
+        """Names the model and the text."""
+        return build_signature(self.info, context, text_details(self.words), 1)
+
+    def per_unit(self, context: ScoreContext) -> pd.Series:
+        """Mean cosine of each unit's images that have a text; NaN for units without one."""
+        return mean_where_scored(context, text_scores(context, self.info.roles[0], self.words))

@@ -4,26 +4,21 @@ from __future__ import annotations
 
 from typing import ClassVar, final
 
-import pandas as pd
-
 from persongen_bench.core.errors import ConfigError
-from persongen_bench.core.metric import MetricInfo, ScoreContext
-from persongen_bench.metrics._base import build_signature
+from persongen_bench.core.metric import MetricInfo
 from persongen_bench.metrics.pictures._preference import (
     SHOWS_NOT,
     WORDS,
+    OfPreference,
     Words,
-    mean_where_scored,
     parse_words,
-    text_details,
-    text_scores,
 )
 
 VERSIONS = ("2.0", "2.1")
 
 
 @final
-class Hpsv2:
+class Hpsv2(OfPreference):
     """Mean raw cosine of a user's images and a text in HPSv2's space; in [-1, 1], about 0.2-0.3.
 
     Wu et al. 2023. The published tables print it times 100; it is not multiplied by the model's
@@ -36,7 +31,7 @@ class Hpsv2:
     example: ClassVar[str] = "2.1-generic"
 
     def __init__(self, version: str, words: Words) -> None:
-        self._role, self._words = f"hps/{version}", words
+        self.words = words
         self.info = MetricInfo(
             name=f"hpsv2@{version}-{words}",
             family="quality",
@@ -44,7 +39,7 @@ class Hpsv2:
             range=(-1.0, 1.0),
             unit="cosine",
             source="Wu et al. 2023; REBECA, paper 001, sec. 4.4, fig. 5 and 12",
-            roles=(self._role,),
+            roles=(f"hps/{version}",),
             failed_value=-1.0,
             shows_not=SHOWS_NOT,
         )
@@ -59,11 +54,3 @@ class Hpsv2:
                 fix="Write hpsv2@VERSION-TEXT with 2.0 or 2.1 and empty, generic or prompt.",
             )
         return cls(version, parse_words("hpsv2", words))
-
-    def signature(self, context: ScoreContext) -> str:
-        """Names the model and the text."""
-        return build_signature(self.info, context, text_details(self._words), 1)
-
-    def per_unit(self, context: ScoreContext) -> pd.Series:
-        """Mean cosine of each unit's images that have a text; NaN for units without one."""
-        return mean_where_scored(context, text_scores(context, self._role, self._words))

@@ -7,13 +7,12 @@ recall of taste (`persongen_bench.metrics.taste.precision_recall`).
 
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import ClassVar, Self
+from typing import ClassVar
 
 import numpy as np
 
 from persongen_bench.core.metric import MetricInfo
-from persongen_bench.metrics._base import parse_count
+from persongen_bench.metrics._base import AtCount
 from persongen_bench.metrics._sets import Compared, Measured, SetMetric, jackknife_influence
 from persongen_bench.metrics._space import ROLE, unit_rows
 from persongen_bench.metrics.pictures._neighbours import (
@@ -28,20 +27,13 @@ ENOUGH = 1000
 _NOT_TASTE = "Taste: shuffling images among users does not change it."
 
 
-class _OfNeighbours(SetMetric):
-    """Base: unit rows of the judging space, k neighbours, the same sizes to ask for."""
+class _OfNeighbours(AtCount, SetMetric):
+    """Base: unit rows of the judging space, k neighbours, the same sizes to ask for.
 
-    card: ClassVar[MetricInfo]
+    k is 3 in Kynkaanniemi et al., 5 in Naeem et al.
+    """
+
     details = "unit-rows|euclidean|closed-balls|float64|spread:leave-one-out"
-
-    def __init__(self, k: int) -> None:
-        self.k = k
-        self.info = replace(self.card, name=f"{self.card.name}@{k}")
-
-    @classmethod
-    def parse(cls, argument: str | None) -> Self:
-        """``@k`` with k >= 1; 3 in Kynkaanniemi et al., 5 in Naeem et al."""
-        return cls(parse_count(cls.card.name, argument))
 
     def refusal(self, sets: Compared) -> str | None:
         """Every row needs k neighbours in its own set, whichever unit is left out."""

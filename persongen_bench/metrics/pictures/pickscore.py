@@ -4,24 +4,19 @@ from __future__ import annotations
 
 from typing import ClassVar, final
 
-import pandas as pd
-
-from persongen_bench.core.metric import MetricInfo, ScoreContext
-from persongen_bench.metrics._base import build_signature
+from persongen_bench.core.metric import MetricInfo
 from persongen_bench.metrics.pictures._preference import (
     SHOWS_NOT,
+    OfPreference,
     Words,
-    mean_where_scored,
     parse_words,
-    text_details,
-    text_scores,
 )
 
 ROLE = "pickscore"
 
 
 @final
-class Pickscore:
+class Pickscore(OfPreference):
     """Mean raw cosine of a user's images and a text in PickScore's space; in [-1, 1], about 0.2.
 
     Kirstain et al. 2023. Three scales are in print: the cosine (ImageGem, paper 004, table 4), the
@@ -34,7 +29,7 @@ class Pickscore:
     example: ClassVar[str] = "generic"
 
     def __init__(self, words: Words) -> None:
-        self._words = words
+        self.words = words
         self.info = MetricInfo(
             name=f"pickscore@{words}",
             family="quality",
@@ -51,11 +46,3 @@ class Pickscore:
     def parse(cls, argument: str | None) -> Pickscore:
         """``empty``, ``generic`` or ``prompt``; there is no default."""
         return cls(parse_words("pickscore", argument))
-
-    def signature(self, context: ScoreContext) -> str:
-        """Names the model and the text."""
-        return build_signature(self.info, context, text_details(self._words), 1)
-
-    def per_unit(self, context: ScoreContext) -> pd.Series:
-        """Mean cosine of each unit's images that have a text; NaN for units without one."""
-        return mean_where_scored(context, text_scores(context, ROLE, self._words))

@@ -18,14 +18,14 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import ClassVar, Self, final
+from typing import ClassVar, final
 
 import numpy as np
 import pandas as pd
 from jaxtyping import Float
 
 from persongen_bench.core.metric import MetricInfo, ScoreContext
-from persongen_bench.metrics._base import Plain, build_signature, parse_count
+from persongen_bench.metrics._base import AtCount, Plain, build_signature
 from persongen_bench.metrics._sets import jackknife_influence, spread_over_units
 from persongen_bench.metrics._space import ROLE
 from persongen_bench.metrics.taste._pool import (
@@ -51,21 +51,11 @@ _CARD = MetricInfo(
 )
 
 
-class _AtNeighbours:
+class _AtNeighbours(AtCount):
     """Base: the pool is ranked once for every k; a metric names one number of it."""
 
-    card: ClassVar[MetricInfo]
     arguments: ClassVar[tuple[str, ...]] = ("1", "5")
     example: ClassVar[str] = "1"
-
-    def __init__(self, k: int) -> None:
-        self.k = k
-        self.info = replace(self.card, name=f"{self.card.name}@{k}")
-
-    @classmethod
-    def parse(cls, argument: str | None) -> Self:
-        """``@k`` neighbours with k >= 1."""
-        return cls(parse_count(cls.card.name, argument))
 
     def signature(self, context: ScoreContext) -> str:
         """Names the space, the similarity, the pool and who is left out."""

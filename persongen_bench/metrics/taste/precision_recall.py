@@ -12,33 +12,22 @@ nearest one of c images (the estimator family of pass@k, Chen et al. 2021, arXiv
 from __future__ import annotations
 
 from abc import abstractmethod
-from dataclasses import replace
-from typing import ClassVar, Self, final
+from typing import ClassVar, final
 
 import numpy as np
 import pandas as pd
 from scipy.special import gammaln
 
 from persongen_bench.core.metric import MetricInfo, ScoreContext
-from persongen_bench.metrics._base import build_signature, parse_count
+from persongen_bench.metrics._base import AtCount, build_signature
 from persongen_bench.metrics._space import ROLE, nearest_by_user
 
 
-class _AtK:
+class _AtK(AtCount):
     """Base: nearest neighbours once per user, then a formula of k."""
 
-    card: ClassVar[MetricInfo]
     arguments: ClassVar[tuple[str, ...]] = ("1", "5", "10", "20")
     example: ClassVar[str] = "2"
-
-    def __init__(self, k: int) -> None:
-        self.k = k
-        self.info = replace(self.card, name=f"{self.card.name}@{k}")
-
-    @classmethod
-    def parse(cls, argument: str | None) -> Self:
-        """``@k`` with k >= 1."""
-        return cls(parse_count(cls.card.name, argument))
 
     def signature(self, context: ScoreContext) -> str:
         """Names the space, the similarity and the estimator."""

@@ -8,15 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from typing import ClassVar, Literal, NamedTuple, cast, final, get_args
+from typing import ClassVar, Literal, NamedTuple, final, get_args
 
 import numpy as np
 import pandas as pd
 from jaxtyping import Float
 
-from persongen_bench.core.errors import ConfigError
 from persongen_bench.core.metric import MetricInfo, ScoreContext
-from persongen_bench.metrics._base import build_signature
+from persongen_bench.metrics._base import build_signature, parse_choice
 from persongen_bench.metrics._ranker import Ranker, RankerConfig, describe_config, open_ranker
 from persongen_bench.metrics._space import ROLE, rows_by_unit
 
@@ -90,12 +89,7 @@ class RankChange:
     @classmethod
     def parse(cls, argument: str | None) -> RankChange:
         """``top`` or ``raw``."""
-        if argument not in get_args(Form):
-            raise ConfigError(
-                f"metric rank-change needs a form, found {argument!r}",
-                fix="Write rank-change@top or rank-change@raw.",
-            )
-        return cls(cast(Form, argument))
+        return cls(parse_choice("rank-change", argument, get_args(Form), "a form"))
 
     def signature(self, context: ScoreContext) -> str:
         """Names the ranker with its settings and the candidates."""

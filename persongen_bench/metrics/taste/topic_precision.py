@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import ClassVar, cast, final, get_args
+from typing import ClassVar, final, get_args
 
 import numpy as np
 import pandas as pd
 
-from persongen_bench.core.errors import ConfigError
 from persongen_bench.core.metric import MetricInfo, ScoreContext
-from persongen_bench.metrics._base import build_signature
+from persongen_bench.metrics._base import build_signature, parse_choice
 from persongen_bench.metrics._space import rows_by_unit
 from persongen_bench.metrics.taste._topics import (
     CAPTIONER,
@@ -66,12 +65,7 @@ class TopicPrecision:
     @classmethod
     def parse(cls, argument: str | None) -> TopicPrecision:
         """``content`` or ``style``."""
-        if argument not in get_args(Aspect):
-            raise ConfigError(
-                f"metric topic-precision needs an aspect, found {argument!r}",
-                fix="Write topic-precision@content or topic-precision@style.",
-            )
-        return cls(cast(Aspect, argument))
+        return cls(parse_choice("topic-precision", argument, get_args(Aspect), "an aspect"))
 
     def signature(self, context: ScoreContext) -> str:
         """Names captioner, text encoder and how topics are found."""
