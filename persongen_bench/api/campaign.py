@@ -83,13 +83,22 @@ class Campaign:
             split=self.split or self.board.split,
         )
 
+    @property
+    def n_answers(self) -> int:
+        """Answers to each request."""
+        return self.board.n_images if self.n_images is None else self.n_images
+
     def terms(self, world: World) -> Terms:
         """What the runs have in common."""
-        board, known = self.board, world.dataset.taste is not None
-        others = expand(self.metrics, world.stack, known_taste=known)
-        metrics = tuple(dict.fromkeys((*board.metrics_for(known_taste=known), *others)))
-        n_images = board.n_images if self.n_images is None else self.n_images
-        return Terms(board.name, board.track, metrics, n_images, board.n_history)
+        board, metrics = self.board, metrics_on(self.board, world, self.metrics)
+        return Terms(board.name, board.track, metrics, self.n_answers, board.n_history)
+
+
+def metrics_on(board: Board, world: World, others: Sequence[str] = ()) -> tuple[str, ...]:
+    """What runs of a board on this world are scored by: its own metrics and ``others``."""
+    known = world.dataset.taste is not None
+    expanded = expand(others, world.stack, known_taste=known)
+    return tuple(dict.fromkeys((*board.metrics_for(known_taste=known), *expanded)))
 
 
 def choices(campaign: Campaign) -> list[tuple[MethodChoice, bool]]:

@@ -153,8 +153,6 @@ def _heads(choice: MethodChoice) -> list[MethodChoice]:
 
 def _terms(campaign: Campaign, board: Board, world: World) -> Terms:
     """The board's headline and taste only: every support is a run of its own."""
-    known = world.dataset.taste is not None
-    metrics = board.metrics_for(known_taste=known)
-    kept = tuple(metric for metric in metrics if metric in (board.headline, board.taste))
-    n_images = board.n_images if campaign.n_images is None else campaign.n_images
-    return Terms(board.name, TRACK, kept, n_images, board.n_history)
+    terms = campaign.terms(world)
+    kept = tuple(name for name in terms.metrics if name in (board.headline, board.taste))
+    return replace(terms, track=TRACK, metrics=kept)

@@ -7,8 +7,7 @@ from pathlib import Path
 from persongen_bench.core import registry
 from persongen_bench.core.dataset import Dataset
 from persongen_bench.core.stack import Stack
-from persongen_bench.loop.choice import make_config
-from persongen_bench.util.files import data_root
+from persongen_bench.loop.world import load_data
 
 
 def load_dataset(name: str, data: str | Path | None = None, **options: object) -> Dataset:
@@ -22,10 +21,7 @@ def load_dataset(name: str, data: str | Path | None = None, **options: object) -
     Raises:
         DataError: if the data are not there or not in order.
     """
-    loader = registry.get("datasets", name)
-    config = make_config(loader.Config, options, f"dataset {name}")
-    dataset: Dataset = loader.load(config, data_root(name) if data is None else Path(data))
-    return dataset
+    return load_data(name, options, None if data is None else Path(data))
 
 
 def load_stack(name: str) -> Stack:

@@ -15,7 +15,6 @@ def requests(dataset: str, **settings: Unpack[Settings]) -> list[dict[str, Any]]
     """
     campaign = campaign_of((), dataset, settings)
     board, world = campaign.board, load_world(campaign.world_ref())
-    n_images = board.n_images if campaign.n_images is None else campaign.n_images
     return [
         {
             "request_id": request.request_id,
@@ -25,5 +24,5 @@ def requests(dataset: str, **settings: Unpack[Settings]) -> list[dict[str, Any]]
             "history": list(request.history),
             "answers": request.n_images,
         }
-        for request in world.requests(board.track, n_images, board.n_history)
+        for request in world.requests(board.track, campaign.n_answers, board.n_history)
     ]

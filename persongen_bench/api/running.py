@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, TypedDict, Unpack
@@ -15,7 +14,6 @@ from persongen_bench.api.local import as_choice
 from persongen_bench.api.runs import Run
 from persongen_bench.core.errors import ConfigError
 from persongen_bench.core.method import Method
-from persongen_bench.core.metric_cards import expand
 from persongen_bench.leaderboards.board import get_board
 from persongen_bench.leaderboards.gallery import draw_contact_sheet
 from persongen_bench.loop import run as loop
@@ -163,43 +161,31 @@ def score(
     with execution_of(settings) as execution:
         if isinstance(what, Mapping):
             read: Read = partial(from_values, what)
-            submission = Submission(read, label or "answers", seed)
+            delivery = Delivery(read, label or "answers", seed)
         elif (Path(what) / "run.json").exists():
             return score_again(Path(what), settings, execution)
         else:
             read = partial(from_folder, Path(what))
-            submission = Submission(read, label or Path(what).resolve().name, seed)
-        return score_external(submission, campaign_of((), dataset, settings), execution)
+            delivery = Delivery(read, label or Path(what).resolve().name, seed)
+        return score_external(delivery, campaign_of((), dataset, settings), execution)
 
 
 def score_again(path: Path, settings: Settings, execution: Execution) -> Run:
     """Score the answers of a run by the board's present metrics and others."""
     directory, world = loop.reopen(path, _path(settings.get("data")), execution)
-    known = world.dataset.taste is not None
-    own = get_board(directory.config.board).metrics_for(known_taste=known)
-    others = expand(tuple(settings.get("metrics", ())), world.stack, known_taste=known)
-    directory.score_by(tuple(dict.fromkeys((*own, *others))))
+    board, others = get_board(directory.config.board), settings.get("metrics", ())
+    directory.score_by(campaigns.metrics_on(board, world, tuple(others)))
     with directory.lock(), fixed_threads(directory.config.threads):
         loop.rescore(directory, world, execution)
     draw_contact_sheet(directory.results(), world)
     return Run(directory.results())
 
 
-@dataclass(frozen=True)
-class Submission:
-    """Answers made elsewhere, and what to call who made them."""
-
-    read: Read
-    label: str
-    seed: int = 0
-
-
-def score_external(submission: Submission, campaign: Campaign, execution: Execution) -> Run:
+def score_external(delivery: Delivery, campaign: Campaign, execution: Execution) -> Run:
     """Enter answers as a run and score it."""
     world = load_world(campaign.world_ref(), execution.progress)
     terms = campaign.terms(world)
     check_needs(world.stack, terms, ())
-    delivery = Delivery(submission.read, submission.label, submission.seed)
     directory = ingest(delivery, world, terms, campaign.runs, execution.progress)
     results = loop.advance(directory, world, execution)
     draw_contact_sheet(results, world)

@@ -22,27 +22,23 @@ SUMMARY_COLUMNS = ("mean", "low", "high", "n_units", "own_judge", "signature")
 class Answers(Mapping[str, list[Any]]):
     """Request id => what was delivered for it, read from disk when asked for; None: nothing was."""
 
-    def __init__(self, results: RunResults, *, images: bool) -> None:
+    def __init__(self, results: RunResults) -> None:
         self._directory = RunDirectory(results.path, results.config)
-        self._images = images
         self._rows = {str(request): rows for request, rows in results.samples.groupby("request_id")}
 
     def __getitem__(self, request_id: str) -> list[Any]:
         """In the order of the samples' index."""
-        return [self._read(row) for row in self._rows[request_id].itertuples()]
+        return [
+            self._directory.read_output(str(row.sample_id), str(row.digest))
+            if row.state == "ok" else None
+            for row in self._rows[request_id].itertuples()
+        ]  # fmt: skip
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._rows)
 
     def __len__(self) -> int:
         return len(self._rows)
-
-    def _read(self, row: Any) -> Any:  # noqa: ANN401  # a row of the samples, and an answer
-        if row.state != "ok":
-            return None
-        if self._images:
-            return self._directory.read_image(str(row.sample_id), str(row.pixel_hash))
-        return self._directory.read_output(str(row.sample_id), str(row.digest))
 
 
 class Run:
@@ -96,7 +92,7 @@ class Run:
     @cached_property
     def outputs(self) -> Answers:
         """Request id => the answers, whatever their kind."""
-        return Answers(self.results, images=False)
+        return Answers(self.results)
 
     @cached_property
     def images(self) -> Mapping[str, list[Image | None]]:
@@ -106,11 +102,14 @@ class Run:
         """
         if not (self.samples["pixel_hash"] != "").any():
             return {}
-        made = Answers(self.results, images=True)
+        directory = RunDirectory(self.path, self.config)
         users: dict[str, list[Image | None]] = {}
-        owners = self.samples.drop_duplicates("request_id").set_index("request_id")["user_id"]
-        for request, user in owners.items():
-            users.setdefault(str(user), []).extend(made[str(request)])
+        for row in self.samples.itertuples():
+            images = users.setdefault(str(row.user_id), [])
+            if row.state == "ok":
+                images.append(directory.read_image(str(row.sample_id), str(row.pixel_hash)))
+            else:
+                images.append(None)
         return users
 
     @property

@@ -40,6 +40,7 @@ def cold_start(
 
     from persongen_bench.api import cold_start as track
     from persongen_bench.api.campaign import Campaign
+    from persongen_bench.api.running import execution_of
     from persongen_bench.datasets.supports import SUPPORTS
     from persongen_bench.leaderboards.curves import curve_table
 
@@ -47,7 +48,7 @@ def cold_start(
         methods=tuple(method), dataset=dataset, runs=runs, root=data, split=split, stack=stack,
         preset=preset, seeds=tuple(seed or [0]), n_images=n_images, beside=beside, threads=threads,
     )  # fmt: skip
-    with options.execution_of(workers, 64) as execution:
+    with execution_of({"workers": workers}) as execution:
         made = list(track.execute(campaign, execution, known or SUPPORTS))
     curves = track.write(made, output)
     board = track.board_of(dataset)

@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from persongen_bench.core.errors import ConfigError
-
-if TYPE_CHECKING:
-    from persongen_bench.loop.generate import Execution
 
 Runs = Annotated[Path, typer.Option(help="Folder of the run directories.")]
 Dataset = Annotated[str, typer.Option("--dataset", "-d", help="Data set.")]
@@ -40,16 +36,6 @@ Metrics = Annotated[
     typer.Option("--metric", help="Metric besides the board's own; repeatable; all: every one."),
 ]
 Form = Annotated[str, typer.Option("--format", "-f", help="table or json.")]
-
-
-@contextmanager
-def execution_of(workers: int, batch_size: int) -> Iterator[Execution]:
-    """How to run, with a progress bar on a terminal."""
-    from persongen_bench.loop.generate import Execution
-    from persongen_bench.util.progress import bars
-
-    with bars() as progress:
-        yield Execution(workers, batch_size, progress)
 
 
 def pairs(given: list[str] | None) -> dict[str, Any]:

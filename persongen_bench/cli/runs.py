@@ -39,7 +39,7 @@ def run(
 ) -> None:
     """Fit, generate, score; then print the leaderboard and draw the pictures."""
     from persongen_bench.api.campaign import Campaign
-    from persongen_bench.api.running import campaign_runs
+    from persongen_bench.api.running import campaign_runs, execution_of
     from persongen_bench.cli import printing
 
     campaign = Campaign(
@@ -51,7 +51,7 @@ def run(
         threads=threads, metrics=tuple(metric or ()),
     )  # fmt: skip
     printing.notice(campaign.chosen_stack.notice)
-    with options.execution_of(workers, batch_size) as execution:
+    with execution_of({"workers": workers, "batch_size": batch_size}) as execution:
         made = list(campaign_runs(campaign, execution, jobs))
     printing.after_run(made, runs, campaign.board.name, campaign.metrics)
 
@@ -65,10 +65,11 @@ def resume(
     rebuild: Annotated[bool, typer.Option(help="Remake the journal from the files.")] = False,
 ) -> None:
     """Continue a run that was stopped; the batch size and worker count may differ."""
+    from persongen_bench.api.running import execution_of
     from persongen_bench.api.running import resume as go_on
     from persongen_bench.cli import printing
 
-    with options.execution_of(workers, batch_size) as execution:
+    with execution_of({"workers": workers, "batch_size": batch_size}) as execution:
         made = go_on(path, data=data, rebuild=rebuild, execution=execution)
     printing.print_run(made)
 

@@ -62,3 +62,29 @@ class Obtainable(Protocol):
     def missing(self) -> str | None:
         """What is missing and which command gets it, on one line; None: everything is there."""
         ...
+
+
+class StackShell:
+    """Another stack in all it says; what gives out a model may be overridden."""
+
+    def __init__(self, stack: Stack) -> None:
+        self._stack = stack
+
+    @property
+    def name(self) -> str:
+        """Name of the stack."""
+        return self._stack.name
+
+    @property
+    def roles(self) -> tuple[str, ...]:
+        """The roles it can fill."""
+        return self._stack.roles
+
+    @property
+    def signature(self) -> str:
+        """Signature of the stack."""
+        return self._stack.signature
+
+    def role(self, name: str) -> Any:  # noqa: ANN401  # each role has its own protocol
+        """The model for a role."""
+        return self._stack.role(name)

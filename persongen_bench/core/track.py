@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import ClassVar, Protocol
 
+from persongen_bench.core import registry
 from persongen_bench.core.dataset import Dataset, Split, View
 from persongen_bench.core.request import Request
 from persongen_bench.core.types import Unit
@@ -57,3 +58,9 @@ class Track(Protocol):
         Histories hold items of the training catalogue; references may be held out.
         """
         ...
+
+
+def open_track(name: str) -> Track:
+    """The track called ``name``; an unknown name raises with the nearest ones."""
+    track: Track = registry.get("tracks", name)()
+    return track

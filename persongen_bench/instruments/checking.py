@@ -11,7 +11,7 @@ from persongen_bench.core.metric_cards import parse_metric
 from persongen_bench.core.output import kind_of, readable
 from persongen_bench.core.registry import Kind
 from persongen_bench.core.roles import has_role
-from persongen_bench.core.track import Track
+from persongen_bench.core.track import Track, open_track
 from persongen_bench.leaderboards.board import Board, get_board
 from persongen_bench.leaderboards.published import reported_tables
 from persongen_bench.loop.choice import MethodChoice
@@ -102,8 +102,7 @@ class BoardContract(Contract):
         return get_board(self.board)
 
     def _track(self) -> Track:
-        made: Track = registry.get("tracks", self._board().track)()
-        return made
+        return open_track(self._board().track)
 
     def _metrics(self) -> list[Metric]:
         return [parse_metric(name) for name in self._board().metrics]

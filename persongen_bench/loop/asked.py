@@ -7,10 +7,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
-from persongen_bench.core import registry
 from persongen_bench.core.errors import DataError
 from persongen_bench.core.request import Request, Sample, plan_samples
-from persongen_bench.core.track import AskedWorld, Track
+from persongen_bench.core.track import AskedWorld, Track, open_track
 from persongen_bench.core.types import Catalog, Image, Unit
 from persongen_bench.loop.schema import RunConfig
 
@@ -35,18 +34,25 @@ class Asked:
     """Everything that a run asks, in canonical order."""
 
     track: Track
+    requests: tuple[Request, ...]
     samples: tuple[Sample, ...]
+    """The answers to make, request by request."""
     references: References
 
     @cached_property
-    def requests(self) -> Mapping[str, Request]:
+    def by_id(self) -> Mapping[str, Sample]:
+        """Sample id => the sample."""
+        return {sample.sample_id: sample for sample in self.samples}
+
+    @cached_property
+    def request_of(self) -> Mapping[str, Request]:
         """Sample id => the request it answers."""
         return {sample.sample_id: sample.request for sample in self.samples}
 
     @cached_property
     def users(self) -> tuple[str, ...]:
         """Everybody something is asked for, sorted."""
-        return tuple(sorted({sample.request.user_id for sample in self.samples}))
+        return tuple(sorted({request.user_id for request in self.requests}))
 
     @property
     def unit(self) -> Unit:
@@ -55,8 +61,7 @@ class Asked:
 
     def named(self, sample_ids: Iterable[str]) -> list[Sample]:
         """The samples of these ids, in their order."""
-        by_id = {sample.sample_id: sample for sample in self.samples}
-        return [by_id[sample_id] for sample_id in sample_ids]
+        return [self.by_id[sample_id] for sample_id in sample_ids]
 
 
 def ask(world: AskedWorld, config: RunConfig) -> Asked:
@@ -64,12 +69,12 @@ def ask(world: AskedWorld, config: RunConfig) -> Asked:
 
     Raises `DataError` where a history leaves the training catalogue or a reference the data set.
     """
-    track: Track = registry.get("tracks", config.track)()
+    track = open_track(config.track)
     requests = requests_of(track, world, config.n_images, config.n_history)
     wanted = {request.reference for request in requests if request.reference is not None}
     references = References(world.dataset.catalog.subset(wanted))
-    opening = [replace(r, opener=references) if r.reference else r for r in requests]
-    return Asked(track, tuple(plan_samples(config.protocol(), opening)), references)
+    opening = tuple(replace(r, opener=references) if r.reference else r for r in requests)
+    return Asked(track, opening, tuple(plan_samples(config.protocol(), opening)), references)
 
 
 def requests_of(track: Track, world: AskedWorld, n_images: int, n_history: int) -> list[Request]:

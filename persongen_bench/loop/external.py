@@ -7,10 +7,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeAlias
 
-from persongen_bench.core import registry
 from persongen_bench.core.output import OutputKind, kind_of
 from persongen_bench.core.progress import Progress
 from persongen_bench.core.request import Request
+from persongen_bench.core.track import open_track
 from persongen_bench.core.types import content_hash
 from persongen_bench.loop.drawing import Draws
 from persongen_bench.loop.journal import Outcome
@@ -45,7 +45,7 @@ def ingest(
     Nothing is written unless all are good. Requests without an answer get the state ``missing``
     when the run is scored.
     """
-    kind = kind_of(registry.get("tracks", terms.track).output)
+    kind = kind_of(open_track(terms.track).output)
     requests = world.requests(terms.track, terms.n_images, terms.n_history)
     answers = delivery.read(requests, kind)
     terms = replace(terms, n_images=max(terms.n_images, most_answers(answers)))

@@ -15,6 +15,7 @@ from filelock import FileLock
 from persongen_bench.core import registry
 from persongen_bench.core.errors import ConfigError, PgbenchError, RunError
 from persongen_bench.core.method import FitContext, Method, Wrapper
+from persongen_bench.core.track import open_track
 from persongen_bench.core.types import content_hash
 from persongen_bench.loop import making, newcomers
 from persongen_bench.loop.choice import build_method
@@ -69,8 +70,7 @@ def code_of(method: Method, world: World, track: str) -> str:
 
     That is what the method, the stack, the track and `making` import, and nothing else.
     """
-    asks = registry.get("tracks", track)()
-    return provenance.code_of(method, world.stack, asks, making)
+    return provenance.code_of(method, world.stack, open_track(track), making)
 
 
 def fit_key(config: RunConfig, world: World) -> str:
@@ -95,7 +95,7 @@ def fit_context(
     """What a method may use while it fits; held-out items only for privileged anchors.
 
     ``users``: those that something is asked for.
-    """  # fmt: skip
+    """
     asked = tuple(user for user in users if user in world.train.liked_items)
     stack = stack or RecordingStack(world.stack)
     if not privileged:

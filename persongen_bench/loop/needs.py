@@ -11,7 +11,7 @@ from persongen_bench.core.metric_cards import parse_metric
 from persongen_bench.core.output import kind_of, readable
 from persongen_bench.core.roles import has_role, open_role
 from persongen_bench.core.stack import Obtainable, Stack
-from persongen_bench.core.track import Track
+from persongen_bench.core.track import Track, open_track
 from persongen_bench.loop.choice import MethodChoice
 from persongen_bench.loop.terms import Terms
 
@@ -26,7 +26,7 @@ def check_needs(stack: Stack, terms: Terms, choices: Sequence[MethodChoice]) -> 
         MissingRoleError: if the stack lacks models.
         ConfigError: if a method makes, or a metric reads, something else than the track asks for.
     """
-    track: Track = registry.get("tracks", terms.track)()
+    track = open_track(terms.track)
     metrics = [parse_metric(name) for name in terms.metrics]
     wrong = [*_other_kinds(track, terms, choices), *_unreadable(track, terms, metrics)]
     if wrong:

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 from persongen_bench.core.dataset import View
-from persongen_bench.core.stack import Stack
+from persongen_bench.core.stack import Stack, StackShell
 from persongen_bench.core.types import Embeddings
 
 UNJUDGED = frozenset({"decoder"})
@@ -19,32 +19,17 @@ UNJUDGED = frozenset({"decoder"})
 _WEIGHTS = re.compile(r"sha256:([0-9a-f]{8,64})")
 
 
-class RecordingStack:
-    """A stack that notes what was asked for; everything else is the stack's own."""
+class RecordingStack(StackShell):
+    """A stack that notes what was asked for."""
 
     def __init__(self, stack: Stack) -> None:
-        self._stack = stack
+        super().__init__(stack)
         self.used: dict[str, str] = {}
         """Role => signature of the model it gave out."""
 
-    @property
-    def name(self) -> str:
-        """Name of the stack."""
-        return self._stack.name
-
-    @property
-    def roles(self) -> tuple[str, ...]:
-        """The roles it can fill."""
-        return self._stack.roles
-
-    @property
-    def signature(self) -> str:
-        """Signature of the stack."""
-        return self._stack.signature
-
     def role(self, name: str) -> Any:  # noqa: ANN401  # each role has its own protocol
         """The model for a role, noted."""
-        model = self._stack.role(name)
+        model = super().role(name)
         if name not in UNJUDGED:
             self.used[name] = str(model.signature)
         return model

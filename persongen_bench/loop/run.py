@@ -134,9 +134,7 @@ def rescore(directory: RunDirectory, world: World, execution: Execution) -> None
         "scored": provenance.collect(),
         "split audit": audited(world, execution.progress),
         "request audit": audited_requests(
-            world,
-            {r.request_id: r for r in evaluation.requests.values()}.values(),
-            directory.noted("references") or {},
+            world, world.asked(directory.config).requests, directory.noted("references") or {}
         ),
     }
     write_atomic(directory.path / "provenance.json", json.dumps(log, indent=1).encode())

@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from persongen_bench.core import registry
-from persongen_bench.core.track import Track
+from persongen_bench.core.track import open_track
 from persongen_bench.loop.schema import DatasetRef, MethodRef, RunConfig, StackRef
 from persongen_bench.loop.world import World
 from persongen_bench.util.files import data_root
@@ -41,7 +40,7 @@ def run_config(
     world: World, terms: Terms, method: MethodRef, *, seed: int, code: str, threads: int
 ) -> RunConfig:
     """The full identity of a run."""
-    track: Track = registry.get("tracks", terms.track)()
+    track = open_track(terms.track)
     return RunConfig(
         track=terms.track,
         output=track.output,

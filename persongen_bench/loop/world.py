@@ -12,6 +12,7 @@ from persongen_bench.core.errors import ConfigError
 from persongen_bench.core.progress import Progress, no_progress
 from persongen_bench.core.request import Request
 from persongen_bench.core.stack import Stack
+from persongen_bench.core.track import open_track
 from persongen_bench.loop.asked import Asked, ask, requests_of
 from persongen_bench.loop.choice import Options, make_config
 from persongen_bench.loop.features import CatalogFeatures, FeatureStore
@@ -71,14 +72,20 @@ class World:
 
     def requests(self, track: str, n_images: int, n_history: int) -> list[Request]:
         """What a track asks of this world."""
-        return requests_of(registry.get("tracks", track)(), self, n_images, n_history)
+        return requests_of(open_track(track), self, n_images, n_history)
+
+
+def load_data(name: str, options: Options, root: Path | None = None) -> Dataset:
+    """A data set from ``root``, by default from where it usually lies; loaded and checked."""
+    loader = registry.get("datasets", name)
+    config = make_config(loader.Config, options, f"dataset {name}")
+    dataset: Dataset = loader.load(config, root or data_root(name))
+    return dataset
 
 
 def load_world(ref: WorldRef, progress: Progress = no_progress) -> World:
     """Load data, split it and open the stack; every user error is one line."""
-    loader = registry.get("datasets", ref.dataset)
-    config = make_config(loader.Config, ref.options, f"dataset {ref.dataset}")
-    dataset = loader.load(config, ref.root or data_root(ref.dataset))
+    dataset = load_data(ref.dataset, ref.options, ref.root)
     stack = registry.get("stacks", ref.stack)()
     return World(ref, dataset, dataset.split(ref.split, ref.split_seed), stack, progress)
 

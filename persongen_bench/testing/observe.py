@@ -17,7 +17,7 @@ from persongen_bench.core.config import Config
 from persongen_bench.core.images import pixel_hash
 from persongen_bench.core.output import OutputKind
 from persongen_bench.core.request import Failure, Sample
-from persongen_bench.core.stack import Stack
+from persongen_bench.core.stack import Stack, StackShell
 from persongen_bench.core.types import content_hash, frame_hash
 from persongen_bench.testing.toy import ToyWorld
 
@@ -104,30 +104,15 @@ def disturbed_generators() -> Iterator[None]:
             torch.set_rng_state(kept_torch)
 
 
-class NotingStack:
-    """A stack that notes the roles it is asked for; everything else is the stack's own."""
+class NotingStack(StackShell):
+    """A stack that notes the roles it is asked for."""
 
     def __init__(self, stack: Stack) -> None:
-        self._stack = stack
+        super().__init__(stack)
         self.asked: set[str] = set()
         """Roles that a model was asked for, without variants."""
-
-    @property
-    def name(self) -> str:
-        """Name of the stack."""
-        return self._stack.name
-
-    @property
-    def roles(self) -> tuple[str, ...]:
-        """The roles it can fill."""
-        return self._stack.roles
-
-    @property
-    def signature(self) -> str:
-        """Signature of the stack."""
-        return self._stack.signature
 
     def role(self, name: str) -> Any:  # noqa: ANN401  # each role has its own protocol
         """The model for a role, noted."""
         self.asked.add(name)
-        return self._stack.role(name)
+        return super().role(name)

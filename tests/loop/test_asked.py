@@ -71,7 +71,7 @@ def test_a_held_out_reference_opens_through_its_request_alone(asked, world):
     assert asked.references.opened == Counter({request.reference: 1})
     with pytest.raises(DataError, match="not in this catalogue"):
         asked.references(world.test.catalog.ids[0] + "-other")
-    others = set(world.held_out_items) - {r.reference for r in asked.requests.values()}
+    others = set(world.held_out_items) - {r.reference for r in asked.requests}
     for item in others:
         with pytest.raises(DataError):
             asked.references(item)
@@ -110,9 +110,8 @@ def test_a_history_may_not_hold_a_held_out_item(world):
 
 
 def test_the_audit_says_what_references_give_away(asked, world):
-    requests = {r.request_id: r for r in asked.requests.values()}.values()
     n = len(world.test.users)
-    lines = audited_requests(world, requests, {"x": 3, "y": 1})
+    lines = audited_requests(world, asked.requests, {"x": 3, "y": 1})
     assert f"{n} requests name one, {n} of them a held-out item; 2 items were opened, 4" in lines[0]
     assert lines[1].startswith(f"warning: reference-is-answer: {n} requests")
     assert leaks(lines) == lines[1:]
