@@ -6,7 +6,7 @@ The ones here belong to text-to-image stacks.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
@@ -148,6 +148,11 @@ def has_role(stack: Stack, name: str) -> bool:
     if role == "judge_encoder" and role not in stack.roles:
         role = "image_encoder"
     return role in stack.roles
+
+
+def lacking(stack: Stack, roles: Iterable[str]) -> list[str]:
+    """Those of ``roles`` that the stack has no model for."""
+    return [role for role in roles if not has_role(stack, role)]
 
 
 def open_role(stack: Stack, name: str) -> Any:  # noqa: ANN401  # each role has its own protocol

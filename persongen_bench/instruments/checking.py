@@ -8,13 +8,15 @@ from typing import ClassVar
 from persongen_bench.core import registry
 from persongen_bench.core.metric import Metric
 from persongen_bench.core.metric_cards import parse_metric
-from persongen_bench.core.output import kind_of, readable
+from persongen_bench.core.output import kind_of
 from persongen_bench.core.registry import Kind
-from persongen_bench.core.roles import has_role
+from persongen_bench.core.roles import lacking
 from persongen_bench.core.track import Track, open_track
 from persongen_bench.leaderboards.board import Board, get_board
 from persongen_bench.leaderboards.published import reported_tables
 from persongen_bench.loop.choice import MethodChoice
+from persongen_bench.loop.needs import other_kinds, unreadable
+from persongen_bench.loop.terms import Terms
 from persongen_bench.testing import check as checks
 from persongen_bench.testing.base import Contract
 from persongen_bench.testing.check import CheckReport, Echo, silent
@@ -56,13 +58,8 @@ class BoardContract(Contract):
 
     def test_metrics_can_look_at_the_answers(self) -> None:
         """Every column is a registered metric that reads the track's output and has its unit."""
-        track = self._track()
-        for metric in self._metrics():
-            info, asks = metric.info, f"{track.output}s"
-            reads = f"{info.name} reads {info.reads}s, the track asks for {asks}"
-            require(readable(info.reads, track.output), reads)
-            fits = not info.personal or track.unit == "user"
-            require(fits, f"{info.name} compares users, the unit is the {track.unit}")
+        wrong = [*unreadable(self._track(), self._terms(), self._metrics())]
+        require(not wrong, "; ".join(wrong))
 
     def test_columns_are_those_of_the_cards(self) -> None:
         """The printed names are the metrics' own; ``known_taste`` is said where it is needed."""
@@ -74,19 +71,16 @@ class BoardContract(Contract):
 
     def test_methods_answer_as_asked(self) -> None:
         """Methods, baselines and anchors are registered and make what the track asks for."""
-        track = self._track()
-        for name in self._methods():
-            makes = registry.get("methods", name).makes
-            asks = f"{name} makes {makes}s, the track asks for {track.output}s"
-            require(makes == track.output, asks)
+        wrong = [*other_kinds(self._track(), self._terms(), self._methods())]
+        require(not wrong, "; ".join(wrong))
 
     def test_default_stack_has_the_roles(self) -> None:
         """What columns, methods and the drawing of adapters need; whatever files are there."""
         board = self._board()
         stack = registry.get("stacks", board.stack)()
         for who, roles in self._needs(board):
-            lacking = [role for role in roles if not has_role(stack, role)]
-            require(not lacking, f"{who} needs {', '.join(lacking)}, stack {board.stack} has none")
+            absent = lacking(stack, roles)
+            require(not absent, f"{who} needs {', '.join(absent)}, stack {board.stack} has none")
 
     def test_preset_is_one_that_a_method_has(self) -> None:
         """A preset that no registered method has is a misspelt one."""
@@ -107,16 +101,20 @@ class BoardContract(Contract):
     def _metrics(self) -> list[Metric]:
         return [parse_metric(name) for name in self._board().metrics]
 
-    def _methods(self) -> list[str]:
+    def _methods(self) -> list[MethodChoice]:
         board = self._board()
-        return [*dict.fromkeys((*board.methods, *board.baselines, *board.anchors))]
+        prefer = tuple(name for name in (board.stack, board.preset) if name is not None)
+        names = dict.fromkeys((*board.methods, *board.baselines, *board.anchors))
+        return [MethodChoice(name, prefer=prefer) for name in names]
+
+    def _terms(self) -> Terms:
+        board = self._board()
+        return Terms(board.name, board.track, board.metrics, board.n_images, board.n_history)
 
     def _needs(self, board: Board) -> Iterator[tuple[str, tuple[str, ...]]]:
         """Who looks through which roles."""
         yield from ((metric.info.name, metric.info.roles) for metric in self._metrics())
-        prefer = tuple(name for name in (board.stack, board.preset) if name is not None)
-        for name in self._methods():
-            yield name, MethodChoice(name, prefer=prefer).build().roles
+        yield from ((choice.name, choice.build().roles) for choice in self._methods())
         if kind_of(self._track().output).drawable:
             yield f"track {board.track}", ("decoder",)
 

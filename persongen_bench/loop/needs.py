@@ -9,7 +9,7 @@ from persongen_bench.core.errors import ConfigError, MissingRoleError, PgbenchEr
 from persongen_bench.core.metric import Metric
 from persongen_bench.core.metric_cards import parse_metric
 from persongen_bench.core.output import kind_of, readable
-from persongen_bench.core.roles import has_role, open_role
+from persongen_bench.core.roles import has_role, lacking, open_role
 from persongen_bench.core.stack import Obtainable, Stack
 from persongen_bench.core.track import Track, open_track
 from persongen_bench.loop.choice import MethodChoice
@@ -28,27 +28,29 @@ def check_needs(stack: Stack, terms: Terms, choices: Sequence[MethodChoice]) -> 
     """
     track = open_track(terms.track)
     metrics = [parse_metric(name) for name in terms.metrics]
-    wrong = [*_other_kinds(track, terms, choices), *_unreadable(track, terms, metrics)]
+    wrong = [*other_kinds(track, terms, choices), *unreadable(track, terms, metrics)]
     if wrong:
         raise ConfigError("; ".join(wrong), fix=f"See `pgbench show board {terms.board}`.")
-    lacking = [*_lacking(stack, choices), *_blind(stack, metrics), *_undrawn(stack, track)]
-    if lacking:
+    absent = [*_unserved(stack, choices), *_blind(stack, metrics), *_undrawn(stack, track)]
+    if absent:
         fix = f"Use `--stack {USUAL}`, which ships with this package, or leave these out."
         raise MissingRoleError(
             f"stack {stack.name} (roles {', '.join(stack.roles)}) is not enough: "
-            f"{'; '.join(lacking)}",
+            f"{'; '.join(absent)}",
             fix=fix if stack.name != USUAL else "Leave these out.",
         )
 
 
-def _other_kinds(track: Track, terms: Terms, choices: Sequence[MethodChoice]) -> Iterator[str]:
+def other_kinds(track: Track, terms: Terms, choices: Sequence[MethodChoice]) -> Iterator[str]:
+    """Methods that make something else than the track asks for, a line each."""
     for choice in choices:
         makes = registry.get("methods", choice.name).makes
         if makes != track.output:
             yield f"method {choice.label} makes {makes}s, track {terms.track} asks {track.output}s"
 
 
-def _unreadable(track: Track, terms: Terms, metrics: Sequence[Metric]) -> Iterator[str]:
+def unreadable(track: Track, terms: Terms, metrics: Sequence[Metric]) -> Iterator[str]:
+    """Metrics that read something else, or compare users where the unit is another, a line each."""
     for metric in metrics:
         info = metric.info
         if not readable(info.reads, track.output):
@@ -57,18 +59,18 @@ def _unreadable(track: Track, terms: Terms, metrics: Sequence[Metric]) -> Iterat
             yield f"metric {info.name} compares users, the unit of {terms.track} is {track.unit}"
 
 
-def _lacking(stack: Stack, choices: Sequence[MethodChoice]) -> Iterator[str]:
+def _unserved(stack: Stack, choices: Sequence[MethodChoice]) -> Iterator[str]:
     for choice in choices:
-        lacking = [role for role in choice.build().roles if not has_role(stack, role)]
-        if lacking:
-            yield f"method {choice.label} needs {', '.join(lacking)}"
+        roles = lacking(stack, choice.build().roles)
+        if roles:
+            yield f"method {choice.label} needs {', '.join(roles)}"
 
 
 def _blind(stack: Stack, metrics: Sequence[Metric]) -> Iterator[str]:
     for metric in metrics:
-        lacking = [role for role in metric.info.roles if not has_role(stack, role)]
-        if lacking:
-            yield f"metric {metric.info.name} looks through {', '.join(lacking)}"
+        roles = lacking(stack, metric.info.roles)
+        if roles:
+            yield f"metric {metric.info.name} looks through {', '.join(roles)}"
     looked_through = dict.fromkeys(role for metric in metrics for role in metric.info.roles)
     if isinstance(stack, Obtainable):
         yield from _absent(stack, [role for role in looked_through if has_role(stack, role)])
