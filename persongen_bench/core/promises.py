@@ -52,7 +52,7 @@ def overlaps(split: Split, catalog: Catalog) -> dict[Kind, list[str]]:
     rest = held_out(split)
     return {
         "user-overlap": shared(split.train, rest, ["user_id"]),
-        "row-overlap": rows_in_two_parts(split),
+        "row-overlap": rows_in_two_parts(split, rest),
         "item-overlap": shared(split.train, rest, ["item_id"]),
         "motif-overlap": shared_motifs(catalog, split.train, rest),
         "later-training-row": later_rows(split.train, rest) if "time" in split.promise else [],
@@ -72,11 +72,11 @@ def shared(left: pd.DataFrame, right: pd.DataFrame, columns: Sequence[str]) -> l
     return sorted(" ".join(row) for row in both.itertuples(index=False))
 
 
-def rows_in_two_parts(split: Split) -> list[str]:
+def rows_in_two_parts(split: Split, rest: pd.DataFrame) -> list[str]:
     """Pairs of user and item that stand in two of the three parts."""
     key = ["user_id", "item_id"]
     between = shared(split.validation, split.test, key) if len(split.validation) else []
-    return sorted({*shared(split.train, held_out(split), key), *between})
+    return sorted({*shared(split.train, rest, key), *between})
 
 
 def shared_motifs(catalog: Catalog, train: pd.DataFrame, rest: pd.DataFrame) -> list[str]:

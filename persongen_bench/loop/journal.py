@@ -21,7 +21,8 @@ CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITH
 CREATE TABLE IF NOT EXISTS samples (
   sample_id TEXT PRIMARY KEY, position INTEGER NOT NULL, user_id TEXT NOT NULL,
   "index" INTEGER NOT NULL, state TEXT NOT NULL DEFAULT 'pending', reason TEXT NOT NULL DEFAULT '',
-  pixel_hash TEXT NOT NULL DEFAULT '', seconds REAL) WITHOUT ROWID;
+  pixel_hash TEXT NOT NULL DEFAULT '', seconds REAL, request_id TEXT NOT NULL DEFAULT '',
+  digest TEXT NOT NULL DEFAULT '') WITHOUT ROWID;
 """
 _LATER = ("request_id", "digest")
 """Columns that journals of schema version 1 lack."""
@@ -79,7 +80,10 @@ class Journal:
             for place, s in enumerate(samples)
         ]
         insert = 'INSERT INTO samples (sample_id, position, user_id, "index", request_id)'
-        known = "ON CONFLICT (sample_id) DO UPDATE SET request_id=excluded.request_id"
+        known = (
+            "ON CONFLICT (sample_id) DO UPDATE SET request_id=excluded.request_id "
+            "WHERE samples.request_id = ''"  # a journal of schema version 1
+        )
         with self.transaction() as db:
             db.executemany(f"{insert} VALUES (?, ?, ?, ?, ?) {known}", rows)
 
