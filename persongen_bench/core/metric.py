@@ -150,8 +150,11 @@ class ScoreContext(Protocol):
         """
         ...
 
-    def taste_matrix(self) -> ScoreMatrix:
-        """``(n samples, n users)``: true utility of sample i for user u, where it is known."""
+    def taste(self, users: Sequence[str]) -> ScoreMatrix:
+        """``(n samples, n users asked)``: true probability that each likes sample i.
+
+        Only where the true taste is known. Ask for a block of users at a time.
+        """
         ...
 
     @property
@@ -183,7 +186,7 @@ class MetricInfo:
     personal: bool = field(default=False, kw_only=True)
     """Compares users' tastes, and so needs the unit ``user``."""
     known_taste: bool = field(default=False, kw_only=True)
-    """Needs the world's truth (`ScoreContext.taste_matrix`)."""
+    """Needs the world's truth (`ScoreContext.taste`)."""
     failed_value: float | None = field(default=None, kw_only=True)
     """What a sample that the method failed to deliver counts; None where images have no value."""
     shows_not: str = field(default="", kw_only=True)
@@ -233,10 +236,23 @@ class HasCaveats(Protocol):
 
 @runtime_checkable
 class TasteInstrument(Protocol):
-    """A metric that scores every sample for every user, as permutation tests need it."""
+    """A metric that scores every sample for every user, as permutation tests need it.
 
-    def matrix(self, context: ScoreContext) -> ScoreMatrix:
-        """``(n samples, n users)`` score of sample i for user u; NaN columns where unknown."""
+    It must also have a `Metric.signature`, under which its residuals are kept in memory.
+    """
+
+    info: MetricInfo
+
+    def signature(self, context: ScoreContext) -> str:
+        """As `Metric.signature`."""
+        ...
+
+    def scores(self, context: ScoreContext, users: Sequence[str]) -> ScoreMatrix:
+        """``(n samples, n users asked)`` score of sample i for each of these users, in [0, 1].
+
+        Probabilities of a like, or likes as 0 and 1. A user who cannot judge is NaN throughout.
+        It is asked for blocks of users, so that no table of all users need be held.
+        """
         ...
 
 

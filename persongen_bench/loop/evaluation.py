@@ -38,6 +38,9 @@ from persongen_bench.util.files import cache_root, write_arrays
 
 T = TypeVar("T")
 
+LARGEST_TABLE = 1 << 25
+"""Scores of samples for users up to which a table of all users is kept (256 MiB)."""
+
 
 @dataclass
 class Evaluation:
@@ -199,18 +202,20 @@ class Evaluation:
         """Give up what was kept in memory; it is computed again where it is asked for."""
         self._memo.clear()
 
-    def taste_matrix(self) -> ScoreMatrix:
-        """True utility of every image for every user."""
-        return self._taste
+    def taste(self, users: Sequence[str]) -> ScoreMatrix:
+        """True utility of every image for these users; small tables are read once and kept."""
+        if len(self.samples) * len(self.users) > LARGEST_TABLE:
+            return self._read_taste(users)
+        every = self.memo("true taste", lambda: self._read_taste(self.users))
+        return every[:, pd.Index(self.users).get_indexer(pd.Index(users))]
 
-    @cached_property
-    def _taste(self) -> ScoreMatrix:
+    def _read_taste(self, users: Sequence[str]) -> ScoreMatrix:
         taste = self.world.dataset.taste
         if taste is None:
             raise PgbenchError(f"dataset {self.world.dataset.name} has no known taste")
         parts = (range(*b.indices(len(self.samples))) for b in blocks(len(self.samples), CHUNK))
-        found = [taste.utility(self.images(part), self.users) for part in parts]
-        return np.concatenate(found) if found else np.zeros((0, len(self.users)))
+        read = [taste.utility(self.images(part), users) for part in parts]
+        return np.concatenate(read) if read else np.zeros((0, len(users)))
 
     @property
     def taste_signature(self) -> str | None:

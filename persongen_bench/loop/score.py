@@ -25,6 +25,8 @@ from persongen_bench.loop.schema import MetricSummary, RunConfig, Summary, TestS
 
 N_PERMUTATIONS = 1000
 """REBECA's B (paper 001, Algorithm 2)."""
+LARGEST_IMAGE_TEST = 1 << 26
+"""Scores of images for users that the image-level test may hold in memory (512 MiB)."""
 
 
 def penalised(metric: Metric, values: pd.Series, samples: pd.DataFrame) -> pd.Series:
@@ -142,26 +144,27 @@ def permutation_tests(
 ) -> dict[str, TestSummary]:
     """Block and image-level test on the first taste instrument among the run's metrics.
 
-    None where there is no such instrument, no image, or where the unit is not the user.
+    The block test permutes residuals (`stats.residuals_of`); the image-level test the scores
+    themselves, as published, and is left out beyond `LARGEST_IMAGE_TEST`. None where there is no
+    such instrument, no image, or where the unit is not the user.
     """
     instruments = [metric for metric in metrics if isinstance(metric, TasteInstrument)]
     if not instruments or evaluation.samples.empty or evaluation.unit != "user":
         return {}
-    scores = instruments[0].matrix(evaluation)
-    scorable = pd.Index(evaluation.users)[~np.isnan(scores).any(axis=0)]
-    users = scorable[scorable.isin(evaluation.samples["unit"])]
-    owners = users.get_indexer(pd.Index(evaluation.samples["unit"]))
-    if len(users) < 2:
+    left = stats.residuals_of(instruments[0], evaluation)
+    if len(left.users) < 2:
         return {}
-    columns = pd.Index(evaluation.users).get_indexer(users)
-    scores, owners = scores[owners >= 0][:, columns], owners[owners >= 0]
-    block = stats.user_permutation_test(stats.block_means(scores, owners), rng, N_PERMUTATIONS)
-    image = stats.image_permutation_test(scores, owners, rng, N_PERMUTATIONS)
+    tests = {"block": stats.user_permutation_test(left.table, rng, N_PERMUTATIONS)}
+    rows = evaluation.samples["user_id"].isin(left.users).to_numpy()
+    if rows.sum() * len(left.users) <= LARGEST_IMAGE_TEST:
+        scores = instruments[0].scores(evaluation, left.users)[rows]
+        owners = pd.Index(left.users).get_indexer(pd.Index(evaluation.samples["user_id"][rows]))
+        tests["image"] = stats.image_permutation_test(scores, owners, rng, N_PERMUTATIONS)
     return {
         f"permutation.{name}": TestSummary(
             statistic=result.statistic,
             p_value=result.p_value,
             n_permutations=result.n_permutations,
         )
-        for name, result in (("block", block), ("image", image))
+        for name, result in tests.items()
     }

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-from jaxtyping import Int
+from jaxtyping import Float, Int
 
 from persongen_bench.core.metric import ScoreContext
 from persongen_bench.core.request import Request
 from persongen_bench.core.types import Embeddings, ScoreMatrix
+from persongen_bench.util.batching import blocks
 
 ROLE = "judge_encoder"
 """The judging space: an encoder that no method is fitted in, where the stack has one."""
+_CELLS = 1 << 23
+"""Scores of samples for users in memory at a time."""
 
 
 def unit_rows(rows: Embeddings) -> Embeddings:
@@ -86,9 +89,16 @@ def _weighted(values: list[tuple[float, int]]) -> float:
 
 def held_out_pool(context: ScoreContext, user: str) -> tuple[list[str], np.ndarray]:
     """A user's held-out items in id order, and which of them the user liked."""
-    rows = context.test.interactions
-    rows = rows[rows["user_id"] == user].sort_values("item_id", kind="stable")
-    return [str(i) for i in rows["item_id"]], rows["liked"].to_numpy(dtype=bool)
+    pools = context.memo("held-out pools", lambda: _held_out_pools(context))
+    return pools.get(user, ([], np.zeros(0, dtype=bool)))
+
+
+def _held_out_pools(context: ScoreContext) -> dict[str, tuple[list[str], np.ndarray]]:
+    rows = context.test.interactions.sort_values(["user_id", "item_id"], kind="stable")
+    return {
+        str(user): (own["item_id"].astype(str).tolist(), own["liked"].to_numpy(dtype=bool))
+        for user, own in rows.groupby("user_id")
+    }
 
 
 def nearest_in_pool(
@@ -115,18 +125,33 @@ def nearest_by_user(context: ScoreContext) -> dict[str, tuple[np.ndarray, np.nda
     )
 
 
-def liked_neighbour_matrix(context: ScoreContext) -> ScoreMatrix:
-    """``(n samples, n users)``: 1 where the nearest item of u's held-out pool is liked by u.
+def liked_neighbours(context: ScoreContext, users: Sequence[str]) -> ScoreMatrix:
+    """``(n samples, n users asked)``: 1 where the nearest item of u's held-out pool is liked by u.
 
     The taste instrument of data whose true taste is unknown; NaN for users without a pool.
     """
-    every = np.arange(len(context.samples))
-    matrix = np.full((len(every), len(context.users)), np.nan)
-    for column, user in enumerate(context.users):
-        nearest, liked = nearest_in_pool(context, user, every)
-        if len(nearest):
-            matrix[:, column] = liked[nearest]
-    return matrix
+    images = context.memo(f"unit rows|{ROLE}", lambda: unit_rows(context.features(ROLE)))
+    scores = np.full((len(images), len(users)), np.nan)
+    for column, user in enumerate(users):
+        ids, liked = held_out_pool(context, user)
+        if ids:
+            pool = unit_rows(context.item_features(ROLE, ids))
+            scores[:, column] = liked[np.argmax(images @ pool.T, axis=1)]
+    return scores
+
+
+def own_scores(
+    context: ScoreContext, scores_of: Callable[[Sequence[str]], ScoreMatrix]
+) -> Float[np.ndarray, " n"]:
+    """Score of every sample by the user it was made for; scores are read in blocks of users."""
+    owners = pd.Index(context.samples["user_id"])
+    own = np.full(len(owners), np.nan)
+    users = sorted(set(owners))
+    for part in blocks(len(users), max(1, _CELLS // max(1, len(owners)))):
+        column = pd.Index(users[part]).get_indexer(owners)
+        rows = np.flatnonzero(column >= 0)
+        own[rows] = scores_of(users[part])[rows, column[rows]]
+    return own
 
 
 def pairwise_best(a: Embeddings, b: Embeddings) -> np.ndarray:

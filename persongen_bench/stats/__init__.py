@@ -6,6 +6,7 @@ of images per user), never from images pooled over users; the one exception is t
 image-level test, kept under its own name for comparison.
 """
 
+from persongen_bench.stats.additive import AdditiveFit, fit_additive
 from persongen_bench.stats.blocks import block_means, taste_gap, user_means
 from persongen_bench.stats.correlation import (
     correlation_over_methods,
@@ -27,16 +28,20 @@ from persongen_bench.stats.permutation import (
     user_permutation_test,
 )
 from persongen_bench.stats.ranks import RankRow, letter_groups, rank
+from persongen_bench.stats.residuals import Residuals, residual_table, residuals_of
 
 __all__ = [
+    "AdditiveFit",
     "Interval",
     "PairedDifference",
     "RankRow",
+    "Residuals",
     "Statistic",
     "block_means",
     "correlation_over_methods",
     "correlation_over_users",
     "draw_permutations",
+    "fit_additive",
     "holm",
     "image_permutation_test",
     "interval",
@@ -46,6 +51,8 @@ __all__ = [
     "paired_difference",
     "paired_t",
     "rank",
+    "residual_table",
+    "residuals_of",
     "spearman",
     "taste_gap",
     "user_means",

@@ -154,12 +154,12 @@ class ToyScores:
         """Signature of the toy model behind ``role``."""
         return str(open_role(self.world.stack, role).signature)
 
-    def taste_matrix(self) -> ScoreMatrix:
-        """``(n samples, n users)`` planted like-probabilities."""
+    def taste(self, users: Sequence[str]) -> ScoreMatrix:
+        """``(n samples, n users asked)`` planted like-probabilities."""
         taste = self.world.dataset.taste
         if taste is None:
             raise ValueError("the toy world has lost its taste")
-        return taste.utility(self.pictures, self.users)
+        return taste.utility(self.pictures, users)
 
     @property
     def taste_signature(self) -> str | None:

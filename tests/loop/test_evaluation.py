@@ -119,16 +119,23 @@ def test_an_interval_ends_where_the_metric_does():
 class Instrument:
     """Scores every image for every user by a table."""
 
+    info = None
+
     def __init__(self, matrix):
         self._matrix = np.array(matrix, dtype=float)
 
-    def matrix(self, context):
-        return self._matrix
+    def signature(self, context):
+        return str(self._matrix)
+
+    def scores(self, context, users):
+        return self._matrix[:, [context.users.index(user) for user in users]]
 
 
 def boarded(unit="user"):
     samples = pd.DataFrame({"unit": ["anna", "anna", "ben"], "user_id": ["anna", "anna", "ben"]})
-    return SimpleNamespace(samples=samples, users=("anna", "ben"), unit=unit)
+    return SimpleNamespace(
+        samples=samples, users=("anna", "ben"), unit=unit, memo=lambda key, make: make()
+    )
 
 
 OWN = [[1, 0], [1, 0], [0, 1]]
@@ -140,10 +147,12 @@ def permuted(*metrics, **options):
 
 
 def test_the_first_taste_instrument_is_tested():
-    # Everybody gives 1 to the own images and 0 to the others; or .3 to all.
+    # Everybody gives 1 to the own images and 0 to the others; or .3 to all, which explains itself.
+    # Every picture is liked by one of two, so its quality is that of the others, and the means of
+    # 2/3 and 1/3 are anna's and ben's leniency: 1/3 of her own, 2/3 of his remain.
     own, flat, plain = Instrument(OWN), Instrument(FLAT), parse_metric("diversity")
-    assert permuted(plain, own, flat)["permutation.block"].statistic == pytest.approx(1.0)
-    assert permuted(flat, own)["permutation.block"].statistic == pytest.approx(0.3)
+    assert permuted(plain, own, flat)["permutation.block"].statistic == pytest.approx(0.5)
+    assert permuted(flat, own)["permutation.block"].statistic == pytest.approx(0.0)
     assert permuted(plain) == {}
 
 

@@ -6,6 +6,7 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 import pytest
+from rasch_case import likelihood_fit
 from run_case import make_config
 
 from persongen_bench import stats
@@ -113,11 +114,16 @@ def test_one_model_that_was_used_is_enough_for_the_mark():
 class Instrument:
     """Scores every image for every user by a table."""
 
+    info = None
+
     def __init__(self, matrix):
         self._matrix = np.asarray(matrix, dtype=float)
 
-    def matrix(self, context):
-        return self._matrix
+    def signature(self, context):
+        return "table"
+
+    def scores(self, context, users):
+        return self._matrix[:, [context.users.index(user) for user in users]]
 
 
 FOUR = ("anna", "ben", "cleo", "dora")
@@ -128,7 +134,10 @@ OWNERS = np.repeat(np.arange(4), 5)
 
 def permuted(matrix, owners=OWNERS):
     units = [FOUR[k] for k in owners]
-    board = SimpleNamespace(samples=pd.DataFrame({"unit": units}), users=FOUR, unit="user")
+    board = SimpleNamespace(
+        samples=pd.DataFrame({"unit": units, "user_id": units}), users=FOUR, unit="user",
+        memo=lambda key, make: make(),
+    )  # fmt: skip
     return score.permutation_tests(board, [Instrument(matrix)], np.random.default_rng(0))
 
 
@@ -139,16 +148,23 @@ def exact_p(styles):
     return np.mean(np.array(own) >= np.trace(styles) / n - 1e-12)
 
 
+def own_residual(styles):
+    """Mean of what leniency and quality leave of everybody's own set."""
+    return np.trace(styles - likelihood_fit(styles)) / len(styles)
+
+
 def test_the_block_test_permutes_whole_users_and_the_image_test_does_not():
-    """Four users can be reassigned in 24 ways; 2 of these reach the mean of 20/4.
+    """Four users can be reassigned in 24 ways; no other reaches the mean of the residuals.
 
     20 images can be reassigned in many more: an image-level p is far below 1/24.
     """
     made = permuted(STYLES[OWNERS])
     block, image = made["permutation.block"], made["permutation.image"]
-    assert block.statistic == pytest.approx((5 + 6 + 5 + 4) / 28)
-    p = exact_p(STYLES)
-    assert p == pytest.approx(2 / 24)
+    left = STYLES - likelihood_fit(STYLES)
+    assert block.statistic == pytest.approx(np.trace(left) / 4, abs=1e-6)
+    assert image.statistic == pytest.approx(np.median([5, 6, 5, 4]) / 7)  # as published: no fit
+    p = exact_p(left)
+    assert p == pytest.approx(1 / 24)
     assert abs(block.p_value - p) < 4 * np.sqrt(p * (1 - p) / 1000)
     assert image.p_value < 0.01
     assert block.n_permutations == image.n_permutations == 1000
@@ -158,7 +174,8 @@ def test_p_values_are_those_of_direct_calls():
     """One generator; the block test comes first."""
     scores = np.random.default_rng(3).random((20, 4))
     rng, made = np.random.default_rng(0), permuted(scores)
-    block = stats.user_permutation_test(stats.block_means(scores, OWNERS), rng)
+    _, left = stats.residual_table(lambda block: scores[:, block], OWNERS, 4)
+    block = stats.user_permutation_test(left, rng)
     image = stats.image_permutation_test(scores, OWNERS, rng)
     for name, expected in (("block", block), ("image", image)):
         assert made[f"permutation.{name}"].p_value == expected.p_value
@@ -169,13 +186,17 @@ def test_users_whom_the_instrument_cannot_judge_take_no_part():
     """Without ben, whose column is unknown, the own scores are 5, 5 and 4 sevenths."""
     scores = STYLES[OWNERS].copy()
     scores[:, 1] = np.nan
-    assert permuted(scores)["permutation.block"].statistic == pytest.approx(14 / 21)
+    expected = own_residual(np.delete(np.delete(STYLES, 1, axis=0), 1, axis=1))
+    assert permuted(scores)["permutation.block"].statistic == pytest.approx(expected, abs=1e-6)
     assert permuted(scores)["permutation.image"].statistic == pytest.approx(5 / 7)  # the median
 
 
 def test_users_without_images_take_no_part():
     """Without cleo's images the own scores are 5, 6 and 4 sevenths; one user alone is no test."""
     owners = OWNERS[OWNERS != 2]
-    assert permuted(STYLES[owners], owners)["permutation.block"].statistic == pytest.approx(15 / 21)
+    made = permuted(STYLES[owners], owners)
+    expected = own_residual(np.delete(np.delete(STYLES, 2, axis=0), 2, axis=1))
+    assert made["permutation.block"].statistic == pytest.approx(expected, abs=1e-6)
+    assert made["permutation.image"].statistic == pytest.approx(5 / 7)  # the median
     alone = OWNERS[OWNERS == 2]
     assert permuted(STYLES[alone], alone) == {}

@@ -9,6 +9,7 @@ import pytest
 from answered import answered
 from hypothesis import given
 from hypothesis import strategies as st
+from rasch_case import likelihood_fit
 
 from persongen_bench.core.dataset import View
 from persongen_bench.core.errors import ConfigError
@@ -77,8 +78,9 @@ class Plane:
     def memo(self, key, make):
         return make()
 
-    def taste_matrix(self):
-        return np.asarray(self._taste, dtype=float)
+    def taste(self, users):
+        columns = [self.users.index(user) for user in users]
+        return np.asarray(self._taste, dtype=float)[:, columns]
 
 
 def test_precision_is_the_share_of_liked_nearest_items():
@@ -125,12 +127,21 @@ def test_true_taste_is_undefined_where_nobody_knows_it():
 
 
 def test_the_gap_compares_with_other_peoples_images():
-    # anna gives 0.8 to her own, 0.3 to ben's; ben gives 0.6 to his, 0.15 to anna's.
-    taste = [[0.9, 0.1], [0.7, 0.2], [0.3, 0.6]]
+    # Two pictures for anna, one for ben, less what leniency and quality explain.
+    taste = np.array([[0.9, 0.1], [0.7, 0.2], [0.3, 0.6]])
     context = Plane([("anna", 0), ("anna", 0), ("ben", 0)], taste=taste)
     gaps = TasteGap.parse(None).per_unit(context)
-    assert gaps["anna"] == pytest.approx(0.5)
-    assert gaps["ben"] == pytest.approx(0.45)
+    left = taste - likelihood_fit(taste)
+    assert gaps["anna"] == pytest.approx(left[:2, 0].mean() - left[2, 0], abs=1e-6)
+    assert gaps["ben"] == pytest.approx(left[2, 1] - left[:2, 1].mean(), abs=1e-6)
+    assert gaps.min() > 0.4
+
+
+def test_better_pictures_for_the_lenient_have_no_gap():
+    # Odds that multiply: 1/9 or 1 of the picture, times 1 or 9 of the person.
+    taste = [[0.5, 0.1], [0.9, 0.5]]
+    gaps = TasteGap.parse(None).per_unit(Plane([("ben", 0), ("anna", 0)], taste=taste))
+    assert gaps.tolist() == [0.0, 0.0]
 
 
 def test_good_pictures_for_everyone_have_no_gap():

@@ -619,7 +619,7 @@ class MeanTaste:
 
     def values(self, context):
         own = pd.Index(context.users).get_indexer(pd.Index(context.samples["user_id"]))
-        return context.taste_matrix()[np.arange(len(own)), own]
+        return context.taste(context.users)[np.arange(len(own)), own]
 
     def per_unit(self, context):
         values = pd.Series(self.values(context)).groupby(context.samples["user_id"]).mean()
@@ -685,6 +685,6 @@ def test_toy_scores_reflect_the_accuracy_of_their_generator():
     # with room for rounding; at 1/6 the user is ignored, so own and other users fare alike.
     oracle, blind = toy_score_context(accuracy=1.0), toy_score_context(40, accuracy=1 / 6)
     assert MeanTaste().per_unit(oracle).min() > 0.85
-    matrix = blind.taste_matrix()
+    matrix = blind.taste(blind.users)
     own = MeanTaste().per_unit(blind).mean()
     assert own == pytest.approx(matrix.mean(), abs=0.08)  # 240 draws, sd 0.33: 0.08 is 3.7 se

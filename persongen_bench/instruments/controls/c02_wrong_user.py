@@ -10,8 +10,9 @@ from persongen_bench.instruments.controls.base import ControlOptions, ControlRes
 
 N_WORLDS, N_QUICK = 500, 50
 N_PERMUTATIONS = 199
+N_USERS, N_IMAGES = 72, 10
 EFFECT = 0.5
-"""Strength of the conditioning, in sd of the taste term."""
+"""Strength of the conditioning, in sd of the taste term (logits)."""
 
 
 def run(options: ControlOptions) -> ControlResult:
@@ -22,7 +23,7 @@ def run(options: ControlOptions) -> ControlResult:
     `stats.taste_gap`) and three standard errors beyond.
     """
     n_worlds = N_QUICK if options.quick else N_WORLDS
-    config = simulation.WorldConfig()
+    config = simulation.WorldConfig(n_users=N_USERS, n_images=N_IMAGES)
     wrong, right = [], []
     for world, rng in simulation.worlds(config, n_worlds, (options.seed, 2)):
         wrong.append(_judge(simulation.wrong_user(world, rng, EFFECT), rng))
@@ -45,6 +46,6 @@ def run(options: ControlOptions) -> ControlResult:
 
 def _judge(board: simulation.SimulatedBoard, rng: np.random.Generator) -> tuple[float, bool]:
     """Mean own-minus-other gap, and whether the block test calls the board personalised."""
-    matrix = stats.block_means(board.scores, board.owners)
+    matrix = board.residuals
     result = stats.user_permutation_test(matrix, rng, N_PERMUTATIONS)
     return float(stats.taste_gap(matrix).mean()), result.p_value <= simulation.ALPHA

@@ -12,6 +12,7 @@ N_WORLDS, N_QUICK = 3000, 200
 N_IMAGE_WORLDS, N_IMAGE_QUICK = 500, 50
 """Worlds in which the slower image-level test is run beside."""
 N_PERMUTATIONS = 199
+N_USERS, N_IMAGES = 72, 10
 SIZE_BAR = 0.06
 """Largest accepted rate of false calls; 2.5 standard errors above alpha at 3,000 worlds."""
 
@@ -24,7 +25,8 @@ def run(options: ControlOptions) -> ControlResult:
     """
     n_worlds, n_image = (N_QUICK, N_IMAGE_QUICK) if options.quick else (N_WORLDS, N_IMAGE_WORLDS)
     block, image = [], []
-    worlds = simulation.worlds(simulation.WorldConfig(), n_worlds, (options.seed, 3))
+    config = simulation.WorldConfig(n_users=N_USERS, n_images=N_IMAGES)
+    worlds = simulation.worlds(config, n_worlds, (options.seed, 3))
     for i, (world, rng) in enumerate(worlds):
         board = simulation.random_style(world, rng)
         block.append(block_test(board, rng) <= simulation.ALPHA)
@@ -46,8 +48,7 @@ def run(options: ControlOptions) -> ControlResult:
 
 def block_test(board: simulation.SimulatedBoard, rng: np.random.Generator) -> float:
     """P-value of the test that permutes whole users."""
-    matrix = stats.block_means(board.scores, board.owners)
-    return stats.user_permutation_test(matrix, rng, N_PERMUTATIONS).p_value
+    return stats.user_permutation_test(board.residuals, rng, N_PERMUTATIONS).p_value
 
 
 def image_test(board: simulation.SimulatedBoard, rng: np.random.Generator) -> float:

@@ -2,7 +2,8 @@
 
 A board is what the statistics see of a run: one score per image and user, and for whom each
 image was made. Its size is the paper's (210 users, 30 images each; paper 001, section 4). The
-score of image i by user u is ``leniency_u + quality_i + taste_u . attributes_i / sqrt(d)``.
+score of image i by user u is ``leniency_u + quality_i + taste_u . attributes_i / sqrt(d)``, the
+logit of the probability that u likes i.
 """
 
 from __future__ import annotations
@@ -13,7 +14,9 @@ from functools import cached_property
 
 import numpy as np
 from jaxtyping import Float, Int
+from scipy.special import expit
 
+from persongen_bench import stats
 from persongen_bench.core.types import ScoreMatrix
 
 ALPHA = 0.05
@@ -60,7 +63,7 @@ class SimulatedBoard:
 
     @cached_property
     def scores(self) -> ScoreMatrix:
-        """``(n, U)``: every image scored for every user."""
+        """``(n, U)``: every image scored for every user, on the logit scale."""
         # Leniency and quality ride along in the product: one pass over the large matrix.
         scaled = self.attributes / np.sqrt(self.world.config.n_factors)
         images = np.column_stack([scaled, np.ones(len(scaled)), self.quality])
@@ -69,6 +72,13 @@ class SimulatedBoard:
         )
         scores: ScoreMatrix = images @ users.T
         return scores
+
+    @property
+    def residuals(self) -> Float[np.ndarray, "users users"]:
+        """What leniency and quality leave of the like-probabilities, as runs are tested."""
+        likes = expit(self.scores)
+        n_users = self.world.config.n_users
+        return stats.residual_table(lambda users: likes[:, users], self.owners, n_users)[1]
 
     @cached_property
     def own_scores(self) -> Float[np.ndarray, " n"]:

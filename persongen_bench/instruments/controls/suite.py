@@ -22,6 +22,7 @@ CONTROLS = {
     "C10": "c10_truncated_n",
     "C11": "c11_power",
     "C12": "c12_kill_resume",
+    "C13": "c13_lenient_quality",
 }
 """Control to module; each has ``run(options) -> ControlResult``."""
 

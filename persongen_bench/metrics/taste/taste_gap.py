@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import ClassVar, final
 
-import numpy as np
 import pandas as pd
 
 from persongen_bench import stats
 from persongen_bench.core.errors import ConfigError
 from persongen_bench.core.metric import MetricInfo, ScoreContext
 from persongen_bench.core.types import ScoreMatrix
-from persongen_bench.metrics._space import ROLE, liked_neighbour_matrix
-from persongen_bench.metrics._verifier.instrument import describe, verifier_matrix
+from persongen_bench.metrics._space import ROLE, liked_neighbours
+from persongen_bench.metrics._verifier.instrument import describe
+from persongen_bench.metrics._verifier.instrument import verifier_matrix as unseen_probabilities
 from persongen_bench.metrics._verifier.metric import DEFAULT
 
 INSTRUMENTS = ("true", "neighbour", "verifier")
@@ -21,12 +22,18 @@ INSTRUMENTS = ("true", "neighbour", "verifier")
 
 @final
 class TasteGap:
-    """Score a user gives the own images minus the mean over everybody else's; 0 = not personal.
+    """How much better own images suit a user than leniency and quality explain; 0: not personal.
 
-    A method that makes the same good pictures for everyone gets 0, however good they are. The
-    score is the true taste where it is known, otherwise whether the nearest item of the user's
+    The score that a user gives is compared with what the user's leniency and the picture's quality
+    predict, fitted together on the logit scale over all users and images (the Rasch model); the
+    gap is the mean of these differences over the own images, less the mean over everybody else's.
+    Making the same good pictures for everyone gives 0, however good they are; so does giving the
+    better pictures to the more lenient people, or to the stricter ones.
+
+    The score is the true taste where it is known, otherwise whether the nearest item of the user's
     held-out pool is liked; ``taste-gap@true``, ``taste-gap@neighbour`` and ``taste-gap@verifier``
-    (the like-probability of a trained verifier) choose explicitly.
+    (the like-probability by a verifier that has not seen the rated picture nearest to the image)
+    choose explicitly.
     With U users, a method that is given the wrong user is expected at ``-gap / (U - 1)``.
     """
 
@@ -36,7 +43,8 @@ class TasteGap:
         direction="higher",
         range=(-1.0, 1.0),
         unit="difference of like probabilities",
-        source="identity-swap null of this benchmark; cf. REBECA, paper 001, sec. 4.5",
+        source="identity-swap null of this benchmark on Rasch residuals (Rasch 1960; Andersen, "
+        "JRSS B 34, 1972); cf. REBECA, paper 001, sec. 4.5",
         shows_not="Whether the images are liked at all: only that they are liked by the right one.",
         personal=True,
     )
@@ -69,28 +77,22 @@ class TasteGap:
         """Names the instrument and its reader or encoder."""
         chosen = self._chosen(context)
         if chosen == "true":
-            return f"{self.info.name}|in:u8|reader:{context.taste_signature}|impl:1"
+            return f"{self.info.name}|in:u8|reader:{context.taste_signature}|impl:2"
         space = f"{ROLE}:{context.encoder_signature(ROLE)}"
         how = "neighbour|sim:cosine" if chosen == "neighbour" else describe(DEFAULT)
-        return f"{self.info.name}|in:u8|{space}|{how}|impl:1"
+        return f"{self.info.name}|in:u8|{space}|{how}|impl:2"
 
-    def matrix(self, context: ScoreContext) -> ScoreMatrix:
-        """``(n samples, n users)`` score of every image for every user, for permutation tests."""
+    def scores(self, context: ScoreContext, users: Sequence[str]) -> ScoreMatrix:
+        """``(n samples, n users asked)`` score of every image for these users, in [0, 1]."""
         chosen = self._chosen(context)
         if chosen == "true":
-            return context.taste_matrix()
+            return context.taste(users)
         if chosen == "verifier":
-            return verifier_matrix(context, DEFAULT)
-        return context.memo(f"liked neighbours|{ROLE}", lambda: liked_neighbour_matrix(context))
+            return unseen_probabilities(context, DEFAULT, users)
+        return liked_neighbours(context, users)
 
     def per_unit(self, context: ScoreContext) -> pd.Series:
-        """The gap of every user; NaN for users without images."""
-        users = pd.Index(context.users)
-        owners = users.get_indexer(pd.Index(context.samples["user_id"]))
-        gaps = np.full(len(users), np.nan)
-        present = np.unique(owners)
-        if len(present) > 1:
-            matrix = self.matrix(context)[:, present]
-            blocks = stats.block_means(matrix, np.searchsorted(present, owners))
-            gaps[present] = stats.taste_gap(blocks)
-        return pd.Series(gaps, index=users).reindex(list(context.units))
+        """The gap of every user; NaN for users without images, and for a user alone."""
+        left = stats.residuals_of(self, context)
+        gaps = pd.Series(stats.taste_gap(left.table), index=list(left.users), dtype=float)
+        return gaps.reindex(list(context.units))

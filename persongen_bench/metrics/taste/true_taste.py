@@ -9,7 +9,7 @@ import pandas as pd
 
 from persongen_bench.core.metric import MetricInfo, ScoreContext
 from persongen_bench.metrics._base import Plain
-from persongen_bench.metrics._space import mean_per_unit
+from persongen_bench.metrics._space import mean_per_unit, own_scores
 
 
 @final
@@ -41,6 +41,4 @@ class TrueTaste(Plain):
         """Mean utility of the user's own images; NaN everywhere where taste is unknown."""
         if context.taste_signature is None:
             return pd.Series(np.nan, index=list(context.units))
-        column = pd.Index(context.users).get_indexer(pd.Index(context.samples["user_id"]))
-        own = context.taste_matrix()[np.arange(len(column)), column]
-        return mean_per_unit(context, own)
+        return mean_per_unit(context, own_scores(context, context.taste))
