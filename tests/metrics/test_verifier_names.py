@@ -9,8 +9,9 @@ from relabelled import renamed_context, renamed_ratings
 from persongen_bench.core.metric_cards import parse_metric
 from persongen_bench.core.ratings import Ratings
 from persongen_bench.instruments.controls import c07_no_taste_verifier as c7
+from persongen_bench.metrics._rows import distinct_rows
 from persongen_bench.metrics._verifier.config import PRESETS
-from persongen_bench.metrics._verifier.contents import by_contents, picture_order
+from persongen_bench.metrics._verifier.contents import by_contents
 from persongen_bench.metrics._verifier.crossfit import cross_fit
 from persongen_bench.metrics._verifier.scoring import logits
 from persongen_bench.metrics._verifier.training import fit
@@ -32,9 +33,7 @@ def short(model):
 
 @pytest.mark.parametrize("model", ["mf", "neumf", "neumf-paper", "no-taste"])
 def test_the_verifier_of_a_user_does_not_depend_on_names(raters, model):
-    before = logits(
-        fit(raters.embeddings, raters.ratings, short(model)).weights, raters.embeddings
-    )
+    before = logits(fit(raters.embeddings, raters.ratings, short(model)).weights, raters.embeddings)
     assert np.ptp(before[0]) > 1e-3
     for seed in range(3):
         ratings, embeddings, place = renamed_ratings(raters.ratings, raters.embeddings, seed)
@@ -104,7 +103,7 @@ def test_contents_keep_every_rating(raters):
 def test_an_error_of_rounding_exchanges_no_images():
     embeddings = np.random.default_rng(0).normal(size=(200, 8)).astype(np.float32)
     nudged = np.nextafter(embeddings, np.float32(9), dtype=np.float32)
-    np.testing.assert_array_equal(picture_order(embeddings)[0], picture_order(nudged)[0])
+    np.testing.assert_array_equal(distinct_rows(embeddings)[0], distinct_rows(nudged)[0])
 
 
 # --- every metric --------------------------------------------------------------------------------
@@ -113,7 +112,8 @@ METRICS = [
     "verifier", "verifier@neumf", "verifier-auc", "verifier-user-auc", "taste-auc", "verifier-ece",
     "verifier-brier", "aesthetics-r2", "aesthetics-correlation", "reidentification@1-mf",
     "reidentification@1", "rank-change@top", "taste-gap@neighbour", "precision@3", "recall@3",
-    "novelty", "copy-rate", "diversity", "kid@clean", "fd@dino",
+    "novelty", "copy-rate", "diversity", "kid@clean",
+    "fd-infinity@inception/clean",
 ]  # fmt: skip
 
 

@@ -11,10 +11,10 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
-import pandas as pd
 from jaxtyping import Float, Int
 
 from persongen_bench.core.ratings import Ratings
+from persongen_bench.metrics._rows import distinct_rows, ranks
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class Contents:
 def by_contents(embeddings: Float[np.ndarray, "items d"], ratings: Ratings) -> Contents:
     """Number images and users anew. ``embeddings``: of ``ratings.items``, row by row."""
     used, item = np.unique(ratings.item, return_inverse=True)
-    place, first = picture_order(embeddings[used])
+    place, first = distinct_rows(embeddings[used])
     pictures = replace(ratings, items=tuple(ratings.items[k] for k in used[first]))
     pictures = replace(pictures, item=place[item])
     kind = _kinds(pictures)
@@ -52,28 +52,9 @@ def by_contents(embeddings: Float[np.ndarray, "items d"], ratings: Ratings) -> C
     return Contents(embeddings[used[first]], renamed.take(rows), kind[order], kind)
 
 
-def picture_order(
-    embeddings: Float[np.ndarray, "n d"],
-) -> tuple[Int[np.ndarray, " n"], Int[np.ndarray, " pictures"]]:
-    """The place of every image among the distinct ones, and a row of each distinct one.
-
-    Ordered by the embeddings' bytes, most significant first, so that rounding errors of an encoder
-    exchange next to nothing.
-    """
-    ordered = np.ascontiguousarray(embeddings, dtype=embeddings.dtype.newbyteorder(">"))
-    place = _ranks([row.tobytes() for row in ordered])
-    return place, np.unique(place, return_index=True)[1]
-
-
 def _kinds(ratings: Ratings) -> Int[np.ndarray, " users"]:
     """Users by their ratings: the images' places, each with whether it was liked."""
     rated = (2 * ratings.item + ratings.liked).astype(">i8")
     order = np.lexsort((rated, ratings.user))
     parts = np.split(rated[order], np.cumsum(ratings.counts)[:-1])
-    return _ranks([part.tobytes() for part in parts])
-
-
-def _ranks(keys: list[bytes]) -> Int[np.ndarray, " n"]:
-    column = np.empty(len(keys), dtype=object)
-    column[:] = keys
-    return np.asarray(pd.factorize(column, sort=True)[0], dtype=np.int64)
+    return ranks([part.tobytes() for part in parts])

@@ -13,7 +13,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from persongen_bench.core.ratings import Ratings
-from persongen_bench.metrics._verifier.contents import picture_order
+from persongen_bench.metrics._rows import distinct_rows
 
 N_FOLDS = 5
 
@@ -65,4 +65,4 @@ def merge_copies(ratings: Ratings, embeddings: Float[np.ndarray, "items d"]) -> 
 
     Items are then numbered by their embeddings, ``ratings.items`` no longer names them.
     """
-    return replace(ratings, item=picture_order(embeddings)[0][ratings.item])
+    return replace(ratings, item=distinct_rows(embeddings)[0][ratings.item])

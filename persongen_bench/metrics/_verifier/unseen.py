@@ -21,8 +21,8 @@ from jaxtyping import Bool, Float, Int
 from persongen_bench.core.metric import ScoreContext
 from persongen_bench.core.ratings import Ratings
 from persongen_bench.core.types import Embeddings, Rows
+from persongen_bench.metrics._rows import distinct_rows
 from persongen_bench.metrics._space import ROLE, unit_rows
-from persongen_bench.metrics._verifier.contents import picture_order
 from persongen_bench.metrics._verifier.scoring import Projected, Weights, project, score
 from persongen_bench.util.batching import blocks
 
@@ -54,7 +54,7 @@ class FoldJudges:
         embeddings: Float[np.ndarray, "items d"],
     ) -> FoldJudges:
         """``fold``: of every rating; ``embeddings``: of ``ratings.items``."""
-        place, first = picture_order(embeddings)
+        place, first = distinct_rows(embeddings)
         of_picture = np.zeros(len(first), dtype=np.int64)
         of_picture[place[ratings.item]] = fold
         known = np.ones(len(ratings.users), dtype=bool)
