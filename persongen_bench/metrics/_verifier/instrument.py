@@ -38,7 +38,7 @@ def describe(model: str) -> str:
 
 def describe_unseen(model: str) -> str:
     """The same for `unseen_logits`."""
-    return f"{describe(model)}|judge:unseen-of-{N_FOLDS}-folds-by-nearest-rated"
+    return f"{describe(model)}|judge:unseen-of-{N_FOLDS}-folds,nearest-rated,one-scale"
 
 
 # --- the verifier trained on everything -----------------------------------------------------------
@@ -170,6 +170,7 @@ def unseen_logits(
     Each image is judged by the verifier of the fold that holds the rated training picture nearest
     to it, so by one that has learned none of that picture's ratings. A verifier trained on the
     very likes that a method copies would call a copier without any taste personalised (`unseen`).
+    The judges are on one scale: their logits for the mean rated picture are the same.
 
     Ask for blocks of users, and of samples by ``rows`` (positions in ``context.samples``): in
     memory are O(n) numbers and the block.

@@ -5,8 +5,14 @@ u than for others who would like it as much. A method without any taste that han
 copies of the user's own training likes would therefore look personalised: the judge recognises
 the ratings it has learned, not the taste. So every generated image is judged by the fold verifier
 that has not seen the rated picture nearest to it, with none of that picture's ratings. For an
-exact copy this is held-out judging, the same as that of `crossfit`; for an image far from all
-rated ones it makes no difference which of them judges.
+exact copy this is held-out judging, as that of `crossfit`; for an image far from all rated ones it
+makes no difference which of them judges.
+
+The judges are put on one scale first. A user whose likes happen to lie in the fold left out looks
+less lenient to that judge, which is the one that sees copies of these likes: without correction a
+copier in a world without taste gets -.18 standard deviations of the taste part (30 users, 60
+ratings each), with it -.01 (standard error .013; the verifier of everything: +.07 to +.33). So each
+judge's logit for the mean rated picture is exchanged for the mean of all judges' logits for it.
 """
 
 from __future__ import annotations
@@ -70,6 +76,12 @@ class FoldJudges:
             chosen[part] = self.fold[np.argmax(cosines, axis=1)]
         return chosen
 
+    def usual(self, columns: Int[np.ndarray, " users"]) -> dict[int, Float[np.ndarray, " users"]]:
+        """Every judge's logit for the mean rated picture, less the mean over the judges."""
+        mean = self.pictures.mean(axis=0, dtype=np.float64)[None]
+        logits = [score(w, project(w, mean), columns)[0] for w in self.models.values()]
+        return dict(zip(self.models, logits - np.mean(logits, axis=0), strict=True))
+
     def columns(self, users: Sequence[str]) -> Int[np.ndarray, " users"]:
         """Positions of the users in the models' tables; -1 for those not `known`."""
         places = pd.Index(self.users).get_indexer(pd.Index(list(users)))
@@ -105,9 +117,10 @@ class JudgedImages:
         chosen = np.arange(len(self.fold)) if rows is None else np.asarray(rows, dtype=np.intp)
         columns = self.judges.columns(users)
         known = np.flatnonzero(columns >= 0)
+        usual = self.judges.usual(columns[known])
         result = np.full((len(chosen), len(users)), np.nan)
         for k, weights in self.judges.models.items():
             own = np.flatnonzero(self.fold[chosen] == k)
             images = self.images.take(chosen[own])
-            result[np.ix_(own, known)] = score(weights, images, columns[known])
+            result[np.ix_(own, known)] = score(weights, images, columns[known]) - usual[k]
         return result
