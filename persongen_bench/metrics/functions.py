@@ -124,16 +124,15 @@ def copy_rate(images: Float[np.ndarray, "n d"], seen: Float[np.ndarray, "m d"]) 
 def novelty(
     images: Float[np.ndarray, "n d"],
     unseen: Float[np.ndarray, "m d"],
-    seen: Float[np.ndarray, "m d"],
+    seen: Float[np.ndarray, "k d"],
 ) -> float:
     """Mean of the highest cosine to ``unseen`` less the highest to ``seen``; in [-2, 2].
 
-    A larger set is nearer to everything: both must have the same size.
+    A larger set is nearer to everything: of the larger one the mean over all its subsets of the
+    smaller one's size is taken.
     """
     rows, new = _two(images, unseen, 1, names=("images", "unseen"))
     _, old = _two(images, seen, 1, names=("images", "seen"))
-    if len(new) != len(old):
-        raise DataError(f"novelty: {len(new)} unseen and {len(old)} seen rows", fix="Cut one set.")
     return float(_novelty.novelty(rows, new, old).mean())
 
 

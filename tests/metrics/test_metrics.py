@@ -15,11 +15,11 @@ from persongen_bench.core.dataset import View
 from persongen_bench.core.errors import ConfigError
 from persongen_bench.core.metric_cards import parse_metric
 from persongen_bench.core.request import Request
-from persongen_bench.core.types import Catalog, content_hash
+from persongen_bench.core.types import Catalog
 from persongen_bench.loop.score import penalised
 from persongen_bench.metrics._space import nearest_in_pool
 from persongen_bench.metrics.risk.copy_rate import CopyRate
-from persongen_bench.metrics.risk.novelty import Novelty
+from persongen_bench.metrics.risk.novelty import Novelty, expected_best
 from persongen_bench.metrics.similarity.history_similarity import HistorySimilarity
 from persongen_bench.metrics.taste.precision_recall import Precision, Recall, hit_probability
 from persongen_bench.metrics.taste.taste_gap import TasteGap
@@ -170,14 +170,21 @@ def test_novelty_is_negative_for_copies_and_positive_for_held_out_likes():
 
 
 def test_novelty_compares_sets_of_one_size():
-    """anna has seen b45 and will like a0 and a10; one of these is kept, the first by its hash.
+    """anna has seen b45 and will like a0 and a10; each of these counts half the time.
 
-    Her image of 0 degrees is at the one that is left out: with both her novelty were 1 - cos 45.
+    Her image of 0 degrees is at one of them: with both always there, novelty were 1 - cos 45.
     """
-    assert sorted(["a0", "a10"], key=content_hash) == ["a10", "a0"]
     scores = Novelty().per_unit(Plane([("anna", 0), ("ben", 90)]))
-    expected = np.cos(np.deg2rad(10)) - np.cos(np.deg2rad(45))
+    expected = (1 + np.cos(np.deg2rad(10))) / 2 - np.cos(np.deg2rad(45))
     assert scores["anna"] == pytest.approx(expected, abs=1e-6)
+
+
+@pytest.mark.parametrize("size", [1, 2, 4, 5])
+def test_the_expected_best_is_that_of_all_subsets(size):
+    cosines = np.random.default_rng(0).normal(size=(3, 5)).round(1)
+    subsets = [list(s) for s in combinations(range(5), size)]
+    by_hand = np.mean([cosines[:, s].max(axis=1) for s in subsets], axis=0)
+    assert expected_best(cosines, size) == pytest.approx(by_hand, abs=1e-12)
 
 
 def test_copy_rate_counts_repeats_of_liked_training_items():

@@ -45,7 +45,8 @@ class VerifierConfig(Config):
     weighting: Literal["ratings", "users"] = "users"
     """``users``: a rating weighs the inverse of its user's number of ratings."""
     table_sd: float = Field(default=0.01, gt=0)
-    """Standard deviation of the user tables at the start."""
+    """Standard deviation of the user tables at the start; with `quality_first` that of the
+    factorisation starts from 0."""
     validation: Literal["images", "ratings"] = "images"
     """What is set aside for early stopping: whole images, or single ratings as published."""
     validation_share: float = Field(default=0.1, gt=0, lt=0.5)

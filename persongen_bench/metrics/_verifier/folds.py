@@ -10,10 +10,10 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
-import pandas as pd
 from jaxtyping import Float, Int
 
 from persongen_bench.core.ratings import Ratings
+from persongen_bench.metrics._rows import distinct_rows
 
 N_FOLDS = 5
 
@@ -37,7 +37,8 @@ def image_folds(ratings: Ratings, n_folds: int, seed: int) -> Int[np.ndarray, " 
     """Fold of every rating; all ratings of an image share one.
 
     Images are dealt in random order, each to the fold in which its raters have rated least so
-    far (ties: the smaller fold, then the first), so every user's ratings are spread evenly.
+    far (ties: the smaller fold, then the first), so every user's ratings are spread evenly. The
+    order goes by the images' positions: have them numbered by `contents`.
     """
     n_items = len(ratings.items)
     rows_of = np.split(
@@ -60,6 +61,8 @@ def image_folds(ratings: Ratings, n_folds: int, seed: int) -> Int[np.ndarray, " 
 
 
 def merge_copies(ratings: Ratings, embeddings: Float[np.ndarray, "items d"]) -> Ratings:
-    """Ratings in which items with identical embeddings are one item: the same image."""
-    first = pd.factorize(np.array([row.tobytes() for row in embeddings], dtype=object))[0]
-    return replace(ratings, item=first[ratings.item])
+    """Ratings in which items with identical embeddings are one item: the same image.
+
+    Items are then numbered by their embeddings, ``ratings.items`` no longer names them.
+    """
+    return replace(ratings, item=distinct_rows(embeddings)[0][ratings.item])

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
 import numpy as np
 import pandas as pd
 from jaxtyping import Float
@@ -9,14 +12,18 @@ from scipy.special import expit
 
 from persongen_bench.core.metric import ScoreContext
 from persongen_bench.core.ratings import Ratings
-from persongen_bench.core.types import Embeddings, ScoreMatrix, content_hash
+from persongen_bench.core.types import Embeddings, Rows, ScoreMatrix, content_hash
 from persongen_bench.metrics._space import ROLE
 from persongen_bench.metrics._verifier.config import PRESETS
 from persongen_bench.metrics._verifier.folds import N_FOLDS, Predictions
-from persongen_bench.metrics._verifier.scoring import Weights, logits
+from persongen_bench.metrics._verifier.scoring import Weights, logits, project, score_own
+from persongen_bench.metrics._verifier.trust import NOT_LEARNABLE, warnings_of, warnings_of_folds
+from persongen_bench.metrics._verifier.unseen import FoldJudges, JudgedImages
 
-VERSION = 1
+VERSION = 2
 """Raise it when training or prediction changes: stored verifiers are then trained anew."""
+_BLOCK = 4096
+"""Images whose features are asked for at a time."""
 
 
 def ratings(context: ScoreContext) -> Ratings:
@@ -27,6 +34,14 @@ def ratings(context: ScoreContext) -> Ratings:
 def describe(model: str) -> str:
     """The preset with a hash of its settings, for signatures."""
     return f"verifier:{model}/{_settings(model)}.{VERSION}"
+
+
+def describe_unseen(model: str) -> str:
+    """The same for `unseen_logits`."""
+    return f"{describe(model)}|judge:unseen-of-{N_FOLDS}-folds,nearest-rated,one-scale"
+
+
+# --- the verifier trained on everything -----------------------------------------------------------
 
 
 def verifier_logits(context: ScoreContext, model: str) -> ScoreMatrix:
@@ -43,6 +58,26 @@ def verifier_logits(context: ScoreContext, model: str) -> ScoreMatrix:
 def verifier_matrix(context: ScoreContext, model: str) -> ScoreMatrix:
     """``(n samples, n users)`` probability that the user likes the image; NaN as the logits."""
     return np.asarray(expit(verifier_logits(context, model)))
+
+
+def own_probabilities(context: ScoreContext, model: str) -> Float[np.ndarray, " n"]:
+    """Per sample the probability that its own user likes it, without the matrix of all users.
+
+    NaN for users without training ratings; all NaN where nothing can be trained.
+    """
+    return context.memo(f"verifier of owners {model}", lambda: _own(context, model))
+
+
+def _own(context: ScoreContext, model: str) -> Float[np.ndarray, " n"]:
+    known, chances = ratings(context), np.full(len(context.samples), np.nan)
+    column = pd.Index(known.users).get_indexer(pd.Index(context.samples["user_id"]))
+    judged = np.flatnonzero(column >= 0) if known.learnable else np.zeros(0, dtype=np.intp)
+    for start in range(0, len(judged), _BLOCK):
+        rows = judged[start : start + _BLOCK]
+        weights = trained(context, model)
+        images = project(weights, context.features(ROLE, rows.tolist()))
+        chances[rows] = expit(score_own(weights, images, column[rows]))
+    return chances
 
 
 def predict(
@@ -65,9 +100,50 @@ def trained(context: ScoreContext, model: str) -> Weights:
         from persongen_bench.metrics._verifier.training import fit
 
         known = ratings(context)
-        return dict(fit(rated_features(context), known, PRESETS[model]).weights)
+        return fit(rated_features(context), known, PRESETS[model]).arrays
 
     return context.instrument(_key(context, "verifier", model), make)
+
+
+def warnings(context: ScoreContext, model: str) -> tuple[str, ...]:
+    """What to mind about numbers of the verifier: not trained, or barely (`trust`)."""
+    if not ratings(context).learnable:
+        return (NOT_LEARNABLE,)
+    return warnings_of(model, trained(context, model))
+
+
+# --- the verifiers of the folds -------------------------------------------------------------------
+
+
+class Folds(NamedTuple):
+    """What `crossfit` learned of a data set."""
+
+    arrays: Mapping[str, np.ndarray]
+    """``fold``, ``logit`` and ``others`` of every rating."""
+    models: Mapping[int, Weights]
+    """By the fold that was left out."""
+
+
+def folds(context: ScoreContext, model: str) -> Folds:
+    """Predictions and weights of one training per fold; needs learnable ratings."""
+
+    def make() -> dict[str, np.ndarray]:
+        from persongen_bench.metrics._verifier.crossfit import cross_fit
+
+        fitted = cross_fit(rated_features(context), ratings(context), PRESETS[model])
+        said = fitted.predictions
+        arrays = {"fold": said.fold, "logit": said.logit, "others": said.others}
+        for k, weights in fitted.models.items():
+            arrays |= {f"{k}:{name}": value for name, value in weights.items()}
+        return arrays
+
+    arrays = context.instrument(_key(context, "verifier-folds", model, N_FOLDS), make)
+    models: dict[int, dict[str, np.ndarray]] = {}
+    for name, value in arrays.items():
+        fold, colon, of_model = name.partition(":")
+        if colon:
+            models.setdefault(int(fold), {})[of_model] = value
+    return Folds(arrays, models)
 
 
 def held_out_predictions(context: ScoreContext, model: str) -> Predictions | None:
@@ -75,22 +151,52 @@ def held_out_predictions(context: ScoreContext, model: str) -> Predictions | Non
 
     Only ratings that could be predicted are in it; None where there are none.
     """
-
-    def make() -> dict[str, np.ndarray]:
-        from persongen_bench.metrics._verifier.crossfit import predict_held_out
-
-        predicted = predict_held_out(rated_features(context), ratings(context), PRESETS[model])
-        return {"fold": predicted.fold, "logit": predicted.logit, "others": predicted.others}
-
     known = ratings(context)
     if not known.learnable:
         return None
-    arrays = context.instrument(_key(context, "verifier-folds", model, N_FOLDS), make)
+    arrays = folds(context, model).arrays
     predictable = np.isfinite(arrays["logit"])
     if not predictable.any():
         return None
     kept = (arrays[name][predictable] for name in ("fold", "logit", "others"))
     return Predictions(known.take(predictable), *kept)
+
+
+def unseen_logits(
+    context: ScoreContext, model: str, users: Sequence[str], rows: Rows | None = None
+) -> Float[np.ndarray, "n users"]:
+    """Logit of every sample for the users named, by a verifier that has not seen its like.
+
+    Each image is judged by the verifier of the fold that holds the rated training picture nearest
+    to it, so by one that has learned none of that picture's ratings. A verifier trained on the
+    very likes that a method copies would call a copier without any taste personalised (`unseen`).
+    The judges are on one scale: their logits for the mean rated picture are the same.
+
+    Ask for blocks of users, and of samples by ``rows`` (positions in ``context.samples``): in
+    memory are O(n) numbers and the block.
+
+    Returns:
+        float64; columns as ``users``. NaN columns for users without ratings in the training part
+        of every fold; NaN rows for images whose fold has no verifier (the other folds hold no
+        likes or no dislikes); all NaN where nothing can be trained.
+    """
+    n = len(context.samples) if rows is None else len(rows)
+    if not n or not ratings(context).learnable or not folds(context, model).models:
+        return np.full((n, len(users)), np.nan)
+
+    def make() -> JudgedImages:
+        known, kept = ratings(context), folds(context, model)
+        judges = FoldJudges.of(kept.models, known, kept.arrays["fold"], rated_features(context))
+        return JudgedImages.of(context, judges)
+
+    return context.memo(f"verifier of unseen {model}", make).logits(users, rows)
+
+
+def fold_warnings(context: ScoreContext, model: str) -> tuple[str, ...]:
+    """`warnings` for numbers of the folds' verifiers."""
+    if not ratings(context).learnable:
+        return (NOT_LEARNABLE,)
+    return warnings_of_folds(model, folds(context, model).models)
 
 
 def rated_features(context: ScoreContext) -> Embeddings:

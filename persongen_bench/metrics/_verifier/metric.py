@@ -14,7 +14,12 @@ from persongen_bench.core.metric import MetricInfo, ScoreContext
 from persongen_bench.metrics._base import build_signature
 from persongen_bench.metrics._verifier.config import PRESETS
 from persongen_bench.metrics._verifier.folds import N_FOLDS, Predictions
-from persongen_bench.metrics._verifier.instrument import describe, held_out_predictions, ratings
+from persongen_bench.metrics._verifier.instrument import (
+    describe,
+    fold_warnings,
+    held_out_predictions,
+    warnings,
+)
 
 DEFAULT = "mf"
 
@@ -50,11 +55,8 @@ class OfVerifier:
         return build_signature(self.info, context, "|".join(filter(None, parts)), self.version)
 
     def caveats(self, context: ScoreContext) -> Sequence[str]:
-        """Says why there is no number."""
-        return () if ratings(context).learnable else (NOT_LEARNABLE,)
-
-
-NOT_LEARNABLE = "the training ratings hold no likes or no dislikes: no verifier can be trained"
+        """Says why there is no number, or that the verifier is barely trained."""
+        return warnings(context, self.model)
 
 
 class OfInstrument(OfVerifier):
@@ -65,6 +67,10 @@ class OfInstrument(OfVerifier):
     """
 
     details: ClassVar[str] = f"folds:{N_FOLDS}-by-image"
+
+    def caveats(self, context: ScoreContext) -> Sequence[str]:
+        """The same of the folds' verifiers."""
+        return fold_warnings(context, self.model)
 
     def predictions(self, context: ScoreContext) -> Predictions | None:
         """Predictions of unseen ratings, computed once per model."""

@@ -37,6 +37,8 @@ class VerifierNetwork(nn.Module):
             self.gmf_user = _table(n_users, config.gmf_size, config)
             self.gmf_item = nn.Linear(embedding_size, config.gmf_size)
             self.gmf_head = nn.Parameter(torch.ones(config.gmf_size))
+            if config.quality_first:
+                nn.init.zeros_(self.gmf_user)
         if config.mlp_size:
             self.mlp_user = _table(n_users, config.mlp_size, config)
             self.mlp_item = nn.Linear(embedding_size, config.mlp_size)

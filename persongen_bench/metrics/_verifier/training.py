@@ -1,7 +1,8 @@
 """Training: weighted cross-entropy, early stopping; the result is a dictionary of arrays.
 
-One torch thread computes, so that the number of threads of the machine does not matter, and all
-chance comes from the configuration's seed.
+One torch thread computes, so that the number of threads of the machine does not matter. All chance
+comes from the configuration's seed and meets images and users in the order of `contents`, so that
+their names and places do not matter either.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from torch.nn import functional as F  # noqa: N812  # the community's name
 from persongen_bench.core.errors import DataError
 from persongen_bench.core.ratings import Ratings
 from persongen_bench.metrics._verifier.config import VerifierConfig
+from persongen_bench.metrics._verifier.contents import Contents, by_contents
 from persongen_bench.metrics._verifier.folds import image_folds
 from persongen_bench.metrics._verifier.network import UserItemPairs, VerifierNetwork
 from persongen_bench.metrics._verifier.scoring import Weights, standardise
@@ -35,6 +37,14 @@ class TrainedVerifier:
     """Arrays for `scoring.logits`."""
     losses: tuple[float, ...]
     """Validation loss after every epoch; the weights are those of the lowest one."""
+    course: Float[np.ndarray, "stages 3"]
+    """Per stage the epoch whose weights are kept, 0 for the start, and the validation loss at the
+    start and at that epoch."""
+
+    @property
+    def arrays(self) -> dict[str, np.ndarray]:
+        """Weights and ``course`` together, as they are stored."""
+        return {**self.weights, "course": self.course}
 
 
 def fit(
@@ -57,19 +67,22 @@ def fit(
 
 
 def _fit(embeddings: np.ndarray, ratings: Ratings, config: VerifierConfig) -> TrainedVerifier:
-    used = np.unique(ratings.item)
-    mean, scale = _scale(embeddings[used], config)
-    table = torch.from_numpy(standardise(embeddings, mean, scale).astype(np.float32))
+    known = by_contents(embeddings, ratings)
+    mean, scale = _scale(known.embeddings, config)
+    table = torch.from_numpy(standardise(known.embeddings, mean, scale).astype(np.float32))
     network = seeded(
-        lambda: VerifierNetwork(len(ratings.users), embeddings.shape[1], config), config.seed
+        lambda: VerifierNetwork(known.n_kinds, embeddings.shape[1], config), config.seed
     )
     course = _Course(network, table, config)
-    train, validation = _set_aside(ratings, config)
+    train, validation = _set_aside(known.ratings, config)
     if config.quality_first:
-        network.user_bias.data.copy_(torch.from_numpy(_log_odds(train)))
-    losses = course.run(_Batch.of(train, config), _Batch.of(validation, config))
+        network.user_bias.data.copy_(torch.from_numpy(_log_odds(train, known)))
+    course.run(_Batch.of(train, known, config), _Batch.of(validation, known, config))
     weights = {name: value.numpy() for name, value in network.state_dict().items()}
-    return TrainedVerifier({**weights, "mean": mean, "scale": np.array(scale)}, losses)
+    for name in weights.keys() & {"user_bias", "gmf_user", "mlp_user"}:
+        weights[name] = weights[name][known.kind_of_given]
+    weights |= {"mean": mean, "scale": np.array(scale)}
+    return TrainedVerifier(weights, tuple(course.losses), np.array(course.stages))
 
 
 def _scale(embeddings: np.ndarray, config: VerifierConfig) -> tuple[np.ndarray, float]:
@@ -81,9 +94,10 @@ def _scale(embeddings: np.ndarray, config: VerifierConfig) -> tuple[np.ndarray, 
     return mean, spread or 1.0
 
 
-def _log_odds(ratings: Ratings) -> np.ndarray:
+def _log_odds(ratings: Ratings, known: Contents) -> np.ndarray:
     likes = np.bincount(ratings.user, ratings.liked, len(ratings.users))
-    return np.log((likes + 1) / (ratings.counts - likes + 1))
+    odds = np.log((likes + 1) / (ratings.counts - likes + 1))
+    return np.asarray(odds[np.unique(known.kind, return_index=True)[1]])
 
 
 def _set_aside(ratings: Ratings, config: VerifierConfig) -> tuple[Ratings, Ratings]:
@@ -98,7 +112,7 @@ def _set_aside(ratings: Ratings, config: VerifierConfig) -> tuple[Ratings, Ratin
 
 @dataclass(frozen=True)
 class _Batch:
-    """Ratings as tensors, each with its weight; the weights have mean 1."""
+    """Ratings as tensors, each with its weight; the weights have mean 1. Users by their kind."""
 
     user: Tensor
     item: Tensor
@@ -106,12 +120,12 @@ class _Batch:
     weight: Tensor
 
     @classmethod
-    def of(cls, ratings: Ratings, config: VerifierConfig) -> _Batch:
+    def of(cls, ratings: Ratings, known: Contents, config: VerifierConfig) -> _Batch:
         weight = np.ones(len(ratings))
         if config.weighting == "users":
             weight = 1 / ratings.counts[ratings.user]
         return cls(
-            torch.from_numpy(ratings.user.astype(np.int64)),
+            torch.from_numpy(known.kind[ratings.user]),
             torch.from_numpy(ratings.item.astype(np.int64)),
             torch.from_numpy(ratings.liked.astype(np.float32)),
             torch.from_numpy((weight / weight.mean()).astype(np.float32)),
@@ -128,30 +142,34 @@ class _Course:
         self.network, self.table, self.config = network, table, config
         self.noise = torch.Generator().manual_seed(config.seed)
         self.losses: list[float] = []
+        self.stages: list[tuple[float, float, float]] = []
 
-    def run(self, train: _Batch, validation: _Batch) -> tuple[float, ...]:
+    def run(self, train: _Batch, validation: _Batch) -> None:
         """Train in one stage or two; leaves the best weights."""
         _, branches = self.network.groups()
         for personal in (False, True) if self.config.quality_first and branches else (True,):
             self.network.personal = personal
-            self.stage(train, validation)
-        return tuple(self.losses)
+            self.stages.append(self.stage(train, validation))
 
-    def stage(self, train: _Batch, validation: _Batch) -> None:
-        """Train until the validation loss has stopped falling."""
+    def stage(self, train: _Batch, validation: _Batch) -> tuple[float, float, float]:
+        """Train until the validation loss has stopped falling.
+
+        Returns the epoch whose weights are kept (0: none was better than the start), the
+        validation loss at the start and that of the kept weights.
+        """
         self.optimizer = self.make_optimizer()
-        best, least = copy.deepcopy(self.network.state_dict()), self.validate(validation)
-        waited = 0
-        for _ in range(self.config.max_epochs):
+        best, start = copy.deepcopy(self.network.state_dict()), self.validate(validation)
+        kept, least = 0, start
+        for epoch in range(1, self.config.max_epochs + 1):
             self.epoch(train)
             self.losses.append(self.validate(validation))
-            waited += 1
             if self.losses[-1] < least:
                 best, least = copy.deepcopy(self.network.state_dict()), self.losses[-1]
-                waited = 0
-            if waited >= self.config.patience:
+                kept = epoch
+            if epoch - kept >= self.config.patience:
                 break
         self.network.load_state_dict(best)
+        return kept, start, least
 
     def make_optimizer(self) -> torch.optim.Optimizer:
         """Fresh for every stage."""

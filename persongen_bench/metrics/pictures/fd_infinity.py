@@ -11,6 +11,7 @@ from jaxtyping import Float, Int
 
 from persongen_bench.core.metric import MetricInfo
 from persongen_bench.core.types import Embeddings
+from persongen_bench.metrics._rows import distinct_rows
 from persongen_bench.metrics._sets import (
     Compared,
     Measured,
@@ -34,7 +35,8 @@ def fd_infinity(x: Embeddings, y: Embeddings, seed: int = SEED) -> Influence:
     sizes are fitted by a line in 1/n, and the number is its intercept. Different from the paper,
     both sets are cut to the same n at every size, so that the bias of the reference set goes too;
     and at each size the mean over as many disjoint subsets as there are is taken. The estimate is
-    unbiased to first order and may be negative. The subsets depend on ``seed`` and the sizes.
+    unbiased to first order and may be negative. The subsets depend on ``seed``, the sizes and the
+    rows themselves, not on their order: equal rows share their influence.
 
     The influence is that of this very estimate: the combination of the influences in the subsets.
     Raises `ValueError` where the smaller set has fewer than ``2 (d + 1)`` rows.
@@ -43,12 +45,20 @@ def fd_infinity(x: Embeddings, y: Embeddings, seed: int = SEED) -> Influence:
     distances = np.zeros(len(sizes))
     weights = intercept_weights(sizes)
     rows = np.zeros(len(x))
-    for k, (chosen_x, chosen_y) in _subsets(len(x), len(y), sizes, seed):
+    place, (order_x, order_y) = distinct_rows(x)[0], (_by_content(x), _by_content(y))
+    for k, (drawn_x, drawn_y) in _subsets(len(x), len(y), sizes, seed):
+        chosen_x, chosen_y = order_x[drawn_x], order_y[drawn_y]
         share = 1 / (min(len(x), len(y)) // sizes[k])
         subset = frechet_influence(x[chosen_x], y[chosen_y])
         distances[k] += share * subset.distance
         rows[chosen_x] += weights[k] * share * subset.rows * len(x) / sizes[k]
-    return Influence(float(weights @ distances), rows)
+    shared = (np.bincount(place, rows) / np.bincount(place))[place]
+    return Influence(float(weights @ distances), shared)
+
+
+def _by_content(rows: Embeddings) -> Int[np.ndarray, " n"]:
+    """Positions of the rows in an order that neither their owners nor their names change."""
+    return np.argsort(distinct_rows(rows)[0], kind="stable")
 
 
 def line_sizes(n: int, d: int) -> Int[np.ndarray, " sizes"]:
@@ -98,9 +108,10 @@ class FdInfinity(SetMetric):
         "images of these users, not more users. Two moments only.",
     )
     details = (
-        f"estimator:intercept-in-1/n|sizes:{N_SIZES}|equal-n|disjoint-subsets|seed:{SEED}"
-        "|cov:n-1|float64|spread:infinitesimal-jackknife"
+        f"estimator:intercept-in-1/n|sizes:{N_SIZES}|equal-n|disjoint-subsets:by-content"
+        f"|seed:{SEED}|cov:n-1|float64|spread:infinitesimal-jackknife"
     )
+    version = 2
 
     def __init__(self, role: str) -> None:
         self.info = replace(self.card, name=f"fd-infinity@{role}", roles=(role,))

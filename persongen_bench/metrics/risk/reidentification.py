@@ -20,6 +20,7 @@ from persongen_bench.metrics._verifier.instrument import (
     predict,
     rated_features,
     verifier_logits,
+    warnings,
 )
 
 _TIED = 1e-9
@@ -74,11 +75,12 @@ class Reidentification:
         return build_signature(self.info, context, how, 1)
 
     def caveats(self, context: ScoreContext) -> Sequence[str]:
-        """Says what chance is, and where k leaves nothing to find."""
+        """Says what chance is, where k leaves nothing to find, and what is wrong with the judge."""
         n = int(self._candidates(context).sum())
+        of_judge = warnings(context, self._model) if self._model else ()
         if self._k >= n:
-            return (f"top {self._k} of {n} users is everybody: undefined",)
-        return (f"chance is {self._k}/{n} = {self._k / n:.3f}",)
+            return (f"top {self._k} of {n} users is everybody: undefined", *of_judge)
+        return (f"chance is {self._k}/{n} = {self._k / n:.3f}", *of_judge)
 
     def per_unit(self, context: ScoreContext) -> pd.Series:
         """1 or 0 (between them where ties decide).

@@ -11,7 +11,7 @@ from jaxtyping import Float, Int
 from persongen_bench.core.metric import MetricInfo, ScoreContext
 from persongen_bench.metrics._sets import jackknife_influence, spread_over_units
 from persongen_bench.metrics._space import ROLE, rows_by_unit
-from persongen_bench.metrics._verifier.instrument import verifier_logits, verifier_matrix
+from persongen_bench.metrics._verifier.instrument import own_probabilities, verifier_logits
 from persongen_bench.metrics._verifier.metric import OfVerifier
 
 AESTHETIC = "aesthetic/v2"
@@ -45,7 +45,7 @@ class AestheticsR2(OfVerifier):
     def per_unit(self, context: ScoreContext) -> pd.Series:
         """The number plus each user's jackknife influence; NaN for users without a score."""
         owner = pd.Index(context.users).get_indexer(pd.Index(context.samples["user_id"]))
-        own = verifier_matrix(context, self.model)[np.arange(len(owner)), owner]
+        own = own_probabilities(context, self.model)
         beauty = _aesthetics(context)
         known = np.isfinite(own)
         number, without = r_squared(own[known], beauty[known], owner[known], len(context.users))

@@ -114,10 +114,12 @@ class VerifierEce(_Calibration):
     def caveats(self, context: ScoreContext) -> Sequence[str]:
         """Also says what a perfect verifier would show with so few ratings."""
         least = [ece_of_perfect(chances) for chances, _ in self._of_users(context).values()]
+        others = super().caveats(context)
         if not np.isfinite(least).any():
-            return super().caveats(context)
+            return others
         floor = float(np.nanmean(least))
-        return (f"a perfectly calibrated verifier would show about {floor:.3f} on these ratings",)
+        about = f"a perfectly calibrated verifier would show about {floor:.3f} on these ratings"
+        return (about, *others)
 
 
 @final

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import ClassVar, final
 
-import numpy as np
 import pandas as pd
 
 from persongen_bench.core.metric import MetricInfo, ScoreContext
 from persongen_bench.core.types import ScoreMatrix
 from persongen_bench.metrics._space import ROLE, mean_per_unit
-from persongen_bench.metrics._verifier.instrument import verifier_matrix
+from persongen_bench.metrics._verifier.instrument import own_probabilities, verifier_matrix
 from persongen_bench.metrics._verifier.metric import OfVerifier
 
 
@@ -44,5 +43,4 @@ class Verifier(OfVerifier):
 
     def per_unit(self, context: ScoreContext) -> pd.Series:
         """NaN for users without images or without training ratings."""
-        column = pd.Index(context.users).get_indexer(pd.Index(context.samples["user_id"]))
-        return mean_per_unit(context, self.matrix(context)[np.arange(len(column)), column])
+        return mean_per_unit(context, own_probabilities(context, self.model))
