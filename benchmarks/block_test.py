@@ -1,6 +1,6 @@
 """Size and power of the block test where leniency and quality go together, by simulation.
 
-    python benchmarks/block_test.py [--worlds 200] [--users 24 72 210] [--models mf neumf]
+    python benchmarks/block_test.py [--worlds 200] [--users 24 72 210] [--instruments true mf]
 
 Worlds without taste: the share of p <= .05 for sets whose quality is correlated with the leniency
 of their owner by 0 and .3, and for a method that gives people their own training likes. Worlds with
@@ -18,6 +18,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from persongen_bench import stats
+from persongen_bench.core.metric import TasteInstrument
 from persongen_bench.instruments.controls.rated_world import (
     RatedConfig,
     RatedContext,
@@ -28,6 +29,7 @@ from persongen_bench.instruments.controls.rated_world import (
     own_likes,
 )
 from persongen_bench.metrics.taste.taste_gap import TasteGap
+from persongen_bench.metrics.taste.verifier import Verifier
 
 ALPHA = 0.05
 N_IMAGES = 9
@@ -41,10 +43,15 @@ MAKERS: dict[str, Maker] = {
 }
 
 
+def instrument(name: str) -> TasteInstrument:
+    """``true``, ``neighbour``, or the name of a verifier."""
+    return TasteGap.parse(name) if name in ("true", "neighbour") else Verifier(name)
+
+
 def p_values(context: RatedContext, names: Sequence[str], rng: np.random.Generator) -> list[float]:
     """Block test of every instrument, then of the true logits."""
     seen: Any = context
-    tables = [stats.residuals_of(TasteGap.parse(name), seen).table for name in names]
+    tables = [stats.residuals_of(instrument(name), seen).table for name in names]
     logits = context.world.logits[:, context.sets.ravel()]
     tables.append(logits.reshape(len(logits), *context.sets.shape).mean(axis=2))
     return [stats.user_permutation_test(t, rng, N_PERMUTATIONS).p_value for t in tables]

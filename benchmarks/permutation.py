@@ -18,7 +18,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from persongen_bench import stats
-from persongen_bench.core.metric import TestResult
+from persongen_bench.stats.permutation import TestResult
 
 EMBEDDING_SIZE = 1280
 """Of the published verifier's encoder, CLIP ViT-bigG/14."""

@@ -23,17 +23,6 @@ from persongen_bench.core.types import (
 T = TypeVar("T")
 
 
-@dataclass(frozen=True)
-class TestResult:
-    """A permutation p-value, ``(1 + k) / (B + 1)``, with the observed statistic."""
-
-    __test__ = False
-
-    statistic: float
-    p_value: float
-    n_permutations: int
-
-
 class ScoreContext(Protocol):
     """What a metric may look at: the scored samples, their features, and the held-out part."""
 
@@ -236,12 +225,7 @@ class HasCaveats(Protocol):
 
 @runtime_checkable
 class TasteInstrument(Protocol):
-    """A metric that scores every sample for every user, as permutation tests need it.
-
-    It must also have a `Metric.signature`, under which its residuals are kept in memory.
-    """
-
-    info: MetricInfo
+    """A metric that scores every sample for every user, as permutation tests need it."""
 
     def signature(self, context: ScoreContext) -> str:
         """As `Metric.signature`."""

@@ -8,12 +8,12 @@ scored once by the caller; permuting is then only indexing.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 import numpy as np
 from jaxtyping import Float, Int
 
-from persongen_bench.core.metric import TestResult
 from persongen_bench.core.types import ScoreMatrix
 from persongen_bench.stats.blocks import check_owners
 
@@ -25,6 +25,17 @@ _TIE = 1e-10
 a summation then cannot change ``k``."""
 _CHUNK = 1 << 18
 """Permuted entries held in memory at a time; drawing is row by row, so it changes no result."""
+
+
+@dataclass(frozen=True)
+class TestResult:
+    """A permutation p-value, ``(1 + k) / (B + 1)``, with the observed statistic."""
+
+    __test__ = False
+
+    statistic: float
+    p_value: float
+    n_permutations: int
 
 
 def draw_permutations(

@@ -1,13 +1,14 @@
 """The statistical controls pass, and each fails when what it guards is broken."""
 
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
 from scipy import stats as reference
+from scipy.special import expit
 
 from persongen_bench import stats
-from persongen_bench.core.metric import TestResult
 from persongen_bench.instruments.controls import (
     c02_wrong_user,
     c03_random_style,
@@ -16,6 +17,7 @@ from persongen_bench.instruments.controls import (
     simulation,
 )
 from persongen_bench.instruments.controls.base import ControlOptions, ControlResult
+from persongen_bench.stats.permutation import TestResult
 
 QUICK = ControlOptions(quick=True)
 CONTROLS = {
@@ -68,7 +70,12 @@ def test_c2_fails_with_a_test_that_always_or_never_rejects(monkeypatch, p_value)
 
 def test_c2_fails_when_the_gap_is_not_own_minus_other(monkeypatch):
     monkeypatch.setattr(c02_wrong_user, "N_QUICK", 20)
-    # The own score alone also holds the taste that all users share.
+    # The own score alone also holds leniency and the taste that all users share.
+    monkeypatch.setattr(
+        simulation.SimulatedBoard,
+        "residuals",
+        property(lambda board: stats.block_means(expit(board.scores), board.owners)),
+    )
     monkeypatch.setattr(stats, "taste_gap", np.diagonal)
     result = c02_wrong_user.run(QUICK)
     assert not result.passed, result.measured
@@ -85,7 +92,7 @@ def test_c3_fails_with_the_image_level_test(monkeypatch):
 def test_c3_fails_in_worlds_that_cannot_tell_the_tests_apart(monkeypatch):
     monkeypatch.setattr(c03_random_style, "N_QUICK", 50)
     # Without a style per user all images are exchangeable, and the image-level test is right.
-    monkeypatch.setattr(simulation, "WorldConfig", lambda: _CONFIG(style_share=0.0))
+    monkeypatch.setattr(simulation, "WorldConfig", partial(_CONFIG, style_share=0.0))
     result = c03_random_style.run(QUICK)
     assert not result.passed, result.measured
 

@@ -9,6 +9,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.special import expit
 
 from persongen_bench.core.dataset import View
 from persongen_bench.core.errors import DataError
@@ -19,7 +20,12 @@ from persongen_bench.metrics._verifier import crossfit, leniency
 from persongen_bench.metrics._verifier.concordance import auc, pair_sums, pooled_auc
 from persongen_bench.metrics._verifier.config import PRESETS
 from persongen_bench.metrics._verifier.folds import Predictions, image_folds, merge_copies
-from persongen_bench.metrics._verifier.instrument import held_out_predictions, trained
+from persongen_bench.metrics._verifier.instrument import (
+    held_out_predictions,
+    trained,
+    unseen_logits,
+    verifier_matrix,
+)
 from persongen_bench.metrics._verifier.network import UserItemPairs, VerifierNetwork
 from persongen_bench.metrics._verifier.scoring import logits
 from persongen_bench.metrics._verifier.training import fit
@@ -388,13 +394,19 @@ def test_images_to_taste_score_higher_than_anybodys(context):
     assert own > anybody + 0.1
 
 
-def test_the_matrix_holds_the_own_scores(context):
-    metric = Verifier("mf")
-    matrix = metric.matrix(context)
+def test_the_number_is_the_mean_of_the_own_probabilities(context):
+    matrix = verifier_matrix(context, "mf")
     assert matrix.shape == (len(context.samples), len(context.users))
     rows = np.flatnonzero(context.samples["user_id"] == "user-2")
     expected = matrix[rows, context.users.index("user-2")].mean()
-    assert metric.per_unit(context)["user-2"] == pytest.approx(expected, abs=1e-12)
+    assert Verifier("mf").per_unit(context)["user-2"] == pytest.approx(expected, abs=1e-12)
+
+
+def test_tests_permute_probabilities_by_judges_that_have_not_seen_the_likes(context):
+    users = context.users[1:3]
+    expected = expit(unseen_logits(context, "mf", users))
+    np.testing.assert_array_equal(Verifier("mf").scores(context, users), expected)
+    assert not np.allclose(expected, verifier_matrix(context, "mf")[:, 1:3], atol=1e-3)
 
 
 def altered(context, interactions):

@@ -159,10 +159,10 @@ class RatedContext:
         """The pools of the neighbour instrument."""
         return self.world.test
 
-    def features(  # one space for every role
+    def features(
         self,
-        role: str,
-        rows: Sequence[int] | None = None,  # noqa: ARG002
+        role: str,  # noqa: ARG002  # one space for every role
+        rows: Sequence[int] | None = None,
     ) -> Embeddings:
         """Of the given images."""
         every = self.sets.ravel()

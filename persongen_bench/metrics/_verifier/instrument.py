@@ -162,6 +162,15 @@ def held_out_predictions(context: ScoreContext, model: str) -> Predictions | Non
     return Predictions(known.take(predictable), *kept)
 
 
+def unseen_probabilities(
+    context: ScoreContext, model: str, users: Sequence[str]
+) -> Float[np.ndarray, "n users"]:
+    """Like-probabilities of `unseen_logits`; all NaN where an image has no judge."""
+    probabilities = np.asarray(expit(unseen_logits(context, model, users)))
+    unjudged = np.isnan(probabilities).all(axis=1).any()
+    return np.full_like(probabilities, np.nan) if unjudged else probabilities
+
+
 def unseen_logits(
     context: ScoreContext, model: str, users: Sequence[str], rows: Rows | None = None
 ) -> Float[np.ndarray, "n users"]:

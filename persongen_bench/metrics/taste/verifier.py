@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import ClassVar, final
 
 import pandas as pd
@@ -9,7 +10,7 @@ import pandas as pd
 from persongen_bench.core.metric import MetricInfo, ScoreContext
 from persongen_bench.core.types import ScoreMatrix
 from persongen_bench.metrics._space import ROLE, mean_per_unit
-from persongen_bench.metrics._verifier.instrument import own_probabilities, verifier_matrix
+from persongen_bench.metrics._verifier.instrument import own_probabilities, unseen_probabilities
 from persongen_bench.metrics._verifier.metric import OfVerifier
 
 
@@ -37,9 +38,13 @@ class Verifier(OfVerifier):
         "lenient users give more. Pictures unlike any rated one are judged by extrapolation.",
     )
 
-    def matrix(self, context: ScoreContext) -> ScoreMatrix:
-        """``(n samples, n users)`` like-probabilities, NaN columns for unknown users."""
-        return verifier_matrix(context, self.model)
+    def scores(self, context: ScoreContext, users: Sequence[str]) -> ScoreMatrix:
+        """``(n samples, n users asked)`` like-probabilities, for permutation tests.
+
+        By verifiers that have not seen the rated picture nearest to the image: one trained on the
+        likes that a method copies calls the copies personal, taste or not.
+        """
+        return unseen_probabilities(context, self.model, users)
 
     def per_unit(self, context: ScoreContext) -> pd.Series:
         """NaN for users without images or without training ratings."""
