@@ -112,7 +112,7 @@ class Reidentification:
             usual = predict(context, self._model, rated_features(context)).mean(axis=0)
             made = (context.features(ROLE, rows) for rows in sets)
             scores = [predict(context, self._model, images).mean(axis=0) for images in made]
-            return (np.stack(scores) - usual)[:, columns]
+            return np.asarray((np.stack(scores) - usual)[:, columns])
         likes = context.train.liked_items
         named = [list(likes[context.users[k]]) for k in columns]
         known = np.stack(
