@@ -19,7 +19,6 @@ from persongen_bench.metrics._verifier.instrument import (
     describe,
     predict,
     rated_features,
-    verifier_logits,
     warnings,
 )
 
@@ -111,8 +110,9 @@ class Reidentification:
     ) -> Float[np.ndarray, "sets candidates"]:
         if self._model is not None:
             usual = predict(context, self._model, rated_features(context)).mean(axis=0)
-            scores = verifier_logits(context, self._model) - usual
-            return np.stack([scores[rows].mean(axis=0) for rows in sets])[:, columns]
+            made = (context.features(ROLE, rows) for rows in sets)
+            scores = [predict(context, self._model, images).mean(axis=0) for images in made]
+            return np.asarray((np.stack(scores) - usual)[:, columns])
         likes = context.train.liked_items
         named = [list(likes[context.users[k]]) for k in columns]
         known = np.stack(

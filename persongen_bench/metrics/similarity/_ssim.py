@@ -1,10 +1,17 @@
 """SSIM and MS-SSIM with the published constants, on uint8 pictures, in float64.
 
-One convention (Wang et al. 2004, the MATLAB reference): 11 x 11 Gaussian window of sigma 1.5, only
-places where the window fits, k1 .01, k2 .03, range 255 whatever the pictures hold, each colour
-channel for itself and then averaged. Between scales 2 x 2 means; an odd last row or column is
-repeated before (MATLAB's symmetric edge; pytorch-msssim pads zeros there, and agrees only where
-every scale has even sides).
+One convention, the formulas of Wang et al. 2004: 11 x 11 Gaussian window of sigma 1.5, only places
+where the window fits, k1 .01, k2 .03, range 255 whatever the pictures hold, each colour channel for
+itself and then averaged. Pictures are not scaled down first (the authors' ssim.m does, from sides
+of 384). Between scales 2 x 2 means; an odd last row or column is repeated before (a symmetric edge;
+pytorch-msssim pads zeros there).
+
+What it equals: pytorch-msssim to 1e-11, given the same window in float64 and even sides at every
+scale; the values that TensorFlow's tests quote from MATLAB for three pairs of 180 x 240, to 1e-6.
+What it does not: every number of the authors' MATLAB script msssim.m. Of five pairs of TID2013 in
+grey, for which pyiqa prints that script's values (ResultsCalibra), two differ: .6700 and .8418 here
+(pyiqa itself: .6698 and .8418), .6733 and .8462 there. All their sides are even, so edges are not
+the cause, and what is has not been found.
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ from jaxtyping import Float, Int
 from persongen_bench.core.metric import MetricInfo, ScoreContext
 from persongen_bench.metrics._sets import jackknife_influence, spread_over_units
 from persongen_bench.metrics._space import ROLE, rows_by_unit
-from persongen_bench.metrics._verifier.instrument import own_probabilities, verifier_logits
+from persongen_bench.metrics._verifier.instrument import own_probabilities, predict
 from persongen_bench.metrics._verifier.metric import OfVerifier
 
 AESTHETIC = "aesthetic/v2"
@@ -80,17 +80,17 @@ class AestheticsCorrelation(OfVerifier):
 
     def per_unit(self, context: ScoreContext) -> pd.Series:
         """NaN with fewer than four images, or where nothing is left that could correlate."""
-        scores = verifier_logits(context, self.model)
         beauty = _aesthetics(context)
-        known = np.flatnonzero(np.isfinite(scores).all(axis=0)) if len(scores) else np.zeros(0, int)
         columns = {user: column for column, user in enumerate(context.users)}
         values = {}
         for user, rows in rows_by_unit(context):
             values[user], column = np.nan, columns[user]
-            others = known[known != column]
-            if column in known and len(others):
-                given = scores[np.ix_(rows, others)].mean(axis=1)
-                values[user] = partial_correlation(scores[rows, column], beauty[rows], given)
+            scores = predict(context, self.model, context.features(ROLE, rows))
+            known = np.isfinite(scores).all(axis=0)
+            others = np.flatnonzero(known & (np.arange(len(known)) != column))
+            if len(rows) and known[column] and len(others):
+                given = scores[:, others].mean(axis=1)
+                values[user] = partial_correlation(scores[:, column], beauty[rows], given)
         return pd.Series(values, dtype=float)
 
 
