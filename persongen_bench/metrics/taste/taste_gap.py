@@ -13,7 +13,11 @@ from persongen_bench.core.errors import ConfigError
 from persongen_bench.core.metric import MetricInfo, ScoreContext
 from persongen_bench.core.types import ScoreMatrix
 from persongen_bench.metrics._space import ROLE, liked_neighbours
-from persongen_bench.metrics._verifier.instrument import describe, unseen_probabilities, warnings
+from persongen_bench.metrics._verifier.instrument import (
+    describe_unseen,
+    fold_warnings,
+    unseen_probabilities,
+)
 from persongen_bench.metrics._verifier.metric import DEFAULT
 
 INSTRUMENTS = ("true", "neighbour", "verifier")
@@ -78,12 +82,12 @@ class TasteGap:
         if chosen == "true":
             return f"{self.info.name}|in:u8|reader:{context.taste_signature}|impl:2"
         space = f"{ROLE}:{context.encoder_signature(ROLE)}"
-        how = "neighbour|sim:cosine" if chosen == "neighbour" else describe(DEFAULT)
+        how = "neighbour|sim:cosine" if chosen == "neighbour" else describe_unseen(DEFAULT)
         return f"{self.info.name}|in:u8|{space}|{how}|impl:2"
 
     def caveats(self, context: ScoreContext) -> Sequence[str]:
         """What to mind about a verifier."""
-        return warnings(context, DEFAULT) if self._chosen(context) == "verifier" else ()
+        return fold_warnings(context, DEFAULT) if self._chosen(context) == "verifier" else ()
 
     def scores(self, context: ScoreContext, users: Sequence[str]) -> ScoreMatrix:
         """``(n samples, n users asked)`` score of every image for these users, in [0, 1]."""
