@@ -105,7 +105,7 @@ def _view(users: Sequence[str], part: int) -> View:
             "timestamp": np.nan,
         }
     ).drop_duplicates(["user_id", "item_id"])
-    return View(Catalog(pd.DataFrame(index=map(str, range(N_ITEMS))), Pictureless()), rows)
+    return View(Catalog(pd.DataFrame(index=[str(k) for k in range(N_ITEMS)]), Pictureless()), rows)
 
 
 def evaluation(n_users: int, n_images: int, size: int) -> Generated:
@@ -160,7 +160,7 @@ def main() -> None:
         return
     for n_images in given.images:
         sizes = ["--users", str(given.users), "--images", str(n_images), "--size", str(given.size)]
-        subprocess.run([sys.executable, __file__, *sizes], check=True)
+        subprocess.run([sys.executable, __file__, *sizes], check=True)  # noqa: S603  # this file
 
 
 if __name__ == "__main__":
