@@ -4,19 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import overload
 
 import numpy as np
 
 from persongen_bench.core.errors import DataError
 from persongen_bench.core.images import pixel_hash
 from persongen_bench.core.types import Catalog, Embeddings, Image, Rows
-from persongen_bench.loop.feature_table import Keys
-from persongen_bench.util.opening import OpenImages, SizesOf, opened
+from persongen_bench.loop.feature_table import Keys, keys_of
+from persongen_bench.util.opening import HELD, OpenImages, SizesOf, opened
 
 CHUNK = 512
 """Images opened at a time, fewer where they are large (`util.opening`)."""
-Chunk = tuple[list[int], Keys, list[Image]]
-"""Positions, hashes and images of what was opened together."""
 
 
 @dataclass(frozen=True)
@@ -65,11 +64,94 @@ def items(catalog: Catalog, item_ids: Sequence[str]) -> Pictures:
     )
 
 
+@dataclass(frozen=True)
+class Later(Sequence[Image]):
+    """Images that are opened when they are looked at, and not kept; checked against their hashes.
+
+    A model that goes through them holds one at a time, whatever they measure.
+    """
+
+    pictures: Pictures
+    places: list[int]
+    keys: Keys
+
+    def __len__(self) -> int:
+        """How many there are."""
+        return len(self.places)
+
+    @overload
+    def __getitem__(self, k: int) -> Image: ...
+    @overload
+    def __getitem__(self, k: slice) -> Later: ...
+    def __getitem__(self, k: int | slice) -> Image | Later:
+        """The image at ``k``; raises `DataError` where it is not the one its hash says."""
+        if isinstance(k, slice):
+            return Later(self.pictures, self.places[k], self.keys[k])
+        place = self.places[k]
+        (image,) = self.pictures([place])
+        _require_same([place], keys_of([pixel_hash(image)]), self.keys[[k]], self.pictures)
+        return image
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """What is encoded together: positions, hashes and images."""
+
+    places: list[int]
+    keys: Keys
+    images: Sequence[Image]
+
+    def at(self, chosen: list[int]) -> Chunk:
+        """Some of them."""
+        places, keys, images = [self.places[k] for k in chosen], self.keys[chosen], self.images
+        if isinstance(images, Later):
+            return Chunk(places, keys, Later(images.pictures, places, keys))
+        return Chunk(places, keys, [images[k] for k in chosen])
+
+
+def chunk_of(places: list[int], shown: Pictures, keys: Keys | None) -> Chunk:
+    """The images at these positions; at most `HELD` bytes are held, more are opened `Later`.
+
+    Where their hashes are not known, images of more bytes are opened twice. Raises `DataError`
+    where one is not the image its hash says.
+    """
+    sizes = shown.sizes_of(places)
+    if sizes is not None and sum(sizes) <= HELD:
+        images = shown(places)
+        own = keys_of([pixel_hash(image) for image in images])
+        if keys is not None:
+            _require_same(places, own, keys, shown)
+        return Chunk(places, own, images)
+    if keys is not None:
+        return Chunk(places, keys, Later(shown, places, keys))
+    kept, hashes, n_bytes = list[Image](), list[str](), 0
+    for place in places:
+        (image,) = shown([place])
+        hashes.append(pixel_hash(image))
+        n_bytes += image.nbytes
+        if n_bytes <= HELD:
+            kept.append(image)
+        else:
+            kept.clear()
+    own = keys_of(hashes)
+    return Chunk(places, own, kept if n_bytes <= HELD else Later(shown, places, own))
+
+
 def hashes_of(n: int, open_images: OpenImages) -> list[str]:
     """Pixel hashes of a collection of n images."""
     shown = pictures(open_images)
     parts = opened(range(n), shown.open, CHUNK, shown.sizes_of)
     return [pixel_hash(image) for _, images in parts for image in images]
+
+
+def _require_same(places: list[int], own: Keys, keys: Keys, shown: Pictures) -> None:
+    changed = np.flatnonzero(own != keys)
+    if len(changed):
+        raise DataError(
+            f"{shown.name(places[int(changed[0])])} is not the one that was recorded: "
+            "its file has changed",
+            fix="Restore it, or load the data anew.",
+        )
 
 
 @dataclass(frozen=True)

@@ -13,17 +13,26 @@ import numpy as np
 import pandas as pd
 
 from persongen_bench.core.dataset import View
-from persongen_bench.core.errors import DataError
-from persongen_bench.core.images import READING, pixel_hash
+from persongen_bench.core.images import READING
 from persongen_bench.core.progress import Progress, no_progress
 from persongen_bench.core.roles import CaptionHead, Head, open_role
 from persongen_bench.core.stack import Stack
-from persongen_bench.core.types import Catalog, Description, Embeddings, Image, content_hash
-from persongen_bench.loop.encoding import CHUNK, Chunk, Pictures, RowLaw, hashes_of, items, pictures
+from persongen_bench.core.types import Catalog, Description, Embeddings, content_hash
+from persongen_bench.loop.encoding import (
+    CHUNK,
+    Chunk,
+    Later,
+    Pictures,
+    RowLaw,
+    chunk_of,
+    hashes_of,
+    items,
+    pictures,
+)
 from persongen_bench.loop.feature_table import DescriptionTable, FeatureTable, Keys, keys_of
 from persongen_bench.util.batching import blocks
 from persongen_bench.util.files import write_array
-from persongen_bench.util.opening import OpenImages, opened
+from persongen_bench.util.opening import OpenImages
 
 BUFFER = 1 << 28
 """Bytes of rows held before they are written."""
@@ -55,25 +64,26 @@ class FeatureStore:
             rows = model.from_base(self.rows(model.base, pixel_hashes, open_images))
             return RowLaw(role, None, shown.name).check(rows, n)
         if model.embedding_size > LARGEST:
-            return self._encoded(role, n, shown)
+            return self._encoded(role, keys, shown)
         table = self._table(model)
         if not table.known(keys).all():
             with table.lock():
                 new = ~table.known(keys)
                 first = np.unique(keys[new], return_index=True)[1]
                 places = np.flatnonzero(new)[np.sort(first)]
-                self._add(role, self._opened(places, keys, shown, role), shown)
+                self._add(role, self._chunks(places, shown, keys, role), shown)
         fix = f"Remove {self._place(model)}: its rows are computed again."
         return RowLaw(role, model.embedding_size, shown.name, fix).check(table.rows(keys), n)
 
-    def _encoded(self, role: str, n: int, shown: Pictures) -> Embeddings:
+    def _encoded(self, role: str, keys: Keys, shown: Pictures) -> Embeddings:
         """Rows that are too long to be kept."""
-        model = open_role(self.stack, role)
+        model, n = open_role(self.stack, role), len(keys)
         rows = np.empty((n, model.embedding_size), dtype=np.float32)
-        most = max(1, BUFFER // (4 * model.embedding_size))
-        for part, images in opened(range(n), shown.open, most, shown.sizes_of):
-            law = RowLaw(role, model.embedding_size, shown.at(part).name)
-            rows[part] = law.float32(model.encode(images), len(part))
+        for block in blocks(n, max(1, BUFFER // (4 * model.embedding_size))):
+            places = list(range(*block.indices(n)))
+            law = RowLaw(role, model.embedding_size, shown.at(places).name)
+            images = Later(shown, places, keys[block])
+            rows[block] = law.float32(model.encode(images), len(places))
         self.encoded[role] += n
         return rows
 
@@ -87,10 +97,9 @@ class FeatureStore:
         hashes: list[str] = []
 
         def chunks() -> Iterable[Chunk]:
-            for part, images in self._parts(range(n), shown, role):
-                own = [pixel_hash(image) for image in images]
-                hashes.extend(own)
-                yield part, keys_of(own), images
+            for chunk in self._chunks(range(n), shown, None, role):
+                hashes.extend(f"{key:016x}" for key in chunk.keys)
+                yield chunk
 
         with self._table(model).lock():
             self._add(role, chunks(), shown)
@@ -115,13 +124,14 @@ class FeatureStore:
         self, role: str, places: list[int], pixel_hashes: Sequence[str], shown: Pictures
     ) -> Iterable[tuple[list[int], list[Description]]]:
         model = open_role(self.stack, role)
-        if not isinstance(model, CaptionHead):
-            for part, images in self._parts(places, shown, role):
-                yield part, model.describe(images)
-            return
-        for part in (places[block] for block in blocks(len(places), CHUNK)):
-            own = [pixel_hashes[k] for k in part]
-            yield part, model.describe_rows(self.rows(model.base, own, shown.at(part)))
+        for part in self._progress(blocks(len(places), CHUNK), f"describe images ({role})"):
+            chosen = places[part]
+            own = [pixel_hashes[k] for k in chosen]
+            if isinstance(model, CaptionHead):
+                said = model.describe_rows(self.rows(model.base, own, shown.at(chosen)))
+            else:
+                said = model.describe(Later(shown, chosen, keys_of(own)))
+            yield chosen, said
 
     def texts(self, role: str, texts: Sequence[str]) -> Embeddings:
         """float32 ``(n, d)`` beside the role's images; each text is encoded once a process."""
@@ -138,14 +148,16 @@ class FeatureStore:
         """Encode the images of each chunk that have no row yet."""
         model = open_role(self.stack, role)
         table, keys, rows = self._table(model), np.zeros(0, np.uint64), list[Embeddings]()
-        for part, own, images in chunks:
+        for chunk in chunks:
+            own = chunk.keys
             new = ~table.known(own) & ~np.isin(own, keys)
             new[np.setdiff1d(np.arange(len(own)), np.unique(own, return_index=True)[1])] = False
             chosen = [int(k) for k in np.flatnonzero(new)]
             if chosen:
-                law = RowLaw(role, model.embedding_size, shown.at([part[k] for k in chosen]).name)
-                rows.append(law.float32(model.encode([images[k] for k in chosen]), len(chosen)))
-                keys = np.concatenate([keys, own[new]])
+                some = chunk.at(chosen)
+                law = RowLaw(role, model.embedding_size, shown.at(some.places).name)
+                rows.append(law.float32(model.encode(some.images), len(chosen)))
+                keys = np.concatenate([keys, some.keys])
                 self.encoded[role] += len(chosen)
             if sum(block.nbytes for block in rows) > BUFFER:
                 table.add(keys, np.concatenate(rows))
@@ -153,26 +165,12 @@ class FeatureStore:
         if rows:
             table.add(keys, np.concatenate(rows))
 
-    def _opened(
-        self, places: Sequence[int] | np.ndarray, keys: Keys, shown: Pictures, role: str
+    def _chunks(
+        self, places: Sequence[int] | np.ndarray, shown: Pictures, keys: Keys | None, role: str
     ) -> Iterable[Chunk]:
-        for part, images in self._parts(places, shown, role):
-            own = keys_of([pixel_hash(image) for image in images])
-            changed = np.flatnonzero(own != keys[part])
-            if len(changed):
-                raise DataError(
-                    f"{shown.name(part[int(changed[0])])} is not the one that was recorded: "
-                    "its file has changed",
-                    fix="Restore it, or load the data anew.",
-                )
-            yield part, own, images
-
-    def _parts(
-        self, places: Sequence[int] | np.ndarray, shown: Pictures, role: str
-    ) -> Iterable[tuple[list[int], list[Image]]]:
-        order = [int(k) for k in places]
-        tracked = self._progress(order, f"encode images ({role})", len(order))
-        return opened(tracked, shown.open, CHUNK, shown.sizes_of)
+        parts = [[int(k) for k in places[block]] for block in blocks(len(places), CHUNK)]
+        for part in self._progress(parts, f"encode images ({role})", len(parts)):
+            yield chunk_of(part, shown, None if keys is None else keys[part])
 
     def _table(self, model: Any) -> FeatureTable:  # noqa: ANN401  # an encoder
         if model.signature not in self._tables:

@@ -60,14 +60,19 @@ def resized(image: Image, mode: Mode, size: int = SIZE) -> Pixels:
 
 
 def _clean(image: Image, size: int) -> Pixels:
-    channels = [PilImage.fromarray(channel.astype(np.float32)) for channel in image]
+    channels = (PilImage.fromarray(channel.astype(np.float32)) for channel in image)
     scaled = [c.resize((size, size), PilImage.Resampling.BICUBIC) for c in channels]
     return np.stack([np.asarray(c) for c in scaled]).clip(0, 255)
 
 
 def _pytorch(image: Image, size: int) -> Pixels:
     """In [0, 1]."""
-    pixels = torch.from_numpy(np.ascontiguousarray(image)).float().div(255)[None]
+    return np.concatenate([_pytorch_channel(channel, size) for channel in image])
+
+
+def _pytorch_channel(channel: np.ndarray, size: int) -> np.ndarray:
+    """One at a time: a float copy of a large picture takes gigabytes."""
+    pixels = torch.from_numpy(np.ascontiguousarray(channel)).float().div_(255)[None, None]
     resized = functional.interpolate(pixels, (size, size), mode="bilinear", align_corners=False)
     return np.asarray(resized[0].numpy())
 
@@ -75,8 +80,7 @@ def _pytorch(image: Image, size: int) -> Pixels:
 def _tensorflow(image: Image, size: int) -> Pixels:
     """Output pixel i reads input position ``i h / size``; rows and columns in float32."""
     (above, below, down), (left, right, along) = (_positions(s, size) for s in image.shape[1:])
-    pixels = image.astype(np.float32)
-    upper, lower = pixels[:, above], pixels[:, below]
+    upper, lower = image[:, above].astype(np.float32), image[:, below].astype(np.float32)
     top = upper[..., left] + (upper[..., right] - upper[..., left]) * along
     bottom = lower[..., left] + (lower[..., right] - lower[..., left]) * along
     return np.asarray(top + (bottom - top) * down[:, None])

@@ -7,7 +7,7 @@ from itertools import islice
 
 from persongen_bench.core.types import Catalog, Image
 
-HELD = 1 << 28
+HELD = 1 << 27
 """Bytes of opened pictures held at a time, and no more than one picture beyond."""
 
 OpenImages = Callable[[Sequence[int]], list[Image]]

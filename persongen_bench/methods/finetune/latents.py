@@ -15,6 +15,7 @@ from torch import Tensor
 
 from persongen_bench.core import images
 from persongen_bench.core.progress import Progress
+from persongen_bench.core.scaling import middle
 from persongen_bench.core.types import Catalog, Image
 from persongen_bench.methods.finetune.pipeline import Denoiser
 from persongen_bench.util.batching import blocks, map_rows
@@ -70,12 +71,10 @@ class Latents:
 
 def prepared(image: Image, size: int) -> np.ndarray:
     """uint8 ``(3, h, w)`` => uint8 ``(3, size, size)``: scaled to the shorter side, centre cut."""
-    picture = images.to_pil(image)
-    factor = size / min(picture.size)
-    width, height = (max(size, round(side * factor)) for side in picture.size)
-    left, top = (width - size) // 2, (height - size) // 2
-    scaled = picture.resize((width, height), PilImage.Resampling.BILINEAR)
-    return images.from_pil(scaled.crop((left, top, left + size, top + size)))
+    height, width = images.check(image).shape[1:]
+    factor = size / min(height, width)
+    shape = (max(size, round(width * factor)), max(size, round(height * factor)))
+    return middle(image, shape, size, PilImage.Resampling.BILINEAR)
 
 
 @torch.no_grad()
