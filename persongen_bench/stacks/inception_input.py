@@ -27,6 +27,9 @@ Mode = Literal["clean", "tf-legacy", "pytorch"]
 MODES: tuple[Mode, ...] = get_args(Mode)
 SIZE = 299
 """Input of Inception v3."""
+LARGE = 1 << 24
+"""Pixels from which ``pytorch`` takes one channel at a time, which may move the last bit: the
+floats of a whole picture would take gigabytes."""
 
 Pixels = Float[np.ndarray, "3 s s"]
 
@@ -67,12 +70,13 @@ def _clean(image: Image, size: int) -> Pixels:
 
 def _pytorch(image: Image, size: int) -> Pixels:
     """In [0, 1]."""
-    return np.concatenate([_pytorch_channel(channel, size) for channel in image])
+    if image[0].size > LARGE:
+        return np.concatenate([_interpolated(image[k : k + 1], size) for k in range(3)])
+    return _interpolated(image, size)
 
 
-def _pytorch_channel(channel: np.ndarray, size: int) -> np.ndarray:
-    """One at a time: a float copy of a large picture takes gigabytes."""
-    pixels = torch.from_numpy(np.ascontiguousarray(channel)).float().div_(255)[None, None]
+def _interpolated(image: np.ndarray, size: int) -> np.ndarray:
+    pixels = torch.from_numpy(np.ascontiguousarray(image)).float().div_(255)[None]
     resized = functional.interpolate(pixels, (size, size), mode="bilinear", align_corners=False)
     return np.asarray(resized[0].numpy())
 
