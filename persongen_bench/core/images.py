@@ -1,36 +1,71 @@
-"""The one border between PIL, files, uint8 CHW arrays and float tensors."""
+"""The one gate for pictures: between files, PIL, uint8 CHW arrays and float tensors.
+
+Whatever opens a picture, of a user or of ours, does it here: regular files only, of `FORMATS`, of
+at most `MAX_BYTES`, `MAX_PIXELS` and `MAX_SIDE`; read as their maker meant them (`picture_modes`).
+Of a file with several frames or pages the first is the picture.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import io
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 from PIL import Image as PilImage
 from PIL import UnidentifiedImageError
 
+from persongen_bench.core import picture_modes
 from persongen_bench.core.errors import DataError
+from persongen_bench.core.regular_files import (
+    open_regular,
+    require_inside,
+    require_small,
+    shown,
+)
 from persongen_bench.core.types import Image
 
+FORMATS = ("PNG", "JPEG", "MPO", "WEBP", "AVIF", "GIF", "BMP", "TIFF")
+"""Told by content, never by the file's name; no other decoder of PIL is tried, none of which
+starts a program. AVIF where the installed PIL has it; MPO is how phones write some JPEGs."""
+READING = 2
+"""Version of what pixels a file gives; what is kept by the file and not by its pixels names it."""
 MAX_PIXELS = 64_000_000
 """Larger images are refused before they are decompressed (8000 x 8000)."""
+MAX_PIXELS_OF = {"WEBP": 24_000_000, "AVIF": 24_000_000}
+"""Formats whose decoders hold several copies of a picture."""
+MAX_SIDE = 32_768
+"""Longest side: a scaled picture may be as long and as wide as the model wants."""
+MAX_BYTES = 1 << 28
+"""Largest file; TIFF, WebP and AVIF are read whole."""
+STRIP = 1 << 20
+"""Pixels handed to PIL at a time; bounds memory, does not change a value."""
 
 
 def from_pil(picture: PilImage.Image) -> Image:
-    """PIL of any mode => uint8 RGB ``(3, h, w)``; transparency is laid on white."""
-    if picture.mode in ("RGBA", "LA", "PA") or "transparency" in picture.info:
-        rgba = picture.convert("RGBA")
-        ground = PilImage.new("RGBA", rgba.size, (255, 255, 255, 255))
-        picture = PilImage.alpha_composite(ground, rgba)
-    return np.ascontiguousarray(np.asarray(picture.convert("RGB")).transpose(2, 0, 1))
+    """PIL of any mode => upright uint8 RGB ``(3, h, w)``, as `picture_modes.upright` says."""
+    return picture_modes.upright(picture)
 
 
 def to_pil(image: Image) -> PilImage.Image:
     """uint8 RGB ``(3, h, w)`` => PIL RGB."""
-    return PilImage.fromarray(np.ascontiguousarray(check(image).transpose(1, 2, 0)))
+    height, width = check(image).shape[1:]
+    rows = max(1, STRIP // width)
+    if height <= rows:
+        return _pil(image)
+    picture = PilImage.new("RGB", (width, height))
+    for top in range(0, height, rows):
+        picture.paste(_pil(image[:, top : top + rows]), (0, top))
+    return picture
+
+
+def _pil(image: Image) -> PilImage.Image:
+    return PilImage.fromarray(np.ascontiguousarray(image.transpose(1, 2, 0)))
 
 
 def check(image: Image) -> Image:
@@ -41,50 +76,95 @@ def check(image: Image) -> Image:
         raise DataError(f"expected uint8 pixels 0..255, found dtype {image.dtype}")
     if image.ndim != 3 or image.shape[0] != 3 or 0 in image.shape:
         raise DataError(f"expected shape (3, h, w), found {image.shape}")
+    _check_size(image.shape[2], image.shape[1], MAX_PIXELS)
     return image
 
 
 def read(path: Path, root: Path | None = None) -> Image:
-    """Read an image file => uint8 RGB ``(3, h, w)``.
+    """Read an image file => upright uint8 RGB ``(3, h, w)``.
 
-    Raises `DataError` for a missing, truncated or unreadable file, one with more than
-    `MAX_PIXELS`, or one outside ``root`` (also through a symbolic link).
+    Raises `DataError` for a missing, truncated or unreadable file, anything but a regular file,
+    another format than `FORMATS`, one above the limits here, pixels without an agreed meaning, or
+    a file outside ``root`` (also through a symbolic link).
     """
-    if root is not None and not path.resolve().is_relative_to(root.resolve()):
-        raise DataError(
-            f"{path}: lies outside the data root {root}", fix="Use paths inside the data folder."
-        )
-    try:
-        return _decoded(path, str(path))
-    except FileNotFoundError:
-        raise DataError(f"{path}: no such image file") from None
+    with _opened(path, root) as stream:
+        return _decoded(stream, shown(path))
+
+
+def n_pixels(path: Path, root: Path | None = None) -> int:
+    """Pixels of an image file as its header says, without decoding it; errors as `read`."""
+    with _opened(path, root) as stream, _picture(stream, shown(path)) as picture:
+        return picture.width * picture.height
 
 
 def decode(data: bytes, name: str) -> Image:
     """The image in the bytes of a file called ``name``, checked as `read` does."""
+    if len(data) > MAX_BYTES:
+        raise DataError(f"{name}: {len(data):,} bytes, more than the {MAX_BYTES:,} allowed")
     return _decoded(io.BytesIO(data), name)
 
 
-def _decoded(source: Path | io.BytesIO, name: str) -> Image:
+def _opened(path: Path, root: Path | None) -> BinaryIO:
+    if root is not None:
+        require_inside(path, root, "data root")
+    stream = open_regular(path, "image")
+    try:
+        require_small(stream, path, MAX_BYTES)
+    except DataError:
+        stream.close()
+        raise
+    return stream
+
+
+def _decoded(stream: BinaryIO, name: str) -> Image:
+    with _picture(stream, name) as picture:
+        return from_pil(picture)
+
+
+@contextmanager
+def _picture(stream: BinaryIO, name: str) -> Iterator[PilImage.Image]:
+    """An opened picture within the limits; every fault inside becomes a `DataError` with a name."""
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", PilImage.DecompressionBombWarning)
-            with PilImage.open(source) as picture:
-                if picture.width * picture.height > MAX_PIXELS:
-                    raise DataError(
-                        f"{name}: {picture.width} x {picture.height} pixels, "
-                        f"more than the {MAX_PIXELS:,} allowed",
-                        fix="Scale the image down.",
-                    )
-                return from_pil(picture)
-    except FileNotFoundError:
-        raise
+            warnings.simplefilter("ignore")  # of damaged metadata, which viewers pass over
+            with PilImage.open(stream, formats=_formats()) as picture:
+                most = MAX_PIXELS_OF.get(picture.format or "", MAX_PIXELS)
+                _check_size(*picture.size, most)
+                yield picture
+    except DataError as error:
+        raise DataError(f"{name}: {error}") from None
     except PilImage.DecompressionBombError as error:
         raise DataError(f"{name}: refused, {error}", fix="Scale the image down.") from None
-    except (UnidentifiedImageError, OSError, SyntaxError, ValueError) as error:
+    except UnidentifiedImageError:
+        fix = "Replace or remove the file."
         raise DataError(
-            f"{name}: not a readable image ({error})", fix="Replace or remove the file."
+            f"{name}: not a readable image (it is none of {', '.join(FORMATS)})", fix=fix
         ) from None
+    except Exception as error:  # noqa: BLE001  # whatever a decoder makes of a damaged file
+        raise DataError(
+            f"{name}: not a readable image ({error or type(error).__name__})",
+            fix="Replace or remove the file.",
+        ) from None
+
+
+def _check_size(width: int, height: int, most: int) -> None:
+    if width * height > most:
+        raise DataError(
+            f"{width} x {height} pixels, more than the {most:,} allowed",
+            fix="Scale the image down.",
+        )
+    if max(width, height) > MAX_SIDE:
+        raise DataError(
+            f"{width} x {height} pixels, a side of more than the {MAX_SIDE:,} allowed",
+            fix="Scale the image down, or cut it.",
+        )
+
+
+@cache
+def _formats() -> tuple[str, ...]:
+    """Those of `FORMATS` that the installed PIL can open."""
+    PilImage.init()
+    return tuple(name for name in FORMATS if name in PilImage.OPEN)
 
 
 def png_bytes(image: Image) -> bytes:

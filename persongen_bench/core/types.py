@@ -12,7 +12,7 @@ import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal, Protocol, TypeAlias
+from typing import Literal, Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
 import pandas as pd
@@ -55,6 +55,15 @@ class ImageSource(Protocol):
         ...
 
 
+@runtime_checkable
+class MeasuredSource(ImageSource, Protocol):
+    """A source that can say how large its images are; others are opened one at a time."""
+
+    def sizes(self, rows: pd.DataFrame) -> list[int]:
+        """Bytes of the image of each row, ``3 h w``, without decoding it; errors as ``open``."""
+        ...
+
+
 @dataclass(frozen=True)
 class Catalog:
     """Items indexed by ``item_id``; images are opened only when asked for.
@@ -80,6 +89,12 @@ class Catalog:
     def images(self, item_ids: Sequence[str]) -> list[Image]:
         """Open ``item_ids`` in their order; an id outside this catalogue raises `DataError`."""
         return self.source.open(self._rows(item_ids))
+
+    def sizes(self, item_ids: Sequence[str]) -> list[int] | None:
+        """Bytes that each image takes once it is open; None where its source cannot tell."""
+        if not isinstance(self.source, MeasuredSource):
+            return None
+        return self.source.sizes(self._rows(item_ids))
 
     def subset(self, item_ids: Iterable[str]) -> Catalog:
         """A catalogue of only these items (table order kept); it holds no trace of the others."""

@@ -18,6 +18,7 @@ from persongen_bench.core.progress import Progress, no_progress
 from persongen_bench.core.promises import Kind, Severity, held_out, overlaps, severity
 from persongen_bench.core.types import Catalog
 from persongen_bench.util.batching import blocks
+from persongen_bench.util.opening import opened_items
 
 THUMBNAIL = 16
 """Edge in pixels of the RGB thumbnails that similar pictures are found with."""
@@ -142,9 +143,8 @@ class _Pictures:
 
     def _read(self, ids: Sequence[str]) -> tuple[list[str], Float[np.ndarray, "n d"]]:
         hashes, thumbnails = [], []
-        parts = list(blocks(len(ids), N_OPEN))
-        for part in self.progress(parts, "auditing pictures", len(parts)):
-            pictures = self.catalog.images(ids[part])
+        parts = opened_items(self.catalog, ids, N_OPEN)
+        for _, pictures in self.progress(parts, "auditing pictures", -(-len(ids) // N_OPEN)):
             hashes += [imaging.pixel_hash(picture) for picture in pictures]
             small = imaging.stack_square(pictures, THUMBNAIL)
             thumbnails.append(small.reshape(len(pictures), -1))

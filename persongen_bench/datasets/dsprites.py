@@ -102,6 +102,10 @@ class SpriteSource:
         masks = self._file.masks(factors) if self._file else sprites.render(factors)
         return list(sprites.colourise(masks, rows["colour"].tolist()))
 
+    def sizes(self, rows: pd.DataFrame) -> list[int]:
+        """Bytes of each image."""
+        return [3 * sprites.SIZE**2] * len(rows)
+
 
 def _choose(
     n: int, file: PublishedFile | None, rng: np.random.Generator

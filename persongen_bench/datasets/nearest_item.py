@@ -11,7 +11,8 @@ from jaxtyping import Float, Int
 
 from persongen_bench.core import images as imaging
 from persongen_bench.core.types import Catalog, Image
-from persongen_bench.util.batching import blocks, map_rows
+from persongen_bench.util.batching import map_rows
+from persongen_bench.util.opening import opened_items
 
 SIDE = 8
 """Edge of the thumbnails that are compared, in pixels: the layout of colours."""
@@ -40,12 +41,12 @@ class NearestItemReader:
         """Open every image of the catalogue once, a block at a time."""
         by_pixels: dict[str, int] = {}
         rows = []
-        ids = catalog.ids
-        for block in blocks(len(ids), N_OPEN):
-            pictures = catalog.images(ids[block])
+        n_read = 0
+        for _, pictures in opened_items(catalog, catalog.ids, N_OPEN):
             rows.append(_thumbnails(pictures))
-            for offset, picture in enumerate(pictures):
-                by_pixels.setdefault(imaging.pixel_hash(picture), block.start + offset)
+            for picture in pictures:
+                by_pixels.setdefault(imaging.pixel_hash(picture), n_read)
+                n_read += 1
         return cls(by_pixels, np.concatenate(rows))
 
     def rows(self, images: Sequence[Image]) -> Int[np.ndarray, " n"]:

@@ -25,7 +25,7 @@ from persongen_bench.worlds.tasteworld.motifs import MotifVersions
 from persongen_bench.worlds.tasteworld.people import People, user_id
 from persongen_bench.worlds.tasteworld.people_config import PeopleConfig
 from persongen_bench.worlds.tasteworld.ratings import RatingPlan, rating_log
-from persongen_bench.worlds.tasteworld.render import render
+from persongen_bench.worlds.tasteworld.render import SIZE, render
 from persongen_bench.worlds.tasteworld.taste import TasteworldTaste
 
 Preset = Literal["small", "standard", "large"]
@@ -131,6 +131,10 @@ class TasteworldSource:
         """The pictures of ``rows``: uint8 RGB (3, 64, 64)."""
         seeds = rows["seed"].to_numpy(dtype=np.int64).astype(np.uint64)
         return list(render(labels.scenes_of(rows), seeds))
+
+    def sizes(self, rows: pd.DataFrame) -> list[int]:
+        """Bytes of each picture."""
+        return [3 * SIZE * SIZE] * len(rows)
 
 
 def people_config(config: TasteworldConfig) -> PeopleConfig:

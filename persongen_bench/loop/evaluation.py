@@ -30,11 +30,11 @@ from persongen_bench.core.types import (
     Unit,
     content_hash,
 )
-from persongen_bench.loop.features import CHUNK
+from persongen_bench.loop.encoding import CHUNK, Pictures
 from persongen_bench.loop.store import RunDirectory
 from persongen_bench.loop.world import World
-from persongen_bench.util.batching import blocks
 from persongen_bench.util.files import cache_root, write_arrays
+from persongen_bench.util.opening import opened
 
 T = TypeVar("T")
 
@@ -134,6 +134,11 @@ class Evaluation:
         pairs = zip(chosen["sample_id"], chosen["pixel_hash"], strict=True)
         return [self.open_image(str(sample), str(digits)) for sample, digits in pairs]
 
+    @property
+    def _pictures(self) -> Pictures:
+        ids = self.samples["sample_id"]
+        return Pictures(self.images, lambda k: f"sample {ids.iloc[k]}")
+
     def outputs(self, rows: Rows) -> list[Any]:
         """What the method answered with in these rows of `samples`."""
         if self.open_output is None:
@@ -150,12 +155,10 @@ class Evaluation:
         """``(n samples, d)``, kept while the evaluation lasts; or of some rows."""
         if rows is not None:
             chosen = [str(digits) for digits in self.samples["pixel_hash"].iloc[list(rows)]]
-            return self.world.store.rows(
-                role, chosen, lambda part: self.images([rows[k] for k in part])
-            )
+            return self.world.store.rows(role, chosen, self._pictures.at(rows))
         hashes = list(self.samples["pixel_hash"])
         return self.memo(
-            f"features {role}", lambda: self.world.store.rows(role, hashes, self.images)
+            f"features {role}", lambda: self.world.store.rows(role, hashes, self._pictures)
         )
 
     def item_features(self, role: str, item_ids: Sequence[str]) -> Embeddings:
@@ -170,7 +173,7 @@ class Evaluation:
         """What the captioner says about the images."""
         hashes = list(self.samples["pixel_hash"])
         return self.memo(
-            f"words {role}", lambda: self.world.store.describe(role, hashes, self.images)
+            f"words {role}", lambda: self.world.store.describe(role, hashes, self._pictures)
         )
 
     def item_descriptions(
@@ -213,8 +216,8 @@ class Evaluation:
         taste = self.world.dataset.taste
         if taste is None:
             raise PgbenchError(f"dataset {self.world.dataset.name} has no known taste")
-        parts = (range(*b.indices(len(self.samples))) for b in blocks(len(self.samples), CHUNK))
-        read = [taste.utility(self.images(part), users) for part in parts]
+        parts = opened(range(len(self.samples)), self.images, CHUNK)
+        read = [taste.utility(images, users) for _, images in parts]
         return np.concatenate(read) if read else np.zeros((0, len(users)))
 
     @property

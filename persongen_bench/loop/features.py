@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property, partial
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -13,25 +13,31 @@ import numpy as np
 import pandas as pd
 
 from persongen_bench.core.dataset import View
-from persongen_bench.core.errors import DataError
-from persongen_bench.core.images import pixel_hash
+from persongen_bench.core.images import READING
 from persongen_bench.core.progress import Progress, no_progress
 from persongen_bench.core.roles import CaptionHead, Head, open_role
 from persongen_bench.core.stack import Stack
-from persongen_bench.core.types import Catalog, Description, Embeddings, Image, content_hash
+from persongen_bench.core.types import Catalog, Description, Embeddings, content_hash
+from persongen_bench.loop.encoding import (
+    CHUNK,
+    Chunk,
+    Later,
+    Pictures,
+    RowLaw,
+    chunk_of,
+    hashes_of,
+    items,
+    pictures,
+)
 from persongen_bench.loop.feature_table import DescriptionTable, FeatureTable, Keys, keys_of
 from persongen_bench.util.batching import blocks
 from persongen_bench.util.files import write_array
+from persongen_bench.util.opening import OpenImages
 
-CHUNK = 512
-"""Images opened at a time; bounds memory, does not change a value."""
 BUFFER = 1 << 28
 """Bytes of rows held before they are written."""
 LARGEST = 1 << 16
 """Numbers in a row up to which rows are kept; longer ones are encoded where they are needed."""
-
-OpenImages = Callable[[Sequence[int]], list[Image]]
-"""Opens the images at these positions of a collection."""
 
 
 class FeatureStore:
@@ -48,49 +54,55 @@ class FeatureStore:
     def rows(self, role: str, pixel_hashes: Sequence[str], open_images: OpenImages) -> Embeddings:
         """float32 ``(n, d)`` of the images with these hashes; only the unknown are opened.
 
-        Raises `DataError` where an image is not the one its hash says.
+        ``open_images`` may be `Pictures`, which gives messages names and spares memory. Raises
+        `DataError` where an image is not the one its hash says, and, with its name and the role,
+        where a row holds a number that is not finite, fresh or kept.
         """
         model, keys = open_role(self.stack, role), keys_of(pixel_hashes)
+        shown, n = pictures(open_images), len(keys)
         if isinstance(model, Head):
-            return model.from_base(self.rows(model.base, pixel_hashes, open_images))
+            rows = model.from_base(self.rows(model.base, pixel_hashes, open_images))
+            return RowLaw(role, None, shown.name).check(rows, n)
         if model.embedding_size > LARGEST:
-            return self._encoded(role, len(pixel_hashes), open_images)
+            return self._encoded(role, keys, shown)
         table = self._table(model)
         if not table.known(keys).all():
             with table.lock():
                 new = ~table.known(keys)
                 first = np.unique(keys[new], return_index=True)[1]
                 places = np.flatnonzero(new)[np.sort(first)]
-                self._add(role, self._opened(places, keys, open_images, role))
-        return table.rows(keys)
+                self._add(role, self._chunks(places, shown, keys, role), shown)
+        fix = f"Remove {self._place(model)}: its rows are computed again."
+        return RowLaw(role, model.embedding_size, shown.name, fix).check(table.rows(keys), n)
 
-    def _encoded(self, role: str, n: int, open_images: OpenImages) -> Embeddings:
+    def _encoded(self, role: str, keys: Keys, shown: Pictures) -> Embeddings:
         """Rows that are too long to be kept."""
-        model = open_role(self.stack, role)
-        found = np.empty((n, model.embedding_size), dtype=np.float32)
+        model, n = open_role(self.stack, role), len(keys)
+        rows = np.empty((n, model.embedding_size), dtype=np.float32)
         for block in blocks(n, max(1, BUFFER // (4 * model.embedding_size))):
-            found[block] = model.encode(open_images(range(*block.indices(n))))
+            places = list(range(*block.indices(n)))
+            law = RowLaw(role, model.embedding_size, shown.at(places).name)
+            images = Later(shown, places, keys[block])
+            rows[block] = law.float32(model.encode(images), len(places))
         self.encoded[role] += n
-        return found
+        return rows
 
     def learn(self, role: str, n: int, open_images: OpenImages) -> list[str]:
         """Encode n images whose hashes are not known yet, opening each once; their hashes."""
-        model = open_role(self.stack, role)
+        model, shown = open_role(self.stack, role), pictures(open_images)
         if isinstance(model, Head):
             return self.learn(model.base, n, open_images)
         if model.embedding_size > LARGEST:
-            return hashes_of(n, open_images)
+            return hashes_of(n, shown)
         hashes: list[str] = []
 
-        def chunks() -> Iterable[tuple[Keys, list[Image]]]:
-            for part in self._parts(range(n), role):
-                opened = open_images(part)
-                own = [pixel_hash(image) for image in opened]
-                hashes.extend(own)
-                yield keys_of(own), opened
+        def chunks() -> Iterable[Chunk]:
+            for chunk in self._chunks(range(n), shown, None, role):
+                hashes.extend(f"{key:016x}" for key in chunk.keys)
+                yield chunk
 
         with self._table(model).lock():
-            self._add(role, chunks())
+            self._add(role, chunks(), shown)
         return hashes
 
     def describe(
@@ -101,62 +113,64 @@ class FeatureStore:
         table = DescriptionTable(self._place(model) / "words.sqlite")
         known = table.get(pixel_hashes)
         new = {h: place for place, h in enumerate(pixel_hashes) if h not in known}
-        hashes = list(new)
-        for part in self._parts(range(len(hashes)), role):
-            own = [hashes[k] for k in part]
-            opener = partial(_of_places, open_images, [new[h] for h in own])
-            if isinstance(model, CaptionHead):
-                said = model.describe_rows(self.rows(model.base, own, opener))
-            else:
-                said = model.describe(opener(range(len(own))))
+        for part, said in self._said(role, list(new.values()), pixel_hashes, pictures(open_images)):
+            own = [pixel_hashes[k] for k in part]
             self.encoded[role] += len(own)
             table.add(own, said)
             known |= dict(zip(own, said, strict=True))
         return [known[h] for h in pixel_hashes]
+
+    def _said(
+        self, role: str, places: list[int], pixel_hashes: Sequence[str], shown: Pictures
+    ) -> Iterable[tuple[list[int], list[Description]]]:
+        model = open_role(self.stack, role)
+        for part in self._progress(blocks(len(places), CHUNK), f"describe images ({role})"):
+            chosen = places[part]
+            own = [pixel_hashes[k] for k in chosen]
+            if isinstance(model, CaptionHead):
+                said = model.describe_rows(self.rows(model.base, own, shown.at(chosen)))
+            else:
+                said = model.describe(Later(shown, chosen, keys_of(own)))
+            yield chosen, said
 
     def texts(self, role: str, texts: Sequence[str]) -> Embeddings:
         """float32 ``(n, d)`` beside the role's images; each text is encoded once a process."""
         model = open_role(self.stack, role)
         new = [text for text in dict.fromkeys(texts) if (role, text) not in self._texts]
         if new:
-            rows = model.encode_texts(new)
+            law = RowLaw(role, model.embedding_size, lambda k: f"the text {new[k]!r}")
+            rows = law.float32(model.encode_texts(new), len(new))
             self._texts |= {(role, text): row for text, row in zip(new, rows, strict=True)}
         found = [self._texts[role, text] for text in texts]
         return np.array(found, dtype=np.float32).reshape(len(texts), model.embedding_size)
 
-    def _add(self, role: str, chunks: Iterable[tuple[Keys, list[Image]]]) -> None:
+    def _add(self, role: str, chunks: Iterable[Chunk], shown: Pictures) -> None:
         """Encode the images of each chunk that have no row yet."""
         model = open_role(self.stack, role)
         table, keys, rows = self._table(model), np.zeros(0, np.uint64), list[Embeddings]()
-        for own, opened in chunks:
+        for chunk in chunks:
+            own = chunk.keys
             new = ~table.known(own) & ~np.isin(own, keys)
             new[np.setdiff1d(np.arange(len(own)), np.unique(own, return_index=True)[1])] = False
-            if new.any():
-                rows.append(model.encode([opened[k] for k in np.flatnonzero(new)]))
-                keys = np.concatenate([keys, own[new]])
-                self.encoded[role] += int(new.sum())
-            if sum(part.nbytes for part in rows) > BUFFER:
+            chosen = [int(k) for k in np.flatnonzero(new)]
+            if chosen:
+                some = chunk.at(chosen)
+                law = RowLaw(role, model.embedding_size, shown.at(some.places).name)
+                rows.append(law.float32(model.encode(some.images), len(chosen)))
+                keys = np.concatenate([keys, some.keys])
+                self.encoded[role] += len(chosen)
+            if sum(block.nbytes for block in rows) > BUFFER:
                 table.add(keys, np.concatenate(rows))
                 keys, rows = np.zeros(0, np.uint64), []
         if rows:
             table.add(keys, np.concatenate(rows))
 
-    def _opened(
-        self, places: Sequence[int] | np.ndarray, keys: Keys, open_images: OpenImages, role: str
-    ) -> Iterable[tuple[Keys, list[Image]]]:
-        for part in self._parts(places, role):
-            opened = open_images(part)
-            found = keys_of([pixel_hash(image) for image in opened])
-            if not np.array_equal(found, keys[part]):
-                raise DataError(
-                    "an image is not the one that was recorded: its file has changed",
-                    fix="Restore it, or load the data anew.",
-                )
-            yield found, opened
-
-    def _parts(self, places: Sequence[int] | np.ndarray, role: str) -> Iterable[list[int]]:
+    def _chunks(
+        self, places: Sequence[int] | np.ndarray, shown: Pictures, keys: Keys | None, role: str
+    ) -> Iterable[Chunk]:
         parts = [[int(k) for k in places[block]] for block in blocks(len(places), CHUNK)]
-        return self._progress(parts, f"encode images ({role})", len(parts))
+        for part in self._progress(parts, f"encode images ({role})", len(parts)):
+            yield chunk_of(part, shown, None if keys is None else keys[part])
 
     def _table(self, model: Any) -> FeatureTable:  # noqa: ANN401  # an encoder
         if model.signature not in self._tables:
@@ -165,17 +179,6 @@ class FeatureStore:
 
     def _place(self, model: Any) -> Path:  # noqa: ANN401  # an encoder or a captioner
         return self._folder / content_hash("model", model.signature)
-
-
-def _of_places(open_images: OpenImages, places: Sequence[int], part: Sequence[int]) -> list[Image]:
-    """Open a part of some places."""
-    return open_images([places[k] for k in part])
-
-
-def hashes_of(n: int, open_images: OpenImages) -> list[str]:
-    """Pixel hashes of a collection of n images."""
-    opened = (open_images(range(*part.indices(n))) for part in blocks(n, CHUNK))
-    return [pixel_hash(image) for images in opened for image in images]
 
 
 @dataclass
@@ -225,13 +228,13 @@ class CatalogFeatures:
             raise KeyError(item_ids[int(np.argmin(positions))])
         return [int(k) for k in positions]
 
-    def _opener(self, places: Sequence[int]) -> OpenImages:
-        return lambda part: self.catalog.images([self._ids[places[k]] for k in part])
+    def _opener(self, places: Sequence[int]) -> Pictures:
+        return items(self.catalog, self._ids).at(places)
 
     def _known_hashes(self, role: str | None) -> list[str]:
         """Hashes of every item; found while encoding for ``role`` where they are not known."""
         if len(self._hashes) != len(self.catalog):
-            file = self.cache / "catalogs" / f"{self.catalog.hash}.npy"
+            file = self.cache / "catalogs" / f"{self.catalog.hash}-{READING}.npy"
             if not file.exists():
                 write_array(file, keys_of(self._find_hashes(role)))
             self._hashes = [f"{key:016x}" for key in np.load(file)]

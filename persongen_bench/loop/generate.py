@@ -16,8 +16,10 @@ from dataclasses import dataclass, field
 from multiprocessing import get_context
 from pathlib import Path
 
+from persongen_bench.core.errors import DataError
 from persongen_bench.core.progress import Progress, no_progress
 from persongen_bench.core.request import Failure, Sample
+from persongen_bench.core.types import Catalog
 from persongen_bench.loop.choice import restore_method
 from persongen_bench.loop.journal import Outcome
 from persongen_bench.loop.making import Made, Maker
@@ -28,6 +30,11 @@ from persongen_bench.loop.world import World, reopen_world
 from persongen_bench.util.batching import blocks
 from persongen_bench.util.execution import end_with
 
+ANSWERED = 1 << 29
+"""Bytes of answers in a batch, where a method answers with pictures of the catalogue."""
+N_MEASURED = 16
+"""Pictures of a catalogue that are measured for it."""
+
 
 @dataclass(frozen=True)
 class Execution:
@@ -35,6 +42,7 @@ class Execution:
 
     n_workers: int = 1
     batch_size: int = 64
+    """Samples of a batch; fewer where the catalogue's pictures are large (`ANSWERED`)."""
     progress: Progress = no_progress
 
 
@@ -97,13 +105,24 @@ def generate(
     It also keeps which models the method asked for, and which references it opened.
     """
     ids = [sample.sample_id for sample in pending]
-    parts = [ids[block] for block in blocks(len(ids), execution.batch_size)]
+    size = min(execution.batch_size, _most_answers(world.train.catalog))
+    parts = [ids[block] for block in blocks(len(ids), size)]
     for batch in execution.progress(
         _batches(run, world, parts, fit, execution.n_workers), "generate", len(parts)
     ):
         run.record(batch.outcomes)
         note_roles(run, batch.roles)
         note_references(run, batch.references)
+
+
+def _most_answers(catalog: Catalog) -> int:
+    """How many of its pictures a batch may answer with, by a few of their headers."""
+    some = catalog.ids[:: max(1, len(catalog) // N_MEASURED)]
+    try:
+        sizes = catalog.sizes(some)
+    except DataError:  # a damaged picture is the business of whoever opens it
+        sizes = None
+    return max(1, ANSWERED // max(sizes)) if sizes else ANSWERED
 
 
 def _batches(

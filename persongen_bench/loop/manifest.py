@@ -19,6 +19,7 @@ import pandas as pd
 
 from persongen_bench.core.errors import DataError
 from persongen_bench.core.output import OutputKind
+from persongen_bench.core.regular_files import require_inside
 from persongen_bench.core.request import Request
 from persongen_bench.datasets.tables import Table, find_table, read_table
 from persongen_bench.loop.store import read_file
@@ -101,10 +102,7 @@ class _Opener:
 
     def __call__(self) -> Any:  # noqa: ANN401  # of the kind
         path = self.folder / self.name
-        if not path.resolve().is_relative_to(self.folder.resolve()):
-            raise DataError(
-                f"{path}: lies outside the folder {self.folder}", fix="Use paths inside it."
-            )
+        require_inside(path, self.folder)
         return read_file(path, self.kind)
 
 

@@ -25,7 +25,9 @@ import pandas as pd
 from filelock import FileLock, Timeout
 
 from persongen_bench.core.errors import DataError, RunError
+from persongen_bench.core.images import MAX_BYTES
 from persongen_bench.core.output import IMAGE, OutputKind, kind_of
+from persongen_bench.core.regular_files import read_regular, shown
 from persongen_bench.core.request import Sample
 from persongen_bench.core.types import Image
 from persongen_bench.loop import schema
@@ -209,14 +211,9 @@ class RunDirectory:
 
 
 def read_file(path: Path, kind: OutputKind) -> Any:  # noqa: ANN401  # of this kind
-    """The answer in a file; raises `DataError` where it is missing or not of this kind."""
-    try:
-        data = path.read_bytes()
-    except FileNotFoundError:
-        raise DataError(f"{path}: no such {kind.name} file") from None
-    except OSError as error:
-        raise DataError(f"{path}: not readable ({error.strerror})") from None
-    return kind.from_bytes(data, str(path))
+    """The answer in a regular file; raises `DataError` for no such one, or one not of this kind."""
+    most = MAX_BYTES if kind is IMAGE else None
+    return kind.from_bytes(read_regular(path, kind.name, most), shown(path))
 
 
 def find_runs(root: Path) -> list[Path]:

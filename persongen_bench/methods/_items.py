@@ -26,8 +26,17 @@ def open_choices(
     if len(samples) != len(choices):
         raise ValueError("one choice per sample")
     wanted = sorted({choice for choice in choices if isinstance(choice, str)})
-    opened: Mapping[str, Image] = dict(zip(wanted, view.catalog.images(wanted), strict=True))
-    return [opened[c].copy() if isinstance(c, str) else c for c in choices]
+    opened = dict(zip(wanted, view.catalog.images(wanted), strict=True))
+    given: set[str] = set()
+    return [_own(opened, c, given) if isinstance(c, str) else c for c in choices]
+
+
+def _own(opened: Mapping[str, Image], item: str, given: set[str]) -> Image:
+    """The picture that was opened, and a copy from the second time on: no two share memory."""
+    if item in given:
+        return opened[item].copy()
+    given.add(item)
+    return opened[item]
 
 
 def no_history(sample: Sample) -> Failure:

@@ -20,6 +20,10 @@ from persongen_bench.methods._drawing import (
     required_role,
 )
 from persongen_bench.methods._items import no_history
+from persongen_bench.util.opening import opened_items
+
+CHUNK = 64
+"""Images opened and encoded at a time, fewer where they are large."""
 
 
 class IpAdapterHistoryConfig(DrawingConfig):
@@ -77,9 +81,8 @@ class IpAdapterHistory(DrawsConditions):
 
     def _encode(self, item_ids: Iterable[str]) -> None:
         wanted = sorted(set(item_ids) - self._known.keys())
-        if wanted:
-            rows = self._encoder.encode(self._train.catalog.images(wanted))
-            self._known.update(zip(wanted, rows, strict=True))
+        for ids, images in opened_items(self._train.catalog, wanted, CHUNK):
+            self._known.update(zip(ids, self._encoder.encode(images), strict=True))
 
     def _combined(self, items: Sequence[str]) -> Embeddings:
         rows = np.stack([self._known[item] for item in items])

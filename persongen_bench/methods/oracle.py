@@ -15,6 +15,10 @@ from persongen_bench.core.request import Failure, Sample
 from persongen_bench.core.stack import Stack
 from persongen_bench.core.types import Catalog, Image, content_hash
 from persongen_bench.methods._items import NoConfig, Stateless, no_history, open_choices
+from persongen_bench.util.opening import opened_items
+
+CHUNK = 512
+"""Candidates judged at a time, fewer where they are large."""
 
 
 @final
@@ -67,5 +71,6 @@ def _best(user: str, items: tuple[str, ...], context: FitContext) -> tuple[str, 
     items = tuple(items[i] for i in rng.permutation(len(items)))
     if context.taste is None or context.held_out is None or not items:
         return items
-    utility = context.taste.utility(context.held_out.catalog.images(items), [user])[:, 0]
+    parts = opened_items(context.held_out.catalog, items, CHUNK)
+    utility = np.concatenate([context.taste.utility(part, [user])[:, 0] for _, part in parts])
     return tuple(items[i] for i in np.argsort(-utility.round(9), kind="stable"))

@@ -27,6 +27,9 @@ Mode = Literal["clean", "tf-legacy", "pytorch"]
 MODES: tuple[Mode, ...] = get_args(Mode)
 SIZE = 299
 """Input of Inception v3."""
+LARGE = 1 << 24
+"""Pixels from which ``pytorch`` takes one channel at a time, which may move the last bit: the
+floats of a whole picture would take gigabytes."""
 
 Pixels = Float[np.ndarray, "3 s s"]
 
@@ -60,14 +63,20 @@ def resized(image: Image, mode: Mode, size: int = SIZE) -> Pixels:
 
 
 def _clean(image: Image, size: int) -> Pixels:
-    channels = [PilImage.fromarray(channel.astype(np.float32)) for channel in image]
+    channels = (PilImage.fromarray(channel.astype(np.float32)) for channel in image)
     scaled = [c.resize((size, size), PilImage.Resampling.BICUBIC) for c in channels]
     return np.stack([np.asarray(c) for c in scaled]).clip(0, 255)
 
 
 def _pytorch(image: Image, size: int) -> Pixels:
     """In [0, 1]."""
-    pixels = torch.from_numpy(np.ascontiguousarray(image)).float().div(255)[None]
+    if image[0].size > LARGE:
+        return np.concatenate([_interpolated(image[k : k + 1], size) for k in range(3)])
+    return _interpolated(image, size)
+
+
+def _interpolated(image: np.ndarray, size: int) -> np.ndarray:
+    pixels = torch.from_numpy(np.ascontiguousarray(image)).float().div_(255)[None]
     resized = functional.interpolate(pixels, (size, size), mode="bilinear", align_corners=False)
     return np.asarray(resized[0].numpy())
 
@@ -75,8 +84,7 @@ def _pytorch(image: Image, size: int) -> Pixels:
 def _tensorflow(image: Image, size: int) -> Pixels:
     """Output pixel i reads input position ``i h / size``; rows and columns in float32."""
     (above, below, down), (left, right, along) = (_positions(s, size) for s in image.shape[1:])
-    pixels = image.astype(np.float32)
-    upper, lower = pixels[:, above], pixels[:, below]
+    upper, lower = image[:, above].astype(np.float32), image[:, below].astype(np.float32)
     top = upper[..., left] + (upper[..., right] - upper[..., left]) * along
     bottom = lower[..., left] + (lower[..., right] - lower[..., left]) * along
     return np.asarray(top + (bottom - top) * down[:, None])

@@ -13,7 +13,6 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pandas as pd
-from PIL import Image as PilImage
 
 from persongen_bench.core import images as imaging
 from persongen_bench.core.dataset import Dataset, DatasetCard, Split
@@ -192,7 +191,7 @@ def _altered(image: Image, rng: np.random.Generator) -> Image:
     if way == 0:
         buffer = io.BytesIO()
         imaging.to_pil(image).save(buffer, format="JPEG", quality=80)
-        return imaging.from_pil(PilImage.open(buffer))
+        return imaging.decode(buffer.getvalue(), "the recompressed copy")
     if way == 1:
         return imaging.resize(image, SIDE * 3 // 4)
     change = np.full(image.shape, 6.0) if way == 2 else rng.normal(0.0, 4.0, image.shape)

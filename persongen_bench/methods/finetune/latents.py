@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -14,14 +15,16 @@ from torch import Tensor
 
 from persongen_bench.core import images
 from persongen_bench.core.progress import Progress
+from persongen_bench.core.scaling import middle
 from persongen_bench.core.types import Catalog, Image
 from persongen_bench.methods.finetune.pipeline import Denoiser
 from persongen_bench.util.batching import blocks, map_rows
+from persongen_bench.util.opening import opened_items
 
 ROWS = 8
 """Images per call of the autoencoder; fixed, so that no image depends on its neighbours."""
 CHUNK = 64
-"""Images opened at a time; bounds memory, does not change a value."""
+"""Images prepared at a time; bounds memory, does not change a value."""
 
 
 class Latents:
@@ -34,10 +37,10 @@ class Latents:
     def encode(self, item_ids: Sequence[str], progress: Progress) -> None:
         """Encode the items that are not yet known."""
         wanted = [item for item in dict.fromkeys(item_ids) if item not in self._known]
-        parts = list(blocks(len(wanted), CHUNK))
-        for part in progress(parts, "encode liked images", len(parts)):
-            ids = wanted[part]
-            pixels = np.stack([prepared(i, self._denoiser.size) for i in self._open(ids)])
+        parts = [wanted[part] for part in blocks(len(wanted), CHUNK)]
+        for ids in progress(parts, "encode liked images", len(parts)):
+            squares = (prepared(i, self._denoiser.size) for i in self._open(ids))
+            pixels = np.stack(list(squares))
             views = [pixels, pixels[..., ::-1]] if self._flips else [pixels]
             encoded = torch.stack([posteriors(self._denoiser.pipeline, v) for v in views], dim=1)
             self._known.update(zip(ids, encoded, strict=True))
@@ -61,18 +64,17 @@ class Latents:
         first = next(iter(self._known.values()))[0]
         return (first.shape[0] // 2, *first.shape[1:])
 
-    def _open(self, item_ids: Sequence[str]) -> list[Image]:
-        return self._catalog.images(item_ids)
+    def _open(self, item_ids: Sequence[str]) -> Iterable[Image]:
+        parts = opened_items(self._catalog, item_ids, CHUNK)
+        return chain.from_iterable(images for _, images in parts)
 
 
 def prepared(image: Image, size: int) -> np.ndarray:
     """uint8 ``(3, h, w)`` => uint8 ``(3, size, size)``: scaled to the shorter side, centre cut."""
-    picture = images.to_pil(image)
-    factor = size / min(picture.size)
-    width, height = (max(size, round(side * factor)) for side in picture.size)
-    left, top = (width - size) // 2, (height - size) // 2
-    scaled = picture.resize((width, height), PilImage.Resampling.BILINEAR)
-    return images.from_pil(scaled.crop((left, top, left + size, top + size)))
+    height, width = images.check(image).shape[1:]
+    factor = size / min(height, width)
+    shape = (max(size, round(width * factor)), max(size, round(height * factor)))
+    return middle(image, shape, size, PilImage.Resampling.BILINEAR)
 
 
 @torch.no_grad()

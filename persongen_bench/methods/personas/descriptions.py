@@ -9,10 +9,10 @@ from pathlib import Path
 from persongen_bench.core.progress import Progress, no_progress
 from persongen_bench.core.roles import Captioner
 from persongen_bench.core.types import Catalog, Description
-from persongen_bench.util.batching import blocks
+from persongen_bench.util.opening import opened_items
 
 CHUNK = 64
-"""Images opened and described at a time; bounds memory, does not change a word."""
+"""Images opened and described at a time, fewer where they are large."""
 
 
 class DescriptionBook:
@@ -46,10 +46,9 @@ class DescriptionBook:
         if file is not None:
             self._known = {**_read(file), **self._known}
         wanted = [item for item in dict.fromkeys(item_ids) if item not in self._known]
-        parts = list(blocks(len(wanted), CHUNK))
-        for part in progress(parts, "describe images", len(parts)):
-            ids = wanted[part]
-            said = self._captioner.describe(self._catalog.images(ids))
+        parts = opened_items(self._catalog, wanted, CHUNK)
+        for ids, images in progress(parts, "describe images", -(-len(wanted) // CHUNK)):
+            said = self._captioner.describe(images)
             made = dict(zip(ids, said, strict=True))
             self._known.update(made)
             if file is not None:

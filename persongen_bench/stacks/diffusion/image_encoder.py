@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 import torch
 from jaxtyping import Float, Int64, UInt8
-from PIL import Image as PilImage
 from torch import Tensor
 
 from persongen_bench.core import images as imaging
+from persongen_bench.core.scaling import middle
 from persongen_bench.core.types import Embeddings, Image
 from persongen_bench.util.batching import map_rows
 
@@ -33,9 +33,7 @@ def crop_square(image: Image, size: int) -> UInt8[np.ndarray, "3 size size"]:
         return imaging.resize(image, size)
     short = min(height, width)
     shape = (int(size * width / short), int(size * height / short))
-    scaled = imaging.to_pil(image).resize(shape, PilImage.Resampling.BICUBIC)
-    left, top = (shape[0] - size) // 2, (shape[1] - size) // 2
-    return imaging.from_pil(scaled.crop((left, top, left + size, top + size)))
+    return middle(image, shape, size)
 
 
 def _prepare(images: Sequence[Image], size: int) -> UInt8[np.ndarray, "n 3 size size"]:

@@ -10,6 +10,7 @@ from jaxtyping import Float, UInt8
 from PIL import Image as PilImage
 
 from persongen_bench.core import images as imaging
+from persongen_bench.core.scaling import middle, scaled
 from persongen_bench.core.types import Image
 from persongen_bench.stacks.diffusion.image_encoder import Normalisation
 
@@ -33,12 +34,12 @@ class SquarePixels:
 
     def __str__(self) -> str:
         """Part of a signature."""
-        scaled = f"{self.shorter}-to-" if self.shorter else ""
+        before = f"{self.shorter}-to-" if self.shorter else ""
         shift, scale = (
             ",".join(f"{value:g}" for value in values)
             for values in (self.normalisation.mean, self.normalisation.deviation)
         )
-        resize = f"resize:{scaled}{self.size}-bicubic-pil-{self.fit}"
+        resize = f"resize:{before}{self.size}-bicubic-pil-{self.fit}"
         return f"in:u8|{resize}|mean:{shift}|deviation:{scale}"
 
     def square(self, image: Image) -> UInt8[np.ndarray, "3 size size"]:
@@ -56,8 +57,8 @@ class SquarePixels:
             np.array(values, dtype=np.float32)[:, None, None]
             for values in (self.normalisation.mean, self.normalisation.deviation)
         )
-        scaled = self.square(image).astype(np.float32) / np.float32(255)
-        return np.asarray((scaled - mean) / deviation, dtype=np.float32)
+        levels = self.square(image).astype(np.float32) / np.float32(255)
+        return np.asarray((levels - mean) / deviation, dtype=np.float32)
 
 
 def _crop(image: Image, shorter: int, size: int) -> Image:
@@ -65,9 +66,7 @@ def _crop(image: Image, shorter: int, size: int) -> Image:
     height, width = image.shape[1:]
     short = min(height, width)
     shape = (int(shorter * width / short), int(shorter * height / short))
-    scaled = _scaled(image, shape)
-    left, top = (shape[0] - size) // 2, (shape[1] - size) // 2
-    return imaging.from_pil(scaled.crop((left, top, left + size, top + size)))
+    return middle(image, shape, size)
 
 
 def _whole(image: Image, size: int) -> Image:
@@ -76,13 +75,5 @@ def _whole(image: Image, size: int) -> Image:
     long = max(height, width)
     shape = (max(round(width * size / long), 1), max(round(height * size / long), 1))
     square = PilImage.new("RGB", (size, size))
-    square.paste(_scaled(image, shape), ((size - shape[0]) // 2, (size - shape[1]) // 2))
+    square.paste(scaled(image, shape), ((size - shape[0]) // 2, (size - shape[1]) // 2))
     return imaging.from_pil(square)
-
-
-def _scaled(image: Image, shape: tuple[int, int]) -> PilImage.Image:
-    """``shape``: width and height."""
-    picture = imaging.to_pil(image)
-    if picture.size == shape:
-        return picture
-    return picture.resize(shape, PilImage.Resampling.BICUBIC)
