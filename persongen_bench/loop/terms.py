@@ -33,6 +33,7 @@ def dataset_ref(world: World) -> DatasetRef:
         split=world.split.name,
         split_seed=world.split.seed,
         split_hash=world.split.hash,
+        notes=world.dataset.card.notes,
     )
 
 
