@@ -232,14 +232,6 @@ class HasCaveats(Protocol):
 
 
 @runtime_checkable
-class ReadsColumns(Protocol):
-    """A metric that reads a column of the catalogue, such as captions."""
-
-    columns: ClassVar[Mapping[str, str]]
-    """Column => the role that describes the items for which it is empty."""
-
-
-@runtime_checkable
 class TasteInstrument(Protocol):
     """A metric that scores every sample for every user, as permutation tests need it."""
 

@@ -162,6 +162,6 @@ def _exact_mean(ratings: pd.Series) -> float:
 
 
 def _interactions(rows: pd.DataFrame, liked: Bool[np.ndarray, " n"]) -> pd.DataFrame:
-    types = {"user_id": "str", "item_id": "str", "rating": np.float64, "timestamp": np.float64}
-    table = rows.assign(liked=liked)[list(INTERACTION_COLUMNS)].astype(types)
-    return canonical(table)
+    table = rows.assign(liked=liked)[list(INTERACTION_COLUMNS)]
+    table = table.astype({"user_id": "str", "item_id": "str"})
+    return canonical(table.astype({"rating": "float64", "timestamp": "float64"}))

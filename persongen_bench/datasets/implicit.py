@@ -120,7 +120,7 @@ def _drawn(
 
 
 def _log(weight: Float[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
-    return np.log(weight, out=np.full(len(weight), -np.inf), where=weight > 0)
+    return np.asarray(np.log(weight, out=np.full(len(weight), -np.inf), where=weight > 0))
 
 
 def notes(log: pd.DataFrame, rule: NegativeRule) -> tuple[str, ...]:

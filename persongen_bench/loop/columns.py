@@ -7,8 +7,7 @@ from collections.abc import Sequence
 import pandas as pd
 
 from persongen_bench.core.errors import MissingRoleError, PgbenchError
-from persongen_bench.core.metric import ReadsColumns
-from persongen_bench.core.metric_cards import parse_metric
+from persongen_bench.core.metric_cards import ReadsColumns, parse_metric
 from persongen_bench.core.roles import has_role, open_role
 from persongen_bench.core.stack import Stack
 from persongen_bench.loop.world import World
