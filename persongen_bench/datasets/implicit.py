@@ -109,18 +109,17 @@ def _drawn(
 ) -> Iterator[tuple[str, Int[np.ndarray, " k"], Float[np.ndarray, " k"]]]:
     """Per user the rows of unseen items and the times they get: those of the user's events."""
     times = events["timestamp"].to_numpy(dtype=np.float64)
+    pool = np.flatnonzero(weight)
+    rate = 1 / weight[pool]
+    place = np.searchsorted(pool, rows)
     for user, places in events.groupby("user_id", sort=True).indices.items():
         rng = np.random.default_rng([rule.seed, int(content_hash(str(user)), 16)])
-        keys = rng.gumbel(size=len(weight)) + _log(weight)
-        keys[rows[places]] = -np.inf
-        n = max(1, round(rule.ratio * len(places)))
-        n = min(n, int(np.isfinite(keys).sum()))
-        chosen = np.argsort(-keys, kind="stable")[:n]
-        yield str(user), chosen, np.resize(times[rng.permutation(places)], n)
-
-
-def _log(weight: Float[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
-    return np.asarray(np.log(weight, out=np.full(len(weight), -np.inf), where=weight > 0))
+        waits = rng.exponential(size=len(pool)) * rate  # the first to come: drawn by weight
+        waits[place[places]] = np.inf
+        n = min(max(1, round(rule.ratio * len(places))), len(pool) - len(places))
+        chosen = np.argpartition(waits, min(n, len(pool) - 1))[:n]
+        chosen = chosen[np.argsort(waits[chosen])]
+        yield str(user), pool[chosen], np.resize(times[rng.permutation(places)], n)
 
 
 def notes(log: pd.DataFrame, rule: NegativeRule) -> tuple[str, ...]:

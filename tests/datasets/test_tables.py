@@ -182,6 +182,7 @@ SOUND = {
     "two byte order marks": items(b"\xef\xbb\xbf\xef\xbb\xbf" + ITEMS.encode()),
     "old line ends": items(ITEMS.replace("\n", "\r")),
     "blanks": items(ITEMS.replace(",", " , ")),
+    "rows that end in commas": items(ITEMS.replace("\n", ",,\n")),
     "rows turned round": items("\n".join([ITEMS.split()[0], *ITEMS.split()[:0:-1]])),
     "columns turned round": items(
         "\n".join(",".join(row.split(",")[::-1]) for row in ITEMS.split())
