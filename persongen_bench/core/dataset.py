@@ -57,6 +57,9 @@ class DatasetCard:
     citation: str = ""
     instructions: str = ""
     """How to get it and where to put it, for data we may not ship."""
+    notes: tuple[str, ...] = ()
+    """What a number made with it means that a reader would not expect, a sentence each; printed
+    below every table."""
 
 
 @dataclass(frozen=True)
@@ -135,7 +138,11 @@ class Dataset:
 
     @cached_property
     def revision(self) -> str:
-        """Content hash of catalogue and interactions."""
+        """Content hash of catalogue and interactions, in the order that the loader gives them.
+
+        Loaders of files give them sorted (`persongen_bench.core.ratings.canonical`, items by id),
+        so that the order of the rows of a file does not matter.
+        """
         return content_hash(self.name, self.catalog.hash, frame_hash(self.interactions))
 
     def split(self, name: str | None = None, seed: int = 0) -> Split:

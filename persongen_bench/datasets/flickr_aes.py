@@ -22,9 +22,11 @@ from pydantic import Field
 from persongen_bench.core.config import Config as BaseConfig
 from persongen_bench.core.dataset import Dataset, DatasetCard, SplitFunction
 from persongen_bench.core.errors import DataError
+from persongen_bench.core.ratings import canonical
 from persongen_bench.core.types import INTERACTION_COLUMNS, Catalog
 from persongen_bench.datasets import splits
 from persongen_bench.datasets.image_files import ImageFiles
+from persongen_bench.datasets.likes import likes
 from persongen_bench.datasets.tables import Table, read_table
 
 IMAGES = "40K"
@@ -106,11 +108,13 @@ def _ratings(root: Path, config: FlickrAesConfig) -> tuple[pd.DataFrame, list[st
         "user_id": workers.to_numpy(),
         "item_id": names.to_numpy(),
         "rating": scores,
-        "liked": scores >= config.like_threshold,
+        "liked": False,
         "timestamp": np.nan,
     }
     ratings = pd.DataFrame(rows, columns=list(INTERACTION_COLUMNS))
-    return _kept(ratings.astype({"user_id": "str", "item_id": "str"}), root)
+    kept, notes = _kept(ratings.astype({"user_id": "str", "item_id": "str"}), root)
+    threshold, scores = config.like_threshold, kept["rating"].to_numpy()
+    return kept.assign(liked=likes(scores, threshold, str(table.path), clicks=False)), notes
 
 
 def _scores(table: Table) -> np.ndarray:
@@ -128,7 +132,7 @@ def _check_names(table: Table) -> None:
 
 
 def _kept(ratings: pd.DataFrame, root: Path) -> tuple[pd.DataFrame, list[str]]:
-    """Rows with an image, the first of every (user, image) pair; and what was left out."""
+    """Rows with an image, the highest of every (user, image) pair; and what was left out."""
     notes = []
     present = ratings["item_id"].isin({entry.name for entry in os.scandir(root / IMAGES)})
     if not present.any():
@@ -139,12 +143,12 @@ def _kept(ratings: pd.DataFrame, root: Path) -> tuple[pd.DataFrame, list[str]]:
             f"dropped {(~present).sum():,} of {len(ratings):,} ratings: "
             f"{n_images:,} images are not in {IMAGES}"
         )
-    ratings = ratings[present]
-    repeated = ratings.duplicated(["user_id", "item_id"])
+    ratings = canonical(ratings[present])
+    repeated = ratings.duplicated(["user_id", "item_id"], keep="last")
     if repeated.any():
         notes.append(
             f"dropped {repeated.sum():,} repeated ratings of the same image by the same worker "
-            "(the first one in the file is kept)"
+            "(the highest is kept)"
         )
     ratings = ratings[~repeated].reset_index(drop=True)
     n_workers = ratings["user_id"].nunique()

@@ -5,6 +5,10 @@ path relative to the folder) and any of ``caption``, ``theme``, ``style``, ``con
 further attributes; and ``interactions.csv`` (or ``.parquet``) with ``user_id``, ``item_id``,
 ``rating`` and, if known, ``timestamp`` (Unix seconds or ISO 8601, UTC where no zone is given).
 
+The order of the rows and columns of the files does not matter: items are sorted by id, rows by
+user, item, time and rating. Which ratings are likes: `persongen_bench.datasets.likes`; logs of
+clicks without ratings: ``feedback=implicit``, see `persongen_bench.datasets.implicit`.
+
 A catalogue without a log can be used with ``pseudo_users=N``: simulated people over labels of
 the items, with a known taste; see `persongen_bench.datasets.pseudo_users`.
 """
@@ -15,26 +19,27 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import ClassVar
 
-import numpy as np
 import pandas as pd
-from jaxtyping import Float
 from pydantic import Field
 
 from persongen_bench.core.config import Config as BaseConfig
 from persongen_bench.core.dataset import Dataset, DatasetCard, SplitFunction
 from persongen_bench.core.errors import ConfigError, DataError
-from persongen_bench.core.types import INTERACTION_COLUMNS, Catalog
-from persongen_bench.datasets import image_files, splits
-from persongen_bench.datasets.pseudo_users import PseudoSettings, PseudoTaste, simulate
+from persongen_bench.core.types import Catalog
+from persongen_bench.datasets import causes, image_files, splits
+from persongen_bench.datasets.folder_log import Log, LogConfig, read_log, simulated_log
+from persongen_bench.datasets.pseudo_users import PseudoSettings
 from persongen_bench.datasets.tables import Table, find_table, read_table
 from persongen_bench.util.progress import bars
 
+_OPTIONAL = ("caption", "theme", "style", "content_id")
+"""Columns of the items that are read where they are there."""
+_NO_LABELS = ("image", "caption", "content_id", "sha256")
 
-class FolderConfig(BaseConfig):
+
+class FolderConfig(LogConfig):
     """How to read the folder."""
 
-    like_threshold: float | None = None
-    """A rating of at least this is a like. Default: 4 (of 5 stars), or 1 if all are 0 or 1."""
     test_fraction: float = Field(default=0.1, gt=0, lt=1)
     """Share of items, groups, rows, users or times that the splits hold out (per-user: 10 + 10)."""
     pseudo_users: int = Field(default=0, ge=0)
@@ -43,8 +48,6 @@ class FolderConfig(BaseConfig):
     """Label columns that the simulated taste is made of, separated by commas."""
     ratings_per_user: int = Field(default=100, ge=1)
     """Length of a simulated person's log."""
-    seed: int = Field(default=0, ge=0)
-    """Seed of the simulated people."""
     verify: bool = False
     """Open every image while loading, instead of when it is first needed."""
 
@@ -63,10 +66,9 @@ class Folder:
         if config.verify:
             with bars() as progress:
                 image_files.verify(catalog, progress)
-        log, taste = _log(root, catalog, config)
-        return Dataset(
-            "folder", _card(root, taste), catalog, log, _splits(catalog, log, config), taste
-        )
+        log = _log(root, catalog, config)
+        ways = _splits(catalog, log.interactions, config)
+        return Dataset("folder", _card(root, log), catalog, log.interactions, ways, log.taste)
 
 
 def _existing(root: Path | None) -> Path:
@@ -88,18 +90,31 @@ def _catalog(root: Path) -> Catalog:
             fix="Add one with the columns item_id and image.",
         )
     table = read_table(path)
-    table.require(["item_id", "image"])
+    table.require(["item_id", "image"], optional=_OPTIONAL)
     table.ids("item_id")
     table.unique(["item_id"])
+    _explain_missing(table, root)
     image_files.check_paths(table, root)
-    items = table.frame.set_index("item_id")
+    items = table.frame.set_index("item_id").sort_index()
+    items = items[["image", *sorted(items.columns.drop("image"))]]
     items["sha256"] = image_files.checksums(root, items["image"])
     return Catalog(items, image_files.ImageFiles(root))
 
 
-def _log(
-    root: Path, catalog: Catalog, config: FolderConfig
-) -> tuple[pd.DataFrame, PseudoTaste | None]:
+def _explain_missing(table: Table, root: Path) -> None:
+    """Raise `DataError` for the first image that is not there, if its likely cause is known."""
+    names = table.frame["image"]
+    for place, name in enumerate(names):
+        if Path(name).is_absolute() or ".." in name or causes.is_file(root, name):
+            continue
+        cause = causes.missing_file(root, name)
+        if cause is not None:
+            missing = names.index == names.index[place]
+            table.reject(missing, "image {image}: no such file", cause)
+        return
+
+
+def _log(root: Path, catalog: Catalog, config: FolderConfig) -> Log:
     path = find_table(root, "interactions")
     if config.pseudo_users:
         if path is not None:
@@ -107,59 +122,30 @@ def _log(
                 f"pseudo_users={config.pseudo_users}, but {path} is there",
                 fix="Leave pseudo_users out, or move the log away.",
             )
-        return _simulated(catalog, config)
+        names = tuple(name.strip() for name in config.pseudo_columns.split(",") if name.strip())
+        settings = PseudoSettings(config.pseudo_users, names, config.ratings_per_user, config.seed)
+        return simulated_log(catalog, settings, config)
     if path is None:
         raise DataError(
             f"{root}: no interactions.csv or interactions.parquet",
-            fix="Add one with the columns user_id, item_id and rating, or simulate people over "
-            "the labels of the items with --data-option pseudo_users=200.",
+            fix=f"Add one with the columns user_id, item_id and rating{_simulate(catalog)}.",
         )
-    return _read_log(path, catalog, config.like_threshold), None
+    return read_log(path, catalog, config)
 
 
-def _simulated(catalog: Catalog, config: FolderConfig) -> tuple[pd.DataFrame, PseudoTaste]:
-    columns = tuple(name.strip() for name in config.pseudo_columns.split(",") if name.strip())
-    settings = PseudoSettings(config.pseudo_users, columns, config.ratings_per_user, config.seed)
-    log, taste = simulate(catalog, settings)
-    times = np.full(len(log), np.nan)
-    ratings = log["rating"].to_numpy(dtype=np.float64)
-    return _interactions(log, ratings, times, config.like_threshold), taste
-
-
-def _read_log(path: Path, catalog: Catalog, like_threshold: float | None) -> pd.DataFrame:
-    table = read_table(path)
-    table.require(["user_id", "item_id", "rating"])
-    table.ids("user_id")
-    items = table.ids("item_id")
-    unknown = ~items.isin(catalog.items.index).to_numpy()
-    table.reject(unknown, "item_id {item_id} is not in the catalogue", "Add it to the items.")
-    table.unique(["user_id", "item_id"])
-    return _interactions(table.frame, table.numbers("rating"), _times(table), like_threshold)
-
-
-def _times(table: Table) -> Float[np.ndarray, " n"]:
-    if "timestamp" not in table.frame.columns:
-        return np.full(len(table), np.nan)
-    return table.times("timestamp")
-
-
-def _interactions(
-    rows: pd.DataFrame,
-    ratings: Float[np.ndarray, " n"],
-    times: Float[np.ndarray, " n"],
-    like_threshold: float | None,
-) -> pd.DataFrame:
-    if like_threshold is None:
-        like_threshold = 1.0 if np.isin(ratings, (0.0, 1.0)).all() else 4.0
-    columns = {
-        "user_id": rows["user_id"].to_numpy(),
-        "item_id": rows["item_id"].to_numpy(),
-        "rating": ratings,
-        "liked": ratings >= like_threshold,
-        "timestamp": times,
-    }
-    return pd.DataFrame(columns, columns=list(INTERACTION_COLUMNS)).astype(
-        {"user_id": "str", "item_id": "str"}
+def _simulate(catalog: Catalog) -> str:
+    """The advice to simulate people, with options that work on this catalogue."""
+    items = catalog.items.drop(columns=list(_NO_LABELS), errors="ignore")
+    labels = [str(name) for name in items if 1 < items[name].nunique() < len(items)]
+    if not labels:
+        return ""
+    chosen = [name for name in ("theme", "style") if name in labels] or labels[:2]
+    options = [f"pseudo_users=200 --data-option pseudo_columns={','.join(chosen)}"]
+    if len(items) < FolderConfig().ratings_per_user:
+        options.append(f"ratings_per_user={max(1, len(items) // 2)}")
+    return (
+        ", or simulate people over the labels of the items with --data-option "
+        + " --data-option ".join(options)
     )
 
 
@@ -181,17 +167,18 @@ def _splits(
     return ways
 
 
-def _card(root: Path, taste: PseudoTaste | None) -> DatasetCard:
+def _card(root: Path, log: Log) -> DatasetCard:
     people = "the people in its interaction log"
-    if taste is not None:
-        settings = taste.settings
+    if log.taste is not None:
+        settings = log.taste.settings
         people = (
             f"{settings.n_users} simulated people with a known taste over "
             f"{' x '.join(settings.columns)} (seed {settings.seed}), who are not real users"
         )
     return DatasetCard(
         title=f"Catalogue {root.resolve().name}",
-        description=f"A catalogue of the user's own, with {people}.",
+        description=" ".join([f"A catalogue of the user's own, with {people}.", *log.notes]),
         license="the owner's",
         source="a local folder",
+        notes=log.notes,
     )

@@ -17,6 +17,7 @@ from jaxtyping import Bool, Int
 
 from persongen_bench.core.dataset import Promise, Split, SplitFunction
 from persongen_bench.core.errors import ConfigError, DataError
+from persongen_bench.core.ratings import canonical
 from persongen_bench.core.types import INTERACTION_COLUMNS
 
 ITEM = "item"
@@ -174,10 +175,7 @@ def _canonical(interactions: pd.DataFrame) -> pd.DataFrame:
     """The rows in an order that does not depend on the order they came in, freshly indexed."""
     if interactions.empty:
         raise DataError("no interactions to split", fix="Add rows to the interaction log.")
-    keys = ["user_id", "item_id", "timestamp", "rating", "liked"]
-    codes = [pd.factorize(interactions[key], sort=True)[0] for key in keys]
-    order = np.lexsort(codes[::-1])
-    return interactions[list(INTERACTION_COLUMNS)].iloc[order].reset_index(drop=True)
+    return canonical(interactions[list(INTERACTION_COLUMNS)])
 
 
 def _share(sizes: Int[np.ndarray, " n"], fraction: float) -> Int[np.ndarray, " n"]:

@@ -202,7 +202,7 @@ def _versus(
 
 
 def _notes(board: Board, group: Group, rows: Sequence[MethodRow]) -> list[str]:
-    notes = []
+    notes = list(dict.fromkeys(note for run in group.runs for note in run.config.dataset.notes))
     for name, rule in (("n_images", board.n_images), ("n_history", board.n_history)):
         if group.protocol[name] != rule:
             notes.append(f"{name} is {group.protocol[name]}, the board's own protocol has {rule}.")

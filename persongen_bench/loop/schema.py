@@ -50,6 +50,8 @@ class DatasetRef(Config):
     split: str
     split_seed: int
     split_hash: str
+    notes: tuple[str, ...] = ()
+    """What the data set's card says of numbers made with it; not part of the run's identity."""
 
 
 class MethodRef(Config):
@@ -121,7 +123,8 @@ class RunConfig(Config):
 
     def _hash(self, *left_out: str) -> str:
         document = self.model_dump(mode="json", exclude={*self._NOT_IDENTITY, *left_out})
-        document["dataset"].pop("root")
+        for name in ("root", "notes"):
+            document["dataset"].pop(name)
         return content_hash(document)
 
     def protocol(self) -> dict[str, Any]:

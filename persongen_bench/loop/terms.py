@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from persongen_bench.core.track import open_track
+from persongen_bench.loop.columns import check_columns
 from persongen_bench.loop.schema import DatasetRef, MethodRef, RunConfig, StackRef
 from persongen_bench.loop.world import World
 from persongen_bench.util.files import data_root
@@ -33,13 +34,15 @@ def dataset_ref(world: World) -> DatasetRef:
         split=world.split.name,
         split_seed=world.split.seed,
         split_hash=world.split.hash,
+        notes=world.dataset.card.notes,
     )
 
 
 def run_config(
     world: World, terms: Terms, method: MethodRef, *, seed: int, code: str, threads: int
 ) -> RunConfig:
-    """The full identity of a run."""
+    """The full identity of a run; `MissingRoleError` where a metric lacks words."""
+    check_columns(world, terms.metrics)
     track = open_track(terms.track)
     return RunConfig(
         track=terms.track,

@@ -43,7 +43,7 @@ class PixelsStack:
             raise MissingRoleError(
                 f"stack pixels has no {name!r}, only {', '.join(self.roles)}: it compares "
                 "pictures and cannot make any",
-                fix="Use a stack with a decoder, such as --stack sprites.",
+                fix="Use a stack with a decoder, such as --stack sandbox.",
             )
         return PixelsEncoder()
 

@@ -15,7 +15,7 @@ from persongen_bench.cli import app as cli
 from persongen_bench.testing.toy import toy_world, write_folder
 from persongen_bench.util import files as assets
 
-OPTIONS = ("--data-option", "like_threshold=1", "--no-beside", "--n-images", "2")
+OPTIONS = ("--data-option", "like_threshold=2", "--no-beside", "--n-images", "2")
 
 
 @pytest.fixture(scope="module")

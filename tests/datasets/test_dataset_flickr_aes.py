@@ -7,7 +7,7 @@ import pytest
 from pydantic import ValidationError
 
 from persongen_bench.core import images as imaging
-from persongen_bench.core.errors import DataError
+from persongen_bench.core.errors import ConfigError, DataError
 from persongen_bench.datasets.audit import audit
 from persongen_bench.datasets.flickr_aes import (
     RATINGS,
@@ -50,7 +50,7 @@ def load(root, **options):
 
 def test_reads_the_published_layout(folder):
     data = load(folder)
-    expected = list(rows())
+    expected = sorted((worker, image, float(score)) for worker, image, score in rows())
     log = data.interactions
     assert list(zip(log["user_id"], log["item_id"], log["rating"], strict=True)) == expected
     # like = score of at least 4 (REBECA's code)
@@ -103,13 +103,28 @@ def test_missing_images_are_dropped_and_counted(folder, caplog):
     assert not lost & set(data.catalog.ids)
 
 
-def test_repeated_ratings_keep_the_first_and_are_counted(folder):
-    worker, image, score = next(rows())
+def test_repeated_ratings_keep_the_highest_and_are_counted(folder):
+    """The highest, not the first: the order of the file must not matter."""
+    worker, image, _ = next(row for row in rows() if row[2] < 5)
     path = folder / RATINGS
-    path.write_text(path.read_text() + f"{worker}, {image}, {6 - score}\n")
-    data = load(folder)
-    assert "dropped 1 repeated ratings" in data.card.description
-    assert data.interactions["rating"].tolist() == [s for _, _, s in rows()]
+    header, *lines = path.read_text().splitlines()
+    again = [f"{worker}, {image}, 5", f"{worker}, {image}, 1"]
+    logs = []
+    for order in ([*lines, *again], [*again, *lines], [*lines, *again][::-1]):
+        path.write_text("\n".join([header, *order]) + "\n")
+        logs.append(load(folder))
+    assert "dropped 2 repeated ratings" in logs[0].card.description
+    assert len({data.revision for data in logs}) == 1
+    kept = logs[0].interactions.set_index(["user_id", "item_id"])["rating"]
+    assert kept[(worker, image)] == 5.0
+    assert len(kept) == len(list(rows()))
+
+
+def test_a_threshold_that_likes_everything_is_refused(folder):
+    """And the way out is one that this data set has: it has no logs of clicks."""
+    with pytest.raises(ConfigError, match=r"ratings are likes.*like_threshold=") as caught:
+        load(folder, like_threshold=1)
+    assert "feedback" not in str(caught.value)
 
 
 def test_number_of_workers_is_reported_and_not_fatal(folder):

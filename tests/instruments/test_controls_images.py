@@ -80,7 +80,7 @@ def workload(tmp_path):
     data = write_folder(toy_world(), tmp_path / "data")
     return c12_kill_resume.Workload(
         ("--method", "random-item", "--dataset", "folder", "--data", str(data),
-         "--data-option", "like_threshold=1", "--no-beside")
+         "--data-option", "like_threshold=2", "--no-beside")
     )  # fmt: skip
 
 

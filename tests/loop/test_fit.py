@@ -21,7 +21,7 @@ def world(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PGBENCH_CACHE", str(folder / "cache"))
         data = write_folder(toy_world(), folder / "data")
-        options = {"like_threshold": 1}
+        options = {"like_threshold": 2}
         yield load_world(WorldRef("folder", "pixels", options, data, split="temporal"))
 
 

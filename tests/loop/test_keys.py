@@ -168,7 +168,7 @@ def restart():
 def world(tmp_path, monkeypatch):
     monkeypatch.setenv("PGBENCH_CACHE", str(tmp_path / "cache"))
     data = write_folder(toy_world(), tmp_path / "catalogue")
-    return load_world(WorldRef("folder", "pixels", {"like_threshold": 1}, data))
+    return load_world(WorldRef("folder", "pixels", {"like_threshold": 2}, data))
 
 
 def test_a_fit_is_reused_until_code_that_it_runs_changes(plugin, world, tmp_path):

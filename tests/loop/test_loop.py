@@ -41,7 +41,7 @@ def cache(tmp_path_factory, monkeypatch):
 def world(catalogue, tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PGBENCH_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))
-        return load_world(WorldRef("folder", "pixels", {"like_threshold": 1}, catalogue))
+        return load_world(WorldRef("folder", "pixels", {"like_threshold": 2}, catalogue))
 
 
 def make(world, folder, name="copy-history", execution=None, **options):

@@ -130,7 +130,7 @@ def picture(grey):
 def ingest(tmp_path, monkeypatch):
     monkeypatch.setenv("PGBENCH_CACHE", str(tmp_path / "cache"))
     data = write_folder(toy_world(), tmp_path / "data")
-    world = load_world(WorldRef("folder", "pixels", {"like_threshold": 1}, data))
+    world = load_world(WorldRef("folder", "pixels", {"like_threshold": 2}, data))
 
     def of(*greys, user="user-0", **options):
         values = {user: [picture(grey) for grey in greys]}

@@ -294,6 +294,24 @@ def test_likes_from_four_and_dislikes_to_two_stars():
     assert held == {"ann": Opinions(("i001", "i004"), ("i005", "i003")), "bob": Opinions()}
 
 
+@pytest.mark.parametrize(
+    "ratings",
+    [
+        {"i001": 90.0, "i002": 60.0, "i003": 40.0, "i004": 2.0},  # 0 to 100, likes from 60
+        {"i001": 9.0, "i002": 1.0, "i003": 0.0, "i004": 0.0},  # clicks counted, 0: sampled
+    ],
+)
+def test_bounds_that_are_not_of_this_scale_give_way_to_the_column_liked(ratings):
+    """4 and 2 are bounds on five stars; elsewhere they would turn likes into dislikes."""
+    rows = [
+        ("ann", item, rating, item in ("i001", "i002"), float(k))
+        for k, (item, rating) in enumerate(ratings.items())
+    ]
+    assert opinions(view_of(rows), PersonaConfig())["ann"] == Opinions(
+        ("i001", "i002"), ("i003", "i004")
+    )
+
+
 def test_the_column_liked_instead():
     held = opinions(view_of(STARS), PersonaConfig(labels="liked"))
     assert held["ann"] == Opinions(("i001", "i004"), ("i005", "i002", "i003"))

@@ -64,7 +64,7 @@ def test_blocks_see_what_they_should():
 
 
 def test_no_other_role():
-    with pytest.raises(MissingRoleError, match=r"no 'decoder'.*--stack sprites"):
+    with pytest.raises(MissingRoleError, match=r"no 'decoder'.*--stack sandbox"):
         PixelsStack().role("decoder")
     assert PixelsEncoder.signature in PixelsStack().signature
 

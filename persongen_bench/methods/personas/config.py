@@ -19,7 +19,8 @@ class PersonaConfig(Config):
 
     labels: Literal["auto", "ratings", "liked"] = "auto"
     """What an opinion is read from: ratings against the two bounds, or the column ``liked``, whose
-    complement is then disliked. ``auto``: ratings where they reach both bounds, else ``liked``."""
+    complement is then disliked. ``auto``: ratings where they reach both bounds and agree with
+    ``liked``, else ``liked``."""
     like_from: float = 4.0
     """Least rating of a like."""
     dislike_to: float = 2.0

@@ -32,7 +32,8 @@ def _sides(log: pd.DataFrame, config: PersonaConfig) -> tuple[pd.Series, pd.Seri
         return liked, ~liked
     above = log["rating"] >= config.like_from
     below = log["rating"] <= config.dislike_to
-    if config.labels == "auto" and not (above.any() and below.any()):
+    contradicted = bool((above & ~liked).any() or (below & liked).any())
+    if config.labels == "auto" and (contradicted or not (above.any() and below.any())):
         return liked, ~liked
     return above, below
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import ClassVar, final
 
 from persongen_bench.core.metric import MetricInfo, ScoreContext
 from persongen_bench.metrics._base import build_signature
 from persongen_bench.metrics._targets import RequestTargets, TargetMetric, cosines
-from persongen_bench.metrics.similarity._captions import item_texts, text_source
+from persongen_bench.metrics.similarity._captions import WORDS, item_texts, text_source
 
 ROLE = "clip"
 
@@ -31,6 +32,7 @@ class Cs(TargetMetric):
     role ``captioner``, which the signature then names.
     """
 
+    columns: ClassVar[Mapping[str, str]] = WORDS
     card: ClassVar[MetricInfo] = MetricInfo(
         name="cs",
         family="reference",
