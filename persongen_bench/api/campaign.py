@@ -26,6 +26,8 @@ from persongen_bench.loop.store import RunDirectory
 from persongen_bench.loop.terms import Terms
 from persongen_bench.loop.world import World, WorldRef, load_world
 from persongen_bench.util.execution import end_with, fixed_threads
+from persongen_bench.util.private import Pseudonyms
+from persongen_bench.util.said import LARGEST_SEED, no_surrogates, whole
 
 
 @dataclass(frozen=True)
@@ -39,6 +41,7 @@ class Campaign:
     data_options: Options = field(default_factory=dict)
     root: Path | None = None
     split: str | None = None
+    split_seed: int = 0
     track: str | None = None
     """None: the board's, else the data set's first that has a board."""
     board_name: str | None = None
@@ -55,6 +58,23 @@ class Campaign:
     threads: int = 1
     metrics: tuple[str, ...] = ()
     """Metrics besides the board's own."""
+    pseudonymize: bool = False
+    """Write pseudonyms in place of the names of users, requests and samples."""
+
+    def __post_init__(self) -> None:
+        """Refuse numbers out of range and texts that cannot be written, by name."""
+        for seed in self.seeds:
+            whole("seed", seed, 0, LARGEST_SEED)
+        whole("split_seed", self.split_seed, 0, LARGEST_SEED)
+        whole("threads", self.threads, 1)
+        if self.n_images is not None:
+            whole("n_images", self.n_images, 1)
+        if not self.seeds:
+            raise ConfigError("no seed is given", fix="Give at least one, such as 0.")
+        for name in ("dataset", "split", "track", "board_name", "stack", "preset"):
+            value = vars(self)[name]
+            if value is not None:
+                no_surrogates(name, value)
 
     @cached_property
     def board(self) -> Board:
@@ -81,6 +101,7 @@ class Campaign:
             options=self.data_options,
             root=self.root,
             split=self.split or self.board.split,
+            split_seed=self.split_seed,
         )
 
     @property
@@ -91,7 +112,8 @@ class Campaign:
     def terms(self, world: World) -> Terms:
         """What the runs have in common."""
         board, metrics = self.board, metrics_on(self.board, world, self.metrics)
-        return Terms(board.name, board.track, metrics, self.n_answers, board.n_history)
+        key = Pseudonyms.of_this_machine().fingerprint if self.pseudonymize else None
+        return Terms(board.name, board.track, metrics, self.n_answers, board.n_history, key)
 
 
 def metrics_on(board: Board, world: World, others: Sequence[str] = ()) -> tuple[str, ...]:

@@ -8,6 +8,8 @@ where it is absent).
 
 from __future__ import annotations
 
+import unicodedata
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -26,6 +28,8 @@ from persongen_bench.util.files import file_sha256
 
 MOST = 100_000
 """Largest index of an answer."""
+GAPS = 3
+"""Answers asked for, at most, for each one that the fullest request delivers."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +46,8 @@ class Answer:
 
 def from_folder(folder: Path, requests: Sequence[Request], kind: OutputKind) -> list[Answer]:
     """The answers of a manifest; every row is checked and every file opens."""
+    if folder.is_file():
+        raise DataError(f"{folder}: this is a file", fix=f"Name its folder, {folder.parent}.")
     path = find_table(folder, "manifest")
     if path is None:
         raise DataError(
@@ -101,11 +107,24 @@ class _Opener:
 
     def __call__(self) -> Any:  # noqa: ANN401  # of the kind
         path = self.folder / self.name
-        if not path.resolve().is_relative_to(self.folder.resolve()):
+        try:
+            inside = path.resolve().is_relative_to(self.folder.resolve())
+            regular = path.is_file() or not path.exists()
+        except (OSError, ValueError, RuntimeError) as error:  # too long, a NUL, a loop of links
+            raise DataError(f"{self.name!r} is no path ({_reason(error)})") from None
+        if not inside:
             raise DataError(
                 f"{path}: lies outside the folder {self.folder}", fix="Use paths inside it."
             )
+        if not regular:
+            raise DataError(f"{path}: not a regular file")
+        if "\\" in self.name and not path.exists():
+            raise DataError(f"{path}: no such {self.kind.name} file", fix="Write paths with /.")
         return read_file(path, self.kind)
+
+
+def _reason(error: Exception) -> str:
+    return (error.strerror if isinstance(error, OSError) else None) or str(error)
 
 
 def _by_user(requests: Sequence[Request]) -> dict[str, list[str]]:
@@ -125,7 +144,28 @@ def _only(user: str, of_user: Mapping[str, list[str]]) -> str:
             f"user {user!r} has {len(own)} requests",
             fix=f"Give answers by request id, such as {own[0]!r} (`pgbench list requests`).",
         )
-    raise DataError(f"unknown user {user!r}", fix=_users_there_are(of_user))
+    raise DataError(f"unknown user {user!r}", fix=_fix_of(user, of_user))
+
+
+def _fix_of(user: str, of_user: Mapping[str, list[str]]) -> str:
+    """The likely cause of an unknown user, else the users there are."""
+    same = {_bare(known): known for known in of_user}.get(_bare(user))
+    if same is None:
+        return _users_there_are(of_user)
+    lost = "its leading zeros" if same.lstrip("0") == user else "its spelling"
+    lost = "a .0 that a spreadsheet added" if _undotted(user) == same else lost
+    return f"It looks like {same!r} but for {lost}: keep the column as text."
+
+
+def _bare(user: str) -> str:
+    """What is left of an id when a spreadsheet or a hand has been at it."""
+    text = unicodedata.normalize("NFKC", str(user)).strip().casefold()
+    return _undotted(text).lstrip("0") or "0"
+
+
+def _undotted(user: str) -> str:
+    head, _, tail = user.partition(".")
+    return head if head.isdigit() and tail and not tail.strip("0") else user
 
 
 def _users_there_are(of_user: Mapping[str, list[str]]) -> str:
@@ -137,7 +177,8 @@ def _request_ids(table: Table, requests: Sequence[Request]) -> list[str]:
     of_user = _by_user(requests)
     users = table.ids("user_id")
     unknown = ~users.isin(list(of_user)).to_numpy()
-    table.reject(unknown, "unknown user {user_id}", _users_there_are(of_user))
+    first = next((str(user) for user, bad in zip(users, unknown, strict=True) if bad), "")
+    table.reject(unknown, "unknown user {user_id}", _fix_of(first, of_user))
     if "request_id" in table.frame.columns:
         pairs = zip(table.ids("request_id"), users, strict=True)
         wrong = np.array([said not in of_user[user] for said, user in pairs], dtype=bool)
@@ -156,7 +197,41 @@ def _indices(table: Table, request_ids: Sequence[str]) -> np.ndarray:
     numbers = table.numbers("index")
     wrong = (numbers < 0) | (numbers != numbers.round()) | (numbers > MOST)
     table.reject(wrong, "index is {index}, expected 0, 1, 2, ...", "Correct it.")
+    if numbers.min() == 1:
+        raise DataError(
+            f"{table.path}: the column index counts from 1: no answer has the index 0",
+            fix="Count from 0, or leave the column out.",
+        )
     return numbers.astype(int)
+
+
+def check_number(answers: Sequence[Answer], requests: Sequence[Request], most: int | None) -> None:
+    """Refuse answers that would have everybody asked for far more than anybody delivered.
+
+    The largest index decides how many answers each request is to have, and what is not there counts
+    as missing. So it may go beyond what was asked for only as far as `GAPS` times what the fullest
+    request delivers; with ``most`` not beyond that.
+
+    Raises `DataError` naming the request and the index.
+    """
+    if not answers:
+        return
+    last = max(answers, key=lambda answer: answer.index)
+    user = next(r.user_id for r in requests if r.request_id == last.request_id)
+    who = f"user {user!r} (request {last.request_id})"
+    if most is not None and last.index >= most:
+        raise DataError(
+            f"{who} has an answer of index {last.index}, and {most} were asked for, from index 0",
+            fix=f"Leave it out, or ask for {last.index + 1} (--n-images).",
+        )
+    fullest = max(Counter(answer.request_id for answer in answers).values())
+    asked = max((request.n_images for request in requests), default=0)
+    if last.index >= max(asked, GAPS * fullest):
+        raise DataError(
+            f"{who} has an answer of index {last.index}, and nobody has more than {fullest} "
+            f"answers: {last.index + 1:,} would be asked of everybody, most of them missing",
+            fix="Count the answers of each request from 0 without gaps.",
+        )
 
 
 def most_answers(answers: Sequence[Answer]) -> int:

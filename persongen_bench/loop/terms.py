@@ -20,6 +20,8 @@ class Terms:
     metrics: tuple[str, ...]
     n_images: int
     n_history: int
+    pseudonyms: str | None = None
+    """The key that names of users in the run directory are made with; see `RunConfig`."""
 
 
 def dataset_ref(world: World) -> DatasetRef:
@@ -55,5 +57,6 @@ def run_config(
         metrics=terms.metrics,
         code=code,
         threads=threads,
+        pseudonyms=terms.pseudonyms,
         created=datetime.now(UTC).isoformat(timespec="seconds"),
     )
