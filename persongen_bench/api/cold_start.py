@@ -137,7 +137,8 @@ def execute(
         whole("known", k, 0)
     campaign = replace(campaign, board_name=board.name, track=None)
     world = load_world(replace(campaign.world_ref(), split=None), execution.progress)
-    worlds = [(k, _cut(world, campaign.split or board.split, k)) for k in sorted(set(sizes))]
+    split = campaign.split or (board.split if board.split in world.dataset.cuts else None)
+    worlds = [(k, _cut(world, split, k)) for k in sorted(set(sizes))]
     asked = campaigns.choices(campaign)
     todo = [(made, anchor) for choice, anchor in asked for made in _heads(choice)]
     terms = _terms(campaign, board, world)
@@ -195,11 +196,6 @@ def scores_of(made: Sequence[ColdRun]) -> pd.DataFrame:
 def _cut(world: World, name: str | None, k: int) -> World:
     """The world with the split ``name``, cut to ``k`` ratings of every tested user."""
     cuts = world.dataset.cuts
-    if not cuts:
-        raise ConfigError(
-            f"data set {world.dataset.name} has no split for cold start",
-            fix="Use tasteworld, or add `datasets.supports.supports` to its splits.",
-        )
     if name is not None and name.split(MARK)[0] not in cuts:
         raise ConfigError(
             f"data set {world.dataset.name} has no split {name!r} that can be cut",

@@ -6,7 +6,6 @@ Everything heavy is imported inside the commands, so that the program starts wit
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
 from typing import Annotated, Any, NoReturn
 
 import typer
@@ -35,27 +34,23 @@ LONGEST = 400
 class OneLine(TyperGroup):
     """The program: whatever a user got wrong is one line on standard error and status 2."""
 
-    def main(
-        self,
-        args: Sequence[str] | None = None,
-        *others: Any,  # noqa: ANN401  # the parser's own
-        standalone_mode: bool = True,
-        **more: Any,  # noqa: ANN401  # the parser's own
-    ) -> Any:  # noqa: ANN401  # whatever the command returned
+    def main(self, *words: Any, **options: Any) -> Any:  # noqa: ANN401  # the parser's own
         """As the parser's, but for errors."""
-        given = sys.argv[1:] if args is None else list(args)
+        standalone = options.pop("standalone_mode", True)
+        said = words[0] if words else options.pop("args", None)
+        given = sys.argv[1:] if said is None else list(said)
         try:
             for argument in given:
                 no_surrogates("argument", argument)
-            done = super().main(given, *others, standalone_mode=False, **more)
+            done = super().main(given, standalone_mode=False, **options)
         except (KeyboardInterrupt, typer.Abort):
             _die("interrupted; `pgbench resume RUN` continues where it stopped", INTERRUPTED)
         except Exception as error:
             message = message_of(error)
-            if message is None or not standalone_mode:
+            if message is None or not standalone:
                 raise
             _die(message)
-        if standalone_mode:
+        if standalone:
             sys.exit(done if isinstance(done, int) else 0)
         return done
 

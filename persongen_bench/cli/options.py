@@ -54,7 +54,7 @@ def pairs(given: list[str] | None) -> dict[str, Any]:
 
 def texts(given: list[str] | None) -> Mapping[str, str]:
     """``key=value`` strings as text."""
-    said = {}
+    said: dict[str, str] = {}
     for pair in given or []:
         key, equals, text = pair.partition("=")
         if not equals or not key:

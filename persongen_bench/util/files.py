@@ -51,6 +51,14 @@ def usable_folder(folder: Path, what: str, fix: str) -> Path:
     return folder
 
 
+def writable_file(path: Path) -> Path:
+    """``path``, where a file of this name can be written; raises `ConfigError` for a folder."""
+    usable_folder(path.parent, "the folder of a file", "Name another file.")
+    if path.is_dir():
+        raise ConfigError(f"{path}: this is a folder", fix="Name a file in it.")
+    return path
+
+
 def file_sha256(path: Path) -> str:
     """Hex sha256 of a file, streamed."""
     with path.open("rb") as stream:

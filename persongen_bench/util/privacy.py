@@ -27,7 +27,7 @@ OPTIONS = {
 """Options of the command line that take a place, and what stands there instead."""
 _QUOTED = re.compile(r"(['\"])(?:~?/(?!/)|[A-Za-z]:[\\/]|\\\\)[^'\"\n]*\1")
 _PLAIN = re.compile(
-    r"(?:file://|(?<![\w.~/>-])~)?(?<![\w.~/>-])/(?!/)[^\s'\"<>|,;()\[\]{}]*"
+    r"(?<![\w.~/>-])/(?!/)[^\s'\"<>|,;()\[\]{}]*"
     r"|(?<![\w.~/>-])~/[^\s'\"<>|,;()\[\]{}]*"
     r"|(?<!\w)[A-Za-z]:[\\/](?!/)[^\s'\"<>|,;()\[\]{}]*"
     r"|(?<!\S)\\\\[^\s'\"<>|,;()\[\]{}]+"
@@ -44,6 +44,7 @@ def without_places(text: str, known: Mapping[str, str] | None = None) -> str:
     """
     for folder, name in _longest_first({**(known or {}), **_own_folders()}):
         text = _replaced(text, folder, name)
+    text = re.sub(r"file://(?=/)", "", text)
     text = _QUOTED.sub(lambda found: f"{found[1]}{_file_of(found[0][1:-1])}{found[1]}", text)
     return without_names(_PLAIN.sub(lambda found: _file_of(found[0]), text))
 
