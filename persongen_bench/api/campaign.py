@@ -73,8 +73,8 @@ class Campaign:
             raise ConfigError("no seed is given", fix="Give at least one, such as 0.")
         for name in ("dataset", "split", "track", "board_name", "stack", "preset"):
             value = vars(self)[name]
-            if value is not None:
-                no_surrogates(name, value)
+            if value is not None and not no_surrogates(name, value):
+                raise ConfigError(f"{name} is empty", fix="Name one, or leave it out.")
 
     @cached_property
     def board(self) -> Board:

@@ -162,7 +162,12 @@ def check_kept(path: Path, dataset: str | None, settings: Settings) -> None:
 
 def _label(said: str | None, folder: str) -> str:
     """The name of whoever made the answers; that of a folder does not tell whose it is."""
-    return no_surrogates("label", said or without_names(folder) or "answers")
+    label = no_surrogates("label", said or without_names(folder) or "answers")
+    if not label.isprintable():
+        raise ConfigError(
+            f"label {shown(label)} holds what cannot be printed", fix="Write it with letters."
+        )
+    return label
 
 
 def score_again(path: Path, settings: Settings, execution: Execution) -> Run:

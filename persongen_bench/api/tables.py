@@ -11,8 +11,10 @@ import pandas as pd
 
 from persongen_bench.api.runs import Run
 from persongen_bench.core.errors import ConfigError
+from persongen_bench.core.metric_cards import parse_metric
 from persongen_bench.leaderboards import compare as comparing
 from persongen_bench.leaderboards import pictures
+from persongen_bench.leaderboards.board import ALL
 from persongen_bench.leaderboards.column import NOTHING
 from persongen_bench.leaderboards.compare import Comparison
 from persongen_bench.leaderboards.ranking import collect
@@ -129,7 +131,10 @@ def leaderboard(
 
     Raises:
         RunError: if no run can stand in any table.
+        ConfigError: for a metric that there is not.
     """
+    for name in set(metrics) - {ALL}:
+        parse_metric(name)
     return Leaderboard(collect(Path(runs), board, metrics))
 
 
