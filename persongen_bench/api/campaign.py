@@ -13,13 +13,13 @@ from pathlib import Path
 from persongen_bench.api.stacks import ChosenStack, choose_stack
 from persongen_bench.core import registry
 from persongen_bench.core.errors import ConfigError
-from persongen_bench.core.metric_cards import expand
+from persongen_bench.core.metric_cards import expand, parse_metric
 from persongen_bench.core.progress import no_progress
 from persongen_bench.leaderboards.board import ALL, Board, board_for
 from persongen_bench.leaderboards.gallery import draw_contact_sheet
 from persongen_bench.loop.choice import MethodChoice, Options
 from persongen_bench.loop.generate import Execution
-from persongen_bench.loop.needs import check_needs
+from persongen_bench.loop.needs import check_needs, wordless
 from persongen_bench.loop.results import RunResults
 from persongen_bench.loop.run import Job, run
 from persongen_bench.loop.store import RunDirectory
@@ -120,7 +120,13 @@ def metrics_on(board: Board, world: World, others: Sequence[str] = ()) -> tuple[
     """What runs of a board on this world are scored by: its own metrics and ``others``."""
     known = world.dataset.taste is not None
     expanded = expand(others, world.stack, known_taste=known)
+    if ALL in others:
+        expanded = tuple(name for name in expanded if name in others or _has_words(name, world))
     return tuple(dict.fromkeys((*board.metrics_for(known_taste=known), *expanded)))
+
+
+def _has_words(metric: str, world: World) -> bool:
+    return not wordless(world.stack, [parse_metric(metric)], world.dataset.catalog)
 
 
 def choices(campaign: Campaign) -> list[tuple[MethodChoice, bool]]:
@@ -182,7 +188,7 @@ def execute(campaign: Campaign, execution: Execution, n_jobs: int = 1) -> Iterat
     asked = choices(campaign)
     world = load_world(campaign.world_ref(), execution.progress)
     terms = campaign.terms(world)
-    check_needs(world.stack, terms, [choice for choice, _ in asked])
+    check_needs(world.stack, terms, [choice for choice, _ in asked], world.dataset)
     alone = n_jobs == 1 and execution.n_workers == 1
     _check_processes([choice for choice, _ in asked], alone=alone)
     tasks = [Task(campaign, *one, seed) for one in asked for seed in campaign.seeds]

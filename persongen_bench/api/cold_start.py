@@ -116,6 +116,11 @@ def cold_start(
         ConfigError: if the data cannot be divided so, or a method or metric lacks a model.
     """
     campaign = campaign_of(tuple(as_choice(method) for method in methods), dataset, settings)
+    for name, own in (("board", board_of(dataset).name), ("track", TRACK)):
+        if settings.get(name, own) not in (None, own):
+            raise ConfigError(
+                f"cold start has the {name} {own}, not {settings.get(name)}", fix="Leave it out."
+            )
     with execution_of(settings) as execution:
         return ColdStart(tuple(execute(campaign, execution, known)), campaign.metrics)
 
@@ -142,7 +147,7 @@ def execute(
     asked = campaigns.choices(campaign)
     todo = [(made, anchor) for choice, anchor in asked for made in _heads(choice)]
     terms = _terms(campaign, board, world)
-    check_needs(world.stack, terms, [choice for choice, _ in todo])
+    check_needs(world.stack, terms, [choice for choice, _ in todo], world.dataset)
     for k, cut in worlds:
         for choice, anchor in todo:
             for seed in campaign.seeds:

@@ -24,6 +24,7 @@ from persongen_bench.loop.generate import Execution
 from persongen_bench.loop.manifest import from_folder, from_values
 from persongen_bench.loop.needs import check_needs
 from persongen_bench.loop.store import RunDirectory
+from persongen_bench.loop.terms import Terms
 from persongen_bench.loop.world import load_world
 from persongen_bench.util.execution import fixed_threads
 from persongen_bench.util.privacy import without_names
@@ -174,7 +175,10 @@ def score_again(path: Path, settings: Settings, execution: Execution) -> Run:
     """Score the answers of a run by the board's present metrics and others."""
     directory, world = loop.reopen(path, path_of(settings.get("data")), execution)
     board, others = get_board(directory.config.board), settings.get("metrics", ())
-    directory.score_by(campaigns.metrics_on(board, world, tuple(others)))
+    metrics, kept = campaigns.metrics_on(board, world, tuple(others)), directory.config
+    terms = Terms(kept.board, kept.track, metrics, kept.n_images, kept.n_history, kept.pseudonyms)
+    check_needs(world.stack, terms, (), world.dataset)
+    directory.score_by(metrics)
     with directory.lock(), fixed_threads(directory.config.threads):
         loop.rescore(directory, world, execution)
     draw_contact_sheet(directory.results(), world)
@@ -185,7 +189,7 @@ def score_external(delivery: Delivery, campaign: Campaign, execution: Execution)
     """Enter answers as a run and score it."""
     world = load_world(campaign.world_ref(), execution.progress)
     terms = campaign.terms(world)
-    check_needs(world.stack, terms, ())
+    check_needs(world.stack, terms, (), world.dataset)
     most = campaign.n_images
     directory = ingest(
         replace(delivery, most=most), world, terms, campaign.runs, execution.progress

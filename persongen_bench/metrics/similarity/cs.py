@@ -7,7 +7,7 @@ from typing import ClassVar, final
 from persongen_bench.core.metric import MetricInfo, ScoreContext
 from persongen_bench.metrics._base import build_signature
 from persongen_bench.metrics._targets import RequestTargets, TargetMetric, cosines
-from persongen_bench.metrics.similarity._captions import item_texts, text_source
+from persongen_bench.metrics.similarity._captions import COLUMN, item_texts, text_source
 
 ROLE = "clip"
 
@@ -43,6 +43,7 @@ class Cs(TargetMetric):
         shows_not="What the words leave out.",
     )
     details = "sim:cosine|scale:raw|prefix:none|over:pairs"
+    words_from: ClassVar[str] = COLUMN
 
     def signature(self, context: ScoreContext) -> str:
         """Also says whose words they are."""
