@@ -15,7 +15,7 @@ from writing import page, summary, table
 
 import persongen_bench
 from persongen_bench import metrics
-from persongen_bench.api.running import Settings
+from persongen_bench.api.settings import Settings
 
 WIDTH = 90
 HEADS = {"Args": "Arguments:", "Raises": "Errors:", "Returns": "Returns:"}

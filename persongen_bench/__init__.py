@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from persongen_bench import metrics, testing
+    from persongen_bench.api.cold_start import ColdStart, cold_start
     from persongen_bench.api.loading import load_dataset, load_stack
     from persongen_bench.api.local import register
     from persongen_bench.api.requests import requests
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _DOOR = {
+    "cold_start": "api.cold_start",
+    "ColdStart": "api.cold_start",
     "run": "api.running",
     "run_many": "api.running",
     "resume": "api.running",
@@ -54,6 +57,7 @@ _ROOMS = ("metrics", "testing")
 
 __all__ = [
     "Adapter",
+    "ColdStart",
     "Comparison",
     "Config",
     "Failure",
@@ -61,6 +65,7 @@ __all__ = [
     "PgbenchError",
     "Ranking",
     "Run",
+    "cold_start",
     "compare",
     "leaderboard",
     "load_dataset",

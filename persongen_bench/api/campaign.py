@@ -13,19 +13,21 @@ from pathlib import Path
 from persongen_bench.api.stacks import ChosenStack, choose_stack
 from persongen_bench.core import registry
 from persongen_bench.core.errors import ConfigError
-from persongen_bench.core.metric_cards import expand
+from persongen_bench.core.metric_cards import expand, parse_metric
 from persongen_bench.core.progress import no_progress
 from persongen_bench.leaderboards.board import ALL, Board, board_for
 from persongen_bench.leaderboards.gallery import draw_contact_sheet
 from persongen_bench.loop.choice import MethodChoice, Options
 from persongen_bench.loop.generate import Execution
-from persongen_bench.loop.needs import check_needs
+from persongen_bench.loop.needs import check_needs, wordless
 from persongen_bench.loop.results import RunResults
 from persongen_bench.loop.run import Job, run
 from persongen_bench.loop.store import RunDirectory
 from persongen_bench.loop.terms import Terms
 from persongen_bench.loop.world import World, WorldRef, load_world
 from persongen_bench.util.execution import end_with, fixed_threads
+from persongen_bench.util.private import Pseudonyms
+from persongen_bench.util.said import LARGEST_SEED, no_surrogates, whole
 
 
 @dataclass(frozen=True)
@@ -39,6 +41,7 @@ class Campaign:
     data_options: Options = field(default_factory=dict)
     root: Path | None = None
     split: str | None = None
+    split_seed: int = 0
     track: str | None = None
     """None: the board's, else the data set's first that has a board."""
     board_name: str | None = None
@@ -55,6 +58,23 @@ class Campaign:
     threads: int = 1
     metrics: tuple[str, ...] = ()
     """Metrics besides the board's own."""
+    pseudonymize: bool = False
+    """Write pseudonyms in place of the names of users, requests and samples."""
+
+    def __post_init__(self) -> None:
+        """Refuse numbers out of range and texts that cannot be written, by name."""
+        for seed in self.seeds:
+            whole("seed", seed, 0, LARGEST_SEED)
+        whole("split_seed", self.split_seed, 0, LARGEST_SEED)
+        whole("threads", self.threads, 1)
+        if self.n_images is not None:
+            whole("n_images", self.n_images, 1)
+        if not self.seeds:
+            raise ConfigError("no seed is given", fix="Give at least one, such as 0.")
+        for name in ("dataset", "split", "track", "board_name", "stack", "preset"):
+            value = vars(self)[name]
+            if value is not None and not no_surrogates(name, value):
+                raise ConfigError(f"{name} is empty", fix="Name one, or leave it out.")
 
     @cached_property
     def board(self) -> Board:
@@ -81,6 +101,7 @@ class Campaign:
             options=self.data_options,
             root=self.root,
             split=self.split or self.board.split,
+            split_seed=self.split_seed,
         )
 
     @property
@@ -91,14 +112,21 @@ class Campaign:
     def terms(self, world: World) -> Terms:
         """What the runs have in common."""
         board, metrics = self.board, metrics_on(self.board, world, self.metrics)
-        return Terms(board.name, board.track, metrics, self.n_answers, board.n_history)
+        key = Pseudonyms.of_this_machine().fingerprint if self.pseudonymize else None
+        return Terms(board.name, board.track, metrics, self.n_answers, board.n_history, key)
 
 
 def metrics_on(board: Board, world: World, others: Sequence[str] = ()) -> tuple[str, ...]:
     """What runs of a board on this world are scored by: its own metrics and ``others``."""
     known = world.dataset.taste is not None
     expanded = expand(others, world.stack, known_taste=known)
+    if ALL in others:
+        expanded = tuple(name for name in expanded if name in others or _has_words(name, world))
     return tuple(dict.fromkeys((*board.metrics_for(known_taste=known), *expanded)))
+
+
+def _has_words(metric: str, world: World) -> bool:
+    return not wordless(world.stack, [parse_metric(metric)], world.dataset.catalog)
 
 
 def choices(campaign: Campaign) -> list[tuple[MethodChoice, bool]]:
@@ -160,7 +188,7 @@ def execute(campaign: Campaign, execution: Execution, n_jobs: int = 1) -> Iterat
     asked = choices(campaign)
     world = load_world(campaign.world_ref(), execution.progress)
     terms = campaign.terms(world)
-    check_needs(world.stack, terms, [choice for choice, _ in asked])
+    check_needs(world.stack, terms, [choice for choice, _ in asked], world.dataset)
     alone = n_jobs == 1 and execution.n_workers == 1
     _check_processes([choice for choice, _ in asked], alone=alone)
     tasks = [Task(campaign, *one, seed) for one in asked for seed in campaign.seeds]

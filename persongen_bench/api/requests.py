@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Unpack
 
-from persongen_bench.api.running import Settings, campaign_of
+from persongen_bench.api.settings import Settings, campaign_of
 from persongen_bench.loop.world import load_world
 
 

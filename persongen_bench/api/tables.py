@@ -10,8 +10,11 @@ from typing import Any
 import pandas as pd
 
 from persongen_bench.api.runs import Run
+from persongen_bench.core.errors import ConfigError
+from persongen_bench.core.metric_cards import parse_metric
 from persongen_bench.leaderboards import compare as comparing
 from persongen_bench.leaderboards import pictures
+from persongen_bench.leaderboards.board import ALL
 from persongen_bench.leaderboards.column import NOTHING
 from persongen_bench.leaderboards.compare import Comparison
 from persongen_bench.leaderboards.ranking import collect
@@ -82,7 +85,15 @@ class Leaderboard(Sequence[Standings]):
         return Path(path)
 
     def plot_precision_recall(self, path: str | Path) -> Path:
-        """Precision against recall of the largest table, as PNG or SVG."""
+        """Precision against recall of the largest table, as PNG or SVG.
+
+        Raises `ConfigError` where no row of it has both.
+        """
+        if not any(_has_pair(row) for row in self.largest.rows):
+            raise ConfigError(
+                f"no method of board {self.largest.board.name} has both precision and recall",
+                fix="Choose another board (--board), or `pgbench score` the runs by them.",
+            )
         pictures.precision_recall_plot(self.largest, Path(path))
         return Path(path)
 
@@ -120,7 +131,10 @@ def leaderboard(
 
     Raises:
         RunError: if no run can stand in any table.
+        ConfigError: for a metric that there is not.
     """
+    for name in set(metrics) - {ALL}:
+        parse_metric(name)
     return Leaderboard(collect(Path(runs), board, metrics))
 
 
@@ -131,6 +145,13 @@ def compare(first: Run | str | Path, second: Run | str | Path) -> Comparison:
     """
     runs = [one if isinstance(one, Run) else Run.open(one) for one in (first, second)]
     return comparing.compare(runs[0].results, runs[1].results)
+
+
+def _has_pair(row: MethodRow) -> bool:
+    """Whether a row can stand in a picture of precision against recall, at some cut."""
+    known = {name for name, cell in row.cells.items() if cell.mean is not None}
+    cuts = {name.partition("@")[2] for name in known if name.startswith("precision@")}
+    return any(f"recall@{cut}" in known for cut in cuts)
 
 
 def _line(table: Standings, block: str, row: MethodRow) -> dict[str, Any]:

@@ -5,11 +5,11 @@ Everything heavy is imported inside the commands, so that the program starts wit
 
 from __future__ import annotations
 
-import errno
 import sys
-from typing import Annotated
+from typing import Annotated, Any, NoReturn
 
 import typer
+from typer.core import TyperGroup
 
 from persongen_bench import __version__
 from persongen_bench.cli.audit import audit_app
@@ -21,9 +21,63 @@ from persongen_bench.cli.plugins import new_app, plugins_app
 from persongen_bench.cli.rehearse import rehearse_app
 from persongen_bench.cli.runs import runs_app
 from persongen_bench.core.errors import PgbenchError
+from persongen_bench.util.said import no_surrogates
+
+INTERRUPTED = 130
+USAGE: Any = typer.BadParameter.__bases__[0]
+"""The parser's own base of errors in what was typed, wherever this version of typer has it."""
+ADVICE = "Earlier results are intact; make room or choose another place, then resume."
+LONGEST = 400
+"""Characters of a complaint of the parser, which repeats what was typed."""
+
+
+class OneLine(TyperGroup):
+    """The program: whatever a user got wrong is one line on standard error and status 2."""
+
+    def main(self, *words: Any, **options: Any) -> Any:  # noqa: ANN401  # the parser's own
+        """As the parser's, but for errors."""
+        standalone = options.pop("standalone_mode", True)
+        said = words[0] if words else options.pop("args", None)
+        given = sys.argv[1:] if said is None else list(said)
+        try:
+            for argument in given:
+                no_surrogates("argument", argument)
+            done = super().main(given, standalone_mode=False, **options)
+        except (KeyboardInterrupt, typer.Abort):
+            _die("interrupted; `pgbench resume RUN` continues where it stopped", INTERRUPTED)
+        except Exception as error:
+            message = message_of(error)
+            if message is None or not standalone:
+                raise
+            _die(message)
+        if standalone:
+            sys.exit(done if isinstance(done, int) else 0)
+        return done
+
+
+def message_of(error: Exception) -> str | None:
+    """What a user is told of an error, on one line; None for one that is ours to mend."""
+    if isinstance(error, PgbenchError):
+        return str(error)
+    if isinstance(error, USAGE):
+        return _complaint(error)
+    if isinstance(error, OSError) and error.errno is not None:
+        return f"{error.filename or 'disk'}: {error.strerror}. {ADVICE}"
+    return None
+
+
+def _complaint(error: Any) -> str:  # noqa: ANN401  # a UsageError of the parser
+    """What the parser says of what was typed, and where to read what may be."""
+    place = error.ctx.command_path if error.ctx else "pgbench"
+    text = " ".join(error.format_message().split()) or "no command was given"
+    if len(text) > LONGEST:
+        text = f"{text[:LONGEST]}... ({len(text):,} characters)"
+    return f"{text.rstrip('.')}. See `{place} --help`."
+
 
 app = typer.Typer(
     name="pgbench",
+    cls=OneLine,
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -38,20 +92,10 @@ app.add_typer(audit_app, name="audit")
 
 def main() -> None:
     """Entry point: user errors are one line on standard error and exit status 2."""
-    try:
-        app()
-    except PgbenchError as error:
-        _die(str(error))
-    except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EACCES, errno.EROFS, errno.EDQUOT):
-            raise
-        advice = "Earlier results are intact; make room or choose another folder, then resume."
-        _die(f"{error.filename or 'disk'}: {error.strerror}. {advice}")
-    except KeyboardInterrupt:
-        _die("interrupted; `pgbench resume RUN` continues where it stopped", 130)
+    app()
 
 
-def _die(message: str, status: int = 2) -> None:
+def _die(message: str, status: int = 2) -> NoReturn:
     sys.stderr.write(f"error: {message}\n")
     sys.exit(status)
 

@@ -54,5 +54,6 @@ def copies(
         directory, world = reopen(run, data, Execution(progress=progress))
         seen = Evaluation.of_run(directory, world, progress)
         title = directory.config.method.label
-        path = neighbour_panel(seen, output or run / "neighbours.png", title=title)
+        place = output or run / "neighbours.png"
+        path = neighbour_panel(seen, place, title=title, shown=directory.veil.user)
     typer.echo(str(path))

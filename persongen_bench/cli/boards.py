@@ -30,9 +30,17 @@ def leaderboard(
     """Rank the runs of a folder: intervals, ties, anchors, signatures, reported rows."""
     from persongen_bench.api.tables import leaderboard as rank
     from persongen_bench.cli.printing import width
+    from persongen_bench.leaderboards.figures import require_drawable
     from persongen_bench.leaderboards.render import RenderOptions, render, require_format
+    from persongen_bench.util.files import writable_file
 
     require_format(form)
+    for picture in (plot, forest):
+        if picture is not None:
+            require_drawable(picture)
+    for place in (output, plot, forest):
+        if place is not None:
+            writable_file(place)
     tables = rank(runs, board, tuple(metric or ()))
     if output is None:
         sys.stdout.write(render(tables.tables, form, RenderOptions(width=width())))

@@ -9,6 +9,8 @@ import typer
 
 from persongen_bench.cli import options
 from persongen_bench.util.execution import THREADS
+from persongen_bench.util.files import usable_folder
+from persongen_bench.util.said import MOST
 
 cold_start_app = typer.Typer()
 WIDE = 100
@@ -20,39 +22,47 @@ def cold_start(
     method: options.Methods,
     dataset: options.Dataset = "tasteworld",
     data: options.Data = None,
+    data_option: options.DataOptions = None,
     split: Annotated[str | None, typer.Option(help="Which split is cut; default: its own.")] = None,
+    split_seed: options.SplitSeed = None,
     stack: options.Stack = None,
     known: Annotated[
         list[int] | None,
-        typer.Option("--known", "-k", min=0, help="Ratings known; repeatable. [default: 0 to 100]"),
+        typer.Option(
+            "--known", "-k", min=0, max=MOST, help="Ratings known; repeatable. [default: 0 to 100]"
+        ),
     ] = None,
     preset: options.Preset = None,
+    option: options.Option = None,
     seed: options.Seeds = None,
     n_images: options.NImages = None,
     runs: options.Runs = Path("runs"),
     output: Annotated[Path, typer.Option(help="Folder of the curves.")] = Path("cold-start"),
     workers: options.Workers = 1,
     threads: options.Threads = THREADS,
+    batch_size: options.Batch = 64,
     beside: options.Beside = True,
+    metric: options.Metrics = None,
+    pseudonymize: options.Pseudonymize = False,
 ) -> None:
     """Curves for new users of whom 0 to 100 ratings are known, and the area below them."""
     from rich.console import Console
 
     from persongen_bench.api import cold_start as track
-    from persongen_bench.api.campaign import Campaign
-    from persongen_bench.api.running import execution_of
     from persongen_bench.datasets.supports import SUPPORTS
     from persongen_bench.leaderboards.curves import curve_table
 
-    campaign = Campaign(
-        methods=tuple(method), dataset=dataset, runs=runs, root=data, split=split, stack=stack,
-        preset=preset, seeds=tuple(seed or [0]), n_images=n_images, beside=beside, threads=threads,
+    usable_folder(output, "the folder of the curves", "Name another one (--output).")
+    made = track.cold_start(
+        method, dataset, known=known or SUPPORTS, runs=runs, data=data,
+        data_options=options.pairs(data_option), split=split, split_seed=split_seed, stack=stack,
+        preset=preset, options=options.pairs(option), seeds=tuple(seed or [0]), n_images=n_images,
+        beside=beside, threads=threads, workers=workers, batch_size=batch_size,
+        metrics=tuple(metric or ()), pseudonymize=pseudonymize,
     )  # fmt: skip
-    with execution_of({"workers": workers}) as execution:
-        made = list(track.execute(campaign, execution, known or SUPPORTS))
-    curves = track.write(made, output)
-    board = track.board_of(dataset)
+    made.save(output)
     console = Console(highlight=False)
     wide = console.width >= WIDE
-    console.print(curve_table(curves, board.column(board.headline), wide=wide))
+    for name in (made.board.headline, *made.others):
+        console.print(curve_table(made.curves(name), made.board.column(name), wide=wide))
     typer.echo(f"\ncurves    {output / track.PLOTS[0]}")

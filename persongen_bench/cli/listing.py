@@ -30,6 +30,9 @@ def list_(
     data_option: options.DataOptions = None,
     track: options.Track = None,
     split: options.Split = None,
+    split_seed: options.SplitSeed = None,
+    n_images: options.NImages = None,
+    board: options.BoardName = None,
 ) -> None:
     """List what is registered, without importing it; or the requests of a data set."""
     from persongen_bench.api import cards
@@ -40,8 +43,9 @@ def list_(
 
         given = options.pairs(data_option)
         lines: Sequence[Mapping[str, Any]] = requests(
-            dataset, data=data, data_options=given, track=track, split=split
-        )
+            dataset, data=data, data_options=given, track=track, split=split,
+            split_seed=split_seed, n_images=n_images, board=board,
+        )  # fmt: skip
     else:
         lines = cards.rows(kind, runs)
     if form == "json":

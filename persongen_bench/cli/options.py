@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from persongen_bench.core.errors import ConfigError
+from persongen_bench.util.said import LARGEST_SEED, MOST, shown
 
 Runs = Annotated[Path, typer.Option(help="Folder of the run directories.")]
 Dataset = Annotated[str, typer.Option("--dataset", "-d", help="Data set.")]
@@ -18,19 +19,27 @@ DataOptions = Annotated[list[str] | None, typer.Option("--data-option", metavar=
 Methods = Annotated[
     list[str], typer.Option("--method", "-m", help="Method; repeatable; all: the whole track.")
 ]
+SplitSeed = Annotated[
+    int | None, typer.Option(min=0, max=LARGEST_SEED, help="Seed of the split. [default: 0]")
+]
 Split = Annotated[str | None, typer.Option(help="Split rule of the data set.")]
 Track = Annotated[str | None, typer.Option(help="What is asked; default: the data set's first.")]
 BoardName = Annotated[str | None, typer.Option("--board", help="Board that the runs go to.")]
 Stack = Annotated[str | None, typer.Option(help="Frozen models; default: the board's.")]
 Preset = Annotated[str | None, typer.Option(help="Named settings of the method.")]
 Seeds = Annotated[
-    list[int] | None, typer.Option("--seed", min=0, help="Run seed; repeatable. [default: 0]")
+    list[int] | None,
+    typer.Option("--seed", min=0, max=LARGEST_SEED, help="Run seed; repeatable. [default: 0]"),
 ]
-NImages = Annotated[int | None, typer.Option(min=1, help="Images per request.")]
+NImages = Annotated[int | None, typer.Option(min=1, max=MOST, help="Images per request.")]
 Beside = Annotated[bool, typer.Option(help="Run the board's baselines and anchors too.")]
-Workers = Annotated[int, typer.Option(min=1, help="Processes that generate.")]
-Threads = Annotated[int, typer.Option(min=1, help="Numerical threads per process.")]
-Batch = Annotated[int, typer.Option(min=1, help="Samples per call; changes speed only.")]
+Workers = Annotated[int, typer.Option(min=1, max=MOST, help="Processes that generate.")]
+Threads = Annotated[int, typer.Option(min=1, max=MOST, help="Numerical threads per process.")]
+Batch = Annotated[int, typer.Option(min=1, max=MOST, help="Samples per call; changes speed only.")]
+Option = Annotated[list[str] | None, typer.Option("--option", "-o", metavar="KEY=VALUE")]
+Pseudonymize = Annotated[
+    bool, typer.Option("--pseudonymize", help="Write pseudonyms in place of user ids.")
+]
 Metrics = Annotated[
     list[str] | None,
     typer.Option("--metric", help="Metric besides the board's own; repeatable; all: every one."),
@@ -45,18 +54,37 @@ def pairs(given: list[str] | None) -> dict[str, Any]:
 
 def texts(given: list[str] | None) -> Mapping[str, str]:
     """``key=value`` strings as text."""
-    said = {}
+    said: dict[str, str] = {}
     for pair in given or []:
         key, equals, text = pair.partition("=")
         if not equals or not key:
-            raise ConfigError(f"option {pair!r} is not KEY=VALUE", fix="Write -o rank=8.")
+            raise ConfigError(f"option {shown(pair)} is not KEY=VALUE", fix="Write -o rank=8.")
+        if key in said:
+            raise ConfigError(
+                f"option {shown(key)} is given twice: {shown(said[key])} and {shown(text)}",
+                fix="Keep one of them.",
+            )
         said[key] = text
     return said
 
 
 def value_of(text: str) -> Any:  # noqa: ANN401  # any JSON value
-    """The JSON value of a text, else the text."""
+    """The JSON value of a text, else the text; `ConfigError` for one that no JSON reader takes."""
     try:
-        return json.loads(text)
+        return json.loads(text, object_pairs_hook=_object)
     except json.JSONDecodeError:
         return text
+    except RecursionError:
+        reason = "it is nested too deep"
+    except ValueError:  # Python refuses integers of thousands of digits
+        reason = "its number has too many digits"
+    raise ConfigError(f"value {shown(text)}: {reason}", fix="Write a shorter one.")
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """A JSON object, none of whose fields is given twice."""
+    keys = [key for key, _ in pairs]
+    twice = next((key for key in keys if keys.count(key) > 1), None)
+    if twice is not None:
+        raise ConfigError(f"field {twice!r} is given twice", fix="Keep one of them.")
+    return dict(pairs)

@@ -9,6 +9,7 @@ import typer
 
 from persongen_bench.cli import options
 from persongen_bench.util.execution import THREADS
+from persongen_bench.util.said import LARGEST_SEED, MOST
 
 runs_app = typer.Typer()
 RUNS = Path("runs")
@@ -21,34 +22,39 @@ def run(
     data: options.Data = None,
     data_option: options.DataOptions = None,
     split: options.Split = None,
+    split_seed: options.SplitSeed = None,
     track: options.Track = None,
     board: options.BoardName = None,
     stack: options.Stack = None,
     preset: options.Preset = None,
-    option: Annotated[list[str] | None, typer.Option("--option", "-o", metavar="KEY=VALUE")] = None,
+    option: options.Option = None,
     sweep: Annotated[list[str] | None, typer.Option(metavar="KEY=V1,V2,...")] = None,
     seed: options.Seeds = None,
     n_images: options.NImages = None,
     runs: options.Runs = RUNS,
-    jobs: Annotated[int, typer.Option(min=1, help="Runs at a time, a process each.")] = 1,
+    jobs: Annotated[int, typer.Option(min=1, max=MOST, help="Runs at a time, a process each.")] = 1,
     workers: options.Workers = 1,
     threads: options.Threads = THREADS,
     batch_size: options.Batch = 64,
     beside: options.Beside = True,
     metric: options.Metrics = None,
+    pseudonymize: options.Pseudonymize = False,
 ) -> None:
     """Fit, generate, score; then print the leaderboard and draw the pictures."""
     from persongen_bench.api.campaign import Campaign
-    from persongen_bench.api.running import campaign_runs, execution_of
+    from persongen_bench.api.running import campaign_runs
+    from persongen_bench.api.settings import check_places, execution_of
     from persongen_bench.cli import printing
 
+    check_places({"runs": runs})
     campaign = Campaign(
         methods=tuple(method), dataset=dataset, runs=runs, data_options=options.pairs(data_option),
-        root=data, split=split, track=track, board_name=board, stack=stack, preset=preset,
-        options=options.pairs(option), seeds=tuple(seed or [0]), n_images=n_images, beside=beside,
+        root=data, split=split, split_seed=split_seed or 0, track=track, board_name=board,
+        stack=stack, preset=preset, options=options.pairs(option), seeds=tuple(seed or [0]),
+        n_images=n_images, beside=beside,
         sweep={key: tuple(map(options.value_of, text.split(",")))
                for key, text in options.texts(sweep).items()},
-        threads=threads, metrics=tuple(metric or ()),
+        threads=threads, metrics=tuple(metric or ()), pseudonymize=pseudonymize,
     )  # fmt: skip
     printing.notice(campaign.chosen_stack.notice)
     with execution_of({"workers": workers, "batch_size": batch_size}) as execution:
@@ -65,8 +71,8 @@ def resume(
     rebuild: Annotated[bool, typer.Option(help="Remake the journal from the files.")] = False,
 ) -> None:
     """Continue a run that was stopped; the batch size and worker count may differ."""
-    from persongen_bench.api.running import execution_of
     from persongen_bench.api.running import resume as go_on
+    from persongen_bench.api.settings import execution_of
     from persongen_bench.cli import printing
 
     with execution_of({"workers": workers, "batch_size": batch_size}) as execution:
@@ -77,26 +83,37 @@ def resume(
 @runs_app.command()
 def score(
     folder: Annotated[Path, typer.Argument(help="Run directory, or folder with manifest.csv.")],
-    dataset: options.Dataset = "tasteworld",
+    dataset: Annotated[
+        str | None, typer.Option("--dataset", "-d", help="Data set. [default: tasteworld]")
+    ] = None,
     data: options.Data = None,
     data_option: options.DataOptions = None,
     split: options.Split = None,
+    split_seed: options.SplitSeed = None,
     track: options.Track = None,
     board: options.BoardName = None,
     stack: options.Stack = None,
+    n_images: options.NImages = None,
     label: Annotated[str | None, typer.Option(help="Name of the method that made them.")] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Which seed of the method this is.")] = 0,
+    seed: Annotated[
+        int, typer.Option(min=0, max=LARGEST_SEED, help="Which seed of the method this is.")
+    ] = 0,
     metric: options.Metrics = None,
     runs: options.Runs = RUNS,
+    pseudonymize: options.Pseudonymize = False,
 ) -> None:
-    """Score a run again, or images, rankings or adapters made elsewhere; never generates."""
+    """Score a run again, or images, rankings or adapters made elsewhere; never generates.
+
+    A run has its own data set, split, stack and so on; of it only --data and --metric may be said.
+    """
     from persongen_bench.api.running import score as score_it
     from persongen_bench.cli import printing
 
     made = score_it(
         folder, dataset, label=label, seed=seed, data=data,
         data_options=options.pairs(data_option), split=split, track=track, board=board,
-        stack=stack, metrics=tuple(metric or ()), runs=runs,
+        stack=stack, n_images=n_images, metrics=tuple(metric or ()), runs=runs,
+        pseudonymize=pseudonymize, split_seed=split_seed,
     )  # fmt: skip
     for line in made.notices:
         printing.notice(line)

@@ -4,13 +4,22 @@ Every message names where (file, row), what was found, what was expected and how
 one line. The command line prints it without a traceback and exits with a non-zero status.
 """
 
+LONGEST = 1000
+"""Characters of one word of a message; the longest paths that are in use have fewer."""
+
 
 class PgbenchError(Exception):
     """Base of every error that is the user's to fix; ``str(error)`` is one line."""
 
     def __init__(self, message: str, *, fix: str | None = None) -> None:
-        text = f"{message.rstrip('.')}. {fix}" if fix else message
-        super().__init__(" ".join(text.split()))
+        ended = message if message.endswith("...") else f"{message.rstrip('.')}."
+        text = f"{ended} {fix}" if fix else message
+        super().__init__(" ".join(map(_bounded, text.split())))
+
+
+def _bounded(word: str) -> str:
+    """A word that fits on a screen: a cell or an option of megabytes is named by its beginning."""
+    return word if len(word) <= LONGEST else f"{word[:80]}... ({len(word):,} characters)"
 
 
 class DataError(PgbenchError):

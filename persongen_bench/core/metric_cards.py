@@ -6,9 +6,9 @@ A signature is shown in its form, with the name of a role where a run's signatur
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Protocol, runtime_checkable
+from typing import Any
 
 from persongen_bench.core import registry
 from persongen_bench.core.errors import ConfigError, MissingRoleError
@@ -32,14 +32,6 @@ class Card:
     """First paragraph of the docstring."""
     text: str
     """The whole docstring."""
-
-
-@runtime_checkable
-class ReadsColumns(Protocol):
-    """A metric that reads a column of the catalogue, such as captions."""
-
-    columns: ClassVar[Mapping[str, str]]
-    """Column => the role that describes the items for which it is empty."""
 
 
 class Forms:

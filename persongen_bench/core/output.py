@@ -129,7 +129,9 @@ class RankingKind:
             ranking = Ranking(
                 tuple(document["item_ids"]), None if scores is None else tuple(map(float, scores))
             )
-        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        except (
+            ValueError, KeyError, TypeError, AttributeError, RecursionError, OverflowError,
+        ) as error:  # fmt: skip
             fix = 'Write {"item_ids": ["best", "second"], "scores": [0.9, 0.4]}.'
             raise DataError(f"{name}: not a ranking ({error!r})", fix=fix) from None
         if unknown:

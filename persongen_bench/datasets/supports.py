@@ -14,7 +14,7 @@ from functools import partial
 import numpy as np
 import pandas as pd
 
-from persongen_bench.core.dataset import Split, SplitFunction
+from persongen_bench.core.dataset import Dataset, Split, SplitFunction
 from persongen_bench.core.errors import ConfigError
 from persongen_bench.core.ratings import time_order
 from persongen_bench.datasets.splits import by_item, user_disjoint
@@ -23,6 +23,8 @@ SUPPORTS = (0, 1, 2, 4, 8, 16, 100)
 """Sizes of support of the cold-start track."""
 COLD_START = "cold-start"
 """Name of the split that `new_people` makes."""
+PEOPLE, ITEMS = 0.25, 0.2
+"""Shares of users and of items that `with_new_people` holds out."""
 MARK = "@"
 """Stands between the name of a split and the size of support."""
 
@@ -64,6 +66,18 @@ def new_people(people: Sequence[str] | float, test_fraction: float) -> SplitFunc
     """
     items, users = by_item(test_fraction), user_disjoint(people)
     return partial(_new_people, items=items, users=users)
+
+
+def with_new_people(dataset: Dataset) -> Dataset:
+    """The data set with the splits ``cold-start@k``, unless it names splits that are cut itself.
+
+    A share of `PEOPLE` of its users are the new ones, and `ITEMS` of the items are held out.
+    """
+    if dataset.cuts:
+        return dataset
+    cuts = supports(COLD_START, new_people(PEOPLE, ITEMS))
+    added = {name: cut for name, cut in cuts.items() if name not in dataset.splits}
+    return replace(dataset, splits={**dataset.splits, **added})
 
 
 def first_rows(split: Split, k: int) -> Split:

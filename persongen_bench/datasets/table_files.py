@@ -78,7 +78,7 @@ def read_csv(path: Path) -> pd.DataFrame:
     cells = cells.fillna("")
     filled = (cells.apply(lambda column: column.str.strip()) != "").any()  # ends of rows in commas
     cells = cells.loc[:, filled]
-    frame = cells.iloc[1:].set_axis(cells.iloc[0].str.strip().tolist(), axis=1)
+    frame: pd.DataFrame = cells.iloc[1:].set_axis(cells.iloc[0].str.strip().tolist(), axis=1)
     return frame.set_axis(pd.RangeIndex(2, len(cells) + 1), axis=0)
 
 

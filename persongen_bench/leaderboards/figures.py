@@ -37,6 +37,17 @@ _STYLE: dict[str, Any] = {
 """Text is printed as it is (a method's name may hold a dollar sign); files hold no date."""
 
 
+def require_drawable(path: Path) -> str:
+    """The ending of a file that a figure can go to; raises `ConfigError` for another file."""
+    ending = path.suffix.lower()
+    if ending not in FORMATS:
+        raise ConfigError(
+            f"{path}: cannot draw into a file of this kind",
+            fix=f"Endings are: {', '.join(FORMATS)}.",
+        )
+    return ending
+
+
 @contextmanager
 def figure_at(path: Path, inches: tuple[float, float]) -> Iterator[Figure]:
     """A figure in the house style, written to ``path`` when the block ends well.
@@ -46,12 +57,7 @@ def figure_at(path: Path, inches: tuple[float, float]) -> Iterator[Figure]:
     Raises:
         ConfigError: if ``path`` does not end in one of `FORMATS`.
     """
-    ending = path.suffix.lower()
-    if ending not in FORMATS:
-        raise ConfigError(
-            f"{path}: cannot draw into a file of this kind",
-            fix=f"Endings are: {', '.join(FORMATS)}.",
-        )
+    ending = require_drawable(path)
     import matplotlib as mpl
     from matplotlib.figure import Figure
 

@@ -26,12 +26,18 @@ def draw_contact_sheet(results: RunResults, world: World) -> Path:
     made = results.path / "summary.json"
     if path.exists() and path.stat().st_mtime >= made.stat().st_mtime:
         return path
-    users = sorted(set(results.samples["user_id"].astype(str)))
+    shown = set(results.samples["user_id"].astype(str))
+    veil = RunDirectory(results.path, results.config).veil
+    likers = {veil.user(user): user for user in world.train.users}
+    users = sorted(shown)
     headline = get_board(results.config.board).headline
     scores = results.scores[results.scores["metric"] == headline].set_index("unit")["value"]
     strips = [
         UserStrip(
-            user, _liked(world, user), _made(results, world, user), float(scores.get(user, "nan"))
+            user,
+            _liked(world, likers.get(user, user)),
+            _made(results, world, user),
+            float(scores.get(user, "nan")),
         )
         for user in users[:N_USERS]
     ]

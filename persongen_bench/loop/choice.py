@@ -18,6 +18,7 @@ from persongen_bench.core.method import Method
 from persongen_bench.core.registry import LOCAL
 from persongen_bench.core.stack import Stack
 from persongen_bench.loop.schema import MethodRef, RunConfig
+from persongen_bench.util.said import shown
 
 Options = Mapping[str, object]
 
@@ -31,7 +32,7 @@ def make_config(model: type[Config], options: Options, owner: str) -> Any:  # no
         option = ".".join(str(part) for part in first["loc"])
         known = ", ".join(model.model_fields)
         raise ConfigError(
-            f"{owner}: option {option!r} = {options.get(option)!r}: {first['msg']}",
+            f"{owner}: option {shown(option)} = {shown(options.get(option))}: {first['msg']}",
             fix=f"Options are: {known}.",
         ) from None
 

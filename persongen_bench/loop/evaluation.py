@@ -70,8 +70,8 @@ class Evaluation:
         """The images of a run, each checked against the journal when it is opened."""
         asked = world.asked(run.config)
         return cls(
-            world, run.samples(), asked.request_of, run.read_image, open_output=run.read_output,
-            unit=asked.unit, progress=progress,
+            world, run.outcomes(asked.samples), asked.request_of, run.read_image,
+            open_output=run.read_output, unit=asked.unit, progress=progress,
         )  # fmt: skip
 
     @cached_property

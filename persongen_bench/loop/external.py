@@ -14,7 +14,7 @@ from persongen_bench.core.track import open_track
 from persongen_bench.core.types import content_hash
 from persongen_bench.loop.drawing import Draws
 from persongen_bench.loop.journal import Outcome
-from persongen_bench.loop.manifest import Answer, most_answers
+from persongen_bench.loop.manifest import Answer, check_number, most_answers
 from persongen_bench.loop.run import run_name
 from persongen_bench.loop.schema import MethodRef, RunConfig
 from persongen_bench.loop.store import RunDirectory
@@ -35,6 +35,8 @@ class Delivery:
     read: Read
     label: str
     seed: int = 0
+    most: int | None = None
+    """Answers to a request, at most; None: who delivers more is asked for more."""
 
 
 def ingest(
@@ -48,6 +50,7 @@ def ingest(
     kind = kind_of(open_track(terms.track).output)
     requests = world.requests(terms.track, terms.n_images, terms.n_history)
     answers = delivery.read(requests, kind)
+    check_number(answers, requests, delivery.most)
     terms = replace(terms, n_images=max(terms.n_images, most_answers(answers)))
     config = _config(delivery, answers, world, terms)
     asked = world.asked(config)

@@ -8,6 +8,8 @@ where it is absent).
 
 from __future__ import annotations
 
+import unicodedata
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -27,6 +29,8 @@ from persongen_bench.util.files import file_sha256
 
 MOST = 100_000
 """Largest index of an answer."""
+GAPS = 3
+"""Answers asked for, at most, for each one that the fullest request delivers."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +47,8 @@ class Answer:
 
 def from_folder(folder: Path, requests: Sequence[Request], kind: OutputKind) -> list[Answer]:
     """The answers of a manifest; every row is checked and every file opens."""
+    if folder.is_file():
+        raise DataError(f"{folder}: this is a file", fix=f"Name its folder, {folder.parent}.")
     path = find_table(folder, "manifest")
     if path is None:
         raise DataError(
@@ -63,7 +69,8 @@ def from_folder(folder: Path, requests: Sequence[Request], kind: OutputKind) -> 
             open_ = _Opener(folder, name, kind)
             open_()
         except DataError as error:
-            raise DataError(f"{path} row {row}: {error}") from None
+            fix = "Write paths with / in place of the backslashes." if "\\" in name else None
+            raise DataError(f"{path} row {row}: {error}", fix=fix) from None
         answers.append(Answer(request_id, int(index), open_, file_sha256(folder / name)))
     return answers
 
@@ -123,7 +130,28 @@ def _only(user: str, of_user: Mapping[str, list[str]]) -> str:
             f"user {user!r} has {len(own)} requests",
             fix=f"Give answers by request id, such as {own[0]!r} (`pgbench list requests`).",
         )
-    raise DataError(f"unknown user {user!r}", fix=_users_there_are(of_user))
+    raise DataError(f"unknown user {user!r}", fix=_fix_of(user, of_user))
+
+
+def _fix_of(user: str, of_user: Mapping[str, list[str]]) -> str:
+    """The likely cause of an unknown user, else the users there are."""
+    same = {_bare(known): known for known in of_user}.get(_bare(user))
+    if same is None:
+        return _users_there_are(of_user)
+    lost = "its leading zeros" if same.lstrip("0") == user else "its spelling"
+    lost = "a .0 that a spreadsheet added" if _undotted(user) == same else lost
+    return f"It looks like {same!r} but for {lost}: keep the column as text."
+
+
+def _bare(user: str) -> str:
+    """What is left of an id when a spreadsheet or a hand has been at it."""
+    text = unicodedata.normalize("NFKC", str(user)).strip().casefold()
+    return _undotted(text).lstrip("0") or "0"
+
+
+def _undotted(user: str) -> str:
+    head, _, tail = user.partition(".")
+    return head if head.isdigit() and tail and not tail.strip("0") else user
 
 
 def _users_there_are(of_user: Mapping[str, list[str]]) -> str:
@@ -135,7 +163,8 @@ def _request_ids(table: Table, requests: Sequence[Request]) -> list[str]:
     of_user = _by_user(requests)
     users = table.ids("user_id")
     unknown = ~users.isin(list(of_user)).to_numpy()
-    table.reject(unknown, "unknown user {user_id}", _users_there_are(of_user))
+    first = next((str(user) for user, bad in zip(users, unknown, strict=True) if bad), "")
+    table.reject(unknown, "unknown user {user_id}", _fix_of(first, of_user))
     if "request_id" in table.frame.columns:
         pairs = zip(table.ids("request_id"), users, strict=True)
         wrong = np.array([said not in of_user[user] for said, user in pairs], dtype=bool)
@@ -154,7 +183,41 @@ def _indices(table: Table, request_ids: Sequence[str]) -> np.ndarray:
     numbers = table.numbers("index")
     wrong = (numbers < 0) | (numbers != numbers.round()) | (numbers > MOST)
     table.reject(wrong, "index is {index}, expected 0, 1, 2, ...", "Correct it.")
+    if numbers.min() == 1:
+        raise DataError(
+            f"{table.path}: the column index counts from 1: no answer has the index 0",
+            fix="Count from 0, or leave the column out.",
+        )
     return numbers.astype(int)
+
+
+def check_number(answers: Sequence[Answer], requests: Sequence[Request], most: int | None) -> None:
+    """Refuse answers that would have everybody asked for far more than anybody delivered.
+
+    The largest index decides how many answers each request is to have, and what is not there counts
+    as missing. So it may go beyond what was asked for only as far as `GAPS` times what the fullest
+    request delivers; with ``most`` not beyond that.
+
+    Raises `DataError` naming the request and the index.
+    """
+    if not answers:
+        return
+    last = max(answers, key=lambda answer: answer.index)
+    user = next(r.user_id for r in requests if r.request_id == last.request_id)
+    who = f"user {user!r} (request {last.request_id})"
+    if most is not None and last.index >= most:
+        raise DataError(
+            f"{who} has an answer of index {last.index}, and {most} were asked for, from index 0",
+            fix=f"Leave it out, or ask for {last.index + 1} (--n-images).",
+        )
+    fullest = max(Counter(answer.request_id for answer in answers).values())
+    asked = max((request.n_images for request in requests), default=0)
+    if last.index >= max(asked, GAPS * fullest):
+        raise DataError(
+            f"{who} has an answer of index {last.index}, and nobody has more than {fullest} "
+            f"answers: {last.index + 1:,} would be asked of everybody, most of them missing",
+            fix="Count the answers of each request from 0 without gaps.",
+        )
 
 
 def most_answers(answers: Sequence[Answer]) -> int:

@@ -5,22 +5,29 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from persongen_bench.core import registry
+from persongen_bench.core.dataset import Dataset
 from persongen_bench.core.errors import ConfigError, MissingRoleError, PgbenchError
-from persongen_bench.core.metric import Metric
+from persongen_bench.core.metric import Metric, ReadsWords
 from persongen_bench.core.metric_cards import parse_metric
 from persongen_bench.core.output import kind_of, readable
 from persongen_bench.core.roles import has_role, lacking, open_role
 from persongen_bench.core.stack import Obtainable, Stack
 from persongen_bench.core.track import Track, open_track
+from persongen_bench.core.types import Catalog
 from persongen_bench.loop.choice import MethodChoice
 from persongen_bench.loop.terms import Terms
 
+CAPTIONER = "captioner"
 USUAL = "sandbox"
 """The stack that ships and fills every role."""
 
 
-def check_needs(stack: Stack, terms: Terms, choices: Sequence[MethodChoice]) -> None:
+def check_needs(
+    stack: Stack, terms: Terms, choices: Sequence[MethodChoice], dataset: Dataset | None = None
+) -> None:
     """Raise one error that names every method and metric that cannot work here, and why.
+
+    ``dataset``: the data; None: what metrics need of them is not checked.
 
     Raises:
         MissingRoleError: if the stack lacks models.
@@ -32,6 +39,8 @@ def check_needs(stack: Stack, terms: Terms, choices: Sequence[MethodChoice]) -> 
     if wrong:
         raise ConfigError("; ".join(wrong), fix=f"See `pgbench show board {terms.board}`.")
     absent = [*_unserved(stack, choices), *_blind(stack, metrics), *_undrawn(stack, track)]
+    if dataset is not None:
+        absent += [*wordless(stack, metrics, dataset.catalog), *_unknown_taste(metrics, dataset)]
     if absent:
         fix = f"Use `--stack {USUAL}`, which ships with this package, or leave these out."
         raise MissingRoleError(
@@ -57,6 +66,31 @@ def unreadable(track: Track, terms: Terms, metrics: Sequence[Metric]) -> Iterato
             yield f"metric {info.name} reads {info.reads}s, track {terms.track} has {track.output}s"
         if info.personal and track.unit != "user":
             yield f"metric {info.name} compares users, the unit of {terms.track} is {track.unit}"
+
+
+def wordless(stack: Stack, metrics: Sequence[Metric], catalog: Catalog) -> list[str]:
+    """Metrics that read words which neither the catalogue nor a captioner has, a line each."""
+    lines = []
+    for metric in metrics:
+        if not isinstance(metric, ReadsWords) or has_role(stack, CAPTIONER):
+            continue
+        column = metric.words_from
+        texts = (
+            catalog.items.reindex(columns=[column])[column].astype(object).fillna("").astype(str)
+        )
+        n_bare = int((texts.str.strip() == "").sum())
+        if n_bare:
+            lines.append(
+                f"metric {metric.info.name}: {n_bare:,} of {len(texts):,} items have no {column}, "
+                f"and stack {stack.name} no {CAPTIONER}"
+            )
+    return lines
+
+
+def _unknown_taste(metrics: Sequence[Metric], dataset: Dataset) -> Iterator[str]:
+    for metric in metrics:
+        if metric.info.known_taste and dataset.taste is None:
+            yield f"metric {metric.info.name} needs a known taste, which {dataset.name} has not"
 
 
 def _unserved(stack: Stack, choices: Sequence[MethodChoice]) -> Iterator[str]:

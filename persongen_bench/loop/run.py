@@ -63,6 +63,7 @@ def reopen(path: Path, root: Path | None, execution: Execution) -> tuple[RunDire
     world = reopen_world(directory.config, root, execution.progress)
     if root is not None:
         directory.data_lies_in(root)
+    directory.veil.plan(world.asked(directory.config).samples)
     return directory, world
 
 
@@ -101,7 +102,7 @@ def advance(directory: RunDirectory, world: World, execution: Execution) -> RunR
 
 def pending_samples(directory: RunDirectory, samples: Sequence[Sample]) -> list[Sample]:
     """Samples without an outcome, or whose file is gone."""
-    table = directory.samples()
+    table = directory.outcomes(samples)
     done = {
         row.sample_id
         for row in table.itertuples()
@@ -137,7 +138,8 @@ def rescore(directory: RunDirectory, world: World, execution: Execution) -> None
             world, world.asked(directory.config).requests, directory.noted("references") or {}
         ),
     }
-    write_atomic(directory.path / "provenance.json", json.dumps(log, indent=1).encode())
+    text = json.dumps(directory.veil.document(log), indent=1)
+    write_atomic(directory.path / "provenance.json", text.encode())
     directory.export(summary, scores, cost(directory))
 
 

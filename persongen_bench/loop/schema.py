@@ -18,7 +18,7 @@ from persongen_bench.core.errors import RunError
 from persongen_bench.core.registry import LOCAL
 from persongen_bench.core.types import Unit, content_hash
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
 
 def _units(document: dict[str, Any]) -> dict[str, Any]:
@@ -35,7 +35,12 @@ def _units(document: dict[str, Any]) -> dict[str, Any]:
     return {**document, **renamed, "schema_version": 2}
 
 
-MIGRATIONS: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {1: _units}
+def _private(document: dict[str, Any]) -> dict[str, Any]:
+    """Version 3 keeps the place of the data out of the file, and knows pseudonyms."""
+    return {**document, "schema_version": 3}
+
+
+MIGRATIONS: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {1: _units, 2: _private}
 """``MIGRATIONS[v]`` turns a document of version v into one of version v + 1."""
 
 
@@ -44,8 +49,9 @@ class DatasetRef(Config):
 
     name: str
     options: dict[str, Any] = Field(default_factory=dict)
-    root: str | None = None
-    """Where it lay when the run was made; not part of the run's identity."""
+    root: str | None = Field(default=None, exclude=True)
+    """Where it lies on this machine. Never written: the path is nobody else's business (files of
+    version 2 hold one). Not part of the run's identity."""
     revision: str
     split: str
     split_seed: int
@@ -105,13 +111,22 @@ class RunConfig(Config):
     """Threads of every numerical call; fixed, because it may move the last bit."""
     created: str = ""
     """When the run was begun (UTC, ISO 8601); not part of its identity."""
+    pseudonyms: str | None = None
+    """Which key (`Pseudonyms.fingerprint`) the names of users, requests and samples in the
+    directory were made with; None: they are those of the data. The numbers are the same."""
 
-    _NOT_IDENTITY: ClassVar = ("threads", "metrics", "schema_version", "created", "output", "unit")
+    _NOT_IDENTITY: ClassVar = (
+        "threads", "metrics", "schema_version", "created", "output", "unit", "pseudonyms",
+    )  # fmt: skip
 
     @property
     def run_id(self) -> str:
-        """Content hash of what can change a sample: not of the folder, threads or metrics."""
-        return self._hash()
+        """Content hash of what can change a sample: not of the folder, threads or metrics.
+
+        A run with pseudonyms is another one than that without, since its files are.
+        """
+        plain = self._hash()
+        return plain if self.pseudonyms is None else content_hash(plain, self.pseudonyms)
 
     @property
     def dice(self) -> str:
@@ -123,8 +138,7 @@ class RunConfig(Config):
 
     def _hash(self, *left_out: str) -> str:
         document = self.model_dump(mode="json", exclude={*self._NOT_IDENTITY, *left_out})
-        for name in ("root", "notes"):
-            document["dataset"].pop(name)
+        document["dataset"].pop("notes")
         return content_hash(document)
 
     def protocol(self) -> dict[str, Any]:

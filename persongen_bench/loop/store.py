@@ -2,7 +2,8 @@
 
 ::
 
-    run.json           identity: track, data, split, method, stack, seed (schema.RunConfig)
+    run.json           identity: track, data, split, method, stack, seed (schema.RunConfig); where
+                       the data lie is kept outside the directory (`util.private`)
     provenance.json    versions, git revision, device, weights, command lines
     journal.sqlite     state of every sample and stage; transactional (WAL)
     images/ab/ab...png one file per sample, named by its id; rankings/, adapters/ likewise, and
@@ -34,6 +35,8 @@ from persongen_bench.loop import schema
 from persongen_bench.loop.journal import SAMPLE_COLUMNS, Journal, Outcome
 from persongen_bench.loop.results import RunResults, read_results
 from persongen_bench.loop.schema import RunConfig, Summary
+from persongen_bench.loop.veil import Veil
+from persongen_bench.util import private
 from persongen_bench.util.files import write_atomic
 
 
@@ -45,6 +48,7 @@ class RunDirectory:
         self.config = config
         self.kind: OutputKind = kind_of(config.output)
         self.journal = Journal(path / "journal.sqlite")
+        self.veil = Veil(config)
 
     @classmethod
     def create(cls, path: Path, config: RunConfig, samples: Sequence[Sample]) -> RunDirectory:
@@ -54,6 +58,8 @@ class RunDirectory:
             if run.config.run_id != config.run_id:
                 raise RunError(f"{path}: holds another run", fix="Choose another folder.")
             run.score_by(config.metrics)
+            if config.dataset.root is not None:
+                run.data_lies_in(Path(config.dataset.root))
         else:
             run = cls(path, config)
             run._write_config()
@@ -62,10 +68,12 @@ class RunDirectory:
 
     @classmethod
     def open(cls, path: Path) -> RunDirectory:
-        """Open an existing run directory."""
+        """Open an existing run directory; where its data lie this machine remembers, or nobody."""
         if not path.is_dir():
             raise RunError(f"{path}: no such run directory", fix="See `pgbench list runs`.")
-        return cls(path, schema.read(RunConfig, path / "run.json"))
+        config = schema.read(RunConfig, path / "run.json")
+        root = private.recall_place(config.dataset.name, config.dataset.revision)
+        return cls(path, config if root is None else _at(config, root))
 
     def score_by(self, metrics: tuple[str, ...]) -> None:
         """Change which metrics the run is scored by; its images stay."""
@@ -75,11 +83,17 @@ class RunDirectory:
 
     def data_lies_in(self, root: Path) -> None:
         """Remember where the data lie now; worker processes open them from there."""
-        dataset = self.config.dataset.model_copy(update={"root": str(root.resolve())})
-        self.config = self.config.model_copy(update={"dataset": dataset})
-        self._write_config()
+        self.config = _at(self.config, root.resolve())
+        self.veil = Veil(self.config, self.veil.users)
+        self._remember_place()
+
+    def _remember_place(self) -> None:
+        data = self.config.dataset
+        if data.root is not None:
+            private.remember_place(data.name, data.revision, Path(data.root))
 
     def _write_config(self) -> None:
+        self._remember_place()
         write_atomic(self.path / "run.json", self.config.model_dump_json(indent=1).encode())
 
     @contextmanager
@@ -93,11 +107,11 @@ class RunDirectory:
 
     def plan(self, samples: Sequence[Sample]) -> None:
         """Enter the samples to make; those already known keep their state."""
-        self.journal.plan(samples)
+        self.journal.plan(self.veil.plan(samples))
 
     def record(self, outcomes: Iterable[Outcome]) -> None:
         """Set the state of samples, in one transaction."""
-        self.journal.record(outcomes)
+        self.journal.record(map(self.veil.outcome, outcomes))
 
     def note(self, key: str, value: object) -> None:
         """Remember a fact of a stage."""
@@ -108,12 +122,19 @@ class RunDirectory:
         return self.journal.noted(key)
 
     def samples(self) -> pd.DataFrame:
-        """All samples in canonical order, with ``seconds``."""
+        """All samples as the directory names them, with ``seconds``, in canonical order.
+
+        That is by pseudonyms where the names are pseudonyms.
+        """
         return self.journal.samples()
+
+    def outcomes(self, samples: Sequence[Sample]) -> pd.DataFrame:
+        """What became of the planned samples, under the names of the data; as `samples`."""
+        return self.veil.lifted(self.samples(), samples)
 
     def output_path(self, sample_id: str, kind: OutputKind | None = None) -> Path:
         """Where the answer of a sample lies; of another kind than the run's: what was drawn."""
-        kind = kind or self.kind
+        kind, sample_id = kind or self.kind, self.veil.sample(sample_id)
         folder = self.path / f"{kind.name}s" / sample_id[:2]
         return folder / f"{sample_id}{kind.suffix}"
 
@@ -186,12 +207,13 @@ class RunDirectory:
 
     def export(self, summary: Summary, scores: pd.DataFrame, cost: dict[str, Any]) -> None:
         """Write the results; ``summary.json`` last, since it means complete."""
-        samples = self.samples()[list(SAMPLE_COLUMNS)]
+        samples, scores = self.samples()[list(SAMPLE_COLUMNS)], self.veil.scores(scores)
         (self.path / "summary.json").unlink(missing_ok=True)
         write_atomic(self.path / "samples.parquet", samples.to_parquet(index=False))
         write_atomic(self.path / "scores.parquet", scores.to_parquet(index=False))
         write_atomic(self.path / "cost.json", json.dumps(cost, indent=1).encode())
-        write_atomic(self.path / "summary.json", summary.model_dump_json(indent=1).encode())
+        document = self.veil.summary(summary).model_dump_json(indent=1)
+        write_atomic(self.path / "summary.json", document.encode())
 
     @property
     def complete(self) -> bool:
@@ -208,6 +230,12 @@ class RunDirectory:
                 f"{self.path}: the run is not complete", fix=f"`pgbench resume {self.path}`."
             )
         return read_results(self.path, self.config)
+
+
+def _at(config: RunConfig, root: Path) -> RunConfig:
+    """The same run with its data in ``root``."""
+    dataset = config.dataset.model_copy(update={"root": str(root)})
+    return config.model_copy(update={"dataset": dataset})
 
 
 def read_file(path: Path, kind: OutputKind) -> Any:  # noqa: ANN401  # of this kind

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from persongen_bench.core.track import open_track
-from persongen_bench.loop.columns import check_columns
 from persongen_bench.loop.schema import DatasetRef, MethodRef, RunConfig, StackRef
 from persongen_bench.loop.world import World
 from persongen_bench.util.files import data_root
@@ -21,6 +20,8 @@ class Terms:
     metrics: tuple[str, ...]
     n_images: int
     n_history: int
+    pseudonyms: str | None = None
+    """The key that names of users in the run directory are made with; see `RunConfig`."""
 
 
 def dataset_ref(world: World) -> DatasetRef:
@@ -41,8 +42,7 @@ def dataset_ref(world: World) -> DatasetRef:
 def run_config(
     world: World, terms: Terms, method: MethodRef, *, seed: int, code: str, threads: int
 ) -> RunConfig:
-    """The full identity of a run; `MissingRoleError` where a metric lacks words."""
-    check_columns(world, terms.metrics)
+    """The full identity of a run."""
     track = open_track(terms.track)
     return RunConfig(
         track=terms.track,
@@ -58,5 +58,6 @@ def run_config(
         metrics=terms.metrics,
         code=code,
         threads=threads,
+        pseudonyms=terms.pseudonyms,
         created=datetime.now(UTC).isoformat(timespec="seconds"),
     )

@@ -13,6 +13,7 @@ from persongen_bench.core.progress import Progress, no_progress
 from persongen_bench.core.request import Request
 from persongen_bench.core.stack import Stack
 from persongen_bench.core.track import open_track
+from persongen_bench.datasets.supports import with_new_people
 from persongen_bench.loop.asked import Asked, ask, requests_of
 from persongen_bench.loop.choice import Options, make_config
 from persongen_bench.loop.features import CatalogFeatures, FeatureStore
@@ -85,7 +86,7 @@ def load_data(name: str, options: Options, root: Path | None = None) -> Dataset:
 
 def load_world(ref: WorldRef, progress: Progress = no_progress) -> World:
     """Load data, split it and open the stack; every user error is one line."""
-    dataset = load_data(ref.dataset, ref.options, ref.root)
+    dataset = with_new_people(load_data(ref.dataset, ref.options, ref.root))
     stack = registry.get("stacks", ref.stack)()
     return World(ref, dataset, dataset.split(ref.split, ref.split_seed), stack, progress)
 

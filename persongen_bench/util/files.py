@@ -14,6 +14,9 @@ from pathlib import Path
 import numpy as np
 import platformdirs
 
+from persongen_bench.core.errors import ConfigError
+from persongen_bench.util.said import shown
+
 
 def cache_root() -> Path:
     """Cache folder: ``$PGBENCH_CACHE``, else the platform's user cache."""
@@ -27,6 +30,33 @@ def data_root(dataset: str) -> Path | None:
     base = Path(named) if named else cache_root() / "data"
     folder = base / dataset
     return folder if folder.is_dir() else None
+
+
+def usable_folder(folder: Path, what: str, fix: str) -> Path:
+    """``folder``, where it is one or can become one; raises `ConfigError` otherwise.
+
+    Args:
+        folder: need not exist.
+        what: it is for, in the words of the error: ``the cache``.
+        fix: how to name another one.
+    """
+    try:
+        nearest = next(place for place in (folder, *folder.absolute().parents) if place.exists())
+        is_folder = nearest.is_dir()
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise ConfigError(f"{what} cannot be {shown(str(folder))}: {reason}", fix=fix) from None
+    if not is_folder:
+        raise ConfigError(f"{what} cannot be {folder}: {nearest} is a file", fix=fix)
+    return folder
+
+
+def writable_file(path: Path) -> Path:
+    """``path``, where a file of this name can be written; raises `ConfigError` for a folder."""
+    usable_folder(path.parent, "the folder of a file", "Name another file.")
+    if path.is_dir():
+        raise ConfigError(f"{path}: this is a folder", fix="Name a file in it.")
+    return path
 
 
 def file_sha256(path: Path) -> str:

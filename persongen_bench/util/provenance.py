@@ -13,6 +13,7 @@ from types import ModuleType
 from typing import Protocol, runtime_checkable
 
 from persongen_bench.util import closure, unfiled
+from persongen_bench.util.privacy import command_line
 
 LIBRARIES = ("torch", "diffusers", "transformers", "numpy", "pandas", "pillow", "scipy", "pyarrow")
 
@@ -67,7 +68,7 @@ def _version(distribution: str) -> str | None:
 
 
 def collect() -> dict[str, object]:
-    """Everything about this process that a reader may want; holds no secret, no user name."""
+    """Everything about this process that a reader may want; no secret, no name, no place."""
     return {
         "package": _version("persongen-bench"),
         "git": git_revision(),
@@ -77,7 +78,7 @@ def collect() -> dict[str, object]:
         "machine": platform.machine(),
         "cpu_count": os.cpu_count(),
         "device": _device(),
-        "command": [Path(sys.argv[0]).name, *sys.argv[1:]],
+        "command": command_line(sys.argv),
     }
 
 

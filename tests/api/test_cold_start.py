@@ -209,11 +209,9 @@ def test_methods_that_adapt_are_run_with_each_of_their_heads():
         assert cold_start._heads(MethodChoice(name)) == [MethodChoice(name)]
 
 
-def test_a_data_set_without_such_a_split_is_told(tmp_path):
-    with pytest.raises(ConfigError, match="dsprites has no split for cold start"):
-        list(cold_start.execute(
-            Campaign(("random-item",), "dsprites", tmp_path, {"n_images": 40}), Execution()
-        ))  # fmt: skip
+def test_a_split_that_cannot_be_cut_is_told(tmp_path):
+    with pytest.raises(ConfigError, match=r"toy has no split 'by-hue' .* are cut: by-time "):
+        execute(tmp_path, "random-item", split="by-hue")
 
 
 def test_a_support_that_the_data_set_does_not_have_is_told(tmp_path):
@@ -254,8 +252,9 @@ def test_a_missing_support_is_told(tmp_path):
 
 def test_everything_is_written(tmp_path):
     made = execute(tmp_path, "random-item", "mean-embedding")
-    found = cold_start.write(made, tmp_path / "out")
-    assert {curve.label for curve in found} == {"random-item", "mean-embedding"}
+    found = cold_start.ColdStart(tuple(made))
+    found.save(tmp_path / "out")
+    assert {curve.label for curve in found.curves()} == {"random-item", "mean-embedding"}
     files = {file.name for file in (tmp_path / "out").iterdir()}
     assert files == {cold_start.CSV, cold_start.JSON, *cold_start.PLOTS}
     table = pd.read_csv(tmp_path / "out" / cold_start.CSV)

@@ -296,7 +296,32 @@ def test_old_documents_migrate(tmp_path, config, monkeypatch):
         return document
 
     monkeypatch.setitem(schema.MIGRATIONS, 0, rename)
-    assert schema.parse(RunConfig, old, tmp_path) == config
+    # Where the data lie is in no file since version 3.
+    placeless = config.dataset.model_copy(update={"root": None})
+    now = schema.parse(RunConfig, old, tmp_path)
+    assert now == config.model_copy(update={"dataset": placeless})
+
+
+def test_the_place_of_the_data_is_in_no_file_and_still_known(config, tmp_path, samples):
+    here = config.model_copy(
+        update={"dataset": config.dataset.model_copy(update={"root": str(tmp_path / "data")})}
+    )
+    made = RunDirectory.create(tmp_path / "run", here, samples)
+    for file in made.path.iterdir():
+        assert str(tmp_path).encode() not in file.read_bytes()
+    assert RunDirectory.open(made.path).config.dataset.root == str(tmp_path / "data")
+    made.data_lies_in(tmp_path / "moved")
+    assert RunDirectory.open(made.path).config.dataset.root == str(tmp_path / "moved")
+
+
+def test_a_run_of_version_2_that_says_where_its_data_lie_still_says_so(config, tmp_path):
+    old = {**config.model_dump(mode="json"), "schema_version": 2}
+    old["dataset"]["root"] = "/somewhere/shop"
+    del old["pseudonyms"]
+    now = schema.parse(RunConfig, old, tmp_path)
+    assert now.dataset.root == "/somewhere/shop"
+    assert now.run_id == config.run_id
+    assert "somewhere" not in now.model_dump_json()
 
 
 def test_runs_are_found_at_any_depth(run, tmp_path):

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -54,7 +54,14 @@ class NeighbourStrip:
     rows: tuple[Sequence[Shown | None], ...]
 
 
-def neighbour_panel(context: ScoreContext, path: Path, *, title: str, role: str = ROLE) -> Path:
+def neighbour_panel(
+    context: ScoreContext,
+    path: Path,
+    *,
+    title: str,
+    role: str = ROLE,
+    shown: Callable[[str], str] = str,
+) -> Path:
     """Write the panel of the first users and their first images; returns ``path``.
 
     Users and images are in the order of the protocol, not chosen.
@@ -64,13 +71,16 @@ def neighbour_panel(context: ScoreContext, path: Path, *, title: str, role: str 
         path: the PNG to write.
         title: the method's printed name.
         role: the space neighbours are looked up in.
+        shown: user id => what stands on the panel.
 
     Raises:
         ConfigError: if no image was delivered to any user.
     """
     nearest = nearest_neighbours(context, role)
     by_user = [(user, list(own)[:MAX_IMAGES]) for user, own in groupby(nearest, _user_id)]
-    strips = [_strip(context, user, own) for user, own in by_user[:MAX_USERS]]
+    strips = [
+        replace(_strip(context, user, own), user=shown(user)) for user, own in by_user[:MAX_USERS]
+    ]
     n = len(by_user)
     who = f"first {len(strips)} of {n} users with images" if n > len(strips) else f"all {n} users"
     draw_panel(strips, path, title=title, subtitle=f"{who}; cosines of {role}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import pandas as pd
 
@@ -10,8 +10,6 @@ from persongen_bench.core.metric import ScoreContext
 from persongen_bench.core.metric_cards import Forms
 
 COLUMN = "caption"
-WORDS: Mapping[str, str] = {COLUMN: "captioner"}
-"""`ReadsColumns.columns` of the metrics that use these words."""
 
 
 def item_texts(context: ScoreContext, item_ids: Sequence[str]) -> list[str]:

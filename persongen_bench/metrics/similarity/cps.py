@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import ClassVar, final
 
 import numpy as np
@@ -14,7 +13,7 @@ from persongen_bench.core.types import Embeddings
 from persongen_bench.metrics._base import Plain, build_signature
 from persongen_bench.metrics._space import unit_rows
 from persongen_bench.metrics._targets import RequestTargets, cosines, mean_over_targets
-from persongen_bench.metrics.similarity._captions import WORDS, item_texts, text_source
+from persongen_bench.metrics.similarity._captions import COLUMN, item_texts, text_source
 
 ROLE = "clip"
 
@@ -46,7 +45,6 @@ class Cps(Plain):
     user whose history has one subject is not told apart from one with many by that length.
     """
 
-    columns: ClassVar[Mapping[str, str]] = WORDS
     info: ClassVar[MetricInfo] = MetricInfo(
         name="cps",
         family="legacy",
@@ -59,6 +57,7 @@ class Cps(Plain):
         shows_not="Taste: an image of the history's commonest subject is the best answer to it.",
     )
     details = "sim:cosine|scale:raw|prefix:none|preference:mean-of-unit-history-captions"
+    words_from: ClassVar[str] = COLUMN
 
     def signature(self, context: ScoreContext) -> str:
         """Also says whose words they are."""

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import ClassVar, final
 
 from persongen_bench.core.metric import MetricInfo, ScoreContext
 from persongen_bench.metrics._base import build_signature
 from persongen_bench.metrics._targets import RequestTargets, TargetMetric, cosines
-from persongen_bench.metrics.similarity._captions import WORDS, item_texts, text_source
+from persongen_bench.metrics.similarity._captions import COLUMN, item_texts, text_source
 
 ROLE = "clip"
 
@@ -32,7 +31,6 @@ class Cs(TargetMetric):
     role ``captioner``, which the signature then names.
     """
 
-    columns: ClassVar[Mapping[str, str]] = WORDS
     card: ClassVar[MetricInfo] = MetricInfo(
         name="cs",
         family="reference",
@@ -45,6 +43,7 @@ class Cs(TargetMetric):
         shows_not="What the words leave out.",
     )
     details = "sim:cosine|scale:raw|prefix:none|over:pairs"
+    words_from: ClassVar[str] = COLUMN
 
     def signature(self, context: ScoreContext) -> str:
         """Also says whose words they are."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import ClassVar, final
 
 import numpy as np
@@ -12,7 +11,7 @@ from persongen_bench.core.metric import MetricInfo, ScoreContext
 from persongen_bench.metrics._base import Plain, build_signature
 from persongen_bench.metrics._space import AnsweredRequest, mean_over_requests
 from persongen_bench.metrics._targets import mean_cosine, targets_of
-from persongen_bench.metrics.similarity._captions import WORDS, text_source
+from persongen_bench.metrics.similarity._captions import COLUMN, text_source
 from persongen_bench.metrics.similarity.cs import mean_text_cosine
 
 ROLE = "clip"
@@ -35,7 +34,6 @@ class Overall(Plain):
     different scales (.25 to .54 and .15 to .34 in that table), so that the first one weighs more.
     """
 
-    columns: ClassVar[Mapping[str, str]] = WORDS
     info: ClassVar[MetricInfo] = MetricInfo(
         name="overall",
         family="legacy",
@@ -48,6 +46,7 @@ class Overall(Plain):
         shows_not="Taste: half of it is likeness to the history, which copying wins.",
     )
     details = "mean:arithmetic|of:cis@history,cs@reference|scale:raw|prefix:none"
+    words_from: ClassVar[str] = COLUMN
 
     def signature(self, context: ScoreContext) -> str:
         """Also says whose words they are."""

@@ -1,0 +1,123 @@
+"""What may be said besides method and data set: the settings of every door, and their check."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TypedDict
+
+from persongen_bench.api.campaign import Campaign
+from persongen_bench.core.errors import ConfigError
+from persongen_bench.loop.choice import MethodChoice, Options
+from persongen_bench.loop.generate import Execution
+from persongen_bench.util.execution import THREADS
+from persongen_bench.util.files import cache_root, usable_folder
+from persongen_bench.util.progress import bars
+from persongen_bench.util.said import no_surrogates, whole
+
+
+class Settings(TypedDict, total=False):
+    """What may be said besides method and data set; everything has the board's default."""
+
+    runs: str | Path
+    """Folder of the run directories; default: ``runs``."""
+    data: str | Path | None
+    """Folder of the data set; default: where `pgbench` looks."""
+    data_options: Options
+    """Of the data set, as `pgbench show dataset NAME` lists them."""
+    split: str | None
+    """How the data are divided; default: the board's, else the data set's first."""
+    split_seed: int | None
+    """Seed of the division; default: 0."""
+    track: str | None
+    """What is asked; default: the board's, else the data set's first that has a board."""
+    board: str | None
+    """Which board the runs go to; default: the one that data set and track lead to."""
+    stack: str | None
+    """The frozen models; default: the board's, or its fallback where files are missing."""
+    preset: str | None
+    """Named options of the methods that have it; default: what stack and board prefer."""
+    options: Options
+    """Of methods that are given by name or class; an instance has its own, and no preset."""
+    seeds: Sequence[int]
+    """One run each; default: 0."""
+    n_images: int | None
+    """Answers to each request; default: the board's."""
+    beside: bool
+    """Run the board's baselines and anchors too; default: yes."""
+    metrics: Sequence[str]
+    """Besides the board's own; ``all``: all that the stack can measure."""
+    pseudonymize: bool
+    """Write pseudonyms in place of the names of users, requests and samples; default: no."""
+    threads: int
+    """Of every numerical call."""
+    workers: int
+    """Processes that generate."""
+    batch_size: int
+    """Samples that a method is asked for at a time."""
+    jobs: int
+    """Runs at a time, a process each."""
+
+
+def campaign_of(
+    methods: tuple[str | MethodChoice, ...], dataset: str, settings: Settings
+) -> Campaign:
+    """The campaign that a user's settings describe; an unknown one raises `ConfigError`."""
+    unknown = sorted(settings.keys() - Settings.__annotations__.keys())
+    if unknown:
+        fix = f"Settings are: {', '.join(Settings.__annotations__)}."
+        raise ConfigError(f"there is no setting {unknown[0]!r}", fix=fix)
+    check_places(settings)
+    return Campaign(
+        methods=methods,
+        dataset=dataset,
+        runs=Path(settings.get("runs", "runs")),
+        data_options=settings.get("data_options", {}),
+        root=path_of(settings.get("data")),
+        split=settings.get("split"),
+        split_seed=settings.get("split_seed") or 0,
+        track=settings.get("track"),
+        board_name=settings.get("board"),
+        stack=settings.get("stack"),
+        preset=settings.get("preset"),
+        options=settings.get("options", {}),
+        seeds=_seeds(settings.get("seeds", (0,))),
+        n_images=settings.get("n_images"),
+        beside=settings.get("beside", True),
+        threads=settings.get("threads", THREADS),
+        metrics=_names("metrics", settings.get("metrics", ())),
+        pseudonymize=settings.get("pseudonymize", False),
+    )
+
+
+@contextmanager
+def execution_of(settings: Settings) -> Iterator[Execution]:
+    """How to run: workers, batches, a progress bar on a terminal."""
+    workers = whole("workers", settings.get("workers", 1), 1)
+    batch_size = whole("batch_size", settings.get("batch_size", 64), 1)
+    with bars() as progress:
+        yield Execution(workers, batch_size, progress)
+
+
+def check_places(settings: Settings) -> None:
+    """Refuse a cache or a folder of runs that is a file, before anything is computed."""
+    usable_folder(cache_root(), "the cache", "Set PGBENCH_CACHE to a folder.")
+    runs = settings.get("runs", "runs")
+    no_surrogates("the folder of runs", str(runs))
+    usable_folder(Path(runs), "the folder of runs", "Name another one (--runs).")
+
+
+def path_of(value: str | Path | None) -> Path | None:
+    """A folder as it was said."""
+    return None if value is None else Path(no_surrogates("the folder of the data", str(value)))
+
+
+def _seeds(value: object) -> tuple[int, ...]:
+    return tuple(value) if isinstance(value, Iterable) else (value,)  # type: ignore[return-value]  # a campaign checks them
+
+
+def _names(name: str, value: Sequence[str]) -> tuple[str, ...]:
+    if isinstance(value, str):
+        raise ConfigError(f"{name} is {value!r}", fix=f"Give a list: {name}=[{value!r}].")
+    return tuple(value)
