@@ -94,6 +94,8 @@ def residual_table(
     Raises:
         ValueError: if a user has no image, judges some images only, or scores outside [0, 1].
     """
+    if not n_users:
+        return np.zeros(0, dtype=np.int64), np.zeros((0, 0))
     counts = np.bincount(owners, minlength=n_users)
     if len(counts) > n_users or not counts.all():
         raise ValueError(f"expected images of each of {n_users} users, found {len(counts)} owners")

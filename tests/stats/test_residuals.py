@@ -112,6 +112,13 @@ def test_who_cannot_judge_takes_no_part_with_the_own_images():
     np.testing.assert_allclose(table_of(scores)[1], expected, atol=1e-12)
 
 
+def test_nobody_leaves_nothing():
+    users, table = table_of(np.zeros((0, 0)), np.zeros(0, dtype=int))
+    assert users.shape == (0,)
+    assert table.shape == (0, 0)
+    assert stats.taste_gap(table).shape == (0,)
+
+
 @pytest.mark.parametrize(
     ("scores", "owners", "message"),
     [
