@@ -19,6 +19,7 @@ from persongen_bench.stats.pairs import (
     minimum_detectable_effect,
     paired_difference,
     paired_t,
+    paired_test,
 )
 from persongen_bench.stats.permutation import (
     Statistic,
@@ -26,13 +27,19 @@ from persongen_bench.stats.permutation import (
     image_permutation_test,
     user_permutation_test,
 )
-from persongen_bench.stats.ranks import RankRow, letter_groups, rank
+from persongen_bench.stats.ranks import AllPairs, RankRow, all_pairs, letter_groups, rank, ranked
+from persongen_bench.stats.seeds import over_seeds
+from persongen_bench.stats.shares import UNBOUNDED, Bounds
 
 __all__ = [
+    "UNBOUNDED",
+    "AllPairs",
+    "Bounds",
     "Interval",
     "PairedDifference",
     "RankRow",
     "Statistic",
+    "all_pairs",
     "block_means",
     "correlation_over_methods",
     "correlation_over_users",
@@ -43,9 +50,12 @@ __all__ = [
     "interval_of_images",
     "letter_groups",
     "minimum_detectable_effect",
+    "over_seeds",
     "paired_difference",
     "paired_t",
+    "paired_test",
     "rank",
+    "ranked",
     "spearman",
     "taste_gap",
     "user_means",
