@@ -13,17 +13,18 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
 from persongen_bench.api import campaign as campaigns
 from persongen_bench.api.campaign import Campaign
 from persongen_bench.core.errors import ConfigError
 from persongen_bench.core.method import NewcomerMethod
+from persongen_bench.core.metric_cards import parse_metric
 from persongen_bench.datasets.supports import SUPPORTS
 from persongen_bench.leaderboards.board import Board, board_for, boards_of
+from persongen_bench.leaderboards.column import Column
 from persongen_bench.leaderboards.curves import Curve, by_area, curve, curve_plot, document
-from persongen_bench.leaderboards.rows import unit_values
+from persongen_bench.leaderboards.rows import declared_range, seed_values, side_by_side
 from persongen_bench.loop.choice import MethodChoice
 from persongen_bench.loop.generate import Execution
 from persongen_bench.loop.needs import check_needs
@@ -78,12 +79,13 @@ def board_of(dataset: str) -> Board:
 
 
 def curves_of(made: Sequence[ColdRun], metric: str) -> list[Curve]:
-    """A curve per method label, averaged over its seeds per unit first.
+    """A curve per method label, with bands over units and seeds.
 
     Raises `ConfigError` where a method lacks one of the supports.
     """
     sizes = sorted({cold.k for cold in made})
     units = sorted({str(user) for cold in made for user in cold.results.scores["unit"]})
+    bounds = declared_range(Column(metric=metric, range=parse_metric(metric).info.range))
     labels = dict.fromkeys(cold.results.config.method.label for cold in made)
     curves = []
     for label in labels:
@@ -91,11 +93,14 @@ def curves_of(made: Sequence[ColdRun], metric: str) -> list[Curve]:
         missing = set(sizes) - {cold.k for cold in own}
         if missing:
             raise ConfigError(f"{label}: no run with a support of {min(missing)}", fix="Run it.")
+        by_seed = sorted(own, key=lambda cold: cold.results.config.seed)
         values = [
-            unit_values([cold.results for cold in own if cold.k == k], metric, units) for k in sizes
+            seed_values([cold.results for cold in by_seed if cold.k == k], metric, units)
+            for k in sizes
         ]
         anchor = own[0].results.config.method.anchor
-        curves.append(curve(label, np.stack(values, axis=1), sizes, anchor=anchor))
+        made_curve = curve(label, side_by_side(values), sizes, anchor=anchor, bounds=bounds)
+        curves.append(made_curve)
     return curves
 
 

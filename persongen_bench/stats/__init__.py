@@ -16,7 +16,6 @@ from persongen_bench.stats.intervals import Interval, interval, interval_of_imag
 from persongen_bench.stats.pairs import (
     PairedDifference,
     holm,
-    minimum_detectable_effect,
     paired_difference,
     paired_t,
     paired_test,
@@ -27,6 +26,7 @@ from persongen_bench.stats.permutation import (
     image_permutation_test,
     user_permutation_test,
 )
+from persongen_bench.stats.power import minimum_detectable_effect
 from persongen_bench.stats.ranks import AllPairs, RankRow, all_pairs, letter_groups, rank, ranked
 from persongen_bench.stats.seeds import over_seeds
 from persongen_bench.stats.shares import UNBOUNDED, Bounds

@@ -54,7 +54,8 @@ def sign_flip_p(differences: Float[np.ndarray, " n"]) -> float | None:
         sums, weights = _counted(np.rint(sizes / unit).astype(np.int64), unit)
     observed = abs(differences.sum()) / np.abs(differences).max()
     reached = np.abs(sums) >= observed - len(differences) * _ROUNDING
-    return float(min(1.0, weights[reached].sum()))
+    smallest = 2.0 ** (1 - len(sizes))  # the transform is exact to about 1e-13
+    return float(np.clip(weights[reached].sum(), smallest, 1.0))
 
 
 def _sizes(differences: Float[np.ndarray, " n"]) -> Float[np.ndarray, " m"]:
@@ -87,16 +88,15 @@ def _listed(sizes: Float[np.ndarray, " m"]) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _counted(steps: Int[np.ndarray, " m"], unit: float) -> tuple[np.ndarray, np.ndarray]:
-    """Every sum on the grid, with its probability."""
+    """Every sum on the grid, with its probability: the transform of its characteristic function."""
     reach = int(steps.sum())
-    weights = np.zeros(2 * reach + 1)
-    weights[reach] = 1.0
-    for step in steps:
-        moved = np.zeros_like(weights)
-        moved[step:] += weights[:-step] / 2
-        moved[:-step] += weights[step:] / 2
-        weights = moved
-    return np.arange(-reach, reach + 1) * unit, weights
+    length = 2 * reach + 1
+    angles = 2 * np.pi * np.arange(length) / length
+    waves = np.ones(length)
+    for step, count in zip(*np.unique(steps, return_counts=True), strict=True):
+        waves *= np.cos(step * angles) ** count
+    weights = np.clip(np.fft.fft(waves).real / length, 0.0, None)
+    return np.fft.fftfreq(length, 1 / length) * unit, weights
 
 
 @lru_cache(maxsize=256)

@@ -15,9 +15,8 @@ from persongen_bench.stats.shares import (
     UNBOUNDED,
     Bounds,
     at_the_ends,
+    binomial_bounds,
     constant_bounds,
-    is_finite,
-    share_bounds,
 )
 from persongen_bench.stats.skewness import SMALLEST_SKEWNESS, corrected_bounds
 
@@ -53,14 +52,14 @@ def interval(
 
     Which rule holds is fixed by ``bounds``, the range that the metric declares, and by n:
 
-    - values that are all the same, and that all lie at the two ends of a finite range: the exact
-      ones of `shares.constant_bounds` and `shares.share_bounds` (a constant in a range that is
-      not finite has no known width, and gets no bounds);
-    - otherwise the general rule: below 30 users the t interval, from 30 on the percentile
-      bootstrap over users at the expanded quantile levels ``Phi(-+ sqrt(n / (n - 1)) t)`` of
-      Hesterberg (The American Statistician 69(4), 2015, section 5.3); from 8 users on widened to
-      hold the skewness-corrected interval (`skewness.corrected_bounds`);
-    - in a finite range also widened to hold `shares.share_bounds`, and cut at the range;
+    - values that all lie at the two ends of a finite range: the exact binomial interval
+      (`shares.binomial_bounds`);
+    - values that are all the same: `shares.constant_bounds`, exact too; a constant in a range
+      that is not finite has no known width, and gets no bounds;
+    - all others: below 30 users the t interval, from 30 on the percentile bootstrap over users at
+      the expanded quantile levels ``Phi(-+ sqrt(n / (n - 1)) t)`` of Hesterberg (The American
+      Statistician 69(4), 2015, section 5.3); from 8 users on widened to hold the
+      skewness-corrected interval (`skewness.corrected_bounds`); cut at the range;
     - with values of several seeds also widened to hold the t interval over users and seeds
       (`seeds.combined`). With one seed the seed is not in the interval.
 
@@ -85,11 +84,9 @@ def interval(
     if np.ptp(valid) <= ROUNDING * np.abs(valid).max():
         low, high = constant_bounds(mean, n, bounds, level)
     elif at_the_ends(valid, bounds):
-        low, high = share_bounds(valid, bounds, level)
+        low, high = binomial_bounds(valid, bounds, level)
     else:
-        rules = [_general_bounds(valid, rng, n_resamples, level)]
-        rules += [share_bounds(valid, bounds, level)] if is_finite(bounds) else []
-        low, high = _widest(rules)
+        low, high = _general_bounds(valid, rng, n_resamples, level)
     if not np.isnan(low):
         low, high = _widest([(low, high), _seed_bounds(user_values, valid, level)])
     return Interval(mean, max(low, bounds[0]), min(high, bounds[1]), n, dropped)

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 
 import numpy as np
 from jaxtyping import Float
-from scipy import integrate, optimize, special
+from scipy import special
 
-from persongen_bench.stats.flips import SMALLEST_T, detectable_shift, is_discrete, sign_flip_p
+from persongen_bench.stats.flips import SMALLEST_T, is_discrete, sign_flip_p
 from persongen_bench.stats.intervals import interval
+from persongen_bench.stats.power import minimum_detectable_effect, noncentrality
 from persongen_bench.stats.seeds import SeedError, combined, over_seeds, seed_error
 from persongen_bench.stats.shares import UNBOUNDED, Bounds, constant_p
 from persongen_bench.stats.skewness import corrected_p
@@ -93,7 +93,7 @@ def paired_difference(
         error, df = gap.error
         margin = float(special.stdtrit(df, (1 + level) / 2)) * error
         low, high = np.fmin(low, over.mean - margin), np.fmax(high, over.mean + margin)
-        effect = float(np.fmax(effect, error * _noncentrality(df, 1 - level, 0.8)))
+        effect = float(np.fmax(effect, error * noncentrality(df, 1 - level, 0.8)))
     ends = (float(max(low, -reach)), float(min(high, reach)))
     return PairedDifference(over.mean, *ends, p_value, sd, over.n, effect)
 
@@ -213,44 +213,3 @@ def holm(p_values: Sequence[float] | Float[np.ndarray, " m"]) -> Float[np.ndarra
     steps = raw[order] * np.arange(len(order), 0, -1)
     adjusted[order] = np.minimum(np.maximum.accumulate(steps), 1.0)
     return adjusted
-
-
-def minimum_detectable_effect(sd: float, n: int, alpha: float = 0.05, power: float = 0.8) -> float:
-    """Mean difference that the test of `paired_test` over ``n`` users finds with ``power``.
-
-    For normal differences with standard deviation ``sd`` and one seed. From 12 users on exact:
-    the noncentrality at which the noncentral t distribution has ``power`` beyond the critical
-    values, times ``sd / sqrt(n)``. Below, that of the sign-flip test (`flips.detectable_shift`);
-    NaN where it can find nothing at ``alpha``. ``alpha`` < ``power`` < 1. NaN below two users; 0
-    when the differences do not vary.
-    """
-    if n < 2 or np.isnan(sd):
-        return float("nan")
-    if n < SMALLEST_T:
-        return float(sd * detectable_shift(n, round(alpha, 12), power))
-    return float(sd / np.sqrt(n) * _noncentrality(n - 1, alpha, power))
-
-
-@lru_cache(maxsize=256)
-def _noncentrality(df: float, alpha: float, power: float) -> float:
-    """The noncentrality at which the noncentral t has ``power`` beyond the critical values.
-
-    With ``s`` the estimated over the true standard deviation, the power is the mean over ``s`` of
-    ``Phi(shift - critical * s) + Phi(-shift - critical * s)``. It is integrated over quantiles
-    of ``s``, which stays accurate where scipy's noncentral t gives up (2 users, small alpha).
-    """
-    critical = float(special.stdtrit(df, 1 - alpha / 2))
-
-    def spread(quantile: float) -> float:
-        return float(np.sqrt(special.chdtri(df, 1 - quantile) / df))
-
-    def shortfall(shift: float) -> float:
-        def power_at(quantile: float) -> float:
-            line = critical * spread(quantile)
-            return float(special.ndtr(shift - line) + special.ndtr(-shift - line))
-
-        return float(integrate.quad(power_at, 0, 1, epsabs=1e-9, limit=200)[0]) - power
-
-    miss = 1 - power
-    highest = critical * spread(1 - miss / 2) - float(special.ndtri(miss / 4))
-    return float(optimize.brentq(shortfall, 0.0, highest, xtol=1e-8))

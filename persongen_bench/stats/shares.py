@@ -1,11 +1,10 @@
-"""Intervals of a mean whose values have a declared range: shares, saturated and constant values."""
+"""Exact intervals of a mean in a declared range: of 0/1 values, and of constant ones."""
 
 from __future__ import annotations
 
 import numpy as np
 from jaxtyping import Float
 from scipy import special
-from scipy import stats as distributions
 
 Bounds = tuple[float, float]
 """Smallest and largest value that a number can have at all, as its definition declares."""
@@ -42,24 +41,16 @@ def constant_p(shift: float, n: int, reach: float) -> float:
     return float(min(1.0, 2 * (reach / (reach + abs(shift))) ** n))
 
 
-def share_bounds(values: Float[np.ndarray, " n"], bounds: Bounds, level: float) -> Bounds:
-    """Korn and Graubard's interval of a share (Survey Methodology 24, 1998).
+def binomial_bounds(values: Float[np.ndarray, " n"], bounds: Bounds, level: float) -> Bounds:
+    """The exact binomial interval of the mean of values at the two ends of a range.
 
-    The exact binomial interval (Clopper and Pearson) at the effective number of users
-    ``m (1 - m) n / variance``, ``m`` the mean as a share of the range, times the squared ratio of
-    the Student quantiles at the effective and at the real number. Values at the two ends only
-    have the effective number ``n``: their interval is the exact one. The values must vary.
+    Of Clopper and Pearson (Biometrika 26, 1934); it covers at least ``level`` at every share.
     """
     low, high = bounds
-    share = np.clip((values - low) / (high - low), 0.0, 1.0)
-    n, mean = len(share), float(share.mean())
-    effective = n * mean * (1 - mean) / float(share.var())
+    n, hits = len(values), int(np.count_nonzero(values == high))
     tail = (1 - level) / 2
-    real = special.stdtrit(n - 1, tail)
-    effective *= float(special.stdtrit(max(effective - 1, 1e-6), tail) / real) ** 2
-    hits = effective * mean
-    bottom = distributions.beta.ppf(tail, hits, effective - hits + 1)
-    top = distributions.beta.ppf(1 - tail, hits + 1, effective - hits)
+    bottom = special.betaincinv(hits, n - hits + 1, tail) if hits else 0.0
+    top = special.betaincinv(hits + 1, n - hits, 1 - tail) if hits < n else 1.0
     return low + float(bottom) * (high - low), low + float(top) * (high - low)
 
 
