@@ -12,6 +12,7 @@ from scipy import stats as distributions
 from persongen_bench.stats.blocks import user_means
 from persongen_bench.stats.seeds import combined, over_seeds, seed_error
 from persongen_bench.stats.shares import (
+    ROUNDING,
     UNBOUNDED,
     Bounds,
     at_the_ends,
@@ -22,8 +23,6 @@ from persongen_bench.stats.skewness import SMALLEST_SKEWNESS, corrected_bounds
 
 SMALLEST_BOOTSTRAP = 30
 """Users from which on the bootstrap is used; below, it."""
-ROUNDING = 1e-12
-"""Spread of values, relative to the largest, below which they are called constant."""
 _CHUNK = 1 << 22
 """Resampled values held in memory at a time; a constant, so that results never depend on it."""
 

@@ -9,6 +9,8 @@ from scipy import special
 Bounds = tuple[float, float]
 """Smallest and largest value that a number can have at all, as its definition declares."""
 UNBOUNDED: Bounds = (-np.inf, np.inf)
+ROUNDING = 1e-12
+"""Numbers that differ by less than this share of their size are the same."""
 
 
 def is_finite(bounds: Bounds) -> bool:
@@ -47,7 +49,7 @@ def binomial_bounds(values: Float[np.ndarray, " n"], bounds: Bounds, level: floa
     Of Clopper and Pearson (Biometrika 26, 1934); it covers at least ``level`` at every share.
     """
     low, high = bounds
-    n, hits = len(values), int(np.count_nonzero(values == high))
+    n, hits = len(values), int(np.count_nonzero(values > (low + high) / 2))
     tail = (1 - level) / 2
     bottom = special.betaincinv(hits, n - hits + 1, tail) if hits else 0.0
     top = special.betaincinv(hits + 1, n - hits, 1 - tail) if hits < n else 1.0
@@ -55,5 +57,9 @@ def binomial_bounds(values: Float[np.ndarray, " n"], bounds: Bounds, level: floa
 
 
 def at_the_ends(values: Float[np.ndarray, " n"], bounds: Bounds) -> bool:
-    """Whether every value is one of the two ends of the range."""
-    return bool(np.isin(values, bounds).all())
+    """Whether every value is one of the two ends of the range, up to rounding."""
+    if not is_finite(bounds):
+        return False
+    tolerance = ROUNDING * (bounds[1] - bounds[0])
+    apart = np.minimum(np.abs(values - bounds[0]), np.abs(values - bounds[1]))
+    return bool(apart.max() <= tolerance)
