@@ -106,11 +106,10 @@ def compare(run_a: RunResults, run_b: RunResults) -> Comparison:
     metrics = [m for m in _ordered(run_a, board) if m in run_b.summary.metrics]
     units = sorted(set(run_a.scores["unit"].astype(str)))
     pairs = [(unit_values([run_a], m, units), unit_values([run_b], m, units)) for m in metrics]
+    ranges = [declared_range(column_of(board, m)) for m in metrics]
     gaps = [
-        stats.paired_difference(
-            *pair, generator("compare", *pair), bounds=declared_range(column_of(board, m))
-        )
-        for m, pair in zip(metrics, pairs, strict=True)
+        stats.paired_difference(*pair, generator("compare", *pair), bounds=bounds)
+        for pair, bounds in zip(pairs, ranges, strict=True)
     ]
     adjusted = stats.holm([pair.p_value for pair in gaps])
     rows = [
@@ -156,11 +155,11 @@ def _check_match(run_a: RunResults, run_b: RunResults) -> None:
     differing = [
         f"{name} ({ours[name]}, {theirs[name]})" for name in ours if ours[name] != theirs[name]
     ]
-    ours_by, theirs_by = run_a.summary.metrics, run_b.summary.metrics
+    a, b = run_a.summary.metrics, run_b.summary.metrics
     differing += [
-        f"the definition of {name} ({ours_by[name].signature}, {theirs_by[name].signature})"
-        for name in ours_by
-        if name in theirs_by and ours_by[name].signature != theirs_by[name].signature
+        f"the definition of {name} ({a[name].signature}, {b[name].signature})"
+        for name in a
+        if name in b and a[name].signature != b[name].signature
     ]
     if differing:
         raise RunError(
@@ -227,8 +226,8 @@ def _p(value: float | None) -> str:
 
 
 def _footer(comparison: Comparison) -> list[str]:
-    missing = comparison.only_in_one
-    return [COMPARISON_LEGEND, *([f"Only one run has: {', '.join(missing)}."] if missing else [])]
+    missing = ", ".join(comparison.only_in_one)
+    return [COMPARISON_LEGEND, *([f"Only one run has: {missing}."] if missing else [])]
 
 
 def _table(comparison: Comparison, width: int) -> str:

@@ -83,8 +83,9 @@ def _best(
         return []  # no unit has a value from every method
     higher = column.direction == "higher"
     better = stats.all_pairs(matrix, labels, higher, bounds=declared_range(column)).better
-    beaten = better.any(axis=0).tolist()
-    return [x for x, lost in zip(labels, beaten, strict=True) if not lost and better.any()]
+    if not better.any():
+        return []
+    return [x for j, x in enumerate(labels) if not better[:, j].any()]
 
 
 def versus(
