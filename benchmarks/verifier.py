@@ -51,7 +51,7 @@ def fast(raters: Raters, model: str) -> float:
     pooled, _ = pooled_auc(predicted.logit, rated.liked, rated.user, predicted.fold)
     n_users = len(rated.users)
     within = pair_sums(predicted.logit, rated.liked, rated.user, n_users).auc
-    taste = stats.interval(taste_auc(predicted), np.random.default_rng(0))
+    taste = stats.interval(taste_auc(predicted), np.random.default_rng(0), bounds=(0.0, 1.0))
     by_user = [rated.user == k for k in range(n_users)]
     errors = [ece(chances[rows], rated.liked[rows]) for rows in by_user]
     squares = [brier(chances[rows], rated.liked[rows]) for rows in by_user]

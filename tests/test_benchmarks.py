@@ -20,6 +20,9 @@ slow = pytest.mark.slow
 SMALLEST = [
     # equal to 1e-9, as its target says; its other target, memory, is not that of a child process
     pytest.param("cmmd", "--n 200 --m 60 --dim 16", r"first 1500 rows: .*e-1\d apart", id="cmmd"),
+    # the targets are for many worlds; with four only the exact table and the form are checked
+    pytest.param("coverage", "--worlds 4 --tables power", r"(?s)power, 4 worlds each\n.*targets: ",
+                 id="coverage"),
     pytest.param("frechet", "--n 300 --dim 32 --repeats 1", r"torch-fidelity .* apart",
                  id="frechet", marks=slow),
     pytest.param("permutation", "--users 12 --images 4 --permutations 20",

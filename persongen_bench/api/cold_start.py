@@ -15,7 +15,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import Unpack
 
-import numpy as np
 import pandas as pd
 
 from persongen_bench.api import campaign as campaigns
@@ -24,12 +23,13 @@ from persongen_bench.api.local import as_choice
 from persongen_bench.api.settings import Settings, campaign_of, execution_of
 from persongen_bench.core.errors import ConfigError
 from persongen_bench.core.method import Method, NewcomerMethod
-from persongen_bench.core.metric_cards import expand
+from persongen_bench.core.metric_cards import expand, parse_metric
 from persongen_bench.datasets.supports import MARK, SUPPORTS
 from persongen_bench.leaderboards.board import ALL, Board, board_for, boards_of
+from persongen_bench.leaderboards.column import Column
 from persongen_bench.leaderboards.curves import Curve, by_area, curve, curve_plot, document
 from persongen_bench.leaderboards.ranking import widened
-from persongen_bench.leaderboards.rows import unit_values
+from persongen_bench.leaderboards.rows import declared_range, seed_values, side_by_side
 from persongen_bench.loop.choice import MethodChoice
 from persongen_bench.loop.generate import Execution
 from persongen_bench.loop.needs import check_needs
@@ -161,12 +161,13 @@ def board_of(dataset: str) -> Board:
 
 
 def curves_of(made: Sequence[ColdRun], metric: str) -> list[Curve]:
-    """A curve per method label, averaged over its seeds per unit first.
+    """A curve per method label, with bands over units and seeds.
 
     Raises `ConfigError` where a method lacks one of the supports.
     """
     sizes = sorted({cold.k for cold in made})
     units = sorted({str(user) for cold in made for user in cold.results.scores["unit"]})
+    bounds = declared_range(Column(metric=metric, range=parse_metric(metric).info.range))
     labels = dict.fromkeys(cold.results.config.method.label for cold in made)
     curves = []
     for label in labels:
@@ -174,11 +175,14 @@ def curves_of(made: Sequence[ColdRun], metric: str) -> list[Curve]:
         missing = set(sizes) - {cold.k for cold in own}
         if missing:
             raise ConfigError(f"{label}: no run with a support of {min(missing)}", fix="Run it.")
+        by_seed = sorted(own, key=lambda cold: cold.results.config.seed)
         values = [
-            unit_values([cold.results for cold in own if cold.k == k], metric, units) for k in sizes
+            seed_values([cold.results for cold in by_seed if cold.k == k], metric, units)
+            for k in sizes
         ]
         anchor = own[0].results.config.method.anchor
-        curves.append(curve(label, np.stack(values, axis=1), sizes, anchor=anchor))
+        made_curve = curve(label, side_by_side(values), sizes, anchor=anchor, bounds=bounds)
+        curves.append(made_curve)
     return curves
 
 

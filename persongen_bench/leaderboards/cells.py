@@ -9,11 +9,13 @@ from typing import Literal
 BlockKind = Literal["methods", "anchors", "reported"]
 _BRACKETS = (
     "Brackets: 95% intervals, clustered by user (or prompt); for ranks, the places that the data "
-    "allow."
+    "allow. Of several seeds: users and seeds both vary."
 )
 _TIES = (
-    "Methods that share a letter are not told apart (paired t tests over them, Holm-adjusted "
-    "within the table, alpha 0.05). Anchors are reference lines and are never ranked."
+    "Methods that share a letter are not told apart (paired tests over users, Holm-adjusted over "
+    "all pairs of the table, alpha 0.05). Bold: no method is significantly better in that column "
+    "(the same tests, adjusted within the column); none where all are tied. Anchors are reference "
+    "lines and are never ranked."
 )
 _COLUMNS = (
     "p: permutation of whole users on the taste instrument, the largest over seeds. "
@@ -21,6 +23,12 @@ _COLUMNS = (
     "images: delivered / asked for, over all seeds."
 )
 LEGEND = (_BRACKETS, _TIES, _COLUMNS)
+COMPARISON_LEGEND = (
+    "Paired over units; p: paired test (exact below 12 units and for shares, t otherwise), "
+    "Holm-adjusted over the metrics. MDE: true difference that would have been found with 80% "
+    "power. better: only where p (Holm) <= 0.05. Two runs have one seed each: what another seed "
+    "would change is not in intervals and tests."
+)
 OWN_JUDGE = "\N{DEGREE SIGN}"
 """Behind a number whose judge the method used itself."""
 OWN_JUDGE_NOTE = (

@@ -19,9 +19,18 @@ from persongen_bench.core.config import Config
 from persongen_bench.core.errors import ConfigError, RunError
 from persongen_bench.leaderboards import matching
 from persongen_bench.leaderboards.board import Board, get_board
+from persongen_bench.leaderboards.cells import COMPARISON_LEGEND
 from persongen_bench.leaderboards.column import NOTHING, Column
 from persongen_bench.leaderboards.render import escape_markdown
-from persongen_bench.leaderboards.rows import UnitValues, difference, generator, number, unit_values
+from persongen_bench.leaderboards.rows import (
+    UnitValues,
+    column_of,
+    declared_range,
+    difference,
+    generator,
+    number,
+    unit_values,
+)
 from persongen_bench.leaderboards.standings import Difference
 from persongen_bench.leaderboards.terminal import to_text
 from persongen_bench.loop.results import RunResults
@@ -31,10 +40,6 @@ _Values: TypeAlias = tuple[UnitValues, UnitValues]
 ALPHA = 0.05
 """Family-wise error rate over the metrics of one comparison."""
 HEADER = ("metric", "a", "b", "a - b", "95% interval", "p", "p (Holm)", "units", "MDE", "better")
-LEGEND = (
-    "Paired over units; p: paired t test, Holm-adjusted over the metrics. MDE: true difference "
-    "that would have been found with 80% power. better: only where p (Holm) <= 0.05."
-)
 
 
 class MetricComparison(Config):
@@ -95,27 +100,29 @@ def compare(run_a: RunResults, run_b: RunResults) -> Comparison:
     """
     board = get_board(run_a.config.board)
     for run in (run_a, run_b):
-        reason = matching.damage(run, board)
-        if reason is not None:
+        if (reason := matching.damage(run, board)) is not None:
             raise RunError(f"{run.path}: {reason}")
     _check_match(run_a, run_b)
     metrics = [m for m in _ordered(run_a, board) if m in run_b.summary.metrics]
     units = sorted(set(run_a.scores["unit"].astype(str)))
     pairs = [(unit_values([run_a], m, units), unit_values([run_b], m, units)) for m in metrics]
-    gaps = [stats.paired_difference(a, b, generator("compare", a, b)) for a, b in pairs]
+    ranges = [declared_range(column_of(board, m)) for m in metrics]
+    gaps = [
+        stats.paired_difference(*pair, generator("compare", *pair), bounds=bounds)
+        for pair, bounds in zip(pairs, ranges, strict=True)
+    ]
     adjusted = stats.holm([pair.p_value for pair in gaps])
     rows = [
-        _metric_row(_column(board, metric), run_a.summary.metrics[metric].signature, pair)
+        _metric_row(column_of(board, metric), run_a.summary.metrics[metric].signature, pair)
         for metric, pair in zip(metrics, zip(pairs, gaps, adjusted, strict=True), strict=True)
     ]
-    names = set(run_a.summary.metrics) ^ set(run_b.summary.metrics)
     return Comparison(
         board=board.name,
         a=f"{run_a.config.method.label} (seed {run_a.config.seed})",
         b=f"{run_b.config.method.label} (seed {run_b.config.seed})",
         protocol=matching.protocol(run_a),
         metrics=tuple(rows),
-        only_in_one=tuple(sorted(names)),
+        only_in_one=tuple(sorted(set(run_a.summary.metrics) ^ set(run_b.summary.metrics))),
     )
 
 
@@ -148,11 +155,11 @@ def _check_match(run_a: RunResults, run_b: RunResults) -> None:
     differing = [
         f"{name} ({ours[name]}, {theirs[name]})" for name in ours if ours[name] != theirs[name]
     ]
-    ours_by, theirs_by = run_a.summary.metrics, run_b.summary.metrics
+    a, b = run_a.summary.metrics, run_b.summary.metrics
     differing += [
-        f"the definition of {name} ({ours_by[name].signature}, {theirs_by[name].signature})"
-        for name in ours_by
-        if name in theirs_by and ours_by[name].signature != theirs_by[name].signature
+        f"the definition of {name} ({a[name].signature}, {b[name].signature})"
+        for name in a
+        if name in b and a[name].signature != b[name].signature
     ]
     if differing:
         raise RunError(
@@ -164,13 +171,8 @@ def _check_match(run_a: RunResults, run_b: RunResults) -> None:
 
 def _ordered(run: RunResults, board: Board) -> list[str]:
     """The board's metrics in its order, then others by name."""
-    measured = run.summary.metrics
-    return [m for m in board.metrics if m in measured] + sorted(set(measured) - set(board.metrics))
-
-
-def _column(board: Board, metric: str) -> Column:
-    known = metric in board.metrics
-    return board.column(metric) if known else Column(metric=metric, direction="none")
+    measured = set(run.summary.metrics)
+    return [m for m in board.metrics if m in measured] + sorted(measured - set(board.metrics))
 
 
 def _better(column: Column, mean: float, p_holm: float) -> str:
@@ -197,7 +199,7 @@ def render(comparison: Comparison, form: str = "table", width: int = 120) -> str
 
 def _cells(comparison: Comparison) -> list[tuple[str, ...]]:
     board = get_board(comparison.board)
-    return [_line(_column(board, row.metric), row) for row in comparison.metrics]
+    return [_line(column_of(board, row.metric), row) for row in comparison.metrics]
 
 
 def _line(column: Column, row: MetricComparison) -> tuple[str, ...]:
@@ -224,8 +226,8 @@ def _p(value: float | None) -> str:
 
 
 def _footer(comparison: Comparison) -> list[str]:
-    missing = comparison.only_in_one
-    return [LEGEND, *([f"Only one run has: {', '.join(missing)}."] if missing else [])]
+    missing = ", ".join(comparison.only_in_one)
+    return [COMPARISON_LEGEND, *([f"Only one run has: {missing}."] if missing else [])]
 
 
 def _table(comparison: Comparison, width: int) -> str:

@@ -43,32 +43,38 @@ class Curve:
 
 
 def areas(
-    values: Float[np.ndarray, "users supports"], supports: Sequence[int]
-) -> Float[np.ndarray, " users"]:
+    values: Float[np.ndarray, "users supports ..."], supports: Sequence[int]
+) -> Float[np.ndarray, "users ..."]:
     """Each user's area below the curve, divided by its width: a mean of the metric, in its unit.
 
     The axis is ``log2(k + 1)``, so that every doubling of what is known weighs the same; between
     supports the curve is straight. With a single support it is the value there. NaN for a user
-    whose value is undefined at one of them.
+    whose value is undefined at one of them. ``(users, supports, seeds)`` give one per seed.
     """
     if len(supports) == 1:
         return np.asarray(values[:, 0], dtype=np.float64)
     x = np.log2(np.asarray(supports, dtype=np.float64) + 1)
     heights = (values[:, 1:] + values[:, :-1]) / 2
-    return np.asarray(heights @ np.diff(x) / (x[-1] - x[0]))
+    return np.asarray(np.moveaxis(heights, 1, -1) @ np.diff(x) / (x[-1] - x[0]))
 
 
 def curve(
     label: str,
-    values: Float[np.ndarray, "users supports"],
+    values: Float[np.ndarray, "users supports ..."],
     supports: Sequence[int],
     *,
     anchor: bool = False,
+    bounds: stats.Bounds = stats.UNBOUNDED,
 ) -> Curve:
-    """The curve of a method from one value per user and support; NaN where undefined."""
-    points = [stats.interval(column, generator("curve", column)) for column in values.T]
+    """The curve of a method from one value per user and support; NaN where undefined.
+
+    ``values``: ``(users, supports)``, or ``(users, supports, seeds)`` for bands over users and
+    seeds. ``bounds``: declared range of a user's value.
+    """
+    columns = np.moveaxis(values, 1, 0)
+    points = [stats.interval(c, generator("curve", c), bounds=bounds) for c in columns]
     per_user = areas(values, supports)
-    area = stats.interval(per_user, generator("area", per_user))
+    area = stats.interval(per_user, generator("area", per_user), bounds=bounds)
     return Curve(label, anchor, tuple(supports), tuple(points), area)
 
 

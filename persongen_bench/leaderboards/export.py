@@ -14,8 +14,8 @@ from persongen_bench.leaderboards.standings import STANDINGS_VERSION, MethodRow,
 
 CSV_COLUMNS = (
     "board", "table", "block", "method", "rank", "rank_low", "rank_high", "ties", "metric", "mean",
-    "low", "high", "n_units", "own_judge", "signature", "seeds", "seed_sd", "n_expected", "n_ok",
-    "p_block", "minimum_detectable_effect", "reason", "source", "caveat",
+    "low", "high", "n_units", "own_judge", "best", "signature", "seeds", "seed_sd", "n_expected",
+    "n_ok", "p_block", "minimum_detectable_effect", "reason", "source", "caveat",
 )  # fmt: skip
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 

@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 _COLOURS = ("#0b5cad", "#c2410c", "#15803d", "#7e22ce", "#a16207", "#0e7490", "#be185d", "#4d7c0f")
 _MARKERS = ("o", "s", "D", "^", "v", "P", "X", "h")
 _GREY = "#7a8490"
-_FOREST_KEY = "filled: told apart (Holm, 0.05); hollow: a tie; diamonds: anchors, not tested"
+_FOREST_KEY = (
+    "filled: told apart (Holm over all pairs, 0.05); hollow: a tie; diamonds: anchors, not tested"
+)
 _REPORTED = " (reported)"
 _SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
@@ -160,7 +162,8 @@ def _reported(axes: Axes, standings: Standings, columns: tuple[Column, Column]) 
 def forest_plot(standings: Standings, path: Path) -> None:
     """Paired differences to the first-ranked method on the headline, with 95% intervals.
 
-    Filled: significant after Holm's adjustment; hollow: a tie; grey: anchors (not tested).
+    Filled: told apart from the first, by the same all-pairs Holm adjustment that makes the tie
+    letters; hollow: a tie; grey: anchors (not tested).
 
     Raises:
         ConfigError: if the table has fewer than two rows or no method, or the file another ending.

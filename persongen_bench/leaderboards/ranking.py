@@ -2,27 +2,23 @@
 
 from __future__ import annotations
 
-import math
 from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
-
-from persongen_bench import stats
 from persongen_bench.core.errors import PgbenchError, RunError
 from persongen_bench.core.metric_cards import parse_metric
 from persongen_bench.leaderboards import matching
 from persongen_bench.leaderboards.board import ALL, Board, get_board
 from persongen_bench.leaderboards.column import Column
+from persongen_bench.leaderboards.marks import mark_best, rank, versus
 from persongen_bench.leaderboards.matching import Group
 from persongen_bench.leaderboards.published import reported_tables
 from persongen_bench.leaderboards.rows import (
-    UnitValues,
     build_row,
-    difference,
-    generator,
-    unit_values,
+    declared_range,
+    of_all_images,
+    seed_values,
 )
 from persongen_bench.leaderboards.standings import MethodRow, Refusal, Standings
 from persongen_bench.loop.results import RunResults
@@ -117,20 +113,22 @@ def _table(board: Board, group: Group, refused: Sequence[Refusal]) -> Standings:
     chosen, doubles = _one_method_per_label(group.runs)
     units = sorted(set(group.runs[0].scores["unit"].astype(str)))
     rows = {label: build_row(board, runs, units) for label, runs in chosen.items()}
-    headline = {label: unit_values(runs, board.headline, units) for label, runs in chosen.items()}
-    ranked, n_ranked = _rank(board, rows, headline)
+    rows = mark_best(board, rows, chosen, units)
+    headline = {label: seed_values(runs, board.headline, units) for label, runs in chosen.items()}
+    ranked, common, adjusted = rank(board, rows, headline)
     anchors = _by_headline(board, [row for row in rows.values() if row.anchor])
     if ranked:
-        first = headline[ranked[0].label]
-        ranked = _versus(ranked, headline, first, family=True)
-        anchors = _versus(anchors, headline, first, family=False)
+        bounds, first = declared_range(board.column(board.headline)), ranked[0].label
+        same = {row.label: headline[row.label][common] for row in ranked}
+        ranked = versus(ranked, same, same[first], adjusted, bounds)
+        anchors = versus(anchors, headline, headline[first], {}, bounds)
     present = {row.name for row in rows.values()}
     return Standings(
         board=board,
         protocol=dict(group.protocol),
         signatures={m: group.signatures[m] for m in board.metrics if m in group.signatures},
         n_units=len(units),
-        n_ranked_units=n_ranked,
+        n_ranked_units=int(common.sum()),
         methods=tuple(ranked),
         anchors=tuple(anchors),
         missing=tuple(n for n in (*board.baselines, *board.anchors) if n not in present),
@@ -154,51 +152,9 @@ def _one_method_per_label(
     return chosen, refused
 
 
-def _rank(
-    board: Board, rows: dict[str, MethodRow], headline: dict[str, UnitValues]
-) -> tuple[list[MethodRow], int]:
-    labels = [label for label, row in rows.items() if not row.anchor]
-    if not labels:
-        return [], 0
-    matrix = np.column_stack([headline[label] for label in labels])
-    higher = board.column(board.headline).direction == "higher"
-    places = stats.rank(matrix, labels, higher_is_better=higher)
-    ranked = [
-        rows[place.name].model_copy(
-            update={
-                "rank": place.rank,
-                "rank_low": place.rank_low,
-                "rank_high": place.rank_high,
-                "group": place.group,
-            }
-        )
-        for place in places
-    ]
-    return ranked, int((~np.isnan(matrix).any(axis=1)).sum())
-
-
 def _by_headline(board: Board, rows: Sequence[MethodRow]) -> list[MethodRow]:
     sign = -1.0 if board.column(board.headline).direction == "higher" else 1.0
     return sorted(rows, key=lambda r: (sign * (r.cells[board.headline].mean or 0.0), r.label))
-
-
-def _versus(
-    rows: Sequence[MethodRow], headline: dict[str, UnitValues], first: UnitValues, *, family: bool
-) -> list[MethodRow]:
-    """Add the paired difference to the first-ranked method, Holm-adjusted within the methods."""
-    others = [row for row in rows if headline[row.label] is not first]
-    pairs = {
-        row.label: stats.paired_difference(
-            headline[row.label], first, generator("versus", headline[row.label], first)
-        )
-        for row in others
-    }
-    adjusted = dict(zip(pairs, stats.holm([p.p_value for p in pairs.values()]), strict=True))
-    gaps = {
-        label: difference(pair, adjusted[label] if family else math.nan)
-        for label, pair in pairs.items()
-    }
-    return [row.model_copy(update={"versus_first": gaps.get(row.label)}) for row in rows]
 
 
 def _notes(board: Board, group: Group, rows: Sequence[MethodRow]) -> list[str]:
@@ -208,6 +164,7 @@ def _notes(board: Board, group: Group, rows: Sequence[MethodRow]) -> list[str]:
             notes.append(f"{name} is {group.protocol[name]}, the board's own protocol has {rule}.")
     if len({row.seeds for row in rows}) > 1:
         notes.append("Rows have different seeds; see the column `seeds`.")
+    notes += _one_seed(rows)
     together = [m for m in board.metrics if m in group.signatures and of_all_images(m)]
     if together and len({row.n_ok / len(row.seeds) for row in rows}) > 1:
         notes.append(
@@ -219,12 +176,15 @@ def _notes(board: Board, group: Group, rows: Sequence[MethodRow]) -> list[str]:
     return notes
 
 
-def of_all_images(metric: str) -> bool:
-    """Whether a metric is a number of all images together; False for one unknown here."""
-    try:
-        return parse_metric(metric).info.level == "set"
-    except PgbenchError:
-        return False
+def _one_seed(rows: Sequence[MethodRow]) -> list[str]:
+    """Which rows do not know how much another seed would change."""
+    single = [row.label for row in rows if len(row.seeds) == 1]
+    if not single:
+        return []
+    which = "Every row is" if len(single) == len(rows) else f"{', '.join(single)}:"
+    return [
+        f"{which} of one seed: intervals, ties and tests hold the choice of users, not of seeds."
+    ]
 
 
 def _caveats(board: Board, group: Group) -> list[str]:

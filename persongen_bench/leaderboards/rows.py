@@ -11,6 +11,8 @@ import numpy as np
 from jaxtyping import Float
 
 from persongen_bench import stats
+from persongen_bench.core.errors import PgbenchError
+from persongen_bench.core.metric_cards import parse_metric
 from persongen_bench.core.types import content_hash
 from persongen_bench.leaderboards.board import Board
 from persongen_bench.leaderboards.column import Column
@@ -20,19 +22,56 @@ from persongen_bench.loop.results import RunResults
 UnitValues: TypeAlias = Float[np.ndarray, " units"]
 
 
+SeedValues: TypeAlias = Float[np.ndarray, "units seeds"]
+
+
 def unit_values(runs: Sequence[RunResults], metric: str, units: Sequence[str]) -> UnitValues:
     """``(units,)`` mean over runs (seeds); NaN where the metric is undefined in all of them."""
+    return stats.over_seeds(seed_values(runs, metric, units))
+
+
+def seed_values(runs: Sequence[RunResults], metric: str, units: Sequence[str]) -> SeedValues:
+    """``(units, runs)``: a column per run (seed); NaN where the metric is undefined."""
     columns = []
     for run in runs:
         rows = run.scores[run.scores["metric"] == metric]
         by_unit = dict(zip(rows["unit"].astype(str), rows["value"].astype(float), strict=True))
         columns.append([by_unit.get(unit, math.nan) for unit in units])
-    values = np.asarray(columns, dtype=np.float64)
-    defined = ~np.isnan(values)
-    counts = defined.sum(axis=0)
-    means = np.full(len(units), np.nan)
-    np.divide(np.where(defined, values, 0.0).sum(axis=0), counts, out=means, where=counts > 0)
-    return means
+    return np.asarray(columns, dtype=np.float64).reshape(len(runs), len(units)).T
+
+
+def side_by_side(values: Sequence[SeedValues]) -> Float[np.ndarray, "units methods seeds"]:
+    """Methods beside each other; those with fewer seeds than others get columns of NaN."""
+    most = max(given.shape[1] for given in values)
+    wide = [
+        np.pad(given, ((0, 0), (0, most - given.shape[1])), constant_values=np.nan)
+        for given in values
+    ]
+    return np.stack(wide, axis=1)
+
+
+def of_all_images(metric: str) -> bool:
+    """Whether a metric is a number of all images together; False for one unknown here."""
+    try:
+        return parse_metric(metric).info.level == "set"
+    except PgbenchError:
+        return False
+
+
+def column_of(board: Board, metric: str) -> Column:
+    """The column of a metric, also of one that the board does not have (it has no better end)."""
+    if metric in board.metrics:
+        return board.column(metric)
+    try:
+        declared = parse_metric(metric).info.range
+    except PgbenchError:
+        declared = stats.UNBOUNDED
+    return Column(metric=metric, direction="none", range=declared)
+
+
+def declared_range(column: Column) -> stats.Bounds:
+    """The range of a unit's value; unbounded for jackknife values of all images together."""
+    return stats.UNBOUNDED if of_all_images(column.metric) else column.range
 
 
 def generator(*parts: object) -> np.random.Generator:
@@ -70,7 +109,7 @@ def build_row(board: Board, runs: Sequence[RunResults], units: Sequence[str]) ->
 
 
 def _cell(column: Column, runs: Sequence[RunResults], units: Sequence[str]) -> Cell:
-    """One seed: the interval of the run's own summary; several: of the units' means over seeds."""
+    """One seed: the interval of the run's own summary; several: over units and seeds."""
     name = column.metric
     summaries = [run.summary.metrics[name] for run in runs if name in run.summary.metrics]
     own_judge = any(summary.own_judge for summary in summaries)
@@ -81,11 +120,11 @@ def _cell(column: Column, runs: Sequence[RunResults], units: Sequence[str]) -> C
         )
     if len(summaries) < len(runs):
         return Cell()
-    values = unit_values(runs, name, units)
-    bounds = stats.interval(values, generator(name, values))
-    low, high = np.clip([bounds.low, bounds.high], *column.range)
+    values = seed_values(runs, name, units)
+    over = stats.interval(values, generator(name, values), bounds=declared_range(column))
+    low, high = np.clip([over.low, over.high], *column.range)
     return Cell(
-        mean=number(bounds.mean), low=number(low), high=number(high), n_units=bounds.n,
+        mean=number(over.mean), low=number(low), high=number(high), n_units=over.n,
         own_judge=own_judge,
     )  # fmt: skip
 

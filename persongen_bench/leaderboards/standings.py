@@ -8,7 +8,7 @@ from persongen_bench.core.config import Config
 from persongen_bench.leaderboards.board import Board
 from persongen_bench.leaderboards.published import ReportedTable
 
-STANDINGS_VERSION = 2
+STANDINGS_VERSION = 3
 """Rises whenever `Standings`, and with it the JSON export, changes shape."""
 
 
@@ -22,6 +22,9 @@ class Cell(Config):
     """Users for whom the metric is defined."""
     own_judge: bool = False
     """True where the method used this judge's weights in fit or selection."""
+    best: bool = False
+    """True where no ranked method is significantly better in this column and some one is worse:
+    paired tests of all pairs, Holm-adjusted within the column. Never for anchors."""
 
 
 class Difference(Config):
@@ -32,7 +35,7 @@ class Difference(Config):
     high: float | None
     p_value: float | None
     p_holm: float | None
-    """Adjusted over the ranked methods of the table; None for anchors."""
+    """Holm-adjusted over all pairs of ranked methods, as the tie letters; None for anchors."""
     n_units: int
     minimum_detectable_effect: float | None
     """True difference that would have been found with 80% power."""
@@ -60,6 +63,7 @@ class MethodRow(Config):
     """Tie letters: two methods that share one are not told apart."""
     cells: dict[str, Cell]
     seeds: tuple[int, ...]
+    """With one, the seed is not in any interval or test of the row."""
     seed_sd: float | None = None
     """Standard deviation of the headline's mean over seeds; None with one seed."""
     run_ids: tuple[str, ...]

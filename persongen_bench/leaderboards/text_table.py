@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 from persongen_bench.leaderboards.board import Board
 from persongen_bench.leaderboards.cells import LEGEND, OWN_JUDGE_NOTE, Block, TextCell, TextColumn
@@ -43,7 +43,7 @@ def text_table(standings: Standings, *, costs: bool = False) -> TextTable:
     ]
     board, methods = standings.board, _rows(standings.board, standings.methods)
     blocks = [
-        _methods(board, methods),
+        _methods(methods),
         _anchors(board, standings.anchors),
         *(_reported(board, table, metrics) for table in standings.reported),
     ]
@@ -128,29 +128,14 @@ def _rank(row: MethodRow) -> TextCell:
 
 def _cell(column: Column, cell: Cell) -> TextCell:
     if cell.mean is None or cell.low is None or cell.high is None:
-        return TextCell(column.format(cell.mean), own_judge=cell.own_judge)
+        return TextCell(column.format(cell.mean), "", cell.best, cell.own_judge)
     bounds = f"[{column.format(cell.low)}, {column.format(cell.high)}]"
-    return TextCell(column.format(cell.mean), bounds, own_judge=cell.own_judge)
+    return TextCell(column.format(cell.mean), bounds, cell.best, cell.own_judge)
 
 
-def _bold(
-    board: Board, rows: tuple[dict[str, TextCell], ...]
-) -> tuple[Mapping[str, TextCell], ...]:
-    """Mark the best number of each column that has a better end; equal prints are all best."""
-    best: dict[str, str] = {}
-    for column in board.columns:
-        texts = [row[column.metric].text for row in rows if row[column.metric].text != NOTHING]
-        if column.direction != "none" and texts:
-            pick = max if column.direction == "higher" else min
-            best[column.metric] = pick(texts, key=float)
-    return tuple(
-        {k: replace(c, best=best.get(k) == c.text) for k, c in row.items()} for row in rows
-    )
-
-
-def _methods(board: Board, rows: tuple[dict[str, TextCell], ...]) -> Block:
+def _methods(rows: tuple[dict[str, TextCell], ...]) -> Block:
     title = "Methods" if rows else "No method to rank yet"
-    return Block("methods", title, _bold(board, rows), short="none to rank yet")
+    return Block("methods", title, rows, short="none to rank yet")
 
 
 def _anchors(board: Board, rows: Iterable[MethodRow]) -> Block:

@@ -65,7 +65,8 @@ def score(
         about = describe(metric, evaluation, used)
         tables.append(_long(metric.info.name, values, about["signature"]))
         rng = _generator(config, metric.info.name)
-        numbers[metric.info.name] = _summarise(values, about, rng, metric.info.range)
+        whole = metric.info.level == "set"
+        numbers[metric.info.name] = _summarise(values, about, rng, metric.info.range, whole=whole)
     states = evaluation.all_samples["state"].value_counts()
     summary = Summary(
         run_id=config.run_id,
@@ -132,8 +133,12 @@ def _summarise(
     about: dict[str, Any],
     rng: np.random.Generator,
     bounds: tuple[float, float],
+    *,
+    whole: bool = False,
 ) -> MetricSummary:
-    over = stats.interval(values.to_numpy(dtype=np.float64), rng)
+    """``whole``: jackknife values of all images together, which do not lie within ``bounds``."""
+    declared = stats.UNBOUNDED if whole else bounds
+    over = stats.interval(values.to_numpy(dtype=np.float64), rng, bounds=declared)
     low, high = np.clip([over.low, over.high], *bounds)
     numbers = [None if np.isnan(x) else float(x) for x in (over.mean, low, high)]
     return MetricSummary(mean=numbers[0], low=numbers[1], high=numbers[2], n_units=over.n, **about)

@@ -17,9 +17,9 @@ from persongen_bench.stats.intervals import Interval, interval, interval_of_imag
 from persongen_bench.stats.pairs import (
     PairedDifference,
     holm,
-    minimum_detectable_effect,
     paired_difference,
     paired_t,
+    paired_test,
 )
 from persongen_bench.stats.permutation import (
     Statistic,
@@ -27,16 +27,23 @@ from persongen_bench.stats.permutation import (
     image_permutation_test,
     user_permutation_test,
 )
-from persongen_bench.stats.ranks import RankRow, letter_groups, rank
+from persongen_bench.stats.power import minimum_detectable_effect
+from persongen_bench.stats.ranks import AllPairs, RankRow, all_pairs, letter_groups, rank, ranked
 from persongen_bench.stats.residuals import Residuals, residual_table, residuals_of
+from persongen_bench.stats.seeds import over_seeds
+from persongen_bench.stats.shares import UNBOUNDED, Bounds
 
 __all__ = [
+    "UNBOUNDED",
     "AdditiveFit",
+    "AllPairs",
+    "Bounds",
     "Interval",
     "PairedDifference",
     "RankRow",
     "Residuals",
     "Statistic",
+    "all_pairs",
     "block_means",
     "correlation_over_methods",
     "correlation_over_users",
@@ -48,9 +55,12 @@ __all__ = [
     "interval_of_images",
     "letter_groups",
     "minimum_detectable_effect",
+    "over_seeds",
     "paired_difference",
     "paired_t",
+    "paired_test",
     "rank",
+    "ranked",
     "residual_table",
     "residuals_of",
     "spearman",

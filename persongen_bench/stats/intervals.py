@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,9 +10,19 @@ from jaxtyping import Float, Shaped
 from scipy import stats as distributions
 
 from persongen_bench.stats.blocks import user_means
+from persongen_bench.stats.seeds import combined, over_seeds, seed_error
+from persongen_bench.stats.shares import (
+    ROUNDING,
+    UNBOUNDED,
+    Bounds,
+    at_the_ends,
+    binomial_bounds,
+    constant_bounds,
+)
+from persongen_bench.stats.skewness import SMALLEST_SKEWNESS, corrected_bounds
 
 SMALLEST_BOOTSTRAP = 30
-"""Users from which on the bootstrap is used; below, it covers too little (see `interval`)."""
+"""Users from which on the bootstrap is used; below, it."""
 _CHUNK = 1 << 22
 """Resampled values held in memory at a time; a constant, so that results never depend on it."""
 
@@ -30,39 +41,54 @@ class Interval:
 
 
 def interval(
-    user_values: Float[np.ndarray, " users"],
+    user_values: Float[np.ndarray, "users ..."],
     rng: np.random.Generator,
     n_resamples: int = 2000,
     level: float = 0.95,
+    bounds: Bounds = UNBOUNDED,
 ) -> Interval:
     """Confidence interval of the mean of one value per user; users are the unit resampled.
 
-    From 30 users on: the percentile bootstrap over users at the expanded quantile levels
-    ``Phi(-+ sqrt(n / (n - 1)) t)`` of Hesterberg (The American Statistician 69(4), 2015, section
-    5.3), ``t`` the Student quantile, which makes up for the bootstrap's narrowness. Below 30
-    users: the t interval, because the plain percentile bootstrap of so few values covers far less
-    than it says (about 80% instead of 95% at 4 users).
+    Which rule holds is fixed by ``bounds``, the range that the metric declares, and by n:
+
+    - values that all lie at the two ends of a finite range: the exact binomial interval
+      (`shares.binomial_bounds`);
+    - values that are all the same: `shares.constant_bounds`, exact too; a constant in a range
+      that is not finite has no known width, and gets no bounds;
+    - all others: below 30 users the t interval, from 30 on the percentile bootstrap over users at
+      the expanded quantile levels ``Phi(-+ sqrt(n / (n - 1)) t)`` of Hesterberg (The American
+      Statistician 69(4), 2015, section 5.3); from 8 users on widened to hold the
+      skewness-corrected interval (`skewness.corrected_bounds`); cut at the range;
+    - with values of several seeds also widened to hold the t interval over users and seeds
+      (`seeds.combined`). With one seed the seed is not in the interval.
 
     Args:
-        user_values: ``(U,)``, one per user; NaN means undefined for that user and is dropped.
+        user_values: ``(U,)``, one per user, or ``(U, S)``, one per user and seed; NaN means
+            undefined for that user (and seed). Users without any value are dropped.
         rng: consumed by the bootstrap only.
         n_resamples: bootstrap resamples.
         level: nominal coverage in (0, 1).
+        bounds: declared range of a user's value. Leave it out for numbers that are not the mean
+            of values each within the range, such as jackknife values.
 
     Returns:
         The interval; bounds are NaN with one user, everything is with none.
     """
-    valid = np.asarray(user_values, np.float64)
-    valid = valid[~np.isnan(valid)]
-    n, dropped = len(valid), len(user_values) - len(valid)
+    means = over_seeds(user_values)
+    valid = means[~np.isnan(means)]
+    n, dropped = len(valid), len(means) - len(valid)
     mean = float(valid.mean()) if n else float("nan")
     if n < 2:
         return Interval(mean, float("nan"), float("nan"), n, dropped)
-    if n < SMALLEST_BOOTSTRAP:
-        low, high = _t_bounds(valid, level)
+    if np.ptp(valid) <= ROUNDING * np.abs(valid).max():
+        low, high = constant_bounds(mean, n, bounds, level)
+    elif at_the_ends(valid, bounds):
+        low, high = binomial_bounds(valid, bounds, level)
     else:
-        low, high = _bootstrap_bounds(valid, rng, n_resamples, level)
-    return Interval(mean, low, high, n, dropped)
+        low, high = _general_bounds(valid, rng, n_resamples, level)
+    if not np.isnan(low):
+        low, high = _widest([(low, high), _seed_bounds(user_values, valid, level)])
+    return Interval(mean, max(low, bounds[0]), min(high, bounds[1]), n, dropped)
 
 
 def interval_of_images(
@@ -71,6 +97,7 @@ def interval_of_images(
     rng: np.random.Generator,
     n_resamples: int = 2000,
     level: float = 0.95,
+    bounds: Bounds = UNBOUNDED,
 ) -> Interval:
     """`interval` of image-level values: user means first, every user weighing the same.
 
@@ -80,8 +107,42 @@ def interval_of_images(
         rng: as in `interval`.
         n_resamples: as in `interval`.
         level: as in `interval`.
+        bounds: as in `interval`.
     """
-    return interval(user_means(values, owners), rng, n_resamples, level)
+    return interval(user_means(values, owners), rng, n_resamples, level, bounds)
+
+
+def _general_bounds(
+    values: Float[np.ndarray, " n"], rng: np.random.Generator, n_resamples: int, level: float
+) -> Bounds:
+    if len(values) < SMALLEST_BOOTSTRAP:
+        plain = _t_bounds(values, level)
+    else:
+        plain = _bootstrap_bounds(values, rng, n_resamples, level)
+    if len(values) < SMALLEST_SKEWNESS:
+        return plain
+    return _widest([plain, corrected_bounds(values, level)])
+
+
+def _seed_bounds(
+    values: Float[np.ndarray, "users ..."], means: Float[np.ndarray, " n"], level: float
+) -> Bounds:
+    """The t interval over users and seeds; NaN with one seed."""
+    seeds = seed_error(values)
+    if seeds is None:
+        return float("nan"), float("nan")
+    error, df = combined(float(means.var(ddof=1)), len(means), [seeds])
+    margin = float(distributions.t.ppf((1 + level) / 2, df)) * error
+    return float(means.mean()) - margin, float(means.mean()) + margin
+
+
+def _widest(rules: Sequence[Bounds]) -> Bounds:
+    """The smallest interval that holds all; NaN bounds, of a rule that says nothing, are left out.
+
+    All NaN: NaN.
+    """
+    lows, highs = zip(*rules, strict=True)
+    return float(np.fmin.reduce(lows)), float(np.fmax.reduce(highs))
 
 
 def _t_bounds(values: Float[np.ndarray, " n"], level: float) -> tuple[float, float]:

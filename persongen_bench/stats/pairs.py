@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 
 import numpy as np
 from jaxtyping import Float
-from scipy import integrate, optimize, special
-from scipy import stats as distributions
+from scipy import special
 
+from persongen_bench.stats.flips import SMALLEST_T, is_discrete, sign_flip_p
 from persongen_bench.stats.intervals import interval
+from persongen_bench.stats.power import minimum_detectable_effect, noncentrality
+from persongen_bench.stats.seeds import SeedError, combined, over_seeds, seed_error
+from persongen_bench.stats.shares import UNBOUNDED, Bounds, constant_p
+from persongen_bench.stats.skewness import corrected_p
 
 _ROUNDING = 1e-12
 """Spread of differences, relative to the values, below which they are called constant."""
@@ -25,51 +28,74 @@ class PairedDifference:
     low: float
     high: float
     p_value: float
-    """Two-sided paired t test of no difference."""
+    """Two-sided test of no difference, by the rule of `paired_test`."""
     sd: float
     """Standard deviation of the differences over users."""
     n: int
     """Users with a value in both."""
     minimum_detectable_effect: float
-    """True difference that this n and sd would have found with 80% power."""
+    """True difference that this comparison would have found with 80% power."""
+
+
+@dataclass(frozen=True)
+class _Gap:
+    """Differences of two methods, and what their seeds add."""
+
+    users: Float[np.ndarray, " common"]
+    seeds: tuple[SeedError, ...]
+
+    @property
+    def error(self) -> tuple[float, float]:
+        """``(standard error, degrees of freedom)`` over users and seeds; of two users or more."""
+        return combined(float(self.users.var(ddof=1)), len(self.users), self.seeds)
+
+    @property
+    def constant(self) -> bool:
+        return bool(self.users.min() == self.users.max())
 
 
 def paired_difference(
-    a: Float[np.ndarray, " users"],
-    b: Float[np.ndarray, " users"],
+    a: Float[np.ndarray, "users ..."],
+    b: Float[np.ndarray, "users ..."],
     rng: np.random.Generator,
     n_resamples: int = 2000,
     level: float = 0.95,
+    bounds: Bounds = UNBOUNDED,
 ) -> PairedDifference:
     """Compare two methods user by user.
 
-    The p-value is that of the paired t test over users, not of a sign-flip test: with 4 users a
-    sign-flip p-value cannot go below 1/8 (two-sided 2/16), so that nothing could ever be
-    significant, while the t test is exact for normal differences at any n >= 2 and close to it
-    for means of many images. The interval is `stats.interval` of the differences; at 30 users
-    and more it is a bootstrap, so at the edge of significance it may disagree with the p-value.
-
-    Differences that are all the same (up to rounding) have no spread to judge them by: identical
-    methods get ``p = 1``, a constant non-zero difference gets ``p = 0``, both with ``sd = 0``.
+    The p-value is that of `paired_test`. The interval is `stats.interval` of the differences,
+    whose range is as wide on both sides as that of the metric; where methods have several seeds
+    it is widened to hold the t interval over users and seeds. It has rules of its own, so at the
+    edge of significance it may disagree with the p-value.
 
     Args:
-        a: ``(U,)``, one value per user; NaN where undefined.
-        b: ``(U,)``, the same users in the same order.
+        a: ``(U,)``, one value per user, or ``(U, S)``, one per user and seed; NaN where undefined.
+        b: the same users in the same order; its seeds are others.
         rng: for the interval.
         n_resamples: bootstrap resamples of the interval.
         level: coverage of the interval; ``1 - level`` is the test's alpha in the minimum
             detectable effect.
+        bounds: declared range of a user's value, as in `stats.interval`.
 
     Returns:
         The difference; with one common user only its mean is defined, with none nothing is.
 
     Raises:
-        ValueError: if the shapes differ.
+        ValueError: if the users differ in number.
     """
-    bounds = interval(differences(a, b), rng, n_resamples, level)
-    sd, p_value = paired_t(a, b)
-    effect = minimum_detectable_effect(sd, bounds.n, alpha=1 - level)
-    return PairedDifference(bounds.mean, bounds.low, bounds.high, p_value, sd, bounds.n, effect)
+    gap, reach = _gap(a, b), bounds[1] - bounds[0]
+    over = interval(gap.users, rng, n_resamples, level, (-reach, reach))
+    low, high = over.low, over.high
+    sd, p_value = paired_test(a, b, bounds)
+    effect = minimum_detectable_effect(sd, over.n, alpha=1 - level)
+    if gap.seeds and over.n > 1:
+        error, df = gap.error
+        margin = float(special.stdtrit(df, (1 + level) / 2)) * error
+        low, high = np.fmin(low, over.mean - margin), np.fmax(high, over.mean + margin)
+        effect = float(np.fmax(effect, error * noncentrality(df, 1 - level, 0.8)))
+    ends = (float(max(low, -reach)), float(min(high, reach)))
+    return PairedDifference(over.mean, *ends, p_value, sd, over.n, effect)
 
 
 def differences(
@@ -90,19 +116,88 @@ def differences(
     return np.full_like(difference, shift)
 
 
-def paired_t(a: Float[np.ndarray, " users"], b: Float[np.ndarray, " users"]) -> tuple[float, float]:
-    """``(sd, p)`` of the paired t test as `paired_difference` describes; NaN below two users."""
-    difference = differences(a, b)
-    n = len(difference)
+def _gap(a: Float[np.ndarray, "users ..."], b: Float[np.ndarray, "users ..."]) -> _Gap:
+    first, second = over_seeds(a), over_seeds(b)
+    users = differences(first, second)
+    common = ~(np.isnan(first) | np.isnan(second))
+    errors = [seed_error(np.asarray(values)[common]) for values in (a, b)]
+    return _Gap(users, tuple(error for error in errors if error is not None))
+
+
+def paired_test(
+    a: Float[np.ndarray, "users ..."],
+    b: Float[np.ndarray, "users ..."],
+    bounds: Bounds = UNBOUNDED,
+) -> tuple[float, float]:
+    """``(sd, p)``: spread of the differences over users, and the two-sided test of no difference.
+
+    The rule is fixed by the number of users and by the magnitudes of the differences, which say
+    nothing of who is better:
+
+    - below 12 users the exact sign-flip test, which never goes below ``2 ** (1 - n)``: with five
+      users nothing is significant at 0.05;
+    - from 12 on, differences whose magnitudes repeat (at most half as many distinct ones as
+      users: shares, votes) get the largest p of the exact sign-flip test (where its sums can be
+      listed), of the t test and of the skewness-corrected t test: the last one is for a method
+      of rare successes against one that never varies, whose differences are not symmetric;
+    - from 12 on, other differences get the paired t test.
+
+    Differences that are all the same (up to rounding) have no spread to judge them by: identical
+    methods get ``p = 1``; a constant other than 0 gets the sign-flip p or that of
+    `shares.constant_p`, whichever is larger, so 1 where the range is not finite. Where a method
+    has several seeds, p is at least that of the t test over users and seeds (`seeds.combined`).
+    NaN below two users.
+    """
+    gap = _gap(a, b)
+    n = len(gap.users)
     if n < 2:
         return float("nan"), float("nan")
+    if gap.constant:
+        sd, p_value = 0.0, _constant_p(gap.users, bounds)
+    else:
+        sd, p_value = _spread(gap.users), _users_p(gap.users)
+    error, df = gap.error
+    if gap.seeds and error > 0:
+        p_value = max(p_value, float(2 * special.stdtr(df, -abs(gap.users.mean()) / error)))
+    return sd, p_value
+
+
+def paired_t(a: Float[np.ndarray, " users"], b: Float[np.ndarray, " users"]) -> tuple[float, float]:
+    """``(sd, p)`` of the plain paired t test; NaN below two users, ``p = 1`` without spread."""
+    difference = differences(a, b)
+    if len(difference) < 2:
+        return float("nan"), float("nan")
     if difference.min() == difference.max():
-        return 0.0, float(difference[0] == 0)
+        return 0.0, 1.0
+    return _spread(difference), _t_p(difference)
+
+
+def _users_p(difference: Float[np.ndarray, " n"]) -> float:
+    if len(difference) < SMALLEST_T:
+        exact = sign_flip_p(difference)
+        assert exact is not None  # so few are always listed
+        return exact
+    if not is_discrete(difference):
+        return _t_p(difference)
+    exact = sign_flip_p(difference)
+    return max(corrected_p(difference), 0.0 if exact is None else exact)
+
+
+def _constant_p(difference: Float[np.ndarray, " n"], bounds: Bounds) -> float:
+    n, shift = len(difference), float(difference[0])
+    return 1.0 if shift == 0 else max(2.0 ** (1 - n), constant_p(shift, n, bounds[1] - bounds[0]))
+
+
+def _spread(difference: Float[np.ndarray, " n"]) -> float:
     scale = np.abs(difference).max()  # squares of tiny differences would be rounded to 0
-    unit = difference / scale
-    spread = unit.std(ddof=1)
-    t = unit.mean() / (spread / np.sqrt(n))
-    return float(scale * spread), float(2 * distributions.t.sf(abs(t), n - 1))
+    return float(scale * (difference / scale).std(ddof=1))
+
+
+def _t_p(difference: Float[np.ndarray, " n"]) -> float:
+    unit = difference / np.abs(difference).max()
+    n = len(unit)
+    t = unit.mean() / (unit.std(ddof=1) / np.sqrt(n))
+    return float(2 * special.stdtr(n - 1, -abs(t)))
 
 
 def holm(p_values: Sequence[float] | Float[np.ndarray, " m"]) -> Float[np.ndarray, " m"]:
@@ -118,40 +213,3 @@ def holm(p_values: Sequence[float] | Float[np.ndarray, " m"]) -> Float[np.ndarra
     steps = raw[order] * np.arange(len(order), 0, -1)
     adjusted[order] = np.minimum(np.maximum.accumulate(steps), 1.0)
     return adjusted
-
-
-def minimum_detectable_effect(sd: float, n: int, alpha: float = 0.05, power: float = 0.8) -> float:
-    """Mean difference that a two-sided paired t test over ``n`` users finds with ``power``.
-
-    Exact for normal differences with standard deviation ``sd``: the noncentrality at which the
-    noncentral t distribution has ``power`` beyond the critical values, times ``sd / sqrt(n)``.
-    ``alpha`` < ``power`` < 1. NaN below two users; 0 when the differences do not vary.
-    """
-    if n < 2 or np.isnan(sd):
-        return float("nan")
-    return float(sd / np.sqrt(n) * _noncentrality(n - 1, alpha, power))
-
-
-@lru_cache(maxsize=256)
-def _noncentrality(df: int, alpha: float, power: float) -> float:
-    """The noncentrality at which the noncentral t has ``power`` beyond the critical values.
-
-    With ``s`` the estimated over the true standard deviation, the power is the mean over ``s`` of
-    ``Phi(shift - critical * s) + Phi(-shift - critical * s)``. It is integrated over quantiles
-    of ``s``, which stays accurate where scipy's noncentral t gives up (2 users, small alpha).
-    """
-    critical = float(special.stdtrit(df, 1 - alpha / 2))
-
-    def spread(quantile: float) -> float:
-        return float(np.sqrt(special.chdtri(df, 1 - quantile) / df))
-
-    def shortfall(shift: float) -> float:
-        def power_at(quantile: float) -> float:
-            line = critical * spread(quantile)
-            return float(special.ndtr(shift - line) + special.ndtr(-shift - line))
-
-        return float(integrate.quad(power_at, 0, 1, epsabs=1e-9, limit=200)[0]) - power
-
-    miss = 1 - power
-    highest = critical * spread(1 - miss / 2) - float(special.ndtri(miss / 4))
-    return float(optimize.brentq(shortfall, 0.0, highest, xtol=1e-8))

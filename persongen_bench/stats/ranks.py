@@ -11,7 +11,9 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from persongen_bench.core.errors import DataError
-from persongen_bench.stats.pairs import holm, paired_t
+from persongen_bench.stats.pairs import holm, paired_test
+from persongen_bench.stats.seeds import over_seeds
+from persongen_bench.stats.shares import UNBOUNDED, Bounds
 
 
 @dataclass(frozen=True)
@@ -29,27 +31,67 @@ class RankRow:
     """Letters of the tie groups; two methods share a letter if and only if they are tied."""
 
 
-def rank(
-    values: Float[np.ndarray, "users methods"],
+@dataclass(frozen=True)
+class AllPairs:
+    """Every pair of methods compared on the same users, Holm-adjusted within all pairs."""
+
+    means: Float[np.ndarray, " methods"]
+    """Over the users with a value from every method."""
+    p_values: Float[np.ndarray, "methods methods"]
+    """Adjusted, symmetric; 1 on the diagonal and where a test could not be made."""
+    better: Bool[np.ndarray, "methods methods"]
+    """True at ``[i, j]`` where method i is significantly better than j."""
+
+
+def all_pairs(
+    values: Float[np.ndarray, "users methods ..."],
     names: Sequence[str],
     higher_is_better: bool,
     alpha: float = 0.05,
+    bounds: Bounds = UNBOUNDED,
+) -> AllPairs:
+    """Test every pair of methods (`stats.paired_test`) and adjust by Holm's method over all pairs.
+
+    Every mark on a table or a picture comes from here, so that the chance that any of them tells
+    apart two equal methods is at most ``alpha``. Arguments and errors are those of `rank`.
+    """
+    if values.ndim not in (2, 3) or values.shape[1] != len(names) or len(set(names)) != len(names):
+        raise ValueError(f"found {values.shape} values, expected one of {len(names)} names each")
+    common = _common_users(values, names)
+    n_methods = len(names)
+    pairs = list(combinations(range(n_methods), 2))
+    raw = [paired_test(common[:, i], common[:, j], bounds)[1] for i, j in pairs]
+    means = np.array([over_seeds(common[:, j]).mean() for j in range(n_methods)])
+    p_values = np.ones((n_methods, n_methods))
+    for (i, j), p_value in zip(pairs, holm(raw), strict=True):
+        p_values[i, j] = p_values[j, i] = 1.0 if np.isnan(p_value) else p_value
+    ahead = np.subtract.outer(means, means) * (1 if higher_is_better else -1) > 0
+    return AllPairs(means, p_values, ahead & (p_values <= alpha))
+
+
+def rank(
+    values: Float[np.ndarray, "users methods ..."],
+    names: Sequence[str],
+    higher_is_better: bool,
+    alpha: float = 0.05,
+    bounds: Bounds = UNBOUNDED,
 ) -> list[RankRow]:
     """Rank methods by their mean over users, with rank intervals and tie groups.
 
-    Every pair is compared by the paired t test over users; the p-values are adjusted by Holm's
-    method within the board. Because no pair is falsely told apart with probability 1 - alpha,
-    all rank intervals hold the true ranks simultaneously with at least that probability (Al
-    Mohamad, Goeman & van Zwet, Biometrics 78, 2022). Nothing here is random.
+    Every pair is compared as in `all_pairs`. Because no pair is falsely told apart with
+    probability 1 - alpha, all rank intervals hold the true ranks simultaneously with at least
+    that probability (Al Mohamad, Goeman & van Zwet, Biometrics 78, 2022). Nothing here is random.
 
     All methods are compared on the same users: those with a value from every method. Fewer than
     two such users can tell nothing apart, and all methods are tied.
 
     Args:
-        values: ``(U, M)``, one value per user and method; NaN where undefined.
+        values: ``(U, M)``, one value per user and method, or ``(U, M, S)`` with one per seed too;
+            NaN where undefined, and where a method has fewer seeds than others.
         names: the M distinct method names.
         higher_is_better: direction of the metric.
         alpha: family-wise error rate of the pairwise tests.
+        bounds: declared range of a user's value, as in `stats.interval`.
 
     Returns:
         Rows by rank, then by name.
@@ -58,18 +100,20 @@ def rank(
         ValueError: if there is not one distinct name per column.
         DataError: if no user has a value from every method.
     """
-    if values.ndim != 2 or values.shape[1] != len(names) or len(set(names)) != len(names):
-        raise ValueError(f"found {values.shape} values, expected one of {len(names)} names each")
-    if not len(names):
+    if not len(names) and values.ndim > 1 and not values.shape[1]:
         return []
-    common = _common_users(values, names)
-    signed = common if higher_is_better else -common
-    means = signed.mean(axis=0)
-    better = _significantly_better(signed, alpha)
-    places = [1 + int(np.count_nonzero(means > mean)) for mean in means]
+    return ranked(
+        all_pairs(values, names, higher_is_better, alpha, bounds), names, higher_is_better
+    )
+
+
+def ranked(pairs: AllPairs, names: Sequence[str], higher_is_better: bool) -> list[RankRow]:
+    """The rows of `rank` from comparisons that are already made."""
+    signed = pairs.means if higher_is_better else -pairs.means
+    places = [1 + int(np.count_nonzero(signed > mean)) for mean in signed]
     order = sorted(range(len(names)), key=lambda j: (places[j], names[j]))
-    letters = letter_groups(better[np.ix_(order, order)])
-    lows, highs = 1 + better.sum(axis=0), len(names) - better.sum(axis=1)
+    letters = letter_groups(pairs.better[np.ix_(order, order)])
+    lows, highs = 1 + pairs.better.sum(axis=0), len(names) - pairs.better.sum(axis=1)
     return [
         RankRow(names[j], places[j], int(lows[j]), int(highs[j]), group)
         for j, group in zip(order, letters, strict=True)
@@ -102,11 +146,12 @@ def letter_groups(different: Bool[np.ndarray, "methods methods"]) -> list[str]:
 
 
 def _common_users(
-    values: Float[np.ndarray, "users methods"], names: Sequence[str]
-) -> Float[np.ndarray, "common methods"]:
-    common = values[~np.isnan(values).any(axis=1)]
+    values: Float[np.ndarray, "users methods ..."], names: Sequence[str]
+) -> Float[np.ndarray, "common methods ..."]:
+    undefined = np.isnan(values) if values.ndim == 2 else np.isnan(values).all(axis=2)
+    common = values[~undefined.any(axis=1)]
     if not len(common):
-        missing = np.isnan(values).sum(axis=0)
+        missing = undefined.sum(axis=0)
         worst = int(missing.argmax())
         raise DataError(
             f"no user has a value from every method; {names[worst]!r} misses {missing[worst]} of "
@@ -114,20 +159,6 @@ def _common_users(
             fix="Leave that method out of the ranking or complete its run.",
         )
     return np.asarray(common, np.float64)
-
-
-def _significantly_better(
-    signed: Float[np.ndarray, "users methods"], alpha: float
-) -> Bool[np.ndarray, "methods methods"]:
-    n_methods = signed.shape[1]
-    pairs = list(combinations(range(n_methods), 2))
-    adjusted = holm([paired_t(signed[:, i], signed[:, j])[1] for i, j in pairs])
-    means = signed.mean(axis=0)
-    better = np.zeros((n_methods, n_methods), bool)
-    for (i, j), p_value in zip(pairs, adjusted, strict=True):
-        winner, loser = (i, j) if means[i] >= means[j] else (j, i)
-        better[winner, loser] = p_value <= alpha  # False where the test could not be made (NaN)
-    return better
 
 
 def _split(group: frozenset[int], i: int, j: int) -> list[frozenset[int]]:

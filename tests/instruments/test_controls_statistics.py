@@ -113,6 +113,17 @@ def test_c9_fails_when_images_are_compared_instead_of_users(monkeypatch):
     assert not result.passed, result.measured
 
 
+def test_c9_fails_when_seeds_are_averaged_away(monkeypatch):
+    """Of twins of two seeds with a shared effect, users alone tell about half apart."""
+    rank = stats.rank
+    monkeypatch.setattr(
+        stats, "rank", lambda v, *a, **k: rank(v.mean(axis=2) if v.ndim == 3 else v, *a, **k)
+    )
+    monkeypatch.setattr(c09_seed_twins, "N_QUICK", 60)
+    result = c09_seed_twins.run(QUICK)
+    assert not result.passed, result.measured
+
+
 def test_c9_fails_with_intervals_that_are_too_wide(monkeypatch):
     wide = stats.interval_of_images
     monkeypatch.setattr(

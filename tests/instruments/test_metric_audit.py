@@ -157,6 +157,9 @@ def test_fooled_means_above_on_the_metric_and_below_in_truth():
     assert not fools({"h": high, "m": low}, {"h": high, "m": low}, "h", "m")  # a better method
     assert not fools({"h": low, "m": high}, {"h": low, "m": high}, "h", "m")  # not taken in
     assert not fools({"h": high, "m": high}, {"h": low, "m": high}, "h", "m")  # a tie
+    # each of 20 users by .9 or more: 1 + .1 u against .1 u', t above 90, p about 1e-26
+    assert fools({"h": high, "m": low}, {"h": low, "m": high}, "h", "m", alpha=1e-15)
+    assert not fools({"h": high, "m": low}, {"h": low, "m": high}, "h", "m", alpha=1e-45)
 
 
 # --- the command --------------------------------------------------------------------------

@@ -28,7 +28,8 @@ def test_differences_are_paired_and_agree_with_scipy(pair):
     row = by_metric(compare(*pair))["true-taste"]
     # by hand: differences .6 .4 .7 .5 .5 .65, mean 3.35 / 6
     assert row.difference.mean == pytest.approx(3.35 / 6)
-    assert row.difference.p_value == pytest.approx(scipy_stats.ttest_rel(A, B).pvalue)
+    # six differences of one sign: of the 64 sign patterns this one and its mirror image
+    assert row.difference.p_value == pytest.approx(2 / 64)
     interval = scipy_stats.ttest_rel(A, B).confidence_interval()
     assert (row.difference.low, row.difference.high) == pytest.approx(tuple(interval))
     assert row.difference.n_units == 6
@@ -47,7 +48,13 @@ def test_p_values_are_adjusted_over_the_metrics(pair):
     assert [row.difference.p_holm for row in rows] == pytest.approx(expected)
 
 
-def test_better_follows_the_direction_and_needs_significance(pair):
+def test_better_follows_the_direction_and_needs_significance(make_run):
+    rng = np.random.default_rng(0)
+    high, low = 0.8 + 0.1 * rng.random(14), 0.3 + 0.1 * rng.random(14)
+    first = {"true-taste": high, "taste-gap": high, "copy-rate": low, "history-similarity": high}
+    second = {"true-taste": low, "taste-gap": high[::-1], "copy-rate": high,
+              "history-similarity": low}  # fmt: skip
+    pair = make_run("rebeca", first), make_run("rebeca-v1", second, seed=1)
     better = {m: row.better for m, row in by_metric(compare(*pair)).items()}
     assert better == {
         "true-taste": "a",  # higher is better, a is higher

@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from plugin_case import fresh_registry
+from scipy import stats as reference
 
 from persongen_bench.core import registry
 from persongen_bench.core.errors import RunError, UnknownNameError
@@ -135,42 +136,77 @@ def test_the_largest_p_over_seeds_is_printed_and_a_missing_one_is_not_hidden(mak
 
 
 def test_the_difference_to_the_first_is_the_paired_one(make_run):
-    first, second = np.array([0.9, 0.8, 0.9, 0.7]), np.array([0.3, 0.4, 0.2, 0.2])
+    rng = np.random.default_rng(0)
+    first, second = 0.8 + 0.1 * rng.random(14), 0.3 + 0.1 * rng.random(14)
     table = only(
         [make_run("rebeca", {"true-taste": first}), make_run("rebeca-v1", {"true-taste": second})]
     )
     assert table.methods[0].versus_first is None
     found = table.methods[1].versus_first
     expected = paired_difference(second, first, np.random.default_rng(0))
-    assert found.mean == pytest.approx(-0.55)  # by hand: (-.6 -.4 -.7 -.5) / 4
+    assert found.mean == pytest.approx(second.mean() - first.mean())
     assert found.p_value == pytest.approx(expected.p_value)
     assert found.p_holm == pytest.approx(expected.p_value)  # a family of one
     assert found.minimum_detectable_effect == pytest.approx(expected.minimum_detectable_effect)
 
 
-def test_p_values_against_the_first_are_holms_over_the_methods(make_run):
-    """Of three methods behind the first the smallest p counts three times, the next twice.
+def test_p_values_against_the_first_are_holms_over_all_pairs(make_run):
+    """As the tie letters: three methods make three pairs, of which two hold the first.
 
     Anchors are no part of the family, and are not adjusted.
     """
-    spread = np.array([0.0, 0.01, 0.02, 0.05])
-    levels = {"a": (0.9, 0), "b": (0.86, 1), "c": (0.84, 2), "d": (0.5, 3)}
-    runs = [
-        make_run(name, {"true-taste": level + np.roll(spread, shift)}, name="rebeca")
-        for name, (level, shift) in levels.items()
-    ]
-    anchor = make_run("oracle", {"true-taste": 0.8 + spread[::-1]}, anchor=True)
+    rng = np.random.default_rng(2)
+    values = {name: level + 0.2 * rng.random(20) for name, level in
+              {"a": 0.60, "b": 0.52, "c": 0.48}.items()}  # fmt: skip
+    runs = [make_run(name, {"true-taste": v}, name="rebeca") for name, v in values.items()]
+    anchor = make_run("oracle", {"true-taste": 0.6 + 0.2 * rng.random(20)}, anchor=True)
     rows = by_label(only([*runs, anchor]))
-    raw = {name: rows[name].versus_first.p_value for name in "bcd"}
-    small, middle, large = sorted(raw, key=raw.get)
-    assert 3 * raw[small] < 2 * raw[middle] < raw[large] < 1  # so that no maximum hides a factor
-    adjusted = {name: rows[name].versus_first.p_holm for name in "bcd"}
-    assert adjusted == {
-        small: pytest.approx(3 * raw[small]), middle: pytest.approx(2 * raw[middle]),
-        large: pytest.approx(raw[large]),
-    }  # fmt: skip
+    pairs = [("a", "b"), ("a", "c"), ("b", "c")]
+    raw = {pair: reference.ttest_rel(*(values[x] for x in pair)).pvalue for pair in pairs}
+    assert raw["a", "c"] < raw["a", "b"] < raw["b", "c"]
+    assert 3 * raw["a", "c"] < 2 * raw["a", "b"] < 1  # so that no maximum hides a factor
+    assert rows["c"].versus_first.p_holm == pytest.approx(3 * raw["a", "c"])
+    assert rows["b"].versus_first.p_holm == pytest.approx(2 * raw["a", "b"])
     assert rows["oracle"].versus_first.p_holm is None
     assert rows["oracle"].versus_first.p_value < 1
+
+
+def test_marks_against_the_first_agree_with_the_tie_letters(board_runs):
+    table = only(board_runs)
+    first = table.methods[0]
+    for row in table.methods[1:]:
+        assert (row.versus_first.p_holm <= 0.05) == (not set(row.group) & set(first.group))
+
+
+def test_the_difference_to_the_first_is_over_the_users_that_rank(make_run):
+    """A user whom a third method lacks enters no ranked comparison, and so no picture of it."""
+    rng = np.random.default_rng(3)
+    a, b, c = 0.5 + 0.2 * rng.random((3, 14))
+    c[:4] = NAN
+    runs = [make_run(name, {"true-taste": v}, name="rebeca") for name, v in zip("abc", (a, b, c))]  # noqa: B905
+    for row in only(runs).methods[1:]:
+        assert row.versus_first.n_units == 10
+
+
+def test_seeds_that_move_everybody_widen_the_interval_and_tie_twins(make_run):
+    """Two seeds each, .2 apart for all users at once: the users alone would tell them apart."""
+    users = 0.3 + 0.02 * np.random.default_rng(4).random((4, 30))
+    shifts = {("a", 0): 0.3, ("a", 1): 0.1, ("b", 0): 0.0, ("b", 1): 0.2}
+    runs = [
+        make_run(label, {"true-taste": users[j] + shift}, seed=seed, name="rebeca")
+        for j, ((label, seed), shift) in enumerate(shifts.items())
+    ]
+    twins = only(runs)
+    assert [row.group for row in twins.methods] == ["a", "a"]
+    # 12.7 (t with one degree of freedom) times .2 / sqrt(2) / sqrt(2) is beyond the range [0, 1]
+    cell = twins.methods[0].cells["true-taste"]
+    assert (cell.low, cell.high) == (0.0, 1.0)
+    alone = only([run for run in runs if run.config.seed == 0])
+    assert [row.group for row in alone.methods] == ["a", "b"]
+    assert "Every row is of one seed" in " ".join(alone.notes)
+    assert "of one seed" not in " ".join(twins.notes)
+    mixed = only(runs[:3])
+    assert any(note.startswith("b: of one seed") for note in mixed.notes)
 
 
 def test_bounds_over_several_seeds_end_where_the_metric_does(make_run):

@@ -141,7 +141,7 @@ def test_printed_numbers_are_the_rounded_ones_of_the_full_precision_formats(tabl
 
 def test_json_is_the_standings_and_reads_back(table):
     document = json.loads(render([table], "json", RenderOptions(costs=True)))
-    assert document["schema_version"] == STANDINGS_VERSION == 2
+    assert document["schema_version"] == STANDINGS_VERSION == 3
     assert Standings.model_validate(document["tables"][0]) == table
 
 
@@ -179,22 +179,41 @@ def test_ties_and_rank_intervals_are_printed(table):
     assert rows["rebeca-v1"]["images"].text == "1994/2000"
 
 
-def test_the_best_is_bold_among_methods_only_and_in_the_right_direction(make_run):
-    metrics = ("true-taste", "copy-rate", "history-similarity")
-    means = {"a": (0.5, 0.2, 0.9), "b": (0.4, 0.1, 0.1), "oracle": (0.9, 0.0, 0.0)}
-    runs = [
-        make_run(label, {m: [x] * 4 for m, x in zip(metrics, values, strict=True)})
-        for label, values in means.items()
-    ]
-    (table,) = standings(runs)
-    best = {
+def bold(table):
+    """``(method, column)`` of every cell that is printed bold."""
+    return {
         (row["method"].text, key)
         for block in text_table(table).blocks
         for row in block.rows
         for key, cell in row.items()
         if cell.best
     }
-    assert best == {("a", "true-taste"), ("b", "copy-rate")}  # history-similarity has no better end
+
+
+def test_the_best_is_bold_among_methods_only_and_in_the_right_direction(make_run):
+    metrics = ("true-taste", "copy-rate", "history-similarity")
+    means = {"a": (0.6, 0.3, 0.9), "b": (0.4, 0.1, 0.2), "oracle": (0.9, 0.0, 0.1)}
+    spread = np.random.default_rng(0)
+    runs = [
+        make_run(label, {m: x + 0.02 * spread.random(20) for m, x in zip(metrics, v, strict=True)})
+        for label, v in means.items()
+    ]
+    (table,) = standings(runs)
+    # .2 apart with a spread of .006; history-similarity has no better end
+    assert bold(table) == {("a", "true-taste"), ("b", "copy-rate")}
+
+
+def test_all_that_are_not_told_apart_from_the_best_are_bold_and_none_where_all_are_tied(make_run):
+    rng = np.random.default_rng(1)
+    noise = rng.random((4, 40)) * 0.2
+    levels = {"a": 0.6, "b": 0.6, "c": 0.2}
+    runs = [
+        make_run(label, {"true-taste": level + noise[j], "novelty": 0.5 + noise[(j + 1) % 3]})
+        for j, (label, level) in enumerate(levels.items())
+    ]
+    (table,) = standings(runs)
+    assert bold(table) == {("a", "true-taste"), ("b", "true-taste")}
+    assert "Bold: no method is significantly better" in " ".join(text_table(table).notes)
 
 
 @pytest.mark.parametrize("width", [80, 120, 240])

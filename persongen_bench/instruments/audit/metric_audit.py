@@ -27,11 +27,18 @@ from persongen_bench.loop.results import RunResults
 from persongen_bench.loop.score import measure
 from persongen_bench.loop.store import RunDirectory
 from persongen_bench.loop.world import World, reopen_world
-from persongen_bench.stats import correlation_over_methods, correlation_over_users, paired_t
+from persongen_bench.stats import (
+    UNBOUNDED,
+    Bounds,
+    correlation_over_methods,
+    correlation_over_users,
+    paired_test,
+)
 from persongen_bench.util.execution import fixed_threads
 
 TRUTH = "true-taste"
 ALPHA = 0.05
+"""Family-wise error rate over every cheat and every metric of an audit."""
 
 
 @dataclass(frozen=True)
@@ -78,7 +85,7 @@ def audit(folder: Path, board: str, effort: Effort, progress: Progress) -> Audit
         hackers=_tastes(observed, observed.hackers),
         n_candidates=n_candidates,
         alpha=ALPHA,
-        rows=tuple(judge(metric, observed) for metric in metrics),
+        rows=tuple(judge(metric, observed, ALPHA / _n_tests(observed)) for metric in metrics),
     )
 
 
@@ -154,8 +161,13 @@ def _tastes(observed: Observed, labels: Sequence[str]) -> dict[str, float]:
     return dict(sorted(tastes.items(), key=lambda pair: -pair[1]))
 
 
-def judge(metric: Metric, observed: Observed) -> MetricAudit:
-    """One row of the audit."""
+def _n_tests(observed: Observed) -> int:
+    """How often it is asked whether a cheat fools a metric."""
+    return max(1, len(observed.values) * len((*observed.hackers, *observed.anchors)))
+
+
+def judge(metric: Metric, observed: Observed, alpha: float) -> MetricAudit:
+    """One row of the audit; ``alpha``: level of one test of whether a cheat fools the metric."""
     name, info = metric.info.name, metric.info
     hacker = observed.hacker_of(name)
     sign = -1.0 if info.direction == "lower" else 1.0
@@ -165,6 +177,7 @@ def judge(metric: Metric, observed: Observed) -> MetricAudit:
     measured, true = (np.array([part[label] for label in labels]) for part in (own, truth))
     best = max(observed.honest, key=lambda label: np.nanmean(truth[label]), default=None)
     cheats = (*observed.hackers, *observed.anchors)
+    bounds = UNBOUNDED if info.level == "set" else info.range
     over_users = correlation_over_users(measured, true)
     return MetricAudit(
         metric=name,
@@ -177,21 +190,34 @@ def judge(metric: Metric, observed: Observed) -> MetricAudit:
         hacked=None if hacker is None else _mean(sign * own[hacker]),
         hacked_taste=None if hacker is None else _mean(truth[hacker]),
         fooled_by=tuple(
-            c for c in cheats if best is not None and c in own and fools(own, truth, c, best)
+            c
+            for c in cheats
+            if best is not None and c in own and fools(own, truth, c, best, alpha, bounds)
         ),
     )
 
 
 def fools(
-    own: dict[str, np.ndarray], truth: dict[str, np.ndarray], cheat: str, honest: str
+    own: dict[str, np.ndarray],
+    truth: dict[str, np.ndarray],
+    cheat: str,
+    honest: str,
+    alpha: float = ALPHA,
+    bounds: Bounds = UNBOUNDED,
 ) -> bool:
-    """Whether ``cheat`` beats ``honest`` on the metric and loses to it in truth, both clearly."""
-    return _above(own[cheat], own[honest]) and _above(truth[honest], truth[cheat])
+    """Whether a cheat beats an honest method on the metric and loses to it in truth, both clearly.
+
+    ``alpha``: level of each of the two paired tests, and so of the claim. ``bounds``: range of a
+    user's value of the metric.
+    """
+    return _above(own[cheat], own[honest], alpha, bounds) and _above(
+        truth[honest], truth[cheat], alpha, parse_metric(TRUTH).info.range
+    )
 
 
-def _above(first: np.ndarray, second: np.ndarray) -> bool:
-    _, p_value = paired_t(first, second)
-    return bool(np.nanmean(first - second) > 0 and p_value < ALPHA) if p_value == p_value else False
+def _above(first: np.ndarray, second: np.ndarray, alpha: float, bounds: Bounds) -> bool:
+    _, p_value = paired_test(first, second, bounds)
+    return bool(p_value <= alpha and np.nanmean(first - second) > 0)  # NaN: could not be tested
 
 
 def _estimate(replicates: Float[np.ndarray, " resamples"]) -> Estimate:

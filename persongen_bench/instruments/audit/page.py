@@ -40,7 +40,9 @@ exam. Each row is one metric, measured on the same images of the same people.
 - **taste when hacked**: the true taste of what the hacker makes. A metric worth optimising lifts
   it; {random} is what random items reach, {oracle} the oracle.
 - **fooled by**: hackers (named by the metric they hack) and anchors that beat the truly best
-  ranked method, {best}, on this metric although people like their images less (both p < {alpha}).
+  ranked method, {best}, on this metric although people like their images less (both p <=
+  {alpha} divided by the number of hackers and anchors times metrics: the chance of any false
+  entry is at most {alpha}).
 
 Brackets: 95% intervals from resampled people, for these methods in this world. The ranking of
 metrics is a fact about this world; a metric that fails here has failed under ideal conditions.

@@ -35,7 +35,8 @@ class MetricAudit(Config):
     """True taste that the metric's own hacker reaches."""
     fooled_by: tuple[str, ...]
     """Hackers (by the metric they hack) and anchors that beat the best honest method on this
-    metric and lose to it in true taste, both at p < 0.05 in paired t tests over users."""
+    metric and lose to it in true taste, both at p <= alpha divided by the number of cheats times
+    metrics (Bonferroni), in paired tests over users."""
 
 
 class Audit(Config):
@@ -52,7 +53,7 @@ class Audit(Config):
     n_candidates: int
     """Candidates that a hacker had for every user."""
     alpha: float
-    """Level of the tests behind ``fooled_by``."""
+    """Family-wise error rate of all the tests behind ``fooled_by``."""
     rows: tuple[MetricAudit, ...]
 
     def split(self) -> tuple[list[MetricAudit], list[MetricAudit]]:

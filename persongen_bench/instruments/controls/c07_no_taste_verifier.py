@@ -111,7 +111,8 @@ def examine(raters: Raters, model: str, seed: int) -> VerifierAucs:
     predicted = predict_held_out(raters.embeddings, raters.ratings, PRESETS[model])
     rated = predicted.ratings
     pooled, _ = pooled_auc(predicted.logit, rated.liked, rated.user, predicted.fold)
-    return VerifierAucs(pooled, stats.interval(taste_auc(predicted), np.random.default_rng(seed)))
+    rng = np.random.default_rng(seed)
+    return VerifierAucs(pooled, stats.interval(taste_auc(predicted), rng, bounds=(0.0, 1.0)))
 
 
 def run(options: ControlOptions) -> ControlResult:
