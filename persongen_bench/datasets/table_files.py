@@ -77,8 +77,8 @@ def read_csv(path: Path) -> pd.DataFrame:
         raise _not_csv(path, error) from None
     cells = cells.fillna("")
     filled = (cells.apply(lambda column: column.str.strip()) != "").any()  # ends of rows in commas
-    cells = cells.loc[:, filled]
-    frame: pd.DataFrame = cells.iloc[1:].set_axis(cells.iloc[0].str.strip().tolist(), axis=1)
+    cells = cells[list(cells.columns[filled])]
+    frame = cells.iloc[1:].set_axis(cells.iloc[0].str.strip().tolist(), axis=1)
     return frame.set_axis(pd.RangeIndex(2, len(cells) + 1), axis=0)
 
 
