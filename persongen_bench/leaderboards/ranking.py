@@ -15,6 +15,7 @@ from persongen_bench.core.metric_cards import parse_metric
 from persongen_bench.leaderboards import matching
 from persongen_bench.leaderboards.board import ALL, Board, get_board
 from persongen_bench.leaderboards.column import Column
+from persongen_bench.leaderboards.headline import check_headline
 from persongen_bench.leaderboards.matching import Group
 from persongen_bench.leaderboards.published import reported_tables
 from persongen_bench.leaderboards.rows import (
@@ -96,6 +97,7 @@ def widened(board: Board, runs: Sequence[RunResults], metrics: Sequence[str]) ->
     for name in sorted(wanted):
         info = parse_metric(name).info
         columns.append(Column(metric=name, direction=info.direction, range=info.range))
+    check_headline(board.name, board.column(board.headline))
     return board.model_copy(update={"columns": (*board.columns, *columns)})
 
 
@@ -118,6 +120,10 @@ def _table(board: Board, group: Group, refused: Sequence[Refusal]) -> Standings:
     units = sorted(set(group.runs[0].scores["unit"].astype(str)))
     rows = {label: build_row(board, runs, units) for label, runs in chosen.items()}
     headline = {label: unit_values(runs, board.headline, units) for label, runs in chosen.items()}
+    methods = {label: headline[label] for label, row in rows.items() if not row.anchor}
+    lacking = matching.lacks(board.headline, methods, units)
+    doubles += [matching.refuse(r, why) for label, why in lacking.items() for r in chosen[label]]
+    rows = {label: row for label, row in rows.items() if label not in lacking}
     ranked, n_ranked = _rank(board, rows, headline)
     anchors = _by_headline(board, [row for row in rows.values() if row.anchor])
     if ranked:

@@ -116,13 +116,36 @@ def test_a_user_undefined_in_one_seed_keeps_the_other_seeds_value(make_run):
     assert row.cells["true-taste"].n_units == 3
 
 
-def test_users_that_one_method_lacks_leave_the_ranking_and_are_counted(make_run):
+def test_a_method_that_lacks_users_is_refused_and_takes_nobody_away(make_run):
+    """Over their own users the means are .825 and .85; over the three of both .833 and .85.
+
+    The first had been ranked behind the second, on users that the second had chosen.
+    """
     runs = [
         make_run("rebeca", {"true-taste": [0.9, 0.8, 0.9, 0.7]}),
-        make_run("rebeca-v1", {"true-taste": [0.3, NAN, 0.2, 0.2]}),
+        make_run("rebeca-v1", {"true-taste": [0.9, NAN, 0.95, 0.7]}),
+        make_run("oracle", {"true-taste": [1.0, NAN, NAN, 0.9]}, anchor=True),
     ]
     table = only(runs)
-    assert (table.n_units, table.n_ranked_units) == (4, 3)
+    assert (table.n_units, table.n_ranked_units) == (4, 4)
+    assert [(row.label, row.rank) for row in table.methods] == [("rebeca", 1)]
+    assert table.methods[0].cells["true-taste"].mean == pytest.approx(0.825)
+    (refused,) = table.refused
+    assert (refused.label, refused.seed) == ("rebeca-v1", 0)
+    assert "no true-taste for 1 of 4 units that other methods have one for, such as u1" in (
+        refused.reason
+    )
+    assert [row.label for row in table.anchors] == ["oracle"]  # never ranked; its n is printed
+
+
+def test_users_for_whom_the_headline_is_undefined_for_everybody_are_left_out(make_run):
+    runs = [
+        make_run(name, {"true-taste": [level, NAN, level + 0.1, level]})
+        for name, level in (("rebeca", 0.5), ("rebeca-v1", 0.4))
+    ]
+    table = only(runs)
+    assert (table.n_units, table.n_ranked_units, table.refused) == (4, 3, ())
+    assert [row.rank for row in table.methods] == [1, 2]
 
 
 def test_the_largest_p_over_seeds_is_printed_and_a_missing_one_is_not_hidden(make_run):

@@ -87,6 +87,8 @@ class Recall(_AtK):
         source="REBECA, paper 001, sec. 3.3, Table 1",
         roles=(ROLE,),
         personal=True,
+        failed_value=0.0,
+        failures="inside",
         shows_not="How good the misses are; its ceiling depends on the size of the pool.",
     )
 

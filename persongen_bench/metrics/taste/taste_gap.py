@@ -39,6 +39,7 @@ class TasteGap:
         source="identity-swap null of this benchmark; cf. REBECA, paper 001, sec. 4.5",
         shows_not="Whether the images are liked at all: only that they are liked by the right one.",
         personal=True,
+        failed_value=-1.0,
     )
 
     arguments: ClassVar[tuple[str, ...]] = ("", "neighbour", "verifier")
