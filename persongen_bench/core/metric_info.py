@@ -49,3 +49,8 @@ class MetricInfo:
         if self.direction == "none":
             return None
         return float(self.range[0] if self.direction == "higher" else self.range[1])
+
+    @property
+    def can_rank(self) -> bool:
+        """Whether a failure counts the worst that there is, so that not delivering cannot pay."""
+        return self.failed_value is not None and self.failed_value == self.worst

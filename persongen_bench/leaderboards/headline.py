@@ -10,19 +10,20 @@ from persongen_bench.leaderboards.column import Column
 def check_headline(board: str, column: Column) -> None:
     """Raise `ConfigError` where the column's metric cannot rank the board.
 
-    It has no failed value, or the column says that the other end is better, at which a failure
-    would be the best there is. A metric that is not installed is taken at its word; `pgbench check`
-    asks for it.
+    It has no failed value, or one that is not the worst there is, or the column says that the other
+    end is better, at which a failure would be the best there is. A metric that is not installed is
+    taken at its word; `pgbench check` asks for it.
     """
     try:
         info = parse_metric(column.metric).info
     except UnknownNameError:
         return
-    if info.failed_value is None:
+    if not info.can_rank:
+        lacks = "has no failed value" if info.failed_value is None else "has no worst value"
         raise ConfigError(
-            f"board {board}: {info.name} cannot be the headline, since it has no failed value: not "
-            "delivering would pay",
-            fix="Rank by a metric whose card has one (docs/metrics.md lists them).",
+            f"board {board}: {info.name} cannot be the headline, since it {lacks}: not delivering "
+            "would pay",
+            fix="Rank by a metric that counts failures as its worst (docs/metrics.md).",
         )
     if column.direction != info.direction:
         raise ConfigError(

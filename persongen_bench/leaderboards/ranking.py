@@ -234,9 +234,11 @@ def of_all_images(metric: str) -> bool:
 
 
 def _caveats(board: Board, group: Group) -> list[str]:
-    """What the metrics say about their own numbers, once for all methods it holds for."""
+    """What is said of answers and numbers, once for all methods it holds for."""
     holders: dict[str, list[str]] = defaultdict(list)
     for run in group.runs:
+        for note in run.summary.notes:
+            holders[note].append(run.config.method.label)
         for metric in board.metrics:
             summary = run.summary.metrics.get(metric)
             for caveat in summary.caveats if summary else ():

@@ -18,7 +18,7 @@ from persongen_bench.core.errors import RunError
 from persongen_bench.core.registry import LOCAL
 from persongen_bench.core.types import Unit, content_hash
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
 
 def _units(document: dict[str, Any]) -> dict[str, Any]:
@@ -35,7 +35,12 @@ def _units(document: dict[str, Any]) -> dict[str, Any]:
     return {**document, **renamed, "schema_version": 2}
 
 
-MIGRATIONS: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {1: _units}
+def _notes(document: dict[str, Any]) -> dict[str, Any]:
+    """Version 3 has notes in a summary; older ones have none."""
+    return {**document, "schema_version": 3}
+
+
+MIGRATIONS: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {1: _units, 2: _notes}
 """``MIGRATIONS[v]`` turns a document of version v into one of version v + 1."""
 
 
@@ -169,6 +174,8 @@ class Summary(Config):
     metrics: dict[str, MetricSummary]
     tests: dict[str, TestSummary] = Field(default_factory=dict)
     """``permutation.block`` and ``permutation.image`` for the board's taste instrument."""
+    notes: tuple[str, ...] = ()
+    """What a reader must know of the answers as a whole, such as pictures of another size."""
 
 
 M = TypeVar("M", bound=Config)

@@ -17,9 +17,9 @@ from persongen_bench import stats
 from persongen_bench.core.errors import ConfigError
 from persongen_bench.core.metric import Metric, TasteInstrument, caveats_of
 from persongen_bench.core.metric_cards import parse_metric
+from persongen_bench.core.metric_values import MetricRefusedError, checked
 from persongen_bench.core.progress import Progress
 from persongen_bench.core.types import content_hash
-from persongen_bench.loop.checked import MetricRefusedError, checked
 from persongen_bench.loop.evaluation import Evaluation
 from persongen_bench.loop.role_record import same_weights
 from persongen_bench.loop.schema import MetricSummary, RunConfig, Summary, TestSummary

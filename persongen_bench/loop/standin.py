@@ -16,10 +16,10 @@ import pandas as pd
 from persongen_bench.core import images as imaging
 from persongen_bench.core.errors import PgbenchError
 from persongen_bench.core.metric import Metric
+from persongen_bench.core.metric_values import checked
 from persongen_bench.core.output import IMAGE, RANKING, Ranking
 from persongen_bench.core.stack import FixedSize
 from persongen_bench.core.types import Image, content_hash
-from persongen_bench.loop.checked import checked
 from persongen_bench.loop.evaluation import Evaluation
 from persongen_bench.loop.world import World
 
@@ -110,6 +110,12 @@ def side_of(world: World) -> int | None:
         return world.stack.image_size if isinstance(world.stack, FixedSize) else None
     except PgbenchError:
         return None
+
+
+def smallest_side(world: World) -> int:
+    """The shortest side among the training pictures that stand in."""
+    opened = (world.train.catalog.images([item])[0] for item in _some_items(world))
+    return min((min(image.shape[1:]) for image in opened), default=1)
 
 
 def _bounded(image: Image) -> Image:
