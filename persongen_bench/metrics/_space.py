@@ -150,6 +150,19 @@ def held_out_pool(context: ScoreContext, user: str) -> tuple[list[str], np.ndarr
     return [str(i) for i in rows["item_id"]], rows["liked"].to_numpy(dtype=bool)
 
 
+def no_dislikes(context: ScoreContext) -> tuple[str, ...]:
+    """A caveat where nobody dislikes anything held out, as in a log of clicks without ratings."""
+    rows = context.test.interactions
+    own = rows[rows["user_id"].isin(list(context.users))]
+    if own.empty or not own["liked"].all():
+        return ()
+    said = (
+        "the held-out part holds no dislikes (a log of likes or clicks alone?): every image hits a "
+        "like, so the number says nothing"
+    )
+    return (said,)
+
+
 def nearest_in_pool(
     context: ScoreContext, user: str, rows: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:

@@ -138,6 +138,46 @@ def test_a_method_that_lacks_users_is_refused_and_takes_nobody_away(make_run):
     assert [row.label for row in table.anchors] == ["oracle"]  # never ranked; its n is printed
 
 
+def test_images_exempt_from_counting_are_refused(make_run):
+    """A run of an older version, in which a method let itself off by saying `unscored`."""
+    run = make_run("rebeca", one_metric(0.9))
+    freed = run.summary.model_copy(update={"states": {"ok": 90, "unscored": 10}})
+    table = only([replace(run, summary=freed), make_run("rebeca-v1", one_metric(0.5))])
+    assert [row.label for row in table.methods] == ["rebeca-v1"]
+    assert "10 images are exempt as `unscored`; `pgbench score` it" in table.refused[0].reason
+
+
+def test_a_refused_headline_says_why_on_the_board(make_run):
+    run = make_run("rebeca", {"true-taste": [NAN] * 4, "diversity": [0.5] * 4})
+    said = "no number: true-taste is 1.2 for 'u1', outside its declared range [0, 1]"
+    bad = run.summary.metrics["true-taste"].model_copy(update={"caveats": (said,)})
+    metrics = {**run.summary.metrics, "true-taste": bad}
+    run = replace(run, summary=run.summary.model_copy(update={"metrics": metrics}))
+    table = only([run, make_run("rebeca-v1", one_metric(0.5))])
+    assert [row.label for row in table.methods] == ["rebeca-v1"]
+    assert said in table.refused[0].reason
+
+
+def test_a_refused_metric_of_another_column_is_a_note_and_a_dash(make_run):
+    run = make_run("rebeca", {**one_metric(0.9), "diversity": [NAN] * 4})
+    said = "no number: diversity is inf for 1 units, such as 'u1'"
+    bad = run.summary.metrics["diversity"].model_copy(update={"caveats": (said,)})
+    metrics = {**run.summary.metrics, "diversity": bad}
+    run = replace(run, summary=run.summary.model_copy(update={"metrics": metrics}))
+    table = only([run, make_run("rebeca-v1", one_metric(0.5))])
+    assert [row.rank for row in table.methods] == [1, 2]
+    assert table.methods[0].cells["diversity"].mean is None
+    assert f"diversity: {said} (rebeca)" in table.notes
+
+
+def test_what_is_said_of_a_runs_pictures_stands_below_the_table(make_run):
+    run = make_run("rebeca", one_metric(0.9))
+    note = "3 of 4 images are not 64x64, which the stack draws: 1x1 (3)"
+    run = replace(run, summary=run.summary.model_copy(update={"notes": (note,)}))
+    table = only([run, make_run("rebeca-v1", one_metric(0.5))])
+    assert f"{note} (rebeca)" in table.notes
+
+
 def test_users_for_whom_the_headline_is_undefined_for_everybody_are_left_out(make_run):
     runs = [
         make_run(name, {"true-taste": [level, NAN, level + 0.1, level]})

@@ -13,7 +13,7 @@ from jaxtyping import Bool, Int
 from persongen_bench.core.metric import ScoreContext
 from persongen_bench.core.types import Embeddings
 from persongen_bench.metrics._base import AtCount, build_signature
-from persongen_bench.metrics._space import ROLE, held_out_pool, rows_by_unit, unit_rows
+from persongen_bench.metrics._space import ROLE, held_out_pool, no_dislikes, rows_by_unit, unit_rows
 
 MIN_LIKES = 3
 """Held-out likes from which on a user counts, as in the reference evaluation of paper 001."""
@@ -135,16 +135,17 @@ class AtNeighbours(AtCount):
         }
 
     def caveats(self, context: ScoreContext) -> Sequence[str]:
-        """Warns where k neighbours reach nearly the whole pool, whatever the images show."""
+        """Warns where k neighbours reach nearly the whole pool, and where all of it is liked."""
+        said = no_dislikes(context)
         covered = [one.covered for one in self.retrievals(context).values() if one]
         share = float(np.mean(covered)) if covered else 0.0
         if share <= SATURATED:
-            return ()
+            return said
         warning = (
             f"{self.info.name} is saturated: the images retrieve {share:.0%} of the pool, so that "
             "precision approaches the base rate and recall 1 for any method; use a smaller k"
         )
-        return (warning,)
+        return (*said, warning)
 
     @abstractmethod
     def value(self, retrieval: Retrieved) -> float:

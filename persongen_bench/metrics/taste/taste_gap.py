@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import ClassVar, final
 
@@ -12,7 +13,7 @@ from persongen_bench import stats
 from persongen_bench.core.errors import ConfigError
 from persongen_bench.core.metric import MetricInfo, ScoreContext
 from persongen_bench.core.types import ScoreMatrix
-from persongen_bench.metrics._space import ROLE, liked_neighbour_matrix
+from persongen_bench.metrics._space import ROLE, liked_neighbour_matrix, no_dislikes
 from persongen_bench.metrics._verifier.instrument import describe, verifier_matrix
 from persongen_bench.metrics._verifier.metric import DEFAULT
 
@@ -74,6 +75,10 @@ class TasteGap:
         space = f"{ROLE}:{context.encoder_signature(ROLE)}"
         how = "neighbour|sim:cosine" if chosen == "neighbour" else describe(DEFAULT)
         return f"{self.info.name}|in:u8|{space}|{how}|impl:1"
+
+    def caveats(self, context: ScoreContext) -> Sequence[str]:
+        """Says where there is nothing to tell likes from."""
+        return no_dislikes(context) if self._chosen(context) == "neighbour" else ()
 
     def matrix(self, context: ScoreContext) -> ScoreMatrix:
         """``(n samples, n users)`` score of every image for every user, for permutation tests."""
