@@ -18,13 +18,15 @@ from persongen_bench.testing.toy_scores import toy_score_context
 class Planted:
     """Every user of the toy world is asked for ``n_images`` and gets those of a planted generator.
 
-    ``dropped_likes``: users whose held-out part has lost its likes.
+    ``dropped_likes``: users whose held-out part has lost its likes. ``clicks``: nobody's held-out
+    part has dislikes.
     """
 
-    def __init__(self, n_images=9, dropped_likes=(), seed=0):
+    def __init__(self, n_images=9, dropped_likes=(), seed=0, *, clicks=False):
         toy = toy_world()
         held_out = toy.split.test
         lost = held_out["user_id"].isin(list(dropped_likes)) & held_out["liked"]
+        lost |= ~held_out["liked"] & clicks
         split = replace(toy.split, test=held_out[~lost].reset_index(drop=True))
         self.world = World(WorldRef("toy", "toy", {}), toy.dataset, split, toy.stack)
         self.users = toy.train.users

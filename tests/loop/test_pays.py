@@ -343,3 +343,13 @@ def test_units_are_never_lost(planted):
     assert [unit for unit, _ in rows_by_unit(nothing)] == list(planted.users)
     values = unit_values(parse_metric("taste-gap"), nothing)
     assert values.tolist() == [-1.0] * 6
+
+
+def test_a_log_without_dislikes_says_that_its_numbers_say_nothing(planted):
+    """Everything held out is liked, as in a log of clicks: gap 0 and precision 1 for all images."""
+    context = Planted(n_images=2, clicks=True).evaluation()
+    for name in ("taste-gap@neighbour", "precision@1", "precision.hit@1", "precision.union@1"):
+        metric = parse_metric(name)
+        assert "no dislikes" in metric.caveats(context)[0], name
+        assert not any("no dislikes" in said for said in metric.caveats(planted.evaluation()))
+        assert set(unit_values(metric, context)) == {0.0 if "gap" in name else 1.0}
