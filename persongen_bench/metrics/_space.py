@@ -92,8 +92,9 @@ def asked_requests(context: ScoreContext) -> Iterator[AskedRequest]:
     """Every request of the units that have a sample, by unit, then by request."""
     counts = Counter(request.request_id for request in context.requests.values())
     by_id = {request.request_id: request for request in context.requests.values()}
-    rows_of = context.samples.groupby("request_id").indices
-    answered = dict(zip(context.samples["request_id"], context.samples["unit"], strict=True))
+    names = [context.requests[str(s)].request_id for s in context.samples["sample_id"]]
+    rows_of = pd.DataFrame({"request": names}).groupby("request").indices
+    answered = dict(zip(names, context.samples["unit"], strict=True))
     present, users = set(answered.values()), set(context.users)
 
     def own_unit(name: str) -> str:
