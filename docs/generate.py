@@ -78,7 +78,9 @@ def metrics_page() -> str:
 def metric_section(card: Card) -> list[str]:
     """One metric: its docstring and its card."""
     info = card.info
-    failed = "-" if info.failed_value is None else f"{info.failed_value:g}"
+    how = {"averaged": "", "inside": " (counted by the metric itself)", "whole": " for the user"}
+    failed = "-" if info.failed_value is None else f"{info.failed_value:g}{how[info.failures]}"
+    failed += "" if info.can_rank else "; it cannot be a headline"
     together = ["- One number of all images together", ""] if info.level == "set" else []
     return [
         f"## {card.entry}", "", *card.text.splitlines(), "",

@@ -55,12 +55,16 @@ def print_run(made: Run) -> None:
     console.print(
         f"{escape(str(made.path))}: {summary.n_ok} of {summary.n_expected} {made.config.output}s ok"
     )
+    for note in summary.notes:
+        console.print(escape(note))
+    units = made.scores["unit"].nunique()
     wide = max((len(name) for name in (*summary.metrics, *summary.tests)), default=0)
     for name, metric in summary.metrics.items():
         if metric.mean is not None:
             bounds = f"  [{metric.low:.4f}, {metric.high:.4f}]" if metric.low is not None else ""
             mark = f" {OWN_JUDGE} own judge" if metric.own_judge else ""
-            console.print(f"{name:<{wide}} {metric.mean:.4f}{escape(bounds)}{mark}")
+            few = f" (n={metric.n_units})" if metric.n_units < units else ""
+            console.print(f"{name:<{wide}} {metric.mean:.4f}{few}{escape(bounds)}{mark}")
         elif metric.caveats:
             console.print(f"{name:<{wide}} no number")
         for caveat in metric.caveats:

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, ClassVar, Literal, Protocol, TypeVar, runtime_checkable
+from typing import Any, ClassVar, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 import pandas as pd
 
 from persongen_bench.core.dataset import View
+from persongen_bench.core.metric_info import MetricInfo as MetricInfo  # imported from here
 from persongen_bench.core.request import Request
 from persongen_bench.core.types import (
     Description,
-    Direction,
     Embeddings,
     Image,
     Rows,
@@ -46,7 +45,7 @@ class ScoreContext(Protocol):
 
     @property
     def requests(self) -> Mapping[str, Request]:
-        """Sample id => the request it answers."""
+        """Sample id => the request it answers, of every planned sample, delivered or not."""
         ...
 
     @property
@@ -152,36 +151,6 @@ class ScoreContext(Protocol):
         ...
 
 
-@dataclass(frozen=True)
-class MetricInfo:
-    """The card of one metric."""
-
-    name: str
-    """Printed form, also the CLI argument and the column, such as ``precision@20``."""
-    family: str
-    direction: Direction
-    range: tuple[float, float]
-    unit: str
-    source: str
-    roles: tuple[str, ...] = ()
-    """Models it looks through, variants included (``inception/clean``)."""
-    level: Literal["user", "set"] = field(default="user", kw_only=True)
-    """``user``: a mean of per-unit numbers. ``set``: one number of all images together, such as a
-    Frechet distance; its per-unit values are the number plus the unit's jackknife influence, so
-    that their mean is the number and their spread gives its interval (they may leave the range)."""
-    reads: str = field(default="image", kw_only=True)
-    """Kind of output it reads: ``image``, ``ranking`` or ``adapter``; a metric of images also reads
-    those drawn with an adapter."""
-    personal: bool = field(default=False, kw_only=True)
-    """Compares users' tastes, and so needs the unit ``user``."""
-    known_taste: bool = field(default=False, kw_only=True)
-    """Needs the world's truth (`ScoreContext.taste`)."""
-    failed_value: float | None = field(default=None, kw_only=True)
-    """What a sample that the method failed to deliver counts; None where images have no value."""
-    shows_not: str = field(default="", kw_only=True)
-    """What the number does not show."""
-
-
 class Metric(Protocol):
     """A pure function of scored samples and features: per unit first, summary second.
 
@@ -200,7 +169,11 @@ class Metric(Protocol):
         ...
 
     def per_unit(self, context: ScoreContext) -> pd.Series:
-        """One float per unit, indexed by ``context.units``; NaN where undefined."""
+        """One float per unit, indexed by ``context.units``; NaN where undefined.
+
+        The data and the request decide for whom it is defined: a unit with nothing delivered is
+        NaN here and counts `MetricInfo.failed_value` where the metric is defined for it.
+        """
         ...
 
 

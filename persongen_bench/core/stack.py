@@ -56,6 +56,19 @@ class Stack(Protocol):
 
 
 @runtime_checkable
+class FixedSize(Protocol):
+    """A stack whose decoder draws squares of one size only."""
+
+    @property
+    def image_size(self) -> int:
+        """Side of every image in pixels; no model is opened for it.
+
+        Raises `PgbenchError` where the files that say so are missing.
+        """
+        ...
+
+
+@runtime_checkable
 class Obtainable(Protocol):
     """A stack whose files do not ship: it can say that they are not there without opening one."""
 

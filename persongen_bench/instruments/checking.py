@@ -13,6 +13,7 @@ from persongen_bench.core.registry import Kind
 from persongen_bench.core.roles import lacking
 from persongen_bench.core.track import Track, open_track
 from persongen_bench.leaderboards.board import Board, get_board
+from persongen_bench.leaderboards.headline import check_headline
 from persongen_bench.leaderboards.published import reported_tables
 from persongen_bench.loop.choice import MethodChoice
 from persongen_bench.loop.needs import other_kinds, unreadable
@@ -62,12 +63,20 @@ class BoardContract(Contract):
         require(not wrong, "; ".join(wrong))
 
     def test_columns_are_those_of_the_cards(self) -> None:
-        """The printed names are the metrics' own; ``known_taste`` is said where it is needed."""
-        for column, metric in zip(self._board().columns, self._metrics(), strict=True):
+        """Printed names and better ends are the metrics' own, or neither end is better.
+
+        The headline lets failures count; ``known_taste`` is said where it is needed.
+        """
+        board = self._board()
+        check_headline(board.name, board.column(board.headline))
+        for column, metric in zip(board.columns, self._metrics(), strict=True):
             own = metric.info.name
             require(own == column.metric, f"column {column.metric} is the metric {own}")
             agree = column.known_taste == metric.info.known_taste
             require(agree, f"column {own}: known_taste is {not column.known_taste} on its card")
+            better = metric.info.direction
+            agree = column.direction in ("none", better)
+            require(agree, f"column {own}: {column.direction} is better, on its card {better}")
 
     def test_methods_answer_as_asked(self) -> None:
         """Methods, baselines and anchors are registered and make what the track asks for."""

@@ -20,6 +20,7 @@ from persongen_bench.core import registry
 from persongen_bench.core.config import Config
 from persongen_bench.core.errors import ConfigError, PgbenchError
 from persongen_bench.leaderboards.column import Column
+from persongen_bench.leaderboards.headline import check_headline
 
 ALL = "all"
 """In place of a method's name: every method of the track that the board knows."""
@@ -107,12 +108,13 @@ def get_board(name: str) -> Board:
 
     Raises:
         UnknownNameError: if there is none; the nearest are suggested.
-        ConfigError: if its file is not there or not that of a board.
+        ConfigError: if its file is not there or not that of a board, or if its headline is a metric
+            that cannot rank (`headline.check_headline`).
     """
     source = registry.get("boards", name)
     if not isinstance(source, Board | Mapping):
         file = Path(source) if isinstance(source, str) else source
-        return _validated({**_fields(file), "name": name}, str(file))
+        return _opened(_validated({**_fields(file), "name": name}, str(file)))
     if isinstance(source, Board):
         board = source.model_copy(update={"name": name})
     else:
@@ -122,6 +124,11 @@ def get_board(name: str) -> Board:
             f"board {name} has no file for {board.reported[0]} to lie beside",
             fix="Register the board's file, or leave `reported` empty.",
         )
+    return _opened(board)
+
+
+def _opened(board: Board) -> Board:
+    check_headline(board.name, board.column(board.headline))
     return board
 
 

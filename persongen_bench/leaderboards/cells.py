@@ -29,6 +29,10 @@ COMPARISON_LEGEND = (
     "power. better: only where p (Holm) <= 0.05. Two runs have one seed each: what another seed "
     "would change is not in intervals and tests."
 )
+FEW_NOTE = (
+    "(n=...): over so many units only; the metric is undefined for the others, or gives them no "
+    "value where nothing was delivered."
+)
 OWN_JUDGE = "\N{DEGREE SIGN}"
 """Behind a number whose judge the method used itself."""
 OWN_JUDGE_NOTE = (
@@ -45,11 +49,15 @@ class TextCell:
     interval: str = ""
     best: bool = False
     own_judge: bool = False
+    n_units: int | None = None
+    """Units behind the number, where they are fewer than the table's."""
 
     @property
     def marked(self) -> str:
-        """The text as it is printed, with `OWN_JUDGE` where it belongs."""
-        return f"{self.text}{OWN_JUDGE}" if self.own_judge else self.text
+        """The text as it is printed, with `OWN_JUDGE` and ``(n=60)`` where they belong."""
+        own = OWN_JUDGE if self.own_judge else ""
+        few = "" if self.n_units is None else f" (n={self.n_units})"
+        return f"{self.text}{own}{few}"
 
 
 @dataclass(frozen=True)

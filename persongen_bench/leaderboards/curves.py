@@ -40,6 +40,8 @@ class Curve:
     """Pointwise 95% intervals; users are the unit."""
     area: Interval
     """Mean over users of the area below their own curve; see `areas`."""
+    n_units: int
+    """Users asked; a point or an area over fewer prints how many."""
 
 
 def areas(
@@ -75,7 +77,7 @@ def curve(
     points = [stats.interval(c, generator("curve", c), bounds=bounds) for c in columns]
     per_user = areas(values, supports)
     area = stats.interval(per_user, generator("area", per_user), bounds=bounds)
-    return Curve(label, anchor, tuple(supports), tuple(points), area)
+    return Curve(label, anchor, tuple(supports), tuple(points), area, len(values))
 
 
 def by_area(curves: Sequence[Curve], *, higher_is_better: bool) -> list[Curve]:
@@ -92,12 +94,17 @@ def curve_table(curves: Sequence[Curve], column: Column, *, wide: bool = True) -
         table.add_column(f"k={k}", justify="right")
     table.add_column("area [95%]" if wide else "area", justify="right", no_wrap=True)
     for line in curves:
-        cells = [column.format(_known(point.mean)) for point in line.points]
+        cells = [_mean(line, point, column) for point in line.points]
         low, high = (column.format(_known(x)) for x in (line.area.low, line.area.high))
         bounds = f" [{low}, {high}]" if wide and low != NOTHING else ""
         name = f"{line.label} (anchor)" if line.anchor else line.label
-        table.add_row(name, *cells, f"{column.format(_known(line.area.mean))}{bounds}")
+        table.add_row(name, *cells, f"{_mean(line, line.area, column)}{bounds}")
     return table
+
+
+def _mean(line: Curve, number: Interval, column: Column) -> str:
+    few = f" (n={number.n})" if 0 < number.n < line.n_units else ""
+    return f"{column.format(_known(number.mean))}{few}"
 
 
 def document(curves: Sequence[Curve], metric: str) -> dict[str, object]:

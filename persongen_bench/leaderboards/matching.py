@@ -70,10 +70,14 @@ def damage(run: RunResults, board: Board) -> str | None:
         return f"its summary belongs to run {summary.run_id}, run.json says {config.run_id}"
     if summary.states.get("pending"):
         return f"{summary.states['pending']} images are still pending; `pgbench resume` it"
+    if summary.states.get("unscored"):
+        return f"{summary.states['unscored']} images are exempt as `unscored`; `pgbench score` it"
     if board.headline not in summary.metrics:
         return f"it has no {board.headline}, which ranks this board; `pgbench score` it"
-    if summary.metrics[board.headline].mean is None:
-        return f"its {board.headline} is undefined for every unit"
+    headline = summary.metrics[board.headline]
+    if headline.mean is None:
+        said = "; ".join(headline.caveats)
+        return f"its {board.headline} is undefined for every unit{f' ({said})' if said else ''}"
     return _disagreement(run, board)
 
 
@@ -151,6 +155,24 @@ def _with_refusals(group: Group, runs: Iterable[RunResults], board: Board) -> Gr
         if reason is not None:
             group.refused.append(refuse(run, f"{reason} (it stands in another table)"))
     return group
+
+
+def lacks(metric: str, values: Mapping[str, np.ndarray], units: Sequence[str]) -> dict[str, str]:
+    """Labels that lack the value of a unit that another has, and why they cannot be ranked.
+
+    Nobody's printed mean is over other units than the rest, and nobody's units are taken away.
+    """
+    known = {label: ~np.isnan(own) for label, own in values.items()}
+    everybody = np.logical_or.reduce([np.zeros(len(units), dtype=bool), *known.values()])
+    reasons = {}
+    for label, own in known.items():
+        missing = np.flatnonzero(everybody & ~own)
+        if len(missing):
+            reasons[label] = (
+                f"it has no {metric} for {len(missing)} of {everybody.sum()} units that other "
+                f"methods have one for, such as {units[missing[0]]}; `pgbench score` it"
+            )
+    return reasons
 
 
 def one_per_seed(runs: Sequence[RunResults]) -> tuple[list[RunResults], list[Refusal]]:

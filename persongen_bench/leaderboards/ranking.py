@@ -11,6 +11,7 @@ from persongen_bench.core.metric_cards import parse_metric
 from persongen_bench.leaderboards import matching
 from persongen_bench.leaderboards.board import ALL, Board, get_board
 from persongen_bench.leaderboards.column import Column
+from persongen_bench.leaderboards.headline import check_headline
 from persongen_bench.leaderboards.marks import mark_best, rank, versus
 from persongen_bench.leaderboards.matching import Group
 from persongen_bench.leaderboards.published import reported_tables
@@ -19,6 +20,7 @@ from persongen_bench.leaderboards.rows import (
     declared_range,
     of_all_images,
     seed_values,
+    unit_values,
 )
 from persongen_bench.leaderboards.standings import MethodRow, Refusal, Standings
 from persongen_bench.loop.results import RunResults
@@ -92,6 +94,7 @@ def widened(board: Board, runs: Sequence[RunResults], metrics: Sequence[str]) ->
     for name in sorted(wanted):
         info = parse_metric(name).info
         columns.append(Column(metric=name, direction=info.direction, range=info.range))
+    check_headline(board.name, board.column(board.headline))
     return board.model_copy(update={"columns": (*board.columns, *columns)})
 
 
@@ -113,8 +116,16 @@ def _table(board: Board, group: Group, refused: Sequence[Refusal]) -> Standings:
     chosen, doubles = _one_method_per_label(group.runs)
     units = sorted(set(group.runs[0].scores["unit"].astype(str)))
     rows = {label: build_row(board, runs, units) for label, runs in chosen.items()}
-    rows = mark_best(board, rows, chosen, units)
     headline = {label: seed_values(runs, board.headline, units) for label, runs in chosen.items()}
+    methods = {
+        label: unit_values(chosen[label], board.headline, units)
+        for label, row in rows.items()
+        if not row.anchor
+    }
+    lacking = matching.lacks(board.headline, methods, units)
+    doubles += [matching.refuse(r, why) for label, why in lacking.items() for r in chosen[label]]
+    rows = {label: row for label, row in rows.items() if label not in lacking}
+    rows = mark_best(board, rows, chosen, units)
     ranked, common, adjusted = rank(board, rows, headline)
     anchors = _by_headline(board, [row for row in rows.values() if row.anchor])
     if ranked:
@@ -188,9 +199,11 @@ def _one_seed(rows: Sequence[MethodRow]) -> list[str]:
 
 
 def _caveats(board: Board, group: Group) -> list[str]:
-    """What the metrics say about their own numbers, once for all methods it holds for."""
+    """What is said of answers and numbers, once for all methods it holds for."""
     holders: dict[str, list[str]] = defaultdict(list)
     for run in group.runs:
+        for note in run.summary.notes:
+            holders[note].append(run.config.method.label)
         for metric in board.metrics:
             summary = run.summary.metrics.get(metric)
             for caveat in summary.caveats if summary else ():

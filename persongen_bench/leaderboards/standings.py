@@ -107,7 +107,7 @@ class Standings(Config):
     """Metric name to the definition that all rows share."""
     n_units: int
     n_ranked_units: int
-    """Users with a headline value from every ranked method; the ranking compares these."""
+    """Units for which the headline is defined: every ranked method has a value for all of them."""
     methods: tuple[MethodRow, ...]
     """Ranked, first to last."""
     anchors: tuple[MethodRow, ...]

@@ -6,7 +6,14 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from persongen_bench.leaderboards.board import Board
-from persongen_bench.leaderboards.cells import LEGEND, OWN_JUDGE_NOTE, Block, TextCell, TextColumn
+from persongen_bench.leaderboards.cells import (
+    FEW_NOTE,
+    LEGEND,
+    OWN_JUDGE_NOTE,
+    Block,
+    TextCell,
+    TextColumn,
+)
 from persongen_bench.leaderboards.column import NOTHING, Column
 from persongen_bench.leaderboards.published import ReportedTable
 from persongen_bench.leaderboards.standings import Cell, MethodRow, Refusal, Standings
@@ -41,10 +48,10 @@ def text_table(standings: Standings, *, costs: bool = False) -> TextTable:
     metrics = [
         m for m in standings.metrics if any(r.cells[m].mean is not None for r in standings.rows)
     ]
-    board, methods = standings.board, _rows(standings.board, standings.methods)
+    board, methods = standings.board, _rows(standings, standings.methods)
     blocks = [
         _methods(methods),
-        _anchors(board, standings.anchors),
+        _anchors(standings),
         *(_reported(board, table, metrics) for table in standings.reported),
     ]
     return TextTable(
@@ -55,6 +62,7 @@ def text_table(standings: Standings, *, costs: bool = False) -> TextTable:
         notes=(
             *LEGEND,
             *_own_judges(standings),
+            *_few(blocks),
             *(f"Reported in {table.title}: {table.about}." for table in standings.reported),
             *standings.notes,
             *_missing(standings),
@@ -67,7 +75,7 @@ def _facts(standings: Standings) -> tuple[str, ...]:
     said, column = standings.protocol, standings.board.column(standings.board.headline)
     units = f"{standings.n_units} {said['unit']}s"
     if standings.methods and standings.n_ranked_units < standings.n_units:
-        units += f" ({standings.n_ranked_units} with a value from every method enter the ranking)"
+        units += f" (the metric is defined for {standings.n_ranked_units}, who are ranked over)"
     ranked = f"ranked by {column.metric} ({column.direction} is better), {units}"
     answers = f"{said['n_images']} {said['output']}s per request"
     asked = f"{answers} from {said['n_history']} liked items at most"
@@ -100,14 +108,14 @@ def _priority(board: Board, metrics: Sequence[str], metric: str) -> int:
     return 10 + metrics.index(metric) + 100 * family.index(metric)
 
 
-def _rows(board: Board, rows: Iterable[MethodRow]) -> tuple[dict[str, TextCell], ...]:
-    return tuple(_row(board, row) for row in rows)
+def _rows(standings: Standings, rows: Iterable[MethodRow]) -> tuple[dict[str, TextCell], ...]:
+    return tuple(_row(standings.board, row, standings.n_units) for row in rows)
 
 
-def _row(board: Board, row: MethodRow) -> dict[str, TextCell]:
+def _row(board: Board, row: MethodRow, n_units: int) -> dict[str, TextCell]:
     headline = board.column(board.headline)
     mde = row.versus_first.minimum_detectable_effect if row.versus_first else None
-    cells = {c.metric: _cell(c, row.cells[c.metric]) for c in board.columns}
+    cells = {c.metric: _cell(c, row.cells[c.metric], n_units) for c in board.columns}
     return {
         "rank": _rank(row),
         "method": TextCell(f"{row.label} ({row.origin})" if row.origin else row.label),
@@ -126,11 +134,12 @@ def _rank(row: MethodRow) -> TextCell:
     return TextCell(str(row.rank), f"[{row.rank_low}-{row.rank_high}]")
 
 
-def _cell(column: Column, cell: Cell) -> TextCell:
-    if cell.mean is None or cell.low is None or cell.high is None:
-        return TextCell(column.format(cell.mean), "", cell.best, cell.own_judge)
-    bounds = f"[{column.format(cell.low)}, {column.format(cell.high)}]"
-    return TextCell(column.format(cell.mean), bounds, cell.best, cell.own_judge)
+def _cell(column: Column, cell: Cell, n_units: int) -> TextCell:
+    few = cell.n_units if cell.mean is not None and cell.n_units < n_units else None
+    bounds = ""
+    if cell.low is not None and cell.high is not None:
+        bounds = f"[{column.format(cell.low)}, {column.format(cell.high)}]"
+    return TextCell(column.format(cell.mean), bounds, cell.best, cell.own_judge, n_units=few)
 
 
 def _methods(rows: tuple[dict[str, TextCell], ...]) -> Block:
@@ -138,9 +147,11 @@ def _methods(rows: tuple[dict[str, TextCell], ...]) -> Block:
     return Block("methods", title, rows, short="none to rank yet")
 
 
-def _anchors(board: Board, rows: Iterable[MethodRow]) -> Block:
+def _anchors(standings: Standings) -> Block:
     title = "Anchors (reference lines, not ranked)"
-    return Block("anchors", title, _rows(board, rows), short="anchors (not ranked)")
+    return Block(
+        "anchors", title, _rows(standings, standings.anchors), short="anchors (not ranked)"
+    )
 
 
 def _reported(board: Board, table: ReportedTable, metrics: Sequence[str]) -> Block:
@@ -156,6 +167,11 @@ def _reported(board: Board, table: ReportedTable, metrics: Sequence[str]) -> Blo
 def _own_judges(standings: Standings) -> list[str]:
     cells = (cell for row in standings.rows for cell in row.cells.values())
     return [OWN_JUDGE_NOTE] if any(cell.own_judge for cell in cells) else []
+
+
+def _few(blocks: Iterable[Block]) -> list[str]:
+    cells = (cell for block in blocks for row in block.rows for cell in row.values())
+    return [FEW_NOTE] if any(cell.n_units is not None for cell in cells) else []
 
 
 def _missing(standings: Standings) -> list[str]:

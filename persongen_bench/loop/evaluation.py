@@ -18,6 +18,7 @@ from filelock import FileLock
 
 from persongen_bench.core.dataset import View
 from persongen_bench.core.errors import PgbenchError
+from persongen_bench.core.output import IMAGE, OutputKind
 from persongen_bench.core.progress import Progress, no_progress
 from persongen_bench.core.request import Request, unit_of
 from persongen_bench.core.roles import open_role
@@ -58,6 +59,8 @@ class Evaluation:
     """What is resampled for intervals."""
     open_output: Callable[[str, str], Any] | None = None
     """Sample id and digest => what the method answered with; None where that is the image."""
+    kind: OutputKind = IMAGE
+    """Of the answers."""
     progress: Progress = no_progress
     instruments: dict[str, dict[str, np.ndarray]] = field(default_factory=dict)
     """Those in memory; evaluations of one world may share them."""
@@ -67,11 +70,17 @@ class Evaluation:
     def of_run(
         cls, run: RunDirectory, world: World, progress: Progress = no_progress
     ) -> Evaluation:
-        """The images of a run, each checked against the journal when it is opened."""
+        """The images of a run, each checked against the journal when it is opened.
+
+        No instrument of ours gives up on an image: what a journal says to be ``unscored`` was the
+        method's word, and counts as its error.
+        """
         asked = world.asked(run.config)
+        samples = run.outcomes(asked.samples)
+        samples["state"] = samples["state"].replace("unscored", "method_error")
         return cls(
-            world, run.outcomes(asked.samples), asked.request_of, run.read_image,
-            open_output=run.read_output, unit=asked.unit, progress=progress,
+            world, samples, asked.request_of, run.read_image, open_output=run.read_output,
+            kind=run.kind, unit=asked.unit, progress=progress,
         )  # fmt: skip
 
     @cached_property
@@ -86,6 +95,11 @@ class Evaluation:
     def samples(self) -> pd.DataFrame:
         """Samples in state ok, canonical order."""
         return self.planned[self.planned["state"] == "ok"].reset_index(drop=True)
+
+    @property
+    def complete(self) -> bool:
+        """Whether every planned sample was delivered."""
+        return len(self.samples) == len(self.all_samples)
 
     @cached_property
     def units(self) -> tuple[str, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,6 +13,7 @@ from persongen_bench.core.progress import Progress
 from persongen_bench.core.request import Request
 from persongen_bench.core.track import open_track
 from persongen_bench.core.types import content_hash
+from persongen_bench.loop.deviations import MODES
 from persongen_bench.loop.drawing import Draws
 from persongen_bench.loop.journal import Outcome
 from persongen_bench.loop.manifest import Answer, check_number, most_answers
@@ -55,6 +57,7 @@ def ingest(
     config = _config(delivery, answers, world, terms)
     asked = world.asked(config)
     run = RunDirectory.create(runs / run_name(config), config, asked.samples)
+    run.note(MODES, dict(Counter(answer.mode for answer in answers)))
     samples = {(s.request.request_id, s.index): s for s in asked.samples}
     draw = Draws(world.stack, kind)
     for answer in progress(answers, f"import {kind.name}s", len(answers)):

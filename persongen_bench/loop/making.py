@@ -49,12 +49,22 @@ class Maker:
 
     def _kept(self, sample: Sample, answer: Any, draw: Draws) -> Made | Failure:  # noqa: ANN401  # whatever a method returned
         if isinstance(answer, Failure):
-            return answer
+            return _said(answer)
         try:
             checked = self.kind.check(answer)
             return Made(checked, draw(sample, checked))
         except DataError as error:
             return Failure("method_error", f"bad {self.kind.name}: {error}")
+
+
+def _said(failure: Failure) -> Failure:
+    """A method's refusal; every state but its own two, such as one that exempts, is an error."""
+    state, reason = failure.state, " ".join(str(failure.reason).split())[:500]
+    if isinstance(state, str) and state == "filtered":
+        return Failure("filtered", reason)
+    if isinstance(state, str) and state == "method_error":
+        return Failure("method_error", reason)
+    return Failure("method_error", f"a method cannot say {str(state)[:40]!r}: {reason}")
 
 
 def _attempt(method: Method, samples: Sequence[Sample]) -> Sequence[Any]:

@@ -18,9 +18,10 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from PIL import Image as PilImage
 
 from persongen_bench.core.errors import DataError
-from persongen_bench.core.output import OutputKind
+from persongen_bench.core.output import IMAGE, OutputKind
 from persongen_bench.core.regular_files import require_inside
 from persongen_bench.core.request import Request
 from persongen_bench.datasets.tables import Table, find_table, read_table
@@ -43,6 +44,8 @@ class Answer:
     """The checked answer; raises `DataError` where it breaks the contract of its kind."""
     content: str
     """Hash of the file or the value."""
+    mode: str = "RGB"
+    """How a picture's file keeps its colours, as PIL says; the answer itself is always RGB."""
 
 
 def from_folder(folder: Path, requests: Sequence[Request], kind: OutputKind) -> list[Answer]:
@@ -61,6 +64,7 @@ def from_folder(folder: Path, requests: Sequence[Request], kind: OutputKind) -> 
     indices = _indices(table, ids)
     numbered = Table(path, table.frame.assign(request_id=ids, index=indices.astype(str)))
     numbered.unique(["request_id", "index"])
+    _no_states(table)
     answers = []
     for row, request_id, index, name in zip(
         table.frame.index, ids, indices, table.ids(kind.name), strict=True
@@ -71,7 +75,8 @@ def from_folder(folder: Path, requests: Sequence[Request], kind: OutputKind) -> 
         except DataError as error:
             fix = "Write paths with / in place of the backslashes." if "\\" in name else None
             raise DataError(f"{path} row {row}: {error}", fix=fix) from None
-        answers.append(Answer(request_id, int(index), open_, file_sha256(folder / name)))
+        content, mode = file_sha256(folder / name), _mode(folder / name, kind)
+        answers.append(Answer(request_id, int(index), open_, content, mode))
     return answers
 
 
@@ -95,6 +100,14 @@ def from_values(
                 Answer(request_id, index, partial(_itself, checked), kind.digest(checked))
             )
     return answers
+
+
+def _mode(file: Path, kind: OutputKind) -> str:
+    """The mode of a picture that was opened and found good."""
+    if kind is not IMAGE:
+        return "RGB"
+    with PilImage.open(file) as picture:
+        return "RGBA" if "transparency" in picture.info else str(picture.mode)
 
 
 def _itself(value: Any) -> Any:  # noqa: ANN401  # an answer in memory
@@ -217,6 +230,15 @@ def check_number(answers: Sequence[Answer], requests: Sequence[Request], most: i
             f"{who} has an answer of index {last.index}, and nobody has more than {fullest} "
             f"answers: {last.index + 1:,} would be asked of everybody, most of them missing",
             fix="Count the answers of each request from 0 without gaps.",
+        )
+
+
+def _no_states(table: Table) -> None:
+    """What became of a sample is not the sender's to say: who lists an answer delivers it."""
+    if "state" in table.frame.columns:
+        wrong = (table.frame["state"].astype(str).str.strip() != "ok").to_numpy()
+        table.reject(
+            wrong, "state is {state}", "Leave out the row (it counts as missing), or the column."
         )
 
 

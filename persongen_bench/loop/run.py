@@ -13,6 +13,7 @@ import numpy as np
 from persongen_bench.core.request import Sample
 from persongen_bench.loop.audits import audited, audited_requests
 from persongen_bench.loop.choice import MethodChoice
+from persongen_bench.loop.deviations import deviations
 from persongen_bench.loop.evaluation import Evaluation
 from persongen_bench.loop.fit import code_of, facts_of, fit_once
 from persongen_bench.loop.generate import Execution, generate, note_roles
@@ -130,6 +131,7 @@ def rescore(directory: RunDirectory, world: World, execution: Execution) -> None
     """Score the recorded images and export; never generates."""
     evaluation = Evaluation.of_run(directory, world, execution.progress)
     summary, scores = score(evaluation, directory.config, directory.noted("roles") or {})
+    summary = summary.model_copy(update={"notes": deviations(directory, world)})
     log = {
         "run_id": directory.config.run_id,
         "scored": provenance.collect(),

@@ -36,7 +36,7 @@ def _units(document: dict[str, Any]) -> dict[str, Any]:
 
 
 def _private(document: dict[str, Any]) -> dict[str, Any]:
-    """Version 3 keeps the place of the data out of the file, and knows pseudonyms."""
+    """Version 3 keeps the place of the data out of the file, knows pseudonyms, and has notes."""
     return {**document, "schema_version": 3}
 
 
@@ -186,6 +186,8 @@ class Summary(Config):
     metrics: dict[str, MetricSummary]
     tests: dict[str, TestSummary] = Field(default_factory=dict)
     """``permutation.block`` and ``permutation.image`` for the board's taste instrument."""
+    notes: tuple[str, ...] = ()
+    """What a reader must know of the answers as a whole, such as pictures of another size."""
 
 
 M = TypeVar("M", bound=Config)

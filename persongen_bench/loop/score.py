@@ -17,22 +17,26 @@ from persongen_bench import stats
 from persongen_bench.core.errors import ConfigError
 from persongen_bench.core.metric import Metric, TasteInstrument, caveats_of
 from persongen_bench.core.metric_cards import parse_metric
+from persongen_bench.core.metric_values import MetricRefusedError, checked
 from persongen_bench.core.progress import Progress
 from persongen_bench.core.types import content_hash
 from persongen_bench.loop.evaluation import Evaluation
 from persongen_bench.loop.role_record import same_weights
 from persongen_bench.loop.schema import MetricSummary, RunConfig, Summary, TestSummary
+from persongen_bench.loop.standin import defined
 
 N_PERMUTATIONS = 1000
 """REBECA's B (paper 001, Algorithm 2)."""
 LARGEST_IMAGE_TEST = 1 << 26
 """Scores of images for users that the image-level test may hold in memory (512 MiB)."""
+NO_NUMBER = "no number"
+"""Begins the caveat of a metric that was refused."""
 
 
 def penalised(metric: Metric, values: pd.Series, samples: pd.DataFrame) -> pd.Series:
-    """Let undelivered images count: they enter a per-image mean with the metric's failed value.
+    """Let undelivered images count, as the card says (`MetricInfo.failures`).
 
-    ``values``: per-unit mean over the unit's ok images. ``samples``: ``unit, state`` of every
+    ``values``: per-unit number of the unit's ok images. ``samples``: ``unit, state`` of every
     planned sample. States ``method_error``, ``filtered`` and ``missing`` are the method's;
     ``unscored`` is the instrument's and does not count. A unit with images for which the metric
     is undefined stays undefined.
@@ -44,6 +48,11 @@ def penalised(metric: Metric, values: pd.Series, samples: pd.DataFrame) -> pd.Se
     ok = state.apply(lambda s: (s == "ok").sum()).reindex(values.index, fill_value=0)
     failed = state.apply(lambda s: s.isin(["method_error", "filtered", "missing"]).sum())
     failed = failed.reindex(values.index, fill_value=0)
+    if metric.info.failures != "averaged":
+        lost = (failed > 0) & (ok == 0) & values.isna()
+        if metric.info.failures == "whole":
+            lost |= (failed > 0) & values.notna()
+        return values.mask(lost, worst)
     delivered = values.where(ok > 0, 0.0)
     total = (delivered * ok + worst * failed) / (ok + failed).where(ok + failed > 0)
     return total.astype(float)
@@ -61,33 +70,67 @@ def score(
     metrics = [parse_metric(name) for name in config.metrics]
     tables, numbers = [], {}
     for metric in evaluation.progress(metrics, "score", len(metrics)):
-        values = unit_values(metric, evaluation)
-        about = describe(metric, evaluation, used)
+        values, about = _measured(metric, evaluation, used)
         tables.append(_long(metric.info.name, values, about["signature"]))
         rng = _generator(config, metric.info.name)
         whole = metric.info.level == "set"
         numbers[metric.info.name] = _summarise(values, about, rng, metric.info.range, whole=whole)
     states = evaluation.all_samples["state"].value_counts()
+    tested = [m for m in metrics if isinstance(m, TasteInstrument)][:1]
+    tested = [m for m in tested if not _refused(numbers[m.info.name])]
     summary = Summary(
         run_id=config.run_id,
         n_expected=len(evaluation.all_samples),
         n_ok=len(evaluation.samples),
         states={str(state): int(n) for state, n in sorted(states.items())},
         metrics=numbers,
-        tests=permutation_tests(evaluation, metrics, _generator(config, "permutation")),
+        tests=permutation_tests(evaluation, tested, _generator(config, "permutation")),
     )
     return summary, pd.concat(tables, ignore_index=True)
 
 
+def _measured(
+    metric: Metric, evaluation: Evaluation, used: Mapping[str, str]
+) -> tuple[pd.Series, dict[str, Any]]:
+    """The values and what stands beside them; those of a metric that is refused are all NaN."""
+    try:
+        return unit_values(metric, evaluation), describe(metric, evaluation, used)
+    except MetricRefusedError as error:
+        nothing = pd.Series(np.nan, index=list(evaluation.units))
+        signature, said = metric.signature(evaluation), f"{NO_NUMBER}: {error}"
+        return nothing, {"signature": signature, "caveats": (said,), "own_judge": False}
+
+
+def _refused(number: MetricSummary) -> bool:
+    return any(said.startswith(NO_NUMBER) for said in number.caveats)
+
+
 def unit_values(metric: Metric, evaluation: Evaluation) -> pd.Series:
-    """One number per unit of the protocol, undelivered images included."""
+    """One number per unit of the protocol, undelivered images included.
+
+    Units are those for which the data and the request define the metric (`standin.defined`): one
+    that has nothing delivered, or nothing that can be scored, counts the failed value in full.
+
+    Raises:
+        ConfigError: for a metric that compares users where the unit is another one.
+        MetricRefusedError: for values that are not one number in the declared range for every unit.
+    """
     if metric.info.personal and evaluation.unit != "user":
         raise ConfigError(
             f"metric {metric.info.name} compares users, and here the unit is the {evaluation.unit}",
             fix="Leave it out.",
         )
-    values = metric.per_unit(evaluation).reindex(list(evaluation.units)).astype(float)
-    return penalised(metric, values, evaluation.planned)
+    values = checked(metric.info, metric.per_unit(evaluation), evaluation.units)
+    worst = metric.info.failed_value
+    if worst is None or (values.notna().all() and evaluation.complete):
+        return values
+    total = penalised(metric, values, evaluation.planned)
+    if values.notna().all():
+        return total
+    asked = values.index.isin(list(evaluation.n_asked))
+    return total.where(values.notna(), worst).where(
+        values.notna() | (asked & defined(metric, evaluation))
+    )
 
 
 def measure(

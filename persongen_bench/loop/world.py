@@ -42,6 +42,10 @@ class World:
     split: Split
     stack: Stack
     progress: Progress = no_progress
+    domains: dict[tuple[object, ...], frozenset[str]] = field(
+        default_factory=dict, repr=False, compare=False
+    )
+    """For whom metrics are defined (`standin.defined`), the same for every run on this world."""
     _asked: dict[tuple[object, ...], Asked] = field(default_factory=dict, repr=False, compare=False)
 
     @cached_property

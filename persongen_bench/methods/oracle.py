@@ -14,7 +14,7 @@ from persongen_bench.core.method import FitContext
 from persongen_bench.core.request import Failure, Sample
 from persongen_bench.core.stack import Stack
 from persongen_bench.core.types import Catalog, Image, content_hash
-from persongen_bench.methods._items import NoConfig, Stateless, no_history, open_choices
+from persongen_bench.methods._items import NoConfig, Stateless, open_choices
 from persongen_bench.util.opening import opened_items
 
 CHUNK = 512
@@ -50,7 +50,7 @@ class Oracle(Stateless):
 
     def _choose(self, sample: Sample) -> str | Failure:
         items = self._best.get(sample.request.user_id, ())
-        return items[sample.index % len(items)] if items else no_history(sample)
+        return items[sample.index % len(items)] if items else no_likes(sample)
 
     def save(self, folder: Path) -> None:
         """Store the candidates with the catalogue rows they need."""
@@ -63,6 +63,11 @@ class Oracle(Stateless):
         table = pd.read_parquet(folder / "best.parquet")
         self._best = {str(u): tuple(t["item_id"]) for u, t in table.groupby("user_id")}
         self._catalog = Catalog(pd.read_parquet(folder / "items.parquet"), train.catalog.source)
+
+
+def no_likes(sample: Sample) -> Failure:
+    """Says that a sample's user has nothing to be shown."""
+    return Failure("method_error", f"user {sample.request.user_id} has no held-out like")
 
 
 def _best(user: str, items: tuple[str, ...], context: FitContext) -> tuple[str, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
@@ -10,8 +11,8 @@ import pandas as pd
 from jaxtyping import Float, Int
 
 from persongen_bench.core.metric import ScoreContext
-from persongen_bench.core.request import Request
-from persongen_bench.core.types import Embeddings, ScoreMatrix
+from persongen_bench.core.request import Request, unit_of
+from persongen_bench.core.types import Embeddings, ScoreMatrix, Unit
 from persongen_bench.util.batching import blocks
 
 ROLE = "judge_encoder"
@@ -79,6 +80,65 @@ def mean_over_requests(
     return pd.Series({unit: _weighted(own) for unit, own in values.items()}, dtype=float)
 
 
+class AskedRequest(NamedTuple):
+    """One request, answered or not."""
+
+    request: Request
+    unit: str
+    n_asked: int
+    """Samples asked for; n >= 1."""
+    rows: Int[np.ndarray, " n"]
+    """Positions of those delivered in ``context.samples``; possibly none."""
+
+
+def asked_requests(context: ScoreContext) -> Iterator[AskedRequest]:
+    """Every request of the units that have a sample, by unit, then by request."""
+    counts = Counter(request.request_id for request in context.requests.values())
+    by_id = {request.request_id: request for request in context.requests.values()}
+    names = [context.requests[str(s)].request_id for s in context.samples["sample_id"]]
+    rows_of = pd.DataFrame({"request": names}).groupby("request").indices
+    answered = dict(zip(names, context.samples["unit"], strict=True))
+    present, users = set(answered.values()), set(context.users)
+
+    def own_unit(name: str) -> str:
+        kind: Unit = "user" if present <= users else "prompt"
+        return answered.get(name) or unit_of(by_id[name], kind)
+
+    for unit, name in sorted((own_unit(name), name) for name in by_id):
+        if unit in present:
+            rows = np.asarray(rows_of.get(name, []), dtype=np.intp)
+            yield AskedRequest(by_id[name], unit, counts[name], rows)
+
+
+def mean_over_asked(context: ScoreContext, value: Callable[[AskedRequest], float]) -> pd.Series:
+    """Per unit the mean of ``value`` over its requests, answered or not; NaN without a sample.
+
+    For numbers that are no mean over samples: ``value`` lets undelivered samples count. Requests
+    are weighted by the samples asked for; those without a value (NaN) are left out.
+    """
+    values: dict[str, list[tuple[float, int]]] = {unit: [] for unit in context.units}
+    for asked in asked_requests(context):
+        number = value(asked)
+        if not np.isnan(number):
+            values[asked.unit].append((number, asked.n_asked))
+    return pd.Series({unit: _weighted(own) for unit, own in values.items()}, dtype=float)
+
+
+def mean_over_pairs(context: ScoreContext, value: Callable[[np.ndarray], float]) -> pd.Series:
+    """`mean_over_asked` of a mean over pairs of a request's samples, given their rows.
+
+    A pair that lacks a sample counts 0. NaN without a request of two samples.
+    """
+
+    def of_request(asked: AskedRequest) -> float:
+        n, m = asked.n_asked, len(asked.rows)
+        if n < 2:
+            return np.nan
+        return value(asked.rows) * (m * (m - 1)) / (n * (n - 1)) if m > 1 else 0.0
+
+    return mean_over_asked(context, of_request)
+
+
 def _weighted(values: list[tuple[float, int]]) -> float:
     """Weighted mean; a single value stays as it is, to the last bit."""
     if len(values) < 2:
@@ -99,6 +159,19 @@ def _held_out_pools(context: ScoreContext) -> dict[str, tuple[list[str], np.ndar
         str(user): (own["item_id"].astype(str).tolist(), own["liked"].to_numpy(dtype=bool))
         for user, own in rows.groupby("user_id")
     }
+
+
+def no_dislikes(context: ScoreContext) -> tuple[str, ...]:
+    """A caveat where nobody dislikes anything held out, as in a log of clicks without ratings."""
+    rows = context.test.interactions
+    own = rows[rows["user_id"].isin(list(context.users))]
+    if own.empty or not own["liked"].all():
+        return ()
+    said = (
+        "the held-out part holds no dislikes (a log of likes or clicks alone?): every image hits a "
+        "like, so the number says nothing"
+    )
+    return (said,)
 
 
 def nearest_in_pool(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import combinations
 from typing import Any, ClassVar, get_args
 
 import numpy as np
@@ -10,7 +11,7 @@ import pandas as pd
 
 from persongen_bench.core import registry
 from persongen_bench.core.errors import ConfigError
-from persongen_bench.core.metric import Metric, Parametrised
+from persongen_bench.core.metric import Metric, MetricInfo, Parametrised
 from persongen_bench.core.output import KINDS
 from persongen_bench.core.types import Direction, content_hash, frame_hash
 from persongen_bench.testing.base import Contract
@@ -21,6 +22,10 @@ ARGUMENTS = (None, "2")
 """What `MetricContract` tries behind ``@`` where no argument is set."""
 TOLERANCE = 1e-9
 """Sums in another order may differ in the last digits of a float64 in [-1e3, 1e3]."""
+
+
+N_DELIVERED = 4
+"""Images that the toy context has of each user."""
 
 
 class MetricContract(Contract):
@@ -60,9 +65,39 @@ class MetricContract(Contract):
         require(info.direction in get_args(Direction), f"unknown direction {info.direction!r}")
         require(info.range[0] < info.range[1], f"range {info.range} is empty")
         require(info.reads in KINDS, f"reads {info.reads!r}, not one of {', '.join(KINDS)}")
-        worst = info.failed_value
-        inside = worst is None or info.range[0] <= worst <= info.range[1]
-        require(inside, f"failed_value {worst} is outside {info.range}")
+
+    def test_a_failure_counts_the_worst_there_is(self) -> None:
+        """``failed_value`` is the worst end of the range, any number where that is infinite.
+
+        It is not needed; without one, or without a worst end, the metric can rank nobody.
+        """
+        info = self.make().info
+        failed, worst = info.failed_value, info.worst
+        if failed is None:
+            return
+        require(worst is not None, f"failed_value {failed}, though neither end is better")
+        spread = info.level == "set" and info.failures == "averaged"
+        require(not spread, "a number of all images together lets failures count inside")
+        if worst is not None and math.isfinite(worst):
+            require(failed == worst, f"failed_value is {failed}, the worst of {info.range} {worst}")
+
+    def test_not_delivering_does_not_pay(self) -> None:
+        """With one or two of everybody's images the mean is not better, failures counted.
+
+        A number that is no mean over samples, such as a union, has to count them itself
+        (``failures="inside"``).
+        """
+        info, context = self.make().info, self.context()
+        if not info.can_rank:
+            return
+        index = context.samples["index"].to_numpy()
+        sign = -1 if info.direction == "lower" else 1
+        whole = sign * float(self._values().mean())
+        for chosen in [*combinations(range(N_DELIVERED), 1), *combinations(range(N_DELIVERED), 2)]:
+            some = context.delivered([int(row) for row in np.flatnonzero(np.isin(index, chosen))])
+            value = sign * float(_failures_counted(info, self.make().per_unit(some), some).mean())
+            paid = f"{len(chosen)} of {N_DELIVERED} images score {sign * value}, all {sign * whole}"
+            require(value <= whole + TOLERANCE, f"not delivering pays: {paid}")
 
     def test_printed_form_parses_to_itself(self) -> None:
         """It is the registered name, then ``@`` and an argument; `parse` of that gives it again."""
@@ -94,8 +129,9 @@ class MetricContract(Contract):
         require(values.notna().any(), "no unit has a value, though each has images")
 
     def test_values_lie_in_the_range(self) -> None:
-        """No value outside ``info.range``."""
+        """No value outside ``info.range``, and none that is infinite."""
         values, (low, high) = self._values().dropna(), self.make().info.range
+        require(bool(np.isfinite(values).all()), "a value is infinite")
         slack = TOLERANCE if math.isfinite(high - low) else 0.0
         if self.make().info.level == "set":
             values = pd.Series({"the mean": values.mean()})
@@ -135,6 +171,18 @@ class MetricContract(Contract):
 
     def _values(self) -> pd.Series:
         return self.once("values", lambda: self.make().per_unit(self.context()))
+
+
+def _failures_counted(info: MetricInfo, values: pd.Series, context: ToyScores) -> pd.Series:
+    """What the loop makes of a unit's number when part of its images was not delivered."""
+    failed = float("nan") if info.failed_value is None else info.failed_value
+    if info.failures == "inside":
+        return values.fillna(failed)
+    asked = pd.Series(context.n_asked).reindex(values.index)
+    share = context.samples["unit"].value_counts().reindex(values.index, fill_value=0) / asked
+    if info.failures == "whole":
+        return values.where(share == 1, failed)
+    return (values * share + failed * (1 - share)).fillna(failed)
 
 
 def _require_close(one: pd.Series, other: pd.Series, promise: str) -> None:

@@ -36,6 +36,8 @@ class ToyScores:
     """Row i of ``samples`` is image i."""
     answers: tuple[Any, ...] = ()
     """What was answered, where that is not the image; row i of ``samples`` is answer i."""
+    planned: pd.DataFrame | None = None
+    """Every sample asked for, as ``samples``; None: those that were delivered."""
     _memo: dict[str, Any] = field(default_factory=dict, compare=False)
 
     @property
@@ -74,13 +76,15 @@ class ToyScores:
             )
             for user in self.users
         }
-        rows = zip(self.samples["sample_id"], self.samples["user_id"], strict=True)
+        table = self.samples if self.planned is None else self.planned
+        rows = zip(table["sample_id"], table["user_id"], strict=True)
         return {str(sample): asked[str(user)] for sample, user in rows}
 
     @property
     def n_asked(self) -> Mapping[str, int]:
-        """Images per user; all are delivered here."""
-        return {str(unit): int(n) for unit, n in self.samples["unit"].value_counts().items()}
+        """Images asked for per user."""
+        table = self.samples if self.planned is None else self.planned
+        return {str(unit): int(n) for unit, n in table["unit"].value_counts().items()}
 
     @property
     def histories(self) -> Mapping[str, tuple[str, ...]]:
@@ -178,6 +182,12 @@ class ToyScores:
         """A context in which no sample of ``user_id`` was delivered."""
         kept = np.flatnonzero((self.samples["user_id"] != user_id).to_numpy())
         return self.reordered([int(k) for k in kept])
+
+    def delivered(self, rows: Sequence[int]) -> ToyScores:
+        """A context in which all samples were asked for and only these rows delivered."""
+        fitted = {k: v for k, v in self._memo.items() if k.startswith("instrument ")}
+        kept = self.reordered(rows)
+        return replace(kept, planned=self.samples, _memo=fitted)
 
 
 def toy_score_context(

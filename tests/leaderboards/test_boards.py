@@ -116,6 +116,40 @@ def test_flickr_is_drawn_by_the_papers_decoder_or_what_ships():
     assert (board.stack, board.fallback_stack) == ("sd15", "sandbox")
 
 
+# --- what may rank -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("metric", "direction", "message"),
+    [
+        ("fid@clean", "lower", "fid@clean cannot be the headline, since it has no failed value"),
+        ("verifier-auc", "higher", "verifier-auc cannot be the headline"),
+        ("aesthetic@v2", "higher", "aesthetic@v2 cannot.*since it has no worst value"),
+        ("lpips@history", "lower", "lpips@history cannot.*since it has no worst value"),
+        ("copy-rate", "higher", "copy-rate says that higher is better, its card says lower"),
+    ],
+)
+def test_a_headline_lets_failures_count_as_the_worst(shop, fresh, metric, direction, message):
+    text = SHOP.format(datasets='"shop-tools/shop"').replace(
+        "columns = [", f'columns = [{{ metric = "{metric}", direction = "{direction}" }}, '
+    )
+    shop(text=text.replace('headline = "taste-gap"', f'headline = "{metric}"'))
+    with pytest.raises(ConfigError, match=f"board shop-tools/shop: .*{message}.*[A-Z].* by|say"):
+        get_board("shop-tools/shop")
+
+
+def test_every_board_that_ships_ranks_by_a_metric_that_counts_failures():
+    for name in OWN:
+        assert parse_metric(get_board(name).headline).info.can_rank
+
+
+def test_a_headline_that_is_not_installed_is_taken_at_its_word(shop, fresh):
+    shop(text=SHOP.format(datasets='"shop-tools/shop"').replace(
+        'columns = [', 'columns = [{ metric = "elsewhere/best" }, '
+    ).replace('headline = "taste-gap"', 'headline = "elsewhere/best"'))  # fmt: skip
+    assert get_board("shop-tools/shop").headline == "elsewhere/best"
+
+
 # --- which board ---------------------------------------------------------------------------
 
 

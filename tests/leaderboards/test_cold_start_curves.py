@@ -68,6 +68,18 @@ def test_a_user_without_a_value_is_left_out_there_and_of_the_area():
     assert found.points[1].mean == pytest.approx(np.delete(values[:, 1], 2).mean())
 
 
+def test_fewer_users_than_were_asked_are_printed_with_their_number():
+    values = grid(n_units=5)
+    values[2, 1] = np.nan
+    table = curves.curve_table([curves.curve("m", values, SUPPORTS)], Column(metric="true-taste"))
+    (second,) = table.columns[2].cells
+    (area,) = table.columns[-1].cells
+    (first,) = table.columns[1].cells
+    assert second.endswith(" (n=4)")
+    assert " (n=4) [" in area
+    assert "n=" not in first
+
+
 def made():
     return [
         curves.curve("low", grid() - 0.2, SUPPORTS),

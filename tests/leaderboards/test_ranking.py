@@ -117,13 +117,76 @@ def test_a_user_undefined_in_one_seed_keeps_the_other_seeds_value(make_run):
     assert row.cells["true-taste"].n_units == 3
 
 
-def test_users_that_one_method_lacks_leave_the_ranking_and_are_counted(make_run):
+def test_a_method_that_lacks_users_is_refused_and_takes_nobody_away(make_run):
+    """Over their own users the means are .825 and .85; over the three of both .833 and .85.
+
+    The first had been ranked behind the second, on users that the second had chosen.
+    """
     runs = [
         make_run("rebeca", {"true-taste": [0.9, 0.8, 0.9, 0.7]}),
-        make_run("rebeca-v1", {"true-taste": [0.3, NAN, 0.2, 0.2]}),
+        make_run("rebeca-v1", {"true-taste": [0.9, NAN, 0.95, 0.7]}),
+        make_run("oracle", {"true-taste": [1.0, NAN, NAN, 0.9]}, anchor=True),
     ]
     table = only(runs)
-    assert (table.n_units, table.n_ranked_units) == (4, 3)
+    assert (table.n_units, table.n_ranked_units) == (4, 4)
+    assert [(row.label, row.rank) for row in table.methods] == [("rebeca", 1)]
+    assert table.methods[0].cells["true-taste"].mean == pytest.approx(0.825)
+    (refused,) = table.refused
+    assert (refused.label, refused.seed) == ("rebeca-v1", 0)
+    assert "no true-taste for 1 of 4 units that other methods have one for, such as u1" in (
+        refused.reason
+    )
+    assert [row.label for row in table.anchors] == ["oracle"]  # never ranked; its n is printed
+
+
+def test_images_exempt_from_counting_are_refused(make_run):
+    """A run of an older version, in which a method let itself off by saying `unscored`."""
+    run = make_run("rebeca", one_metric(0.9))
+    freed = run.summary.model_copy(update={"states": {"ok": 90, "unscored": 10}})
+    table = only([replace(run, summary=freed), make_run("rebeca-v1", one_metric(0.5))])
+    assert [row.label for row in table.methods] == ["rebeca-v1"]
+    assert "10 images are exempt as `unscored`; `pgbench score` it" in table.refused[0].reason
+
+
+def test_a_refused_headline_says_why_on_the_board(make_run):
+    run = make_run("rebeca", {"true-taste": [NAN] * 4, "diversity": [0.5] * 4})
+    said = "no number: true-taste is 1.2 for 'u1', outside its declared range [0, 1]"
+    bad = run.summary.metrics["true-taste"].model_copy(update={"caveats": (said,)})
+    metrics = {**run.summary.metrics, "true-taste": bad}
+    run = replace(run, summary=run.summary.model_copy(update={"metrics": metrics}))
+    table = only([run, make_run("rebeca-v1", one_metric(0.5))])
+    assert [row.label for row in table.methods] == ["rebeca-v1"]
+    assert said in table.refused[0].reason
+
+
+def test_a_refused_metric_of_another_column_is_a_note_and_a_dash(make_run):
+    run = make_run("rebeca", {**one_metric(0.9), "diversity": [NAN] * 4})
+    said = "no number: diversity is inf for 1 units, such as 'u1'"
+    bad = run.summary.metrics["diversity"].model_copy(update={"caveats": (said,)})
+    metrics = {**run.summary.metrics, "diversity": bad}
+    run = replace(run, summary=run.summary.model_copy(update={"metrics": metrics}))
+    table = only([run, make_run("rebeca-v1", one_metric(0.5))])
+    assert [row.rank for row in table.methods] == [1, 2]
+    assert table.methods[0].cells["diversity"].mean is None
+    assert f"diversity: {said} (rebeca)" in table.notes
+
+
+def test_what_is_said_of_a_runs_pictures_stands_below_the_table(make_run):
+    run = make_run("rebeca", one_metric(0.9))
+    note = "3 of 4 images are not 64x64, which the stack draws: 1x1 (3)"
+    run = replace(run, summary=run.summary.model_copy(update={"notes": (note,)}))
+    table = only([run, make_run("rebeca-v1", one_metric(0.5))])
+    assert f"{note} (rebeca)" in table.notes
+
+
+def test_users_for_whom_the_headline_is_undefined_for_everybody_are_left_out(make_run):
+    runs = [
+        make_run(name, {"true-taste": [level, NAN, level + 0.1, level]})
+        for name, level in (("rebeca", 0.5), ("rebeca-v1", 0.4))
+    ]
+    table = only(runs)
+    assert (table.n_units, table.n_ranked_units, table.refused) == (4, 3, ())
+    assert [row.rank for row in table.methods] == [1, 2]
 
 
 def test_the_largest_p_over_seeds_is_printed_and_a_missing_one_is_not_hidden(make_run):

@@ -65,6 +65,28 @@ def expected_rows(table):
     ]
 
 
+@pytest.mark.parametrize("form", ["table", "markdown", "latex", "html"])
+def test_fewer_units_than_the_tables_are_printed_behind_the_number(make_run, form):
+    """Novelty of three of four users; taste of all."""
+    nan = float("nan")
+    few = {"true-taste": [0.2, 0.4, 0.6, 0.8], "novelty": [0.1, 0.2, nan, 0.3]}
+    all_of_them = {"true-taste": [0.1, 0.3, 0.2, 0.2], "novelty": [0.5, 0.5, 0.5, 0.5]}
+    tables = standings([make_run("rebeca", few), make_run("rebeca-v1", all_of_them)])
+    text = render(tables, form, WIDE)
+    assert text.count("0.200 (n=3)") == 1
+    assert "(n=4)" not in text
+    assert text.count("(n=") == 2  # the number's, and the legend's
+    best = {row["method"].text: row["novelty"].best for row in text_table(tables[0]).blocks[0].rows}
+    assert best == {"rebeca": False, "rebeca-v1": True}
+
+
+def test_programs_read_the_number_of_units(make_run):
+    few = {"true-taste": [0.2, 0.4, 0.6, 0.8], "novelty": [0.1, 0.2, float("nan"), 0.3]}
+    lines = list(csv.DictReader(io.StringIO(render(standings([make_run("rebeca", few)]), "csv"))))
+    known = {line["metric"]: line["n_units"] for line in lines if line["n_units"]}
+    assert known == {"true-taste": "4", "novelty": "3"}
+
+
 def markdown_rows(text):
     lines = [line for line in text.splitlines() if line.startswith("| ")]
     return [

@@ -91,6 +91,32 @@ def test_an_answer_of_another_kind_is_a_fault(samples):
     assert made[2] == Failure("filtered", "unsafe")
 
 
+@pytest.mark.parametrize("state", ["unscored", "pending", "missing", "ok", "skipped", None, 3, []])
+def test_a_state_that_is_not_the_methods_to_say_is_its_error(samples, state):
+    """`unscored` had let a method off (.583 for .219): a failure is one whatever it says."""
+    made, _ = make(lambda batch: [Failure(state, "hard user")] * len(batch), samples)
+    assert [one.state for one in made] == ["method_error"] * len(samples)
+    assert all("hard user" in one.reason and "cannot say" in one.reason for one in made)
+
+
+def test_a_failure_is_what_it_says_once(samples):
+    """A subclass cannot answer differently when it is asked again; reasons are one short line."""
+
+    class Sly(Failure):
+        @property
+        def state(self):
+            return next(self.states)
+
+    failure = object.__new__(Sly)
+    object.__setattr__(failure, "states", iter(["filtered", *["unscored"] * 99]))
+    object.__setattr__(failure, "reason", "a\nb" * 1000)
+    (made,), _ = make(lambda batch: [failure], samples[:1])
+    assert type(made) is Failure
+    assert made.state == "filtered"
+    assert made.reason.startswith("a ba b")
+    assert len(made.reason) == 500
+
+
 # --- what is recorded -------------------------------------------------------------------------
 
 

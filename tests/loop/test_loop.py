@@ -8,16 +8,18 @@ import numpy as np
 import pytest
 
 from persongen_bench.core.errors import ConfigError, RunError, UnsupportedRequestError
-from persongen_bench.core.request import Failure
+from persongen_bench.core.request import Failure, Request, Sample
 from persongen_bench.loop import run
 from persongen_bench.loop.choice import MethodChoice
 from persongen_bench.loop.fit import fit_key
 from persongen_bench.loop.generate import Execution, make_batch
+from persongen_bench.loop.journal import Outcome
 from persongen_bench.loop.making import Maker
 from persongen_bench.loop.store import RunDirectory
 from persongen_bench.loop.terms import Terms, run_config
 from persongen_bench.loop.world import WorldRef, load_world, reopen_world
 from persongen_bench.methods._items import NoConfig
+from persongen_bench.methods.oracle import no_likes
 from persongen_bench.methods.random_item import RandomItem
 from persongen_bench.testing.leaks import find_strings
 from persongen_bench.testing.toy import toy_world, write_folder
@@ -282,3 +284,21 @@ def test_moved_data_is_found_by_workers_too(world, catalogue, tmp_path):
     execution = Execution(2, 5)
     directory, again = run.reopen(whole.path, moved, execution)
     assert table(run.resume(directory, again, execution)) == before
+
+
+def test_what_a_method_once_exempted_is_scored_as_its_error(world, tmp_path):
+    """A journal of an older version says `unscored`, which had kept the sample out of means."""
+    results = make(world, tmp_path)
+    directory = RunDirectory.open(results.path)
+    first = directory.samples()["sample_id"][0]
+    directory.record([Outcome(str(first), "unscored", "too hard")])
+    with directory.lock():
+        run.rescore(directory, world, Execution())
+    again = directory.results().summary
+    assert again.states == {"method_error": 1, "ok": results.summary.n_ok - 1}
+    assert again.metrics["precision@1"].mean < results.summary.metrics["precision@1"].mean
+
+
+def test_the_oracle_says_what_it_lacks():
+    failure = no_likes(Sample("0" * 16, 0, Request("0027")))
+    assert failure == Failure("method_error", "user 0027 has no held-out like")

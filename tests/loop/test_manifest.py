@@ -4,6 +4,7 @@ from functools import partial
 
 import numpy as np
 import pytest
+from PIL import Image as PilImage
 
 from persongen_bench.core.errors import DataError
 from persongen_bench.core.output import IMAGE, RANKING, Ranking
@@ -75,6 +76,8 @@ def test_an_index_that_is_given_counts(tmp_path):
         ("user_id,ranking", ["ben,a.json", "ben,e.json"], "row 3: .*e.json: no such ranking file"),
         ("user_id,ranking", ["ben,../out.json"], "row 2: .*lies outside the folder"),
         ("user_id,ranking", ["ben,manifest.csv"], "row 2: .*manifest.csv: not a ranking"),
+        ("user_id,ranking,state", ["ben,a.json,ok", "ben,b.json,unscored"],
+         "row 3: state is 'unscored'.*counts as missing"),
     ],
 )  # fmt: skip
 def test_a_bad_row_is_named(tmp_path, header, rows, message):
@@ -155,6 +158,22 @@ def test_every_answer_is_a_sample_of_its_user(ingest):
     (sample,) = run.samples().query("user_id == 'user-0' and index == 1")["sample_id"]
     assert np.array_equal(run.read_image(sample, IMAGE.digest(picture(20))), picture(20))
     assert (run.config.method.external, run.config.method.label) == (True, "theirs")
+
+
+def test_a_manifest_may_say_that_everything_is_delivered(tmp_path):
+    assert len(delivered(tmp_path, ["ben,a.json,ok"], "user_id,ranking,state")) == 1
+
+
+def test_modes_of_files_are_remembered(tmp_path):
+    """Two are laid on white and one is palette: what is scored is not what was sent."""
+    modes = {"a": "RGBA", "b": "RGB", "c": "RGBA", "d": "P"}
+    for name, mode in modes.items():
+        PilImage.new(mode, (4, 4)).save(tmp_path / f"{name}.png")
+    rows = [f"ben,{name}.png" for name in modes]
+    (tmp_path / "manifest.csv").write_text("\n".join(["user_id,image", *rows]) + "\n")
+    answers = manifest.from_folder(tmp_path, [BEN], IMAGE)
+    assert [answer.mode for answer in answers] == list(modes.values())
+    assert all(answer.open().shape == (3, 4, 4) for answer in answers)
 
 
 def test_who_delivers_more_is_asked_for_more(ingest):

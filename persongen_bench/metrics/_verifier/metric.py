@@ -63,7 +63,7 @@ class OfInstrument(OfVerifier):
     """A metric of the verifier itself: the same for every run on the same data.
 
     It is computed on training ratings that the verifier predicts without having seen them or
-    their images (`folds`). Users for whom nothing was generated were not judged and are NaN.
+    their images (`folds`). Users for whom nothing was asked are NaN; what was delivered is moot.
     """
 
     details: ClassVar[str] = f"folds:{N_FOLDS}-by-image"
@@ -81,9 +81,9 @@ class OfInstrument(OfVerifier):
 
 
 def judged(context: ScoreContext, users: Sequence[str], values: np.ndarray) -> pd.Series:
-    """Values of ``users`` for the units of the context, NaN for those without samples."""
+    """Values of ``users`` for the units of the context, NaN for those of whom nothing was asked."""
     of_units = pd.Series(values, index=list(users), dtype=float).reindex(list(context.units))
-    return of_units.where(of_units.index.isin(context.samples["unit"]))
+    return of_units.where(of_units.index.isin(list(context.n_asked)))
 
 
 def user_fold(predictions: Predictions) -> tuple[np.ndarray, np.ndarray]:

@@ -25,7 +25,8 @@ class CopyRate(Plain):
     """Share of a user's images that repeat one of the user's own training likes; in [0, 1].
 
     A copy has a cosine of at least `THRESHOLD` to a liked training item, over all of them, not
-    only those of the request. Lower is better.
+    only those of the request. Lower is better; an undelivered image counts as a copy, since
+    nothing that is left out may look better than what is shown.
     """
 
     info: ClassVar[MetricInfo] = MetricInfo(
@@ -36,8 +37,10 @@ class CopyRate(Plain):
         unit="share of images",
         source="memorisation audit of this benchmark",
         roles=(ROLE,),
+        failed_value=1.0,
         shows_not="Copies of other people's items, and copies changed beyond the encoder's notice.",
     )
+    version = 2
     details = f"sim:cosine|threshold:{THRESHOLD}"
 
     def per_unit(self, context: ScoreContext) -> pd.Series:

@@ -34,7 +34,8 @@ class Reidentification:
     ranks the users. ``reidentification@5``: by the cosine of the images' mean with the centroid
     of the user's training likes, both as unit vectors less the mean of all centroids.
     ``reidentification@5-mf``: by the mean logit of that verifier, less the user's mean over the
-    rated training images, so that leniency does not decide. Chance is k / number of users.
+    rated training images, so that leniency does not decide. Chance is k / number of users. Who
+    lacks an image counts as found: a set cannot be made safer by leaving out what gives it away.
     """
 
     arguments: ClassVar[tuple[str, ...]] = ("1", "5", "1-mf")
@@ -48,6 +49,8 @@ class Reidentification:
         source="linkage attack on image sets (this benchmark)",
         roles=(ROLE,),
         personal=True,
+        failed_value=1.0,
+        failures="whole",
         shows_not="Whether the images fit: a taste that is met gives its owner away, so a "
         "personal method is above chance. Stronger attackers may find more.",
     )
@@ -71,7 +74,7 @@ class Reidentification:
     def signature(self, context: ScoreContext) -> str:
         """Names the judge and the attacker."""
         how = describe(self._model) if self._model else "centroid:train-likes|sim:cosine"
-        return build_signature(self.info, context, how, 1)
+        return build_signature(self.info, context, f"{how}|undelivered:found", 2)
 
     def caveats(self, context: ScoreContext) -> Sequence[str]:
         """Says what chance is, where k leaves nothing to find, and what is wrong with the judge."""

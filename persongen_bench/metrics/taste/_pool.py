@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from abc import abstractmethod
+from collections.abc import Sequence
+from typing import ClassVar, NamedTuple
 
 import numpy as np
+import pandas as pd
 from jaxtyping import Bool, Int
 
 from persongen_bench.core.metric import ScoreContext
 from persongen_bench.core.types import Embeddings
-from persongen_bench.metrics._space import ROLE, held_out_pool, rows_by_unit, unit_rows
+from persongen_bench.metrics._base import AtCount, build_signature
+from persongen_bench.metrics._space import ROLE, held_out_pool, no_dislikes, rows_by_unit, unit_rows
 
 MIN_LIKES = 3
 """Held-out likes from which on a user counts, as in the reference evaluation of paper 001."""
+SATURATED = 0.8
+"""Share of the pool from which on its retrieval is called saturated."""
 _DECIMALS = 12
 """Cosines are compared to this many decimals: float64 sums of equal pictures may differ beyond."""
 
@@ -48,10 +54,17 @@ def neighbour_order(images: Embeddings, pool: Embeddings) -> Order:
     return np.argsort(-cosines, axis=1, kind="stable")
 
 
-def retrieved(ranked: Ranked, k: int) -> Retrieved:
+NOTHING = Retrieved(0.0, 0.0, 0.0, 0.0)
+"""Of a user of whom nothing was delivered."""
+
+
+def retrieved(ranked: Ranked, k: int, n_missing: int = 0) -> Retrieved:
     """Look at the first ``k`` neighbours of every image; all of the pool where it has fewer.
 
-    NaN throughout without images or without a pool; recall is NaN without likes.
+    Each of ``n_missing`` undelivered images counts as k items of the union that are not liked and
+    that nobody else retrieved, the worst that it could have been: with fewer images the union is
+    never a better one. NaN throughout without images or without a pool; recall is NaN without
+    likes.
     """
     order, liked = ranked
     if not order.size:
@@ -61,7 +74,7 @@ def retrieved(ranked: Ranked, k: int) -> Retrieved:
     likes = int(liked.sum())
     return Retrieved(
         hit=float(liked[nearest].any(axis=1).mean()),
-        union=float(liked[union].mean()),
+        union=float(liked[union].sum() / (len(union) + nearest.shape[1] * n_missing)),
         recall=float(liked[union].sum() / likes) if likes else np.nan,
         covered=len(union) / len(liked),
     )
@@ -91,5 +104,55 @@ def _rank_pools(context: ScoreContext) -> dict[str, Ranked]:
 
 
 def scorable(ranked: Ranked) -> bool:
-    """Whether there are images, and at least `MIN_LIKES` likes to find."""
-    return bool(ranked.order.size) and int(ranked.liked.sum()) >= MIN_LIKES
+    """Whether the pool holds at least `MIN_LIKES` likes to find."""
+    return int(ranked.liked.sum()) >= MIN_LIKES
+
+
+def missing(context: ScoreContext, user: str, ranked: Ranked) -> int:
+    """Images asked for a user that were not delivered."""
+    return max(0, context.n_asked.get(user, 0) - len(ranked.order))
+
+
+class AtNeighbours(AtCount):
+    """Base: the pool is ranked once for every k; a metric names one number of it."""
+
+    arguments: ClassVar[tuple[str, ...]] = ("1", "5")
+    example: ClassVar[str] = "1"
+
+    def signature(self, context: ScoreContext) -> str:
+        """Names the space, the similarity, the pool and who is left out."""
+        details = f"sim:cosine|k:neighbours|pool:own-test|min-likes:{MIN_LIKES}"
+        return build_signature(self.info, context, f"{details}|undelivered:k-dislikes", 2)
+
+    def retrievals(self, context: ScoreContext) -> dict[str, Retrieved | None]:
+        """What is retrieved for every user; None where undefined, and where nothing came."""
+        pools = ranked_pools(context)
+        return {
+            user: retrieved(ranked, self.k, missing(context, user, ranked))
+            if scorable(ranked) and len(ranked.order)
+            else None
+            for user, ranked in pools.items()
+        }
+
+    def caveats(self, context: ScoreContext) -> Sequence[str]:
+        """Warns where k neighbours reach nearly the whole pool, and where all of it is liked."""
+        said = no_dislikes(context)
+        covered = [one.covered for one in self.retrievals(context).values() if one]
+        share = float(np.mean(covered)) if covered else 0.0
+        if share <= SATURATED:
+            return said
+        warning = (
+            f"{self.info.name} is saturated: the images retrieve {share:.0%} of the pool, so that "
+            "precision approaches the base rate and recall 1 for any method; use a smaller k"
+        )
+        return (*said, warning)
+
+    @abstractmethod
+    def value(self, retrieval: Retrieved) -> float:
+        """The user's number."""
+
+    def per_unit(self, context: ScoreContext) -> pd.Series:
+        """NaN for users without images or with fewer than `MIN_LIKES` likes in their pool."""
+        retrievals = self.retrievals(context).items()
+        values = {user: self.value(one) if one else np.nan for user, one in retrievals}
+        return pd.Series(values, dtype=float)

@@ -11,12 +11,11 @@ A printed hit precision cannot fall as k grows, yet Table 2 falls from k = 1 to 
 eight rows; and F1 of its macro-averages is not the F1 that it prints at k = 1.
 
 Users with fewer than three likes in the pool are undefined here (the reference code drops them).
+An undelivered image hits nothing, and counts as k disliked items of the union.
 """
 
 from __future__ import annotations
 
-from abc import abstractmethod
-from collections.abc import Sequence
 from dataclasses import replace
 from typing import ClassVar, final
 
@@ -25,20 +24,19 @@ import pandas as pd
 from jaxtyping import Float
 
 from persongen_bench.core.metric import MetricInfo, ScoreContext
-from persongen_bench.metrics._base import AtCount, Plain, build_signature
+from persongen_bench.metrics._base import Plain
 from persongen_bench.metrics._sets import jackknife_influence, spread_over_units
 from persongen_bench.metrics._space import ROLE
 from persongen_bench.metrics.taste._pool import (
     MIN_LIKES,
+    NOTHING,
+    AtNeighbours,
     Retrieved,
     f1,
     ranked_pools,
-    retrieved,
     scorable,
 )
 
-SATURATED = 0.8
-"""Share of the pool from which on its retrieval is called saturated."""
 _CARD = MetricInfo(
     name="",
     family="taste",
@@ -51,50 +49,8 @@ _CARD = MetricInfo(
 )
 
 
-class _AtNeighbours(AtCount):
-    """Base: the pool is ranked once for every k; a metric names one number of it."""
-
-    arguments: ClassVar[tuple[str, ...]] = ("1", "5")
-    example: ClassVar[str] = "1"
-
-    def signature(self, context: ScoreContext) -> str:
-        """Names the space, the similarity, the pool and who is left out."""
-        details = f"sim:cosine|k:neighbours|pool:own-test|min-likes:{MIN_LIKES}"
-        return build_signature(self.info, context, details, 1)
-
-    def retrievals(self, context: ScoreContext) -> dict[str, Retrieved | None]:
-        """What is retrieved for every user; None where undefined."""
-        pools = ranked_pools(context)
-        return {
-            user: retrieved(ranked, self.k) if scorable(ranked) else None
-            for user, ranked in pools.items()
-        }
-
-    def caveats(self, context: ScoreContext) -> Sequence[str]:
-        """Warns where k neighbours reach nearly the whole pool, whatever the images show."""
-        covered = [one.covered for one in self.retrievals(context).values() if one]
-        share = float(np.mean(covered)) if covered else 0.0
-        if share <= SATURATED:
-            return ()
-        warning = (
-            f"{self.info.name} is saturated: the images retrieve {share:.0%} of the pool, so that "
-            "precision approaches the base rate and recall 1 for any method; use a smaller k"
-        )
-        return (warning,)
-
-    @abstractmethod
-    def value(self, retrieval: Retrieved) -> float:
-        """The user's number."""
-
-    def per_unit(self, context: ScoreContext) -> pd.Series:
-        """NaN for users without images or with fewer than `MIN_LIKES` likes in their pool."""
-        retrievals = self.retrievals(context).items()
-        values = {user: self.value(one) if one else np.nan for user, one in retrievals}
-        return pd.Series(values, dtype=float)
-
-
 @final
-class HitPrecision(_AtNeighbours):
+class HitPrecision(AtNeighbours):
     """Share of images with at least one like among their k nearest pool items; in [0, 1].
 
     The paper's printed definition. It cannot fall as k grows, and is 1 for any image once k
@@ -115,7 +71,7 @@ class HitPrecision(_AtNeighbours):
 
 
 @final
-class UnionPrecision(_AtNeighbours):
+class UnionPrecision(AtNeighbours):
     """Share of likes among all items that the k nearest neighbours of any image are; in [0, 1].
 
     What the paper's table holds. At k = size of the pool it is the base rate for any image.
@@ -124,6 +80,8 @@ class UnionPrecision(_AtNeighbours):
     card: ClassVar[MetricInfo] = replace(
         _CARD,
         name="precision.union",
+        failed_value=0.0,
+        failures="inside",
         shows_not="How often an item is retrieved; saturated at the base rate in a small pool.",
     )
 
@@ -133,7 +91,7 @@ class UnionPrecision(_AtNeighbours):
 
 
 @final
-class UnionRecall(_AtNeighbours):
+class UnionRecall(AtNeighbours):
     """Share of the pool's likes among the k nearest neighbours of any image; in [0, 1].
 
     The same in the paper's printed definition and in its table. Grows with the number of images,
@@ -143,6 +101,8 @@ class UnionRecall(_AtNeighbours):
     card: ClassVar[MetricInfo] = replace(
         _CARD,
         name="recall.union",
+        failed_value=0.0,
+        failures="inside",
         family="diversity",
         unit="share of held-out likes",
         shows_not="How good the misses are: pictures of everything retrieve every like.",
@@ -154,7 +114,7 @@ class UnionRecall(_AtNeighbours):
 
 
 @final
-class UserF1(_AtNeighbours):
+class UserF1(AtNeighbours):
     """Mean over users of each user's F1 of ``precision.union`` and ``recall.union``; in [0, 1].
 
     What the paper's table holds.
@@ -163,6 +123,8 @@ class UserF1(_AtNeighbours):
     card: ClassVar[MetricInfo] = replace(
         _CARD,
         name="f1.user",
+        failed_value=0.0,
+        failures="inside",
         unit="harmonic mean of shares",
         shows_not="Which of precision and recall it owes to; in a small pool, mostly recall.",
     )
@@ -173,7 +135,7 @@ class UserF1(_AtNeighbours):
 
 
 @final
-class MacroF1(_AtNeighbours):
+class MacroF1(AtNeighbours):
     """F1 of the mean ``precision.hit`` and the mean ``recall.union`` over users; in [0, 1].
 
     The paper's printed formula. One number of all users: a user's value is the number plus the
@@ -183,6 +145,8 @@ class MacroF1(_AtNeighbours):
     card: ClassVar[MetricInfo] = replace(
         _CARD,
         name="f1.macro",
+        failed_value=0.0,
+        failures="inside",
         unit="harmonic mean of shares",
         level="set",
         shows_not="Users: one with high precision and one with high recall make up for each other.",
@@ -193,12 +157,27 @@ class MacroF1(_AtNeighbours):
         return f1(retrieval.hit, retrieval.recall)
 
     def per_unit(self, context: ScoreContext) -> pd.Series:
-        """The F1 of the means, spread over the users who enter it; NaN for the others."""
-        retrievals = {user: one for user, one in self.retrievals(context).items() if one}
+        """The F1 of the means, spread over the users who enter it; NaN for the others.
+
+        A user of whom nothing was delivered enters with 0 and 0.
+        """
+        retrievals = self._everybody(context)
         shares = np.array([(one.hit, one.recall) for one in retrievals.values()]).reshape(-1, 2)
         number, influence = macro_f1(shares)
         by_user = dict(zip(retrievals, influence.tolist(), strict=True))
         return spread_over_units(context, number, by_user)
+
+    def _everybody(self, context: ScoreContext) -> dict[str, Retrieved]:
+        """Of all whom images were asked for, with undelivered images as misses."""
+        found, retrievals = {}, self.retrievals(context)
+        for user, ranked in ranked_pools(context).items():
+            asked, one = context.n_asked.get(user, 0), retrievals[user]
+            if one is not None:
+                share = len(ranked.order) / max(asked, len(ranked.order))
+                found[user] = one._replace(hit=one.hit * share)
+            elif asked and scorable(ranked):
+                found[user] = NOTHING
+        return found
 
 
 def macro_f1(
@@ -229,11 +208,14 @@ class BaseRate(Plain):
         roles=(),
     )
     details = f"pool:own-test|min-likes:{MIN_LIKES}"
+    version = 2
 
     def per_unit(self, context: ScoreContext) -> pd.Series:
-        """NaN where the retrieval metrics are: without images, or with few likes."""
+        """NaN where no images were asked for, or with few likes; whatever was delivered."""
         shares = {
-            user: float(ranked.liked.mean()) if scorable(ranked) else np.nan
+            user: float(ranked.liked.mean())
+            if scorable(ranked) and context.n_asked.get(user, 0)
+            else np.nan
             for user, ranked in ranked_pools(context).items()
         }
         return pd.Series(shares, dtype=float)

@@ -12,6 +12,7 @@ nearest one of c images (the estimator family of pass@k, Chen et al. 2021, arXiv
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Sequence
 from typing import ClassVar, final
 
 import numpy as np
@@ -20,7 +21,7 @@ from scipy.special import gammaln
 
 from persongen_bench.core.metric import MetricInfo, ScoreContext
 from persongen_bench.metrics._base import AtCount, build_signature
-from persongen_bench.metrics._space import ROLE, nearest_by_user
+from persongen_bench.metrics._space import ROLE, nearest_by_user, no_dislikes
 
 
 class _AtK(AtCount):
@@ -69,6 +70,10 @@ class Precision(_AtK):
         """Mean of the hits over the delivered images (the others count 0 when it is scored)."""
         return float(liked[nearest].mean()) if len(nearest) else np.nan
 
+    def caveats(self, context: ScoreContext) -> Sequence[str]:
+        """Says where there is nothing to tell likes from."""
+        return no_dislikes(context)
+
 
 @final
 class Recall(_AtK):
@@ -87,6 +92,8 @@ class Recall(_AtK):
         source="REBECA, paper 001, sec. 3.3, Table 1",
         roles=(ROLE,),
         personal=True,
+        failed_value=0.0,
+        failures="inside",
         shows_not="How good the misses are; its ceiling depends on the size of the pool.",
     )
 

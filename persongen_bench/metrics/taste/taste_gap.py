@@ -12,7 +12,7 @@ from persongen_bench import stats
 from persongen_bench.core.errors import ConfigError
 from persongen_bench.core.metric import MetricInfo, ScoreContext
 from persongen_bench.core.types import ScoreMatrix
-from persongen_bench.metrics._space import ROLE, liked_neighbours
+from persongen_bench.metrics._space import ROLE, liked_neighbours, no_dislikes
 from persongen_bench.metrics._verifier.instrument import (
     describe_unseen,
     fold_warnings,
@@ -50,6 +50,7 @@ class TasteGap:
         "JRSS B 34, 1972); cf. REBECA, paper 001, sec. 4.5",
         shows_not="Whether the images are liked at all: only that they are liked by the right one.",
         personal=True,
+        failed_value=-1.0,
     )
 
     arguments: ClassVar[tuple[str, ...]] = ("", "neighbour", "verifier")
@@ -86,8 +87,11 @@ class TasteGap:
         return f"{self.info.name}|in:u8|{space}|{how}|impl:2"
 
     def caveats(self, context: ScoreContext) -> Sequence[str]:
-        """What to mind about a verifier."""
-        return fold_warnings(context, DEFAULT) if self._chosen(context) == "verifier" else ()
+        """Says where there is nothing to tell likes from, and what to mind about a verifier."""
+        chosen = self._chosen(context)
+        if chosen == "verifier":
+            return fold_warnings(context, DEFAULT)
+        return no_dislikes(context) if chosen == "neighbour" else ()
 
     def scores(self, context: ScoreContext, users: Sequence[str]) -> ScoreMatrix:
         """``(n samples, n users asked)`` score of every image for these users, in [0, 1]."""

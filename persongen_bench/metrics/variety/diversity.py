@@ -10,7 +10,7 @@ import pandas as pd
 from persongen_bench.core.metric import MetricInfo, ScoreContext
 from persongen_bench.core.types import Embeddings
 from persongen_bench.metrics._base import Plain
-from persongen_bench.metrics._space import ROLE, mean_over_requests, unit_rows
+from persongen_bench.metrics._space import ROLE, mean_over_pairs, unit_rows
 
 
 def mean_cosine_distance(features: Embeddings) -> float:
@@ -24,7 +24,11 @@ def mean_cosine_distance(features: Embeddings) -> float:
 
 @final
 class Diversity(Plain):
-    """Mean cosine distance over all pairs of a request's images; in [0, 2], 0 = all alike."""
+    """Mean cosine distance over all pairs of a request's images; in [0, 2], 0 = all alike.
+
+    A pair of which an image was not delivered counts 0, so that leaving out an image that is like
+    the others does not help.
+    """
 
     info: ClassVar[MetricInfo] = MetricInfo(
         name="diversity",
@@ -34,11 +38,14 @@ class Diversity(Plain):
         unit="cosine distance",
         source="intra-user pairwise distance",
         roles=(ROLE,),
+        failed_value=0.0,
+        failures="inside",
         shows_not="Whether the variety is wanted: random pictures are very diverse.",
     )
-    details = "sim:cosine|pairs:all"
+    details = "sim:cosine|pairs:all-asked"
+    version = 2
 
     def per_unit(self, context: ScoreContext) -> pd.Series:
         """Of each request, then of the unit; NaN without a request of two images."""
         features = context.features(ROLE)
-        return mean_over_requests(context, lambda own: mean_cosine_distance(features[own.rows]))
+        return mean_over_pairs(context, lambda rows: mean_cosine_distance(features[rows]))

@@ -11,7 +11,7 @@ from persongen_bench.core.metric import MetricInfo, ScoreContext
 from persongen_bench.core.types import Embeddings
 from persongen_bench.metrics._base import Plain
 from persongen_bench.metrics._lpips import squared_distances
-from persongen_bench.metrics._space import mean_over_requests
+from persongen_bench.metrics._space import mean_over_pairs
 
 ROLE = "lpips/alex"
 
@@ -29,7 +29,7 @@ class LpipsDiversity(Plain):
     """Mean LPIPS (AlexNet) over all pairs of a request's images; 0 = all the same picture.
 
     The construction of Zhu et al. 2017 (BicycleGAN, sec. 4), within a request. No fixed upper end.
-    Undelivered images are in no pair: how many there are stands beside the number.
+    A pair of which an image was not delivered counts 0.
     """
 
     info: ClassVar[MetricInfo] = MetricInfo(
@@ -40,12 +40,15 @@ class LpipsDiversity(Plain):
         unit="LPIPS distance",
         source="Zhu et al. 2017, sec. 4; distance of Zhang et al. 2018",
         roles=(ROLE,),
+        failed_value=0.0,
+        failures="inside",
         shows_not="Whether the variety is wanted: random pictures are very diverse.",
     )
-    details = "distance:squared-euclidean|pairs:all-own"
+    details = "distance:squared-euclidean|pairs:all-asked"
+    version = 2
 
     def per_unit(self, context: ScoreContext) -> pd.Series:
         """Of each request, then of the unit; NaN without a request of two images."""
-        return mean_over_requests(
-            context, lambda own: mean_pair_distance(context.features(ROLE, own.rows))
+        return mean_over_pairs(
+            context, lambda rows: mean_pair_distance(context.features(ROLE, rows))
         )

@@ -11,7 +11,13 @@ import pandas as pd
 from persongen_bench.core.metric import MetricInfo, ScoreContext
 from persongen_bench.core.types import Embeddings
 from persongen_bench.metrics._base import Plain
-from persongen_bench.metrics._space import ROLE, mean_over_requests, rows_by_request, unit_rows
+from persongen_bench.metrics._space import (
+    ROLE,
+    AskedRequest,
+    mean_over_asked,
+    rows_by_request,
+    unit_rows,
+)
 
 
 def vendi_score(features: Embeddings) -> float:
@@ -35,8 +41,9 @@ class Vendi(Plain):
     """Effective number of different images among a request's n; in [1, n].
 
     Cosine kernel in the role ``judge_encoder``, order 1 (Shannon). Its ceiling is the number of
-    images, so numbers compare only where requests have as many. An undelivered image lowers the
-    ceiling and with it the number; there is no further penalty.
+    images, so numbers compare only where requests have as many. With m of n images delivered it is
+    the score of the m to the power m / n: each other image counts 1 in a geometric mean. Entropy is
+    concave, so no n images that hold these m score less, and leaving images out cannot help.
     """
 
     info: ClassVar[MetricInfo] = MetricInfo(
@@ -47,14 +54,23 @@ class Vendi(Plain):
         unit="effective images",
         source="Friedman and Dieng 2023, definition 3.1",
         roles=(ROLE,),
+        failed_value=1.0,
+        failures="inside",
         shows_not="Whether the variety is wanted: random pictures are very diverse.",
     )
-    details = "kernel:cosine|order:1"
+    details = "kernel:cosine|order:1|undelivered:geometric"
+    version = 2
 
     def per_unit(self, context: ScoreContext) -> pd.Series:
         """Of each request, then of the unit; 1 for a single image, by definition."""
         features = context.features(ROLE)
-        return mean_over_requests(context, lambda own: vendi_score(features[own.rows]))
+
+        def value(asked: AskedRequest) -> float:
+            if not len(asked.rows):
+                return 1.0
+            return float(vendi_score(features[asked.rows]) ** (len(asked.rows) / asked.n_asked))
+
+        return mean_over_asked(context, value)
 
     def caveats(self, context: ScoreContext) -> Sequence[str]:
         """Says where the number of images differs between requests, or is one."""

@@ -17,6 +17,7 @@ from persongen_bench.stacks.diffusion import load
 from persongen_bench.stacks.diffusion.decoder import DiffusionDecoder
 from persongen_bench.stacks.diffusion.image_encoder import ClipImageEncoder, Placement
 from persongen_bench.stacks.diffusion.settings import DiffusionSettings
+from persongen_bench.stacks.diffusion.trained_size import trained_size
 from persongen_bench.stacks.judges import roles as judging
 from persongen_bench.stacks.judges.clip import ClipVersions, require_activation
 from persongen_bench.stacks.judges.files import JUDGES
@@ -137,6 +138,13 @@ class PublishedStack:
         said["weights"] = combined_sha256(self.places.files)
         said["impl"] = IMPLEMENTATION
         return f"{self.name}({'|'.join(f'{key}:{value}' for key, value in said.items())})"
+
+    @property
+    def image_size(self) -> int:
+        """Side of every picture it draws; no model is opened for it."""
+        if self.settings.size is None:
+            self.places.require()
+        return self.settings.size or trained_size(self.places.folder(self.parts.pipeline))
 
     def _files(self, role: str) -> tuple[Place, ...]:
         return self.places.of(self.parts.prefixes(role))

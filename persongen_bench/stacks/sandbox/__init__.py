@@ -21,6 +21,7 @@ from persongen_bench.stacks.diffusion.image_encoder import (
     Placement,
 )
 from persongen_bench.stacks.diffusion.settings import DiffusionSettings
+from persongen_bench.stacks.diffusion.trained_size import trained_size
 from persongen_bench.stacks.sandbox import adapter_file, standins
 from persongen_bench.stacks.sandbox.assembly import ADAPTER, CLIP, IMAGE_ENCODER, PIPELINE
 
@@ -74,6 +75,11 @@ class SandboxStack:
         decoder["dtype"] = str(self._settings.torch_dtype()).removeprefix("torch.")
         said = "|".join(f"{key}:{value}" for key, value in decoder.items())
         return f"sandbox({said}|weights:{self._weights('')}|impl:1)"
+
+    @property
+    def image_size(self) -> int:
+        """Side of every picture it draws."""
+        return self._settings.size or trained_size(self._folder / PIPELINE)
 
     def _weights(self, *places: str) -> str:
         weights = {}

@@ -56,6 +56,11 @@ class SpritesStack:
         )
 
     @property
+    def image_size(self) -> int:
+        """Side of every sprite it draws."""
+        return SIZE
+
+    @property
     def signature(self) -> str:
         """Name, weights and version of the one network behind both roles."""
         return f"sprites(vae|weights:sha256:{self._sha256}|impl:1)"

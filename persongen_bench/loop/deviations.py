@@ -1,0 +1,73 @@
+"""Pictures that are not what the protocol draws: of another size, or delivered in another mode."""
+
+from __future__ import annotations
+
+import struct
+from collections import Counter
+from collections.abc import Iterable
+from pathlib import Path
+
+from persongen_bench.core.output import IMAGE
+from persongen_bench.loop.standin import side_of, smallest_side
+from persongen_bench.loop.store import RunDirectory
+from persongen_bench.loop.world import World
+
+MODES = "modes"
+"""Note of a journal: mode of the delivered file => how many have it."""
+_N_SHOWN = 3
+_PNG = struct.Struct(">16xII")
+"""Head of a PNG file: width and height stand in its first chunk."""
+
+
+def deviations(run: RunDirectory, world: World) -> tuple[str, ...]:
+    """One sentence for each way in which a run's pictures differ; nothing for other answers."""
+    table = run.samples()
+    made = table[(table["state"] == "ok") & (table["pixel_hash"] != "")]
+    sizes = Counter(_sizes(run.output_path(str(s), IMAGE) for s in made["sample_id"]))
+    modes = Counter(run.noted(MODES) or {})
+    said = [*_of_size(sizes, world), *_of_mode(modes)]
+    return tuple(said)
+
+
+def _of_size(sizes: Counter[tuple[int, int]], world: World) -> Iterable[str]:
+    """Where the stack fixes a size, every other one; else those far below the catalogue's."""
+    side, total = side_of(world), sum(sizes.values())
+    if side is not None:
+        other = Counter({size: n for size, n in sizes.items() if size != (side, side)})
+        rule = f"not {side}x{side}, which the stack draws"
+    elif total:
+        least = smallest_side(world) / 2
+        other = Counter({size: n for size, n in sizes.items() if min(size) < least})
+        rule = "less than half as large as the catalogue's smallest picture"
+    else:
+        return
+    if other:
+        yield f"{sum(other.values())} of {total} images are {rule}: {_some(other)}"
+
+
+def _of_mode(modes: Counter[str]) -> Iterable[str]:
+    other = Counter({mode: n for mode, n in modes.items() if mode != "RGB"})
+    if other:
+        yield (
+            f"{sum(other.values())} of {sum(modes.values())} delivered files are not RGB of 8 bits "
+            f"and were converted: {_some(other)}"
+        )
+
+
+def _some(counts: Counter[tuple[int, int]] | Counter[str]) -> str:
+    """``1x1 (10), 300x17 (2)``, the most frequent first."""
+    ordered = sorted(counts.items(), key=lambda one: (-one[1], str(one[0])))
+    shown = [
+        f"{key if isinstance(key, str) else 'x'.join(map(str, key))} ({n})" for key, n in ordered
+    ]
+    return ", ".join([*shown[:_N_SHOWN], *(["..."] if len(shown) > _N_SHOWN else [])])
+
+
+def _sizes(files: Iterable[Path]) -> Iterable[tuple[int, int]]:
+    """Width and height by the head of each PNG; a file that is none is reported by scoring."""
+    for file in files:
+        with file.open("rb") as opened:
+            head = opened.read(_PNG.size)
+        if len(head) == _PNG.size and head.startswith(b"\x89PNG"):
+            width, height = _PNG.unpack(head)
+            yield int(width), int(height)
