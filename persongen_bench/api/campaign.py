@@ -118,15 +118,12 @@ class Campaign:
 
 def metrics_on(board: Board, world: World, others: Sequence[str] = ()) -> tuple[str, ...]:
     """What runs of a board on this world are scored by: its own metrics and ``others``."""
-    known = world.dataset.taste is not None
+    known, catalog = world.dataset.taste is not None, world.dataset.catalog
     expanded = expand(others, world.stack, known_taste=known)
     if ALL in others:
-        expanded = tuple(name for name in expanded if name in others or _has_words(name, world))
+        bare = wordless(world.stack, [parse_metric(name) for name in expanded], catalog)
+        expanded = tuple(name for name in expanded if name in others or name not in bare)
     return tuple(dict.fromkeys((*board.metrics_for(known_taste=known), *expanded)))
-
-
-def _has_words(metric: str, world: World) -> bool:
-    return not wordless(world.stack, [parse_metric(metric)], world.dataset.catalog)
 
 
 def choices(campaign: Campaign) -> list[tuple[MethodChoice, bool]]:

@@ -216,11 +216,3 @@ class TasteInstrument(Protocol):
 def caveats_of(metric: Metric, context: ScoreContext) -> tuple[str, ...]:
     """What to mind about the number; nothing of a metric without caveats."""
     return tuple(metric.caveats(context)) if isinstance(metric, HasCaveats) else ()
-
-
-@runtime_checkable
-class ReadsWords(Protocol):
-    """A metric that reads words of items: those in the catalogue, else the role ``captioner``'s."""
-
-    words_from: ClassVar[str]
-    """The column of the item table that holds them."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar, Protocol, runtime_checkable
 
 from persongen_bench.core import registry
 from persongen_bench.core.errors import ConfigError, MissingRoleError
@@ -131,3 +131,11 @@ def card_of(name: str, stack: Stack | None = None) -> Card:
         if "@" in name:
             raise
         return card(printed_forms(name)[0], stack)
+
+
+@runtime_checkable
+class ReadsWords(Protocol):
+    """A metric that reads words of items: those in the catalogue, else the role ``captioner``'s."""
+
+    words_from: ClassVar[str]
+    """The column of the item table that holds them."""

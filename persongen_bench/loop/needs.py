@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 from persongen_bench.core import registry
 from persongen_bench.core.dataset import Dataset
 from persongen_bench.core.errors import ConfigError, MissingRoleError, PgbenchError
-from persongen_bench.core.metric import Metric, ReadsWords
-from persongen_bench.core.metric_cards import parse_metric
+from persongen_bench.core.metric import Metric
+from persongen_bench.core.metric_cards import ReadsWords, parse_metric
 from persongen_bench.core.output import kind_of, readable
 from persongen_bench.core.roles import has_role, lacking, open_role
 from persongen_bench.core.stack import Obtainable, Stack
@@ -40,7 +40,8 @@ def check_needs(
         raise ConfigError("; ".join(wrong), fix=f"See `pgbench show board {terms.board}`.")
     absent = [*_unserved(stack, choices), *_blind(stack, metrics), *_undrawn(stack, track)]
     if dataset is not None:
-        absent += [*wordless(stack, metrics, dataset.catalog), *_unknown_taste(metrics, dataset)]
+        absent += wordless(stack, metrics, dataset.catalog).values()
+        absent += _unknown_taste(metrics, dataset)
     if absent:
         fix = f"Use `--stack {USUAL}`, which ships with this package, or leave these out."
         raise MissingRoleError(
@@ -68,9 +69,9 @@ def unreadable(track: Track, terms: Terms, metrics: Sequence[Metric]) -> Iterato
             yield f"metric {info.name} compares users, the unit of {terms.track} is {track.unit}"
 
 
-def wordless(stack: Stack, metrics: Sequence[Metric], catalog: Catalog) -> list[str]:
-    """Metrics that read words which neither the catalogue nor a captioner has, a line each."""
-    lines = []
+def wordless(stack: Stack, metrics: Sequence[Metric], catalog: Catalog) -> dict[str, str]:
+    """Metrics that read words which neither the catalogue nor a captioner has, and why not."""
+    lines = {}
     for metric in metrics:
         if not isinstance(metric, ReadsWords) or has_role(stack, CAPTIONER):
             continue
@@ -80,7 +81,7 @@ def wordless(stack: Stack, metrics: Sequence[Metric], catalog: Catalog) -> list[
         )
         n_bare = int((texts.str.strip() == "").sum())
         if n_bare:
-            lines.append(
+            lines[metric.info.name] = (
                 f"metric {metric.info.name}: {n_bare:,} of {len(texts):,} items have no {column}, "
                 f"and stack {stack.name} no {CAPTIONER}"
             )

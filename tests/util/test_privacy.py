@@ -11,7 +11,7 @@ DATA = "/srv/alice-smith/my shop"
 
 @pytest.fixture(autouse=True)
 def owner(monkeypatch, tmp_path):
-    monkeypatch.setenv("HOME", "/home/alice-smith")
+    monkeypatch.setenv("HOME", "/accounts/alice-smith")
     monkeypatch.setenv("LOGNAME", "alice-smith")
     monkeypatch.setattr("platform.node", lambda: "alices-laptop")
     monkeypatch.setenv("PGBENCH_CACHE", str(tmp_path / "cache"))
@@ -21,7 +21,7 @@ def owner(monkeypatch, tmp_path):
     ("text", "left"),
     [
         (f"{DATA}/images/5.png: not readable", "<data>/images/5.png: not readable"),
-        ("KeyError (/home/alice-smith/code/mine.py:12)", "KeyError (<path>/code/mine.py:12)"),
+        ("KeyError (/accounts/alice-smith/code/mine.py:12)", "KeyError (<path>/code/mine.py:12)"),
         ("no file ~/shop/items.csv", "no file <path>/items.csv"),
         ("no file '/opt/some where/weights.pt'", "no file '<path>/weights.pt'"),
         (r"no file C:\Users\Alice\shop\a.png", "no file <path>/a.png"),
@@ -54,13 +54,13 @@ def test_every_text_of_a_document_is_seen_to():
         ("run --data ../shop --runs runs", "run --data <data> --runs runs"),
         ("run --data alice-smith/shop", "run --data <data>"),
         ("run --runs ~/runs", "run --runs <runs>"),
-        ("resume /home/alice-smith/runs/one", "resume <path>"),
+        ("resume /accounts/alice-smith/runs/one", "resume <path>"),
         ("run -o weights=/opt/w.pt", "run -o weights=<path>/w.pt"),
         ("run --label alice-smith -m dist/name", "run --label <user> -m dist/name"),
     ],
 )
 def test_a_command_line_tells_no_place(typed, kept):
-    said = command_line(["/home/alice-smith/bin/pgbench", *typed.split()])
+    said = command_line(["/accounts/alice-smith/bin/pgbench", *typed.split()])
     assert said == ["pgbench", *kept.split()]
 
 
