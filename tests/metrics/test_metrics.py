@@ -137,6 +137,20 @@ def test_the_gap_compares_with_other_peoples_images():
     assert gaps.min() > 0.4
 
 
+def test_the_gap_ends_where_its_range_does():
+    # Nobody else likes what ben likes alone, and anna's pictures are liked by most of the others.
+    likes = np.zeros((6, 4))
+    likes[0, 0] = 1
+    likes[1:, 1:] = [[1, 1, 0], [1, 0, 1], [0, 1, 1], [1, 1, 1], [0, 1, 1]]
+    owners = np.array([0, 1, 1, 2, 3, 3])
+    left = likes - likelihood_fit(likes)
+    free = left[0, 0] - np.mean([left[owners == v, 0].mean() for v in (1, 2, 3)])
+    assert free > 1.05
+    context = Plane([(user, 0) for user in np.array(list("abcd"))[owners]], taste=likes)
+    context.users = context.units = tuple("abcd")
+    assert TasteGap.parse(None).per_unit(context)["a"] == 1.0
+
+
 def test_better_pictures_for_the_lenient_have_no_gap():
     # Odds that multiply: 1/9 or 1 of the picture, times 1 or 9 of the person.
     taste = [[0.5, 0.1], [0.9, 0.5]]

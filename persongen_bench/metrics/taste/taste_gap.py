@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import ClassVar, final
 
+import numpy as np
 import pandas as pd
 
 from persongen_bench import stats
@@ -36,7 +37,8 @@ class TasteGap:
     The score is the true taste where it is known, otherwise whether the nearest item of the user's
     held-out pool is liked; ``taste-gap@true``, ``taste-gap@neighbour`` and ``taste-gap@verifier``
     (the like-probability by a verifier that has not seen the rated picture nearest to the image)
-    choose explicitly.
+    choose explicitly. On a board of a few users, where pictures of low quality suit their owner
+    alone, the difference can pass 1, and is cut there.
     With U users, a method that is given the wrong user is expected at ``-gap / (U - 1)``.
     """
 
@@ -105,5 +107,6 @@ class TasteGap:
     def per_unit(self, context: ScoreContext) -> pd.Series:
         """The gap of every user; NaN for users without images, and for a user alone."""
         left = stats.residuals_of(self, context)
-        gaps = pd.Series(stats.taste_gap(left.table), index=list(left.users), dtype=float)
+        cut = np.clip(stats.taste_gap(left.table), *self.card.range)
+        gaps = pd.Series(cut, index=list(left.users), dtype=float)
         return gaps.reindex(list(context.units))
