@@ -17,7 +17,7 @@ from persongen_bench.core.metric_cards import parse_metric
 from persongen_bench.core.request import Request
 from persongen_bench.core.types import Catalog
 from persongen_bench.loop.score import penalised
-from persongen_bench.metrics._space import nearest_in_pool
+from persongen_bench.metrics._space import liked_neighbours, nearest_in_pool
 from persongen_bench.metrics.risk.copy_rate import CopyRate
 from persongen_bench.metrics.risk.novelty import Novelty, expected_best
 from persongen_bench.metrics.similarity.history_similarity import HistorySimilarity
@@ -169,6 +169,18 @@ def test_the_gap_by_neighbours_needs_no_truth():
     gaps = TasteGap.parse("neighbour").per_unit(context)
     assert gaps.tolist() == [1.0, 1.0]
     assert "plane|neighbour" in TasteGap.parse(None).signature(context)
+
+
+def test_who_likes_all_of_the_pool_or_nothing_cannot_judge_by_it():
+    context = Plane([("anna", 0), ("ben", 90)])
+    for liked in (True, False):
+        log = context.test.interactions.assign(
+            liked=lambda rows, liked=liked: rows["liked"].where(rows["user_id"] != "ben", liked)
+        )
+        context.test = View(context.test.catalog, log)
+        assert np.isnan(liked_neighbours(context, ["anna", "ben"])).all(axis=0).tolist() == [
+            False, True,
+        ]  # fmt: skip
 
 
 def test_history_similarity_is_the_mean_cosine():
