@@ -36,10 +36,10 @@ class TasteGap:
 
     The score is the true taste where it is known, otherwise whether the nearest item of the user's
     held-out pool is liked (undefined for users whose pool holds no likes, or no dislikes);
-    ``taste-gap@true``, ``taste-gap@neighbour`` and ``taste-gap@verifier`` (the like-probability by a
-    verifier that has not seen the rated picture nearest to the image) choose explicitly. On a board
-    of a few users, where pictures of low quality suit their owner alone, the difference can pass 1,
-    and is cut there.
+    ``taste-gap@true``, ``taste-gap@neighbour`` and ``taste-gap@verifier`` choose explicitly, the
+    last one the like-probability by a verifier that has not seen the rated picture nearest to the
+    image. On a board of a few users, where pictures of low quality suit their owner alone, the
+    difference can pass 1, and is cut there.
     With U users, a method that is given the wrong user is expected at ``-gap / (U - 1)``.
     """
 
