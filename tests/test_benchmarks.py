@@ -18,6 +18,8 @@ import pytest
 FOLDER = Path(__file__).parents[1] / "benchmarks"
 slow = pytest.mark.slow
 SMALLEST = [
+    pytest.param("block_test", "--worlds 2 --users 8 --instruments true",
+                 r"(?s)2 worlds each.*   8 users, base 0.7, taste sd 1.0, own ", id="block_test"),
     # equal to 1e-9, as its target says; its other target, memory, is not that of a child process
     pytest.param("cmmd", "--n 200 --m 60 --dim 16", r"first 1500 rows: .*e-1\d apart", id="cmmd"),
     # the targets are for many worlds; with four only the exact table and the form are checked
@@ -29,6 +31,9 @@ SMALLEST = [
                  r"(?s)whole users .*: identical\n.*image-level .*: identical\n", id="permutation"),
     pytest.param("prior_training", "--shape sandbox --rounds 1 --steps 1",
                  r"(?s)150 users, 20000 ratings.*ours, bfloat16 ", id="prior_training", marks=slow),
+    pytest.param("scale_of_scoring", "--users 30 --images 10 12 --size 8",
+                 r"(?s)30 users x 10 images of 8: .*30 users x 12 images of 8: ",
+                 id="scale_of_scoring", marks=slow),
     pytest.param("scoring", "--users 6 --images 3 --library-users 2",
                  r"every model saw every image once\n", id="scoring", marks=slow),
     pytest.param("verifier", "--users 8 --ratings 20 --embedding-size 8 --epochs 1",

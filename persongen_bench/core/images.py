@@ -97,6 +97,12 @@ def n_pixels(path: Path, root: Path | None = None) -> int:
         return picture.width * picture.height
 
 
+def mode_of(path: Path) -> str:
+    """How a file stores its colours, as its header says: PIL's mode, ``RGBA`` where transparent."""
+    with _opened(path, None) as stream, _picture(stream, shown(path)) as picture:
+        return "RGBA" if "transparency" in picture.info else str(picture.mode)
+
+
 def decode(data: bytes, name: str) -> Image:
     """The image in the bytes of a file called ``name``, checked as `read` does."""
     if len(data) > MAX_BYTES:

@@ -72,8 +72,7 @@ class Evaluation:
     ) -> Evaluation:
         """The images of a run, each checked against the journal when it is opened.
 
-        No instrument of ours gives up on an image: what a journal says to be ``unscored`` was the
-        method's word, and counts as its error.
+        What a journal says to be ``unscored`` was the method's word, and counts as its error.
         """
         asked = world.asked(run.config)
         samples = run.outcomes(asked.samples)

@@ -18,9 +18,9 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from PIL import Image as PilImage
 
 from persongen_bench.core.errors import DataError
+from persongen_bench.core.images import mode_of
 from persongen_bench.core.output import IMAGE, OutputKind
 from persongen_bench.core.regular_files import require_inside
 from persongen_bench.core.request import Request
@@ -75,7 +75,10 @@ def from_folder(folder: Path, requests: Sequence[Request], kind: OutputKind) -> 
         except DataError as error:
             fix = "Write paths with / in place of the backslashes." if "\\" in name else None
             raise DataError(f"{path} row {row}: {error}", fix=fix) from None
-        content, mode = file_sha256(folder / name), _mode(folder / name, kind)
+        content, mode = (
+            file_sha256(folder / name),
+            mode_of(folder / name) if kind is IMAGE else "RGB",
+        )
         answers.append(Answer(request_id, int(index), open_, content, mode))
     return answers
 
@@ -100,14 +103,6 @@ def from_values(
                 Answer(request_id, index, partial(_itself, checked), kind.digest(checked))
             )
     return answers
-
-
-def _mode(file: Path, kind: OutputKind) -> str:
-    """The mode of a picture that was opened and found good."""
-    if kind is not IMAGE:
-        return "RGB"
-    with PilImage.open(file) as picture:
-        return "RGBA" if "transparency" in picture.info else str(picture.mode)
 
 
 def _itself(value: Any) -> Any:  # noqa: ANN401  # an answer in memory

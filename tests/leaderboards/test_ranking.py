@@ -242,10 +242,11 @@ def test_marks_against_the_first_agree_with_the_tie_letters(board_runs):
 
 
 def test_the_difference_to_the_first_is_over_the_users_that_rank(make_run):
-    """A user whom a third method lacks enters no ranked comparison, and so no picture of it."""
+    """Users for whom the metric is undefined enter no comparison, and so no picture of it."""
     rng = np.random.default_rng(3)
     a, b, c = 0.5 + 0.2 * rng.random((3, 14))
-    c[:4] = NAN
+    for values in (a, b, c):
+        values[:4] = NAN
     runs = [make_run(name, {"true-taste": v}, name="rebeca") for name, v in zip("abc", (a, b, c))]  # noqa: B905
     for row in only(runs).methods[1:]:
         assert row.versus_first.n_units == 10
