@@ -1,6 +1,6 @@
 """Score generated features of many users: seconds and peak memory, at two numbers of images.
 
-    python benchmarks/scale_of_scoring.py [--users 15917] [--images 5 25] [--size 64]
+    python benchmarks/scale_of_scoring.py [--users 15917] [--images 10 25] [--size 64]
 
 Everybody has a history of 20 and a held-out pool of 20 items out of 40,000. Scored are the metrics
 of the board flickr-aes that look at features, each with its interval, and both permutation tests.
@@ -152,7 +152,7 @@ def main() -> None:
     """Each number of images in a process of its own."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--users", type=int, default=15_917)
-    parser.add_argument("--images", type=int, nargs="+", default=[5, 25])
+    parser.add_argument("--images", type=int, nargs="+", default=[10, 25])
     parser.add_argument("--size", type=int, default=64)
     given = parser.parse_args()
     if len(given.images) == 1:
