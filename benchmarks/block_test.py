@@ -58,7 +58,7 @@ def p_values(context: RatedContext, names: Sequence[str], rng: np.random.Generat
 
 
 def rates(
-    config: RatedConfig, make: Maker, names: Sequence[str], seeds: Iterable[int]
+    config: RatedConfig, make: Maker, names: Sequence[str], seeds: Iterable[np.random.SeedSequence]
 ) -> np.ndarray:
     """Share of worlds in which each test calls the method personal."""
     rejected = []
@@ -76,17 +76,23 @@ def main() -> None:
     parser.add_argument("--worlds", type=int, default=200)
     parser.add_argument("--users", type=int, nargs="+", default=[24, 72, 210])
     parser.add_argument("--instruments", nargs="+", default=["true", "neighbour"])
-    parser.add_argument("--power-only", action="store_true")
+    parser.add_argument(
+        "--cases", nargs="+", default=[*MAKERS, "taste"], choices=[*MAKERS, "taste"]
+    )
+    parser.add_argument("--seed", type=int, default=0)
     given = parser.parse_args()
     error = np.sqrt(ALPHA * (1 - ALPHA) / given.worlds)
     print(f"{given.worlds} worlds each, Monte-Carlo error {error:.3f} at .05; "
           f"columns: {', '.join(given.instruments)}, true logits")  # fmt: skip
+    cells = iter(np.random.SeedSequence(given.seed).spawn(1000))  # no two see the same worlds
     for n_users in given.users:
         for base in BASE_RATES:
             plain = RatedConfig(n_users=n_users, base_rate=base)
-            cases = [(name, 0.0) for name in MAKERS] + [("own likes", 0.5), ("own likes", 1.0)]
-            for name, taste in cases[3:] if given.power_only else cases:
-                seeds = range(given.worlds)
+            cases = [(name, 0.0) for name in MAKERS if name in given.cases]
+            if "taste" in given.cases:
+                cases += [("own likes", 0.5), ("own likes", 1.0)]
+            for name, taste in cases:
+                seeds = next(cells).spawn(given.worlds)
                 config = replace(plain, taste_sd=taste)
                 shares = rates(config, MAKERS[name], given.instruments, seeds)
                 print(f"{n_users:>4} users, base {base}, taste sd {taste}, {name:<15}"
