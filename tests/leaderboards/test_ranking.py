@@ -242,13 +242,18 @@ def test_marks_against_the_first_agree_with_the_tie_letters(board_runs):
 
 
 def test_the_difference_to_the_first_is_over_the_users_that_rank(make_run):
-    """A user whom a third method lacks enters no ranked comparison, and so no picture of it."""
+    """Four users have no value from anybody; whom only one method lacks, that method is refused."""
     rng = np.random.default_rng(3)
-    a, b, c = 0.5 + 0.2 * rng.random((3, 14))
-    c[:4] = NAN
-    runs = [make_run(name, {"true-taste": v}, name="rebeca") for name, v in zip("abc", (a, b, c))]  # noqa: B905
-    for row in only(runs).methods[1:]:
-        assert row.versus_first.n_units == 10
+    values = dict(zip("abc", 0.5 + 0.2 * rng.random((3, 14)), strict=True))
+    for own in values.values():
+        own[:4] = NAN
+    values["c"][4] = NAN
+    runs = [make_run(name, {"true-taste": v}, name="rebeca") for name, v in values.items()]
+    table = only(runs)
+    assert [refused.label for refused in table.refused] == ["c"]
+    assert table.n_ranked_units == 10
+    (second,) = table.methods[1:]
+    assert second.versus_first.n_units == 10
 
 
 def test_seeds_that_move_everybody_widen_the_interval_and_tie_twins(make_run):

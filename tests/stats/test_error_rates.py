@@ -94,6 +94,18 @@ def test_the_correction_for_skewness_is_halls():
     assert skewness.corrected_p(values) == pytest.approx(expected)
 
 
+@pytest.mark.parametrize("n", [7, 8, 29])
+def test_skewness_counts_from_eight_users_on(n):
+    """Below 30 users the t interval (scipy's), from 8 on widened to hold the corrected one."""
+    values = generator(n).lognormal(size=n)
+    plain = reference.t.interval(0.95, n - 1, values.mean(), reference.sem(values))
+    low, high = skewness.corrected_bounds(values, 0.95)
+    assert high > plain[1] * (1 + 1e-3)  # a long tail above: there is something to widen
+    expected = plain if n == 7 else (min(low, plain[0]), max(high, plain[1]))
+    found = stats.interval(values, generator())
+    assert (found.low, found.high) == pytest.approx(expected)
+
+
 # --- exact tests ----------------------------------------------------------------------------
 
 
@@ -124,6 +136,19 @@ def test_many_votes_get_the_exact_sign_test():
     # 60 for, 30 against, 20 ties: the binomial test of 60 of 90 (McNemar's exact test).
     differences = np.repeat([1.0, -1.0, 0.0], [60, 30, 20])
     assert flips.sign_flip_p(differences) == pytest.approx(reference.binomtest(60, 90).pvalue)
+
+
+def test_discrete_are_at_most_half_as_many_magnitudes_as_users():
+    """12 users: six magnitudes are discrete, seven are not; signs and zeros are no magnitudes."""
+    six = np.repeat(np.arange(1.0, 7), 2) * np.tile([1, -1], 6)
+    assert flips.is_discrete(six)
+    assert not flips.is_discrete(np.where(np.arange(12) == 0, 7, six))
+    assert flips.is_discrete(np.where(np.arange(12) == 0, 0, six))
+
+
+def test_a_p_value_never_falls_below_that_of_one_pattern_in_all():
+    """200 votes for one side: 2 ** -199 exactly, far below the rounding of the transform."""
+    assert flips.sign_flip_p(np.ones(200)) == 2.0**-199
 
 
 def test_values_off_every_grid_are_left_to_the_t_test():
