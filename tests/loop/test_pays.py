@@ -8,7 +8,7 @@ import pytest
 from planted_runs import Planted
 from run_case import make_config
 
-from persongen_bench.core.errors import PgbenchError
+from persongen_bench.core.errors import DataError, PgbenchError
 from persongen_bench.core.metric import MetricInfo
 from persongen_bench.core.metric_cards import every_metric, parse_metric
 from persongen_bench.core.metric_values import MetricRefusedError, checked
@@ -330,6 +330,29 @@ def test_a_metric_that_drops_who_does_badly_counts_them_as_failed(planted):
     values = unit_values(BadUsersLeftOut(), planted.evaluation(pictures=black))
     assert values["user-3"] == 0.0
     assert values.notna().all()
+
+
+@pytest.mark.parametrize("name", ["precision@1", "reidentification@1", "rank-change@top"])
+def test_a_judge_that_gives_no_number_for_a_picture_ends_the_scoring(name, tmp_path, monkeypatch):
+    """NaN compares false: one such picture of user-2 made `precision@1` 1.0, without a word."""
+    monkeypatch.setenv("PGBENCH_CACHE", str(tmp_path))
+    planted = Planted(n_images=2)
+    broken = next(s for s in planted.samples if s.request.user_id == "user-2")
+    judge = type(open_role(planted.world.stack, "judge_encoder"))
+    sound = judge.encode
+
+    def encode(self, images):
+        rows = np.array(sound(self, images))
+        lost = [np.array_equal(image, planted.pictures[broken.sample_id]) for image in images]
+        rows[lost] = np.nan
+        return rows
+
+    config = make_config(metrics=(name,))
+    assert score.score(planted.evaluation(), config)[0].metrics[name].mean is not None
+    monkeypatch.setattr(judge, "encode", encode)
+    monkeypatch.setenv("PGBENCH_CACHE", str(tmp_path / "fresh"))
+    with pytest.raises(DataError, match=rf"judge_encoder: 1 of .* NaN.*{broken.sample_id}"):
+        score.score(Planted(n_images=2).evaluation(), config)
 
 
 def test_elsewhere_a_refused_metric_is_an_error_that_names_it(planted):

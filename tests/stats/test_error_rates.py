@@ -268,6 +268,34 @@ def test_two_levels_by_hand():
     assert stats.paired_test(many, np.zeros(60))[1] == pytest.approx(expected)
 
 
+def test_the_detectable_effect_of_several_seeds_is_that_of_both_levels():
+    """The effect in standard errors over users and seeds has 80% power in scipy's noncentral t."""
+    values = generator(5).normal(size=(60, 4)) + np.array([0.4, 0.0, -0.4, 0.1])
+    found = stats.paired_difference(values, np.zeros(60), generator())
+    users = values.mean(axis=1)
+    error, df = seeds.combined(users.var(ddof=1), 60, [seeds.seed_error(values)])
+    line, shift = reference.t.ppf(0.975, df), found.minimum_detectable_effect / error
+    power = reference.nct.sf(line, df, shift) + reference.nct.cdf(-line, df, shift)
+    assert power == pytest.approx(0.8, abs=1e-5)
+    # of the users alone, as if another seed changed nothing, it were smaller
+    assert stats.minimum_detectable_effect(users.std(ddof=1), 60) < found.minimum_detectable_effect
+
+
+def test_a_difference_may_be_as_large_as_the_range_on_both_sides_and_no_larger():
+    rng = generator(6)
+    low, high = 0.3 * rng.random(20), 0.7 + 0.3 * rng.random(20)
+    found = stats.paired_difference(low, high, generator(), bounds=UNIT)
+    turned = stats.paired_difference(high, low, generator(), bounds=UNIT)
+    expected = reference.t.interval(0.95, 19, (low - high).mean(), reference.sem(low - high))
+    assert found.low <= expected[0] < expected[1] <= found.high < 0
+    assert found.low == pytest.approx(expected[0], abs=0.02)  # widened for the skewness
+    assert (turned.low, turned.high) == pytest.approx((-found.high, -found.low))
+    # Two seeds .4 apart: t of one degree of freedom, 12.7, times .2 goes far beyond the range.
+    two = np.column_stack([low, low + 0.4])
+    wide = stats.paired_difference(two, np.zeros(20), generator(), bounds=UNIT)
+    assert (wide.low, wide.high) == (-1.0, 1.0)
+
+
 def test_seeds_in_another_order_and_seeds_without_values_change_nothing():
     values = generator(2).normal(size=(20, 3))
     with_hole = np.column_stack([values, np.full(20, np.nan)])
