@@ -247,6 +247,16 @@ def test_a_real_difference_is_found_over_seeds():
     assert (first.name, first.group, second.group) == ("a", "a", "b")
 
 
+def test_a_method_of_one_seed_is_ranked_beside_one_of_several():
+    """What it lacks is a seed, not users: the same rows as from its one column alone."""
+    values = generator(8).normal(size=(20, 2, 1)) + np.array([[1.0], [0.0]])
+    padded = np.concatenate([values, np.full((20, 2, 1), np.nan)], axis=2)
+    expected = stats.rank(values[:, :, 0], ["a", "b"], higher_is_better=True)
+    assert stats.rank(padded, ["a", "b"], higher_is_better=True) == expected
+    padded[:, 0, 1] = values[:, 0, 0]  # two seeds that agree, beside one
+    assert [row.name for row in stats.rank(padded, ["a", "b"], higher_is_better=True)] == ["a", "b"]
+
+
 def test_two_levels_by_hand():
     # Users' means 1, 2, 3 (var 1); means of the seeds 1.5, 2.5 (var .5).
     values = np.array([[0.5, 1.5], [1.5, 2.5], [2.5, 3.5]])
