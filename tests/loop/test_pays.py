@@ -202,6 +202,36 @@ def test_the_domain_is_the_same_for_every_run_on_a_world(planted):
     assert set(*planted.world.domains.values()) == set(planted.users)
 
 
+def test_another_number_of_images_is_another_domain():
+    """One image has no pair, so no diversity; four have. The world is one, and remembers."""
+    one, four = Planted(n_images=1), Planted(n_images=4)
+    four.world = one.world
+    metric = parse_metric("diversity")
+    for planted, expected in ((one, np.nan), (four, 0.0), (one, np.nan)):
+        refused = planted.evaluation(lambda s: s.request.user_id != "user-0")
+        assert unit_values(metric, refused)["user-0"] == pytest.approx(expected, nan_ok=True)
+
+
+class Contrast(Plain):
+    """Undefined for a unit whose pictures are all the same."""
+
+    info = MetricInfo("contrast", "quality", "higher", (0.0, 1.0), "share", "here",
+                      failed_value=0.0)  # fmt: skip
+
+    def per_unit(self, context):
+        shown = {
+            unit: {image.tobytes() for image in context.images(rows)}
+            for unit, rows in rows_by_unit(context)
+        }
+        return pd.Series({unit: 1.0 if len(own) > 1 else np.nan for unit, own in shown.items()})
+
+
+def test_the_pictures_of_a_request_that_stand_in_are_different(planted):
+    """So a metric of differences is defined for who delivers nothing, and counts its 0."""
+    refused = planted.evaluation(lambda s: s.request.user_id != "user-0")
+    assert unit_values(Contrast(), refused).tolist() == [0.0, *[1.0] * 5]
+
+
 def test_complete_runs_pay_nothing_for_it(planted):
     planted.world.domains.clear()
     unit_values(parse_metric("precision@1"), planted.evaluation())
