@@ -242,18 +242,14 @@ def test_marks_against_the_first_agree_with_the_tie_letters(board_runs):
 
 
 def test_the_difference_to_the_first_is_over_the_users_that_rank(make_run):
-    """Four users have no value from anybody; whom only one method lacks, that method is refused."""
+    """Users for whom the metric is undefined enter no comparison, and so no picture of it."""
     rng = np.random.default_rng(3)
-    values = dict(zip("abc", 0.5 + 0.2 * rng.random((3, 14)), strict=True))
-    for own in values.values():
-        own[:4] = NAN
-    values["c"][4] = NAN
-    runs = [make_run(name, {"true-taste": v}, name="rebeca") for name, v in values.items()]
-    table = only(runs)
-    assert [refused.label for refused in table.refused] == ["c"]
-    assert table.n_ranked_units == 10
-    (second,) = table.methods[1:]
-    assert second.versus_first.n_units == 10
+    a, b, c = 0.5 + 0.2 * rng.random((3, 14))
+    for values in (a, b, c):
+        values[:4] = NAN
+    runs = [make_run(name, {"true-taste": v}, name="rebeca") for name, v in zip("abc", (a, b, c))]  # noqa: B905
+    for row in only(runs).methods[1:]:
+        assert row.versus_first.n_units == 10
 
 
 def test_seeds_that_move_everybody_widen_the_interval_and_tie_twins(make_run):
@@ -292,6 +288,17 @@ def test_bounds_over_several_seeds_end_where_the_metric_does(make_run):
     cell = only(runs).methods[0].cells["true-taste"]
     assert cell.high == 1.0
     assert cell.low == pytest.approx(0.975 - 3.182 * 0.025, abs=1e-3)
+
+
+def test_bounds_of_all_images_over_several_seeds_end_where_the_number_does(make_run):
+    """Jackknife values may leave [0, 1], and their t interval, .8 +- 3.182 * .178, does; no share."""
+    values = one_metric(0.5) | {"manifold-precision@3": [1.3, 0.8, 0.5, 0.6]}
+    runs = [make_run("rebeca", values, seed=seed) for seed in (0, 1)]
+    (table,) = standings(runs, metrics=["manifold-precision@3"])
+    cell = table.methods[0].cells["manifold-precision@3"]
+    assert cell.mean == pytest.approx(0.8)
+    assert cell.low == pytest.approx(0.8 - 3.182 * 0.178, abs=1e-3)
+    assert cell.high == 1.0  # not 1.366
 
 
 def test_the_order_of_the_runs_changes_nothing(board_runs):
