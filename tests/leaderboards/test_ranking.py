@@ -291,7 +291,7 @@ def test_bounds_over_several_seeds_end_where_the_metric_does(make_run):
 
 
 def test_bounds_of_all_images_over_several_seeds_end_where_the_number_does(make_run):
-    """Jackknife values may leave [0, 1], and their t interval, .8 +- 3.182 * .178, does; no share."""
+    """Jackknife values may leave [0, 1], and their t interval, .8 +- 3.182 * .178, does."""
     values = one_metric(0.5) | {"manifold-precision@3": [1.3, 0.8, 0.5, 0.6]}
     runs = [make_run("rebeca", values, seed=seed) for seed in (0, 1)]
     (table,) = standings(runs, metrics=["manifold-precision@3"])
