@@ -155,6 +155,24 @@ def test_it_is_scored_again(runs, tmp_path):
     assert reveals(copy, "shop.example", OWNER) == []
 
 
+def test_what_the_audit_says_is_written_without_places_and_users(runs, home, tmp_path, monkeypatch):
+    """The lines of both audits and the provenance go with the run: as any text of it."""
+    line = f"leak: shared: {PEOPLE[3]} has seen {home}/shop/images/7.png"
+    monkeypatch.setattr("persongen_bench.loop.run.audited", lambda *_: [line])
+    monkeypatch.setattr("persongen_bench.loop.run.audited_requests", lambda *_: [line])
+    for run in runs:
+        copy = shutil.copytree(run.path, tmp_path / run.path.name)
+        pgbench("score", copy)
+        said = json.loads((copy / "provenance.json").read_text())
+        (named,) = {*said["split audit"], *said["request audit"]}
+        words = named.split(" ")
+        assert words[:2] == ["leak:", "shared:"]
+        assert words[3:] == ["has", "seen", "<data>/images/7.png"]
+        assert (words[2] == PEOPLE[3]) == (run is runs[0])
+        assert words[2] in set(run.samples["user_id"])
+        assert reveals(copy, home, OWNER) == []
+
+
 def test_its_journal_is_rebuilt(runs, tmp_path):
     copy = shutil.copytree(runs[1].path, tmp_path / "copy")
     (copy / "journal.sqlite").write_bytes(b"nothing")

@@ -273,12 +273,32 @@ def test_seeds_that_move_everybody_widen_the_interval_and_tie_twins(make_run):
     assert any(note.startswith("b: of one seed") for note in mixed.notes)
 
 
+def test_a_method_of_one_seed_loses_nobody_beside_one_of_two(make_run):
+    runs = [make_run("a", one_metric(0.9, 14), seed=s, name="rebeca") for s in (0, 1)]
+    table = only([*runs, make_run("b", one_metric(0.1, 14), name="rebeca")])
+    assert table.n_ranked_units == 14
+    (second,) = table.methods[1:]
+    assert second.versus_first.n_units == 14
+    assert second.versus_first.mean == pytest.approx(-0.8)
+
+
 def test_bounds_over_several_seeds_end_where_the_metric_does(make_run):
     """The t interval of .9, 1, 1, 1 is .975 +- 3.18 * .025: it reaches 1.05."""
     runs = [make_run("rebeca", {"true-taste": [0.9, 1.0, 1.0, 1.0]}, seed=s) for s in (0, 1)]
     cell = only(runs).methods[0].cells["true-taste"]
     assert cell.high == 1.0
     assert cell.low == pytest.approx(0.975 - 3.182 * 0.025, abs=1e-3)
+
+
+def test_bounds_of_all_images_over_several_seeds_end_where_the_number_does(make_run):
+    """Jackknife values may leave [0, 1], and their t interval, .8 +- 3.182 * .178, does."""
+    values = one_metric(0.5) | {"manifold-precision@3": [1.3, 0.8, 0.5, 0.6]}
+    runs = [make_run("rebeca", values, seed=seed) for seed in (0, 1)]
+    (table,) = standings(runs, metrics=["manifold-precision@3"])
+    cell = table.methods[0].cells["manifold-precision@3"]
+    assert cell.mean == pytest.approx(0.8)
+    assert cell.low == pytest.approx(0.8 - 3.182 * 0.178, abs=1e-3)
+    assert cell.high == 1.0  # not 1.366
 
 
 def test_the_order_of_the_runs_changes_nothing(board_runs):

@@ -67,14 +67,14 @@ def expected_rows(table):
 
 @pytest.mark.parametrize("form", ["table", "markdown", "latex", "html"])
 def test_fewer_units_than_the_tables_are_printed_behind_the_number(make_run, form):
-    """Novelty of three of four users; taste of all."""
-    nan = float("nan")
-    few = {"true-taste": [0.2, 0.4, 0.6, 0.8], "novelty": [0.1, 0.2, nan, 0.3]}
-    all_of_them = {"true-taste": [0.1, 0.3, 0.2, 0.2], "novelty": [0.5, 0.5, 0.5, 0.5]}
+    """Novelty of seven of eight users, taste of all; one side of seven has p = 2 ** -6 = .016."""
+    few = {"true-taste": [0.2, 0.4, 0.6, 0.8] * 2,
+           "novelty": [0.1, 0.2, 0.3] * 2 + [0.2, float("nan")]}  # fmt: skip
+    all_of_them = {"true-taste": [0.1, 0.3, 0.2, 0.2] * 2, "novelty": [0.5] * 8}
     tables = standings([make_run("rebeca", few), make_run("rebeca-v1", all_of_them)])
     text = render(tables, form, WIDE)
-    assert text.count("0.200 (n=3)") == 1
-    assert "(n=4)" not in text
+    assert text.count("0.200 (n=7)") == 1
+    assert "(n=8)" not in text
     assert text.count("(n=") == 2  # the number's, and the legend's
 
 

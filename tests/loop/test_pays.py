@@ -8,7 +8,7 @@ import pytest
 from planted_runs import Planted
 from run_case import make_config
 
-from persongen_bench.core.errors import PgbenchError
+from persongen_bench.core.errors import DataError, PgbenchError
 from persongen_bench.core.metric import MetricInfo
 from persongen_bench.core.metric_cards import every_metric, parse_metric
 from persongen_bench.core.metric_values import MetricRefusedError, checked
@@ -202,6 +202,36 @@ def test_the_domain_is_the_same_for_every_run_on_a_world(planted):
     assert set(*planted.world.domains.values()) == set(planted.users)
 
 
+def test_another_number_of_images_is_another_domain():
+    """One image has no pair, so no diversity; four have. The world is one, and remembers."""
+    one, four = Planted(n_images=1), Planted(n_images=4)
+    four.world = one.world
+    metric = parse_metric("diversity")
+    for planted, expected in ((one, np.nan), (four, 0.0), (one, np.nan)):
+        refused = planted.evaluation(lambda s: s.request.user_id != "user-0")
+        assert unit_values(metric, refused)["user-0"] == pytest.approx(expected, nan_ok=True)
+
+
+class Contrast(Plain):
+    """Undefined for a unit whose pictures are all the same."""
+
+    info = MetricInfo("contrast", "quality", "higher", (0.0, 1.0), "share", "here",
+                      failed_value=0.0)  # fmt: skip
+
+    def per_unit(self, context):
+        shown = {
+            unit: {image.tobytes() for image in context.images(rows)}
+            for unit, rows in rows_by_unit(context)
+        }
+        return pd.Series({unit: 1.0 if len(own) > 1 else np.nan for unit, own in shown.items()})
+
+
+def test_the_pictures_of_a_request_that_stand_in_are_different(planted):
+    """So a metric of differences is defined for who delivers nothing, and counts its 0."""
+    refused = planted.evaluation(lambda s: s.request.user_id != "user-0")
+    assert unit_values(Contrast(), refused).tolist() == [0.0, *[1.0] * 5]
+
+
 def test_complete_runs_pay_nothing_for_it(planted):
     planted.world.domains.clear()
     unit_values(parse_metric("precision@1"), planted.evaluation())
@@ -332,6 +362,29 @@ def test_a_metric_that_drops_who_does_badly_counts_them_as_failed(planted):
     assert values.notna().all()
 
 
+@pytest.mark.parametrize("name", ["precision@1", "reidentification@1", "rank-change@top"])
+def test_a_judge_that_gives_no_number_for_a_picture_ends_the_scoring(name, tmp_path, monkeypatch):
+    """NaN compares false: one such picture of user-2 made `precision@1` 1.0, without a word."""
+    monkeypatch.setenv("PGBENCH_CACHE", str(tmp_path))
+    planted = Planted(n_images=2)
+    broken = next(s for s in planted.samples if s.request.user_id == "user-2")
+    judge = type(open_role(planted.world.stack, "judge_encoder"))
+    sound = judge.encode
+
+    def encode(self, images):
+        rows = np.array(sound(self, images))
+        lost = [np.array_equal(image, planted.pictures[broken.sample_id]) for image in images]
+        rows[lost] = np.nan
+        return rows
+
+    config = make_config(metrics=(name,))
+    assert score.score(planted.evaluation(), config)[0].metrics[name].mean is not None
+    monkeypatch.setattr(judge, "encode", encode)
+    monkeypatch.setenv("PGBENCH_CACHE", str(tmp_path / "fresh"))
+    with pytest.raises(DataError, match=rf"judge_encoder: 1 of .* NaN.*{broken.sample_id}"):
+        score.score(Planted(n_images=2).evaluation(), config)
+
+
 def test_elsewhere_a_refused_metric_is_an_error_that_names_it(planted):
     with pytest.raises(PgbenchError, match="percent is"):
         unit_values(Percent(), planted.evaluation())
@@ -346,10 +399,14 @@ def test_units_are_never_lost(planted):
 
 
 def test_a_log_without_dislikes_says_that_its_numbers_say_nothing(planted):
-    """Everything held out is liked, as in a log of clicks: gap 0 and precision 1 for all images."""
+    """Everything held out is liked, as in a log of clicks: precision is 1 for all images.
+
+    Who likes every neighbour there is cannot judge by it: the gap is undefined for everybody.
+    """
     context = Planted(n_images=2, clicks=True).evaluation()
     for name in ("taste-gap@neighbour", "precision@1", "precision.hit@1", "precision.union@1"):
         metric = parse_metric(name)
         assert "no dislikes" in metric.caveats(context)[0], name
         assert not any("no dislikes" in said for said in metric.caveats(planted.evaluation()))
-        assert set(unit_values(metric, context)) == {0.0 if "gap" in name else 1.0}
+        values = unit_values(metric, context)
+        assert values.isna().all() if "gap" in name else set(values) == {1.0}

@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 from rasch_case import likelihood_fit
 from run_case import make_config
+from scipy import stats as reference
 
 from persongen_bench import stats
 from persongen_bench.core.metric import MetricInfo
@@ -31,7 +32,7 @@ class Chosen:
         return f"{self.info.name}|{self._signature}"
 
     def per_unit(self, context):
-        return pd.Series(self._values, index=list(context.units))
+        return pd.Series(self._values, index=list(context.units), dtype=float)
 
 
 class Warned(Chosen):
@@ -39,9 +40,33 @@ class Warned(Chosen):
         return ("of few users",)
 
 
+class Judging(Chosen):
+    """Also an instrument: user u gives image i a likelihood that is drawn once."""
+
+    def scores(self, context, users):
+        drawn = np.random.default_rng(len(self.info.name)).random((40, 40))
+        return drawn[:, [USERS.index(user) for user in users]]
+
+
+def in_unit_range(metric, level="user"):
+    """The same metric, which declares that its values lie in [0, 1]."""
+    metric.info = MetricInfo(
+        metric.info.name, "taste", "higher", (0.0, 1.0), "points", "chosen", level=level
+    )
+    return metric
+
+
+SPREAD = np.random.default_rng(2).normal(0.5, 3, 40)
 METRICS = {
     "a": Chosen("a", np.random.default_rng(0).normal(size=40)),
     "b": Warned("b", np.random.default_rng(1).normal(size=40)),
+    "judge": Judging("judge", np.zeros(40)),
+    "another judge": Judging("another judge", np.zeros(40)),
+    "broken": Judging("broken", np.full(40, 99.0)),
+    "likes": in_unit_range(Chosen("likes", np.arange(40) < 38)),
+    "half": in_unit_range(Chosen("half", np.full(40, 0.5))),
+    "half of all": in_unit_range(Chosen("half of all", np.full(40, 0.5)), "set"),
+    "spread of all": in_unit_range(Chosen("spread of all", SPREAD - SPREAD.mean() + 0.5), "set"),
 }
 
 
@@ -86,6 +111,40 @@ def test_runs_are_resampled_apart(scored):
     assert one.metrics["a"].mean == other.metrics["a"].mean
     assert bounds(one, "a") != bounds(other, "a")
     assert bounds(scored("a", code="moved about"), "a") == bounds(one, "a")
+
+
+def test_the_rule_of_an_interval_is_that_of_the_declared_range(scored):
+    """38 of 40 likes get the interval of Clopper and Pearson (scipy's).
+
+    A constant leaves ``1 - .025 ** (1 / 40) = .0881`` of what lies between it and either end; of a
+    number of all images together the values are jackknife values, whose range is not known.
+    """
+    numbers = scored("likes", "half", "half of all")
+    exact = reference.binomtest(38, 40).proportion_ci(method="exact")
+    assert bounds(numbers, "likes") == pytest.approx((exact.low, exact.high))
+    assert bounds(numbers, "half") == pytest.approx((0.5 - 0.0881 / 2, 0.5 + 0.0881 / 2), abs=1e-4)
+    assert bounds(numbers, "half of all") == (None, None)
+
+
+def test_bounds_of_a_number_of_all_images_end_where_the_number_does(scored):
+    """Jackknife values of mean .5 and sd 3: their own interval is about .5 +- .9."""
+    spread = stats.interval(SPREAD - SPREAD.mean() + 0.5, np.random.default_rng(0))
+    assert spread.low < 0 < 1 < spread.high
+    assert bounds(scored("spread of all"), "spread of all") == (0.0, 1.0)
+
+
+def test_the_first_instrument_is_the_one_that_is_tested(scored):
+    first, other = scored("a", "judge").tests, scored("another judge").tests
+    assert set(first) == {"permutation.block", "permutation.image"}
+    assert first != other
+    assert scored("judge", "another judge").tests == first
+    assert scored("another judge", "judge").tests == other
+
+
+def test_an_instrument_without_a_number_has_no_test_and_no_other_stands_in(scored):
+    """Its values are 99, outside its range; scores in [0, 1] it would have had."""
+    assert scored("broken").tests == {}
+    assert scored("broken", "judge").tests == {}
 
 
 def test_caveats_stand_beside_their_number(scored):

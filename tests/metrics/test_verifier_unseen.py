@@ -293,3 +293,15 @@ def test_folds_are_counted():
 def test_probabilities_are_of_the_logits(context):
     expected = expit(instrument.verifier_logits(context, "mf"))
     np.testing.assert_array_equal(instrument.verifier_matrix(context, "mf"), expected)
+
+
+def test_of_pictures_that_are_equally_near_the_first_decides_whatever_the_rounding():
+    """A picture and ten darker copies of it: cosines that are equal but for the last digits."""
+    rng = np.random.default_rng(0)
+    picture = rng.normal(size=7)
+    copies = picture * np.linspace(0.1, 1.1, 11)[:, None]
+    judges = FoldJudges({}, (), np.zeros(0, bool), copies, np.arange(11))
+    images = rng.normal(size=(50, 7))
+    plain = np.argmax(unit_rows(images) @ unit_rows(copies).T, axis=1)
+    assert plain.any()  # rounding would choose others
+    assert not judges.choose(images).any()

@@ -94,6 +94,18 @@ def test_the_correction_for_skewness_is_halls():
     assert skewness.corrected_p(values) == pytest.approx(expected)
 
 
+@pytest.mark.parametrize("n", [7, 8, 29])
+def test_skewness_counts_from_eight_users_on(n):
+    """Below 30 users the t interval (scipy's), from 8 on widened to hold the corrected one."""
+    values = generator(n).lognormal(size=n)
+    plain = reference.t.interval(0.95, n - 1, values.mean(), reference.sem(values))
+    low, high = skewness.corrected_bounds(values, 0.95)
+    assert high > plain[1] * (1 + 1e-3)  # a long tail above: there is something to widen
+    expected = plain if n == 7 else (min(low, plain[0]), max(high, plain[1]))
+    found = stats.interval(values, generator())
+    assert (found.low, found.high) == pytest.approx(expected)
+
+
 # --- exact tests ----------------------------------------------------------------------------
 
 
@@ -124,6 +136,19 @@ def test_many_votes_get_the_exact_sign_test():
     # 60 for, 30 against, 20 ties: the binomial test of 60 of 90 (McNemar's exact test).
     differences = np.repeat([1.0, -1.0, 0.0], [60, 30, 20])
     assert flips.sign_flip_p(differences) == pytest.approx(reference.binomtest(60, 90).pvalue)
+
+
+def test_discrete_are_at_most_half_as_many_magnitudes_as_users():
+    """12 users: six magnitudes are discrete, seven are not; signs and zeros are no magnitudes."""
+    six = np.repeat(np.arange(1.0, 7), 2) * np.tile([1, -1], 6)
+    assert flips.is_discrete(six)
+    assert not flips.is_discrete(np.where(np.arange(12) == 0, 7, six))
+    assert flips.is_discrete(np.where(np.arange(12) == 0, 0, six))
+
+
+def test_a_p_value_never_falls_below_that_of_one_pattern_in_all():
+    """200 votes for one side: 2 ** -199 exactly, far below the rounding of the transform."""
+    assert flips.sign_flip_p(np.ones(200)) == 2.0**-199
 
 
 def test_values_off_every_grid_are_left_to_the_t_test():
@@ -222,6 +247,16 @@ def test_a_real_difference_is_found_over_seeds():
     assert (first.name, first.group, second.group) == ("a", "a", "b")
 
 
+def test_a_method_of_one_seed_is_ranked_beside_one_of_several():
+    """What it lacks is a seed, not users: the same rows as from its one column alone."""
+    values = generator(8).normal(size=(20, 2, 1)) + np.array([[1.0], [0.0]])
+    padded = np.concatenate([values, np.full((20, 2, 1), np.nan)], axis=2)
+    expected = stats.rank(values[:, :, 0], ["a", "b"], higher_is_better=True)
+    assert stats.rank(padded, ["a", "b"], higher_is_better=True) == expected
+    padded[:, 0, 1] = values[:, 0, 0]  # two seeds that agree, beside one
+    assert [row.name for row in stats.rank(padded, ["a", "b"], higher_is_better=True)] == ["a", "b"]
+
+
 def test_two_levels_by_hand():
     # Users' means 1, 2, 3 (var 1); means of the seeds 1.5, 2.5 (var .5).
     values = np.array([[0.5, 1.5], [1.5, 2.5], [2.5, 3.5]])
@@ -241,6 +276,34 @@ def test_two_levels_by_hand():
     standard_error, df = seeds.combined(many.mean(axis=1).var(ddof=1), 60, [seeds.seed_error(many)])
     expected = 2 * reference.t.sf(2 / standard_error, df)
     assert stats.paired_test(many, np.zeros(60))[1] == pytest.approx(expected)
+
+
+def test_the_detectable_effect_of_several_seeds_is_that_of_both_levels():
+    """The effect in standard errors over users and seeds has 80% power in scipy's noncentral t."""
+    values = generator(5).normal(size=(60, 4)) + np.array([0.4, 0.0, -0.4, 0.1])
+    found = stats.paired_difference(values, np.zeros(60), generator())
+    users = values.mean(axis=1)
+    error, df = seeds.combined(users.var(ddof=1), 60, [seeds.seed_error(values)])
+    line, shift = reference.t.ppf(0.975, df), found.minimum_detectable_effect / error
+    power = reference.nct.sf(line, df, shift) + reference.nct.cdf(-line, df, shift)
+    assert power == pytest.approx(0.8, abs=1e-5)
+    # of the users alone, as if another seed changed nothing, it were smaller
+    assert stats.minimum_detectable_effect(users.std(ddof=1), 60) < found.minimum_detectable_effect
+
+
+def test_a_difference_may_be_as_large_as_the_range_on_both_sides_and_no_larger():
+    rng = generator(6)
+    low, high = 0.3 * rng.random(20), 0.7 + 0.3 * rng.random(20)
+    found = stats.paired_difference(low, high, generator(), bounds=UNIT)
+    turned = stats.paired_difference(high, low, generator(), bounds=UNIT)
+    expected = reference.t.interval(0.95, 19, (low - high).mean(), reference.sem(low - high))
+    assert found.low <= expected[0] < expected[1] <= found.high < 0
+    assert found.low == pytest.approx(expected[0], abs=0.02)  # widened for the skewness
+    assert (turned.low, turned.high) == pytest.approx((-found.high, -found.low))
+    # Two seeds .4 apart: t of one degree of freedom, 12.7, times .2 goes far beyond the range.
+    two = np.column_stack([low, low + 0.4])
+    wide = stats.paired_difference(two, np.zeros(20), generator(), bounds=UNIT)
+    assert (wide.low, wide.high) == (-1.0, 1.0)
 
 
 def test_seeds_in_another_order_and_seeds_without_values_change_nothing():

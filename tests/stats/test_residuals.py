@@ -35,6 +35,18 @@ def test_the_residuals_are_those_of_an_independent_fit(likes):
     np.testing.assert_allclose(table, expected, atol=1e-6)
 
 
+def test_sets_of_other_sizes_weigh_by_their_images_in_the_fit_and_are_means_in_the_table():
+    """Sets of 1, 2, 3, 4, 5 and 9 images; quality that rises with them would show a wrong weight.
+
+    Expected is the likelihood fit of all 24 images, each with the same weight.
+    """
+    rng, owners = np.random.default_rng(11), np.repeat(np.arange(6), [1, 2, 3, 4, 5, 9])
+    scores = expit(rng.normal(size=(24, 6)) + (owners[:, None] - 2.5))
+    left = scores - likelihood_fit(scores)
+    expected = np.stack([left[owners == v].mean(axis=0) for v in range(6)], axis=1)
+    np.testing.assert_allclose(table_of(scores, owners)[1], expected, atol=1e-6)
+
+
 @given(st.integers(0, 2**32 - 1), st.floats(0.1, 3))
 @settings(max_examples=30, deadline=None)
 def test_nothing_is_left_where_leniency_and_quality_explain_all(seed, spread):
