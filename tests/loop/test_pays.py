@@ -317,8 +317,8 @@ class Percent(Brightness):
                       failed_value=0.0)  # fmt: skip
     scale = 100.0
 
-    def matrix(self, context):
-        return np.zeros((len(context.samples), len(context.users)))
+    def scores(self, context, users):
+        return np.zeros((len(context.samples), len(users)))
 
 
 class BadUsersLeftOut(Brightness):
