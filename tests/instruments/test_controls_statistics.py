@@ -14,10 +14,13 @@ from persongen_bench.instruments.controls import (
     c03_random_style,
     c09_seed_twins,
     c11_power,
+    c13_lenient_quality,
     simulation,
 )
 from persongen_bench.instruments.controls.base import ControlOptions, ControlResult
+from persongen_bench.stats import residuals
 from persongen_bench.stats.permutation import TestResult
+from persongen_bench.stats.residuals import Residuals
 
 QUICK = ControlOptions(quick=True)
 CONTROLS = {
@@ -95,6 +98,27 @@ def test_c3_fails_in_worlds_that_cannot_tell_the_tests_apart(monkeypatch):
     monkeypatch.setattr(simulation, "WorldConfig", partial(_CONFIG, style_share=0.0))
     result = c03_random_style.run(QUICK)
     assert not result.passed, result.measured
+
+
+@pytest.mark.slow
+def test_c13_passes():
+    result = c13_lenient_quality.run(QUICK)
+    assert result.control == "C13"
+    assert result.passed, f"{result.measured} (expected {result.expected})"
+
+
+def test_c13_fails_where_scores_are_permuted_instead_of_residuals(monkeypatch):
+    def raw(instrument, context):
+        users, owners = residuals.owners_of(context)
+        return Residuals(users, stats.block_means(instrument.scores(context, users), owners))
+
+    monkeypatch.setattr(stats, "residuals_of", raw)
+    likes = c13_lenient_quality._likes
+    contexts = c13_lenient_quality._contexts(c13_lenient_quality._config(0.7, 0.0), likes, 0, 12)
+    size = c13_lenient_quality.tally("true", contexts)
+    # Of real raters' worlds of this kind, copies of own likes are called personal in 97%.
+    assert size.rate > 0.5
+    assert not size.small
 
 
 def test_c9_fails_with_unclustered_intervals(monkeypatch):
