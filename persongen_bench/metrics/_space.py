@@ -198,22 +198,6 @@ def nearest_by_user(context: ScoreContext) -> dict[str, tuple[np.ndarray, np.nda
     )
 
 
-def liked_neighbours(context: ScoreContext, users: Sequence[str]) -> ScoreMatrix:
-    """``(n samples, n users asked)``: 1 where the nearest item of u's held-out pool is liked by u.
-
-    The taste instrument of data whose true taste is unknown; NaN for users whose pool holds no
-    likes or no dislikes, who score all images alike.
-    """
-    images = context.memo(f"unit rows|{ROLE}", lambda: unit_rows(context.features(ROLE)))
-    scores = np.full((len(images), len(users)), np.nan)
-    for column, user in enumerate(users):
-        ids, liked = held_out_pool(context, user)
-        if liked.any() and not liked.all():
-            pool = unit_rows(context.item_features(ROLE, ids))
-            scores[:, column] = liked[np.argmax(images @ pool.T, axis=1)]
-    return scores
-
-
 def own_scores(
     context: ScoreContext, scores_of: Callable[[Sequence[str]], ScoreMatrix]
 ) -> Float[np.ndarray, " n"]:

@@ -17,7 +17,8 @@ from persongen_bench.core.metric_cards import parse_metric
 from persongen_bench.core.request import Request
 from persongen_bench.core.types import Catalog
 from persongen_bench.loop.score import penalised
-from persongen_bench.metrics._space import liked_neighbours, nearest_in_pool
+from persongen_bench.metrics._liked import liked_neighbours
+from persongen_bench.metrics._space import nearest_in_pool
 from persongen_bench.metrics.risk.copy_rate import CopyRate
 from persongen_bench.metrics.risk.novelty import Novelty, expected_best
 from persongen_bench.metrics.similarity.history_similarity import HistorySimilarity
@@ -169,6 +170,22 @@ def test_the_gap_by_neighbours_needs_no_truth():
     gaps = TasteGap.parse("neighbour").per_unit(context)
     assert gaps.tolist() == [1.0, 1.0]
     assert "plane|neighbour" in TasteGap.parse(None).signature(context)
+
+
+def test_the_nearest_item_of_many_pools_is_that_of_each(monkeypatch):
+    # Images on both sides of every item, on the items, and midway between two (a tie: first by id).
+    angles = [*range(0, 91, 5), 40]
+    for copy in (None, "a80"):
+        if copy:
+            monkeypatch.setitem(ITEMS, copy, 10)  # a disliked copy of the liked a10, later by id
+        context = Plane([("anna", angle) for angle in angles])
+        scores = liked_neighbours(context, ["ben", "anna"])
+        for column, user in enumerate(["ben", "anna"]):
+            nearest, liked = nearest_in_pool(context, user, np.arange(len(angles)))
+            expected = liked[nearest].astype(float)
+            midway = 45 if not copy else None
+            compared = [k for k, angle in enumerate(angles) if angle != midway]
+            assert scores[compared, column].tolist() == expected[compared].tolist()
 
 
 def test_who_likes_all_of_the_pool_or_nothing_cannot_judge_by_it():

@@ -13,7 +13,8 @@ from persongen_bench import stats
 from persongen_bench.core.errors import ConfigError
 from persongen_bench.core.metric import MetricInfo, ScoreContext
 from persongen_bench.core.types import ScoreMatrix
-from persongen_bench.metrics._space import ROLE, liked_neighbours, no_dislikes
+from persongen_bench.metrics._liked import liked_neighbours
+from persongen_bench.metrics._space import ROLE, no_dislikes
 from persongen_bench.metrics._verifier.instrument import (
     describe_unseen,
     fold_warnings,
