@@ -29,8 +29,8 @@ def broken(found):
     return copy.deepcopy(found)
 
 
-def test_all_twelve_are_there():
-    assert set(CONTROLS) == {f"C{k}" for k in range(1, 13)}
+def test_all_thirteen_are_there():
+    assert set(CONTROLS) == {f"C{k}" for k in range(1, 14)}
 
 
 @pytest.mark.slow
