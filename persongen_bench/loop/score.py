@@ -44,10 +44,10 @@ def penalised(metric: Metric, values: pd.Series, samples: pd.DataFrame) -> pd.Se
     worst = metric.info.failed_value
     if worst is None:
         return values
-    state = samples.groupby("unit")["state"]
-    ok = state.apply(lambda s: (s == "ok").sum()).reindex(values.index, fill_value=0)
-    failed = state.apply(lambda s: s.isin(["method_error", "filtered", "missing"]).sum())
-    failed = failed.reindex(values.index, fill_value=0)
+    counts = samples.groupby(["unit", "state"]).size().unstack(fill_value=0)
+    states = ["ok", "method_error", "filtered", "missing"]
+    counts = counts.reindex(index=values.index, columns=states, fill_value=0)
+    ok, failed = counts["ok"], counts[states[1:]].sum(axis=1)
     if metric.info.failures != "averaged":
         lost = (failed > 0) & (ok == 0) & values.isna()
         if metric.info.failures == "whole":

@@ -18,6 +18,8 @@ from jaxtyping import Float
 from numpy.polynomial import Chebyshev
 from scipy.special import expit, logit
 
+from persongen_bench.util.batching import blocks
+
 BOUND = 20.0
 """Largest leniency and quality in absolute value: who likes everything has it."""
 _DEGREE = 220
@@ -88,7 +90,7 @@ def _curve(
         return exact
 
     def mean(x: Float[np.ndarray, " points"]) -> Float[np.ndarray, " points"]:
-        parts = (slice(k, k + _PART) for k in range(0, len(effects), _PART))
+        parts = blocks(len(effects), _PART)
         each = [expit(x[:, None] + effects[part]) @ weights[part] for part in parts]
         return np.asarray(np.sum(each, axis=0))
 

@@ -24,6 +24,7 @@ from scipy.special import expit
 from persongen_bench.core.metric import ScoreContext, TasteInstrument
 from persongen_bench.core.types import ScoreMatrix
 from persongen_bench.stats.additive import AdditiveFit, fit_additive
+from persongen_bench.util.batching import blocks
 
 ScoresOf: TypeAlias = Callable[[slice], ScoreMatrix]
 """A block of users => ``(n, block)`` scores in [0, 1]; NaN columns for users who cannot judge."""
@@ -112,9 +113,7 @@ def _read(scores_of: ScoresOf, order: np.ndarray, counts: np.ndarray) -> _Sums:
     sums = _Sums(
         np.empty((n_users, n_users)), np.zeros(len(order)), np.zeros(n_users, dtype=np.bool_)
     )
-    width = max(1, _CELLS // len(order))
-    for first in range(0, n_users, width):
-        block = slice(first, min(first + width, n_users))
+    for block in blocks(n_users, max(1, _CELLS // len(order))):
         scores = _checked(scores_of(block))[order]
         sums.judges[block] = ~np.isnan(scores).any(axis=0)
         sums.sets[block] = np.add.reduceat(scores, starts, axis=0, dtype=np.float64).T
@@ -139,9 +138,7 @@ def _subtract(
         return sets
     fit = fit_additive(sets.sum(axis=1) / len(images), images / len(counts))
     owners = np.repeat(np.arange(len(counts)), counts)
-    width = max(1, _CELLS // len(counts))
-    for first in range(0, len(images), width):
-        part = slice(first, min(first + width, len(images)))
+    for part in blocks(len(images), max(1, _CELLS // len(counts))):
         present, starts = np.unique(owners[part], return_index=True)
         sets[:, present] -= np.add.reduceat(_expected(fit, part), starts, axis=1)
     sets /= counts

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, TypeVar, cast
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -19,15 +19,13 @@ from persongen_bench.core.types import (
     Image,
     Rows,
     ScoreMatrix,
-    content_hash,
 )
+from persongen_bench.testing.memo import Memoised
 from persongen_bench.testing.toy import ToyWorld, draw, toy_world
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True)
-class ToyScores:
+class ToyScores(Memoised):
     """Implements `metric.ScoreContext` on images held in memory; the unit is the user."""
 
     world: ToyWorld
@@ -141,18 +139,6 @@ class ToyScores:
         pictures = self.item_images(item_ids)
         said: list[Description] = open_role(self.world.stack, role).describe(pictures)
         return said
-
-    def memo(self, key: str, make: Callable[[], T]) -> T:
-        """Computed once for this context."""
-        if key not in self._memo:
-            self._memo[key] = make()
-        return cast(T, self._memo[key])
-
-    def instrument(
-        self, key: Sequence[object], make: Callable[[], dict[str, np.ndarray]]
-    ) -> dict[str, np.ndarray]:
-        """Computed once for this context."""
-        return self.memo(f"instrument {content_hash(*key)}", make)
 
     def encoder_signature(self, role: str) -> str:
         """Signature of the toy model behind ``role``."""

@@ -8,10 +8,10 @@ images drawn by lot; some of these ratings are held out.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, TypeVar, cast
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -19,9 +19,8 @@ from jaxtyping import Float, Int
 from scipy.special import expit, logit
 
 from persongen_bench.core.dataset import View
-from persongen_bench.core.types import Catalog, Embeddings, Image, ScoreMatrix, content_hash
-
-T = TypeVar("T")
+from persongen_bench.core.types import Catalog, Embeddings, Image, ScoreMatrix
+from persongen_bench.testing.memo import Memoised
 
 Sets = Int[np.ndarray, "users images"]
 """Per user the items that a method gives."""
@@ -123,7 +122,7 @@ def by_quality(
 
 
 @dataclass
-class RatedContext:
+class RatedContext(Memoised):
     """The part of a `ScoreContext` that taste instruments use: sets of catalogue items."""
 
     world: RatedWorld
@@ -181,18 +180,6 @@ class RatedContext:
         """``(n, users asked)`` true like-probabilities."""
         rows = np.array([int(user[1:]) for user in users])
         return np.asarray(expit(self.world.logits[rows][:, self.sets.ravel()]).T)
-
-    def memo(self, key: str, make: Callable[[], T]) -> T:
-        """Computed once."""
-        if key not in self._memo:
-            self._memo[key] = make()
-        return cast(T, self._memo[key])
-
-    def instrument(
-        self, key: Sequence[object], make: Callable[[], dict[str, np.ndarray]]
-    ) -> Mapping[str, np.ndarray]:
-        """Computed once."""
-        return self.memo(f"instrument {content_hash(*key)}", make)
 
 
 def _name(kind: str, number: int) -> str:

@@ -19,6 +19,7 @@ from persongen_bench.metrics._verifier.folds import N_FOLDS, Predictions
 from persongen_bench.metrics._verifier.scoring import Weights, logits, project, score_own
 from persongen_bench.metrics._verifier.trust import NOT_LEARNABLE, warnings_of, warnings_of_folds
 from persongen_bench.metrics._verifier.unseen import FoldJudges, JudgedImages
+from persongen_bench.util.batching import blocks
 
 VERSION = 2
 """Raise it when training or prediction changes: stored verifiers are then trained anew."""
@@ -72,8 +73,8 @@ def _own(context: ScoreContext, model: str) -> Float[np.ndarray, " n"]:
     known, chances = ratings(context), np.full(len(context.samples), np.nan)
     column = pd.Index(known.users).get_indexer(pd.Index(context.samples["user_id"]))
     judged = np.flatnonzero(column >= 0) if known.learnable else np.zeros(0, dtype=np.intp)
-    for start in range(0, len(judged), _BLOCK):
-        rows = judged[start : start + _BLOCK]
+    for part in blocks(len(judged), _BLOCK):
+        rows = judged[part]
         weights = trained(context, model)
         images = project(weights, context.features(ROLE, rows.tolist()))
         chances[rows] = expit(score_own(weights, images, column[rows]))
