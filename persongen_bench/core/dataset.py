@@ -13,14 +13,9 @@ import pandas as pd
 from persongen_bench.core.config import Config
 from persongen_bench.core.errors import DataError
 from persongen_bench.core.ratings import Ratings, time_order
-from persongen_bench.core.types import (
-    INTERACTION_COLUMNS,
-    Catalog,
-    Image,
-    ScoreMatrix,
-    content_hash,
-    frame_hash,
-)
+from persongen_bench.core.request import Request
+from persongen_bench.core.truth import KnownContent, KnownTaste
+from persongen_bench.core.types import INTERACTION_COLUMNS, Catalog, content_hash, frame_hash
 
 Disjoint = Literal["users", "items", "contents", "time"]
 """What the training rows of a split and its held-out rows (validation and test) may be free of:
@@ -31,19 +26,6 @@ Disjoint = Literal["users", "items", "contents", "time"]
 - ``time``: no training row of a user is later than one of theirs that is held out.
 """
 Promise: TypeAlias = frozenset[Disjoint]
-
-
-class KnownTaste(Protocol):
-    """A world whose taste is known: the true probability that a user likes an image."""
-
-    @property
-    def signature(self) -> str:
-        """The instrument that reads the images, with its version."""
-        ...
-
-    def utility(self, images: Sequence[Image], user_ids: Sequence[str]) -> ScoreMatrix:
-        """``(n images, n users)`` true like-probabilities in [0, 1]."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -117,6 +99,17 @@ class Cuttable(SplitFunction, Protocol):
         ...
 
 
+class AskRule(Protocol):
+    """How a data set makes its requests; the same split gives the same on every machine."""
+
+    def __call__(self, split: Split, train: View, n_history: int) -> Sequence[Request]:
+        """Everything to ask on this split, in canonical order, any number of requests per user.
+
+        Histories hold training items, ``n_history`` at most; references may be held out.
+        """
+        ...
+
+
 @dataclass(frozen=True)
 class Dataset:
     """Interactions and catalogue with their card; ``taste`` where the truth is known.
@@ -130,6 +123,10 @@ class Dataset:
     interactions: pd.DataFrame
     splits: Mapping[str, SplitFunction]
     taste: KnownTaste | None = None
+    asks: AskRule | None = None
+    """What it asks for on the track ``reference``, where it has references to follow."""
+    content: KnownContent | None = None
+    """Tells what a picture is of, where that is known."""
 
     def __repr__(self) -> str:
         n_users = self.interactions["user_id"].nunique()

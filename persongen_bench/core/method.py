@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, Protocol, runtime_checkable
 
 from persongen_bench.core.config import Config
-from persongen_bench.core.dataset import KnownTaste, View
+from persongen_bench.core.dataset import View
 from persongen_bench.core.progress import Progress, no_progress
 from persongen_bench.core.request import Sample
 from persongen_bench.core.stack import Stack
+from persongen_bench.core.truth import KnownTaste
 from persongen_bench.core.types import Embeddings
 
 
@@ -35,6 +36,8 @@ class FitContext:
     """For a `Wrapper`: the loop has fitted its base already, once for its own run and this one."""
     taste: KnownTaste | None = None
     """The true taste, where there is one: given only to ``privileged`` anchors."""
+    targets: Mapping[str, str] = field(default_factory=dict)
+    """Request id => `Request.target`: given only to ``privileged`` anchors."""
 
 
 class Method(Protocol):

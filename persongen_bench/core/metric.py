@@ -11,6 +11,7 @@ import pandas as pd
 from persongen_bench.core.dataset import View
 from persongen_bench.core.metric_info import MetricInfo as MetricInfo  # imported from here
 from persongen_bench.core.request import Request
+from persongen_bench.core.truth import KnownContent
 from persongen_bench.core.types import (
     Description,
     Embeddings,
@@ -76,6 +77,16 @@ class ScoreContext(Protocol):
     @property
     def instructions(self) -> Mapping[str, str]:
         """Sample id => the request's instruction; samples without one are not in it."""
+        ...
+
+    @property
+    def targets(self) -> Mapping[str, str]:
+        """Sample id => item id of what came next in truth (`Request.target`), where known."""
+        ...
+
+    @property
+    def content(self) -> KnownContent | None:
+        """Tells what pictures are of; None where nobody knows."""
         ...
 
     def images(self, rows: Rows) -> list[Image]:

@@ -30,6 +30,9 @@ class Request:
     requests needs to name them."""
     opener: Callable[[str], Image] | None = field(default=None, compare=False, repr=False)
     """How the loop lets a method see the reference, and nothing else."""
+    target: str | None = field(default=None, compare=False, repr=False)
+    """Item id of what came next in truth, where that is known. It is held out: the loop takes it
+    out of every request before a method sees one."""
 
     def __post_init__(self) -> None:
         """Name the request by its content where nobody named it."""

@@ -64,12 +64,22 @@ class MeasuredSource(ImageSource, Protocol):
         ...
 
 
+@runtime_checkable
+class NamingSource(ImageSource, Protocol):
+    """A source that can say what its images are of."""
+
+    def subjects(self, rows: pd.DataFrame) -> list[str]:
+        """What the image of each row shows, in words that leave open how it is made."""
+        ...
+
+
 @dataclass(frozen=True)
 class Catalog:
     """Items indexed by ``item_id``; images are opened only when asked for.
 
     ``items`` may have the columns ``image`` (path relative to the data root), ``caption``,
-    ``theme``, ``style`` and any attributes; ``source`` knows how to open a row.
+    ``subject`` (see `subjects`), ``theme``, ``style`` and any attributes; ``source`` knows how to
+    open a row.
     """
 
     items: pd.DataFrame
@@ -95,6 +105,18 @@ class Catalog:
         if not isinstance(self.source, MeasuredSource):
             return None
         return self.source.sizes(self._rows(item_ids))
+
+    def subjects(self, item_ids: Sequence[str]) -> list[str] | None:
+        """What each image is of, in words that leave open how it is made; None: nobody says.
+
+        The column ``subject``, else what the source says, else the captions.
+        """
+        rows = self._rows(item_ids)
+        if "subject" in rows:
+            return [str(text) for text in rows["subject"]]
+        if isinstance(self.source, NamingSource):
+            return self.source.subjects(rows)
+        return [str(text) for text in rows["caption"]] if "caption" in rows else None
 
     def subset(self, item_ids: Iterable[str]) -> Catalog:
         """A catalogue of only these items (table order kept); it holds no trace of the others."""

@@ -38,6 +38,8 @@ class Asked:
     samples: tuple[Sample, ...]
     """The answers to make, request by request."""
     references: References
+    targets: Mapping[str, str] = field(default_factory=dict)
+    """Request id => `Request.target`: for metrics and privileged anchors alone."""
 
     @cached_property
     def by_id(self) -> Mapping[str, Sample]:
@@ -48,6 +50,12 @@ class Asked:
     def request_of(self) -> Mapping[str, Request]:
         """Sample id => the request it answers."""
         return {sample.sample_id: sample.request for sample in self.samples}
+
+    @cached_property
+    def target_of(self) -> Mapping[str, str]:
+        """Sample id => the target of its request, where it has one."""
+        ids = ((sample.sample_id, sample.request.request_id) for sample in self.samples)
+        return {one: self.targets[asked] for one, asked in ids if asked in self.targets}
 
     @cached_property
     def users(self) -> tuple[str, ...]:
@@ -73,8 +81,13 @@ def ask(world: AskedWorld, config: RunConfig) -> Asked:
     requests = requests_of(track, world, config.n_images, config.n_history)
     wanted = {request.reference for request in requests if request.reference is not None}
     references = References(world.dataset.catalog.subset(wanted))
-    opening = tuple(replace(r, opener=references) if r.reference else r for r in requests)
-    return Asked(track, opening, tuple(plan_samples(config.protocol(), opening)), references)
+    asked = tuple(
+        replace(request, opener=references if request.reference else None, target=None)
+        for request in requests
+    )
+    samples = tuple(plan_samples(config.protocol(), asked))
+    targets = {r.request_id: r.target for r in requests if r.target is not None}
+    return Asked(track, asked, samples, references, targets)
 
 
 def requests_of(track: Track, world: AskedWorld, n_images: int, n_history: int) -> list[Request]:

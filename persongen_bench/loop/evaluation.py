@@ -9,12 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from pathlib import Path
 from typing import Any, TypeVar, cast
 
 import numpy as np
 import pandas as pd
-from filelock import FileLock
 
 from persongen_bench.core.dataset import View
 from persongen_bench.core.errors import PgbenchError
@@ -22,6 +20,7 @@ from persongen_bench.core.output import IMAGE, OutputKind
 from persongen_bench.core.progress import Progress, no_progress
 from persongen_bench.core.request import Request, unit_of
 from persongen_bench.core.roles import open_role
+from persongen_bench.core.truth import KnownContent
 from persongen_bench.core.types import (
     Description,
     Embeddings,
@@ -32,9 +31,9 @@ from persongen_bench.core.types import (
     content_hash,
 )
 from persongen_bench.loop.encoding import CHUNK, Pictures
+from persongen_bench.loop.kept import kept
 from persongen_bench.loop.store import RunDirectory
 from persongen_bench.loop.world import World
-from persongen_bench.util.files import cache_root, write_arrays
 from persongen_bench.util.opening import opened
 
 T = TypeVar("T")
@@ -62,6 +61,8 @@ class Evaluation:
     kind: OutputKind = IMAGE
     """Of the answers."""
     progress: Progress = no_progress
+    targets: Mapping[str, str] = field(default_factory=dict)
+    """Sample id => item id of what came next in truth, where known."""
     instruments: dict[str, dict[str, np.ndarray]] = field(default_factory=dict)
     """Those in memory; evaluations of one world may share them."""
     _memo: dict[str, Any] = field(default_factory=dict)
@@ -79,7 +80,7 @@ class Evaluation:
         samples["state"] = samples["state"].replace("unscored", "method_error")
         return cls(
             world, samples, asked.request_of, run.read_image, open_output=run.read_output,
-            kind=run.kind, unit=asked.unit, progress=progress,
+            kind=run.kind, unit=asked.unit, progress=progress, targets=asked.target_of,
         )  # fmt: skip
 
     @cached_property
@@ -140,6 +141,11 @@ class Evaluation:
     def instructions(self) -> Mapping[str, str]:
         """Sample id => the request's instruction, where it has one."""
         return {s: r.instruction for s, r in self.requests.items() if r.instruction is not None}
+
+    @property
+    def content(self) -> KnownContent | None:
+        """Tells what pictures are of."""
+        return self.world.dataset.content
 
     def images(self, rows: Rows) -> list[Image]:
         """The images in these rows of `samples`."""
@@ -211,7 +217,7 @@ class Evaluation:
         """Computed once for this data, and kept in the cache."""
         name = content_hash(*key)
         if name not in self.instruments:
-            self.instruments[name] = _kept(name, make)
+            self.instruments[name] = kept(name, make)
         return self.instruments[name]
 
     def forget(self) -> None:
@@ -238,13 +244,3 @@ class Evaluation:
         """Signature of the taste reader."""
         taste = self.world.dataset.taste
         return None if taste is None else taste.signature
-
-
-def _kept(name: str, make: Callable[[], dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
-    file: Path = cache_root() / "instruments" / f"{name}.npz"
-    file.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(f"{file}.lock"):
-        if not file.exists():
-            write_arrays(file, make())
-        with np.load(file, allow_pickle=False) as arrays:
-            return dict(arrays)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -18,6 +18,7 @@ from persongen_bench.core.method import FitContext, Method, Wrapper
 from persongen_bench.core.track import open_track
 from persongen_bench.core.types import content_hash
 from persongen_bench.loop import making, newcomers
+from persongen_bench.loop.asked import Asked
 from persongen_bench.loop.choice import build_method
 from persongen_bench.loop.generate import Execution
 from persongen_bench.loop.role_record import RecordingStack
@@ -77,9 +78,12 @@ def fit_key(config: RunConfig, world: World) -> str:
     """Content key of a fit: training data, method, configuration, stack, seed, code, threads."""
     cls = registry.get("methods", config.method.name)
     values = {k: v for k, v in config.method.config.items() if k not in cls.generate_fields}
-    held_out = (world.dataset.revision, world.test.hash) if cls.privileged else None
+    asked = world.asked(config)
+    held_out: list[object] | None = None
+    if cls.privileged:
+        held_out = [world.dataset.revision, world.test.hash, *sorted(asked.targets.items())]
     return content_hash(
-        world.train.hash, held_out, world.asked(config).users, config.method.name, values,
+        world.train.hash, held_out, asked.users, config.method.name, values,
         config.stack.signature, config.seed, config.code, config.threads,
     )  # fmt: skip
 
@@ -89,21 +93,20 @@ def fit_context(
     seed: int,
     *,
     privileged: bool,
-    users: Sequence[str] = (),
+    asked: Asked | None = None,
     stack: RecordingStack | None = None,
 ) -> FitContext:
-    """What a method may use while it fits; held-out items only for privileged anchors.
-
-    ``users``: those that something is asked for.
-    """
-    asked = tuple(user for user in users if user in world.train.liked_items)
+    """What a method may use while it fits; held-out items only for privileged anchors."""
+    users = () if asked is None else asked.users
+    fitted = tuple(user for user in users if user in world.train.liked_items)
     stack = stack or RecordingStack(world.stack)
     if not privileged:
         features = world.features.restricted(world.train).for_view
-        return FitContext(stack, seed, stack.noting(features), users=asked)
+        return FitContext(stack, seed, stack.noting(features), users=fitted)
     return FitContext(
-        stack, seed, stack.noting(world.features.for_view), users=asked,
+        stack, seed, stack.noting(world.features.for_view), users=fitted,
         held_out=world.test, taste=world.dataset.taste,
+        targets={} if asked is None else asked.targets,
     )  # fmt: skip
 
 
@@ -120,9 +123,8 @@ def _fit(config: RunConfig, world: World, folder: Path, execution: Execution) ->
         return other_folder
 
     allowed = fit_context(
-        world, config.seed, privileged=method.privileged, stack=stack,
-        users=world.asked(config).users,
-    )  # fmt: skip
+        world, config.seed, privileged=method.privileged, stack=stack, asked=world.asked(config)
+    )
     context = replace(
         allowed,
         checkpoints=checkpoints,

@@ -77,6 +77,7 @@ def stand_in(evaluation: Evaluation) -> Evaluation:
         evaluation.requests,
         lambda _, digit: opened[digit],
         unit=evaluation.unit,
+        targets=evaluation.targets,
         open_output=_answers(evaluation, opened),
         instruments=evaluation.instruments,
     )

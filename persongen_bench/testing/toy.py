@@ -10,6 +10,7 @@ from __future__ import annotations
 import colorsys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -36,6 +37,7 @@ from persongen_bench.testing.toy_pictures import (
     reference_image,
     write_images,
 )
+from persongen_bench.testing.toy_requests import ask_to_follow
 from persongen_bench.testing.toy_stack import SIZE, ToyStack
 
 N_USERS = N_HUES
@@ -117,6 +119,7 @@ def toy_dataset(items: pd.DataFrame, source: ImageSource) -> Dataset:
         interactions=_interactions(items),
         splits={"by-time": split_by_time},
         taste=HueTaste({user: _hue(k) for k, user in enumerate(_users())}),
+        asks=partial(ask_to_follow, catalog=Catalog(items, source)),
     )
 
 

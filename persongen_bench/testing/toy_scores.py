@@ -13,6 +13,7 @@ from persongen_bench.core.dataset import View
 from persongen_bench.core.output import IMAGE, RANKING, Ranking
 from persongen_bench.core.request import Request
 from persongen_bench.core.roles import Adapter, open_role
+from persongen_bench.core.truth import KnownContent
 from persongen_bench.core.types import (
     Description,
     Embeddings,
@@ -98,6 +99,16 @@ class ToyScores(Memoised):
     def instructions(self) -> Mapping[str, str]:
         """Every sample's instruction."""
         return {s: r.instruction for s, r in self.requests.items() if r.instruction is not None}
+
+    @property
+    def targets(self) -> Mapping[str, str]:
+        """Nobody knows what came next."""
+        return {}
+
+    @property
+    def content(self) -> KnownContent | None:
+        """Of the world."""
+        return self.world.dataset.content
 
     def images(self, rows: Rows) -> list[Image]:
         """The pictures in these rows."""

@@ -1,6 +1,7 @@
 """A fit is found again by all that changes it, and by nothing else; it says what it used."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 
@@ -98,8 +99,8 @@ def test_held_out_data_is_for_the_privileged_only(world):
 
 
 def test_people_without_a_training_row_are_not_among_those_to_fit_for(world):
-    users = (*world.train.users, "somebody new")
-    assert fit_context(world, 0, privileged=False, users=users).users == world.train.users
+    asked = SimpleNamespace(users=(*world.train.users, "somebody new"))
+    assert fit_context(world, 0, privileged=False, asked=asked).users == world.train.users
 
 
 def test_a_wrapper_has_used_what_its_base_has_used(world, tmp_path, monkeypatch):
