@@ -58,14 +58,19 @@ class VbprConfig(Config):
 
 
 class _Network(nn.Module):
-    def __init__(self, n_users: int, n_items: int, n_features: int, config: VbprConfig) -> None:
+    def __init__(self, data: RankingData, n_features: int, config: VbprConfig, seed: int) -> None:
         super().__init__()
-        n, m = config.n_factors, config.n_visual
-        self.user_factors = nn.Parameter(0.1 * torch.randn(n_users, n))
-        self.item_factors = nn.Parameter(0.1 * torch.randn(n_items, n))
+        generator = torch.Generator().manual_seed(seed)
+
+        def start(n: int, m: int, scale: float) -> nn.Parameter:
+            return nn.Parameter(scale * torch.randn(n, m, generator=generator))
+
+        n_users, n_items = len(data.users), len(data.items)
+        self.user_factors = start(n_users, config.n_factors, 0.1)
+        self.item_factors = start(n_items, config.n_factors, 0.1)
         self.item_bias = nn.Parameter(torch.zeros(n_items))
-        self.user_visual = nn.Parameter(0.1 * torch.randn(n_users, m))
-        self.projection = nn.Parameter(torch.randn(n_features, m) / n_features**0.5)
+        self.user_visual = start(n_users, config.n_visual, 0.1)
+        self.projection = start(n_features, config.n_visual, n_features**-0.5)
         self.visual_bias = nn.Parameter(torch.zeros(n_features))
 
     def loss(self, features: Tensor, triples: tuple[Tensor, ...], config: VbprConfig) -> Tensor:
@@ -106,9 +111,7 @@ class Vbpr:
             raise DataError("nobody likes anything: a ranker has nothing to learn from")
         mean, basis = principal(data.visual, self.config.n_components)
         features = torch.tensor((data.visual - mean) @ basis, dtype=torch.float32)
-        with torch.random.fork_rng(devices=[]):
-            torch.random.manual_seed(seed)
-            network = _Network(len(data.users), len(data.items), basis.shape[1], self.config)
+        network = _Network(data, basis.shape[1], self.config, seed)
         rng = np.random.default_rng([seed, 1])
         optimizer = torch.optim.Adam(network.parameters(), lr=self.config.learning_rate)
         for _ in progress(range(self.config.n_epochs), "fit vbpr", self.config.n_epochs):
