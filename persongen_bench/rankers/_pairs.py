@@ -22,7 +22,11 @@ class Triples(NamedTuple):
 
 
 class PairSampler:
-    """Draws the other item of a pair: one that the user dislikes, or one without a rating."""
+    """Draws the other item of a pair: one that the user dislikes, or has not rated.
+
+    Unrated ones are drawn among the items that somebody has rated: those that nobody has, such as
+    held-out ones, are not taught to be bad.
+    """
 
     def __init__(self, data: RankingData, dislike_share: float) -> None:
         """``dislike_share``: how often it is a disliked item, where the user has any."""
@@ -30,6 +34,7 @@ class PairSampler:
         user, item, liked = data.user[order], data.item[order], data.liked[order]
         self.user, self.liked = user[liked], item[liked]
         self._data, self._share = data, dislike_share
+        self._rated_items = np.unique(data.item)
         self._disliked = item[~liked]
         self._ends = np.searchsorted(user[~liked], np.arange(len(data.users) + 1))
 
@@ -48,10 +53,10 @@ class PairSampler:
         return Triples(user, liked, other)
 
     def _unrated(self, user: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        other = rng.integers(len(self._data.items), size=len(user))
+        other = rng.choice(self._rated_items, size=len(user))
         for _ in range(_TRIES):
             again = np.flatnonzero(self._data.rated[user, other])
             if not len(again):
                 break
-            other[again] = rng.integers(len(self._data.items), size=len(again))
+            other[again] = rng.choice(self._rated_items, size=len(again))
         return np.asarray(other)

@@ -8,13 +8,14 @@ import pytest
 from persongen_bench.core.errors import DataError
 from persongen_bench.rankers.files import load, save
 from persongen_bench.rankers.measures import order_auc
+from persongen_bench.rankers.micro import Micro
 from persongen_bench.rankers.ranker import NEW, RankingData
 from persongen_bench.rankers.ranks import others, own_places, placed
 from persongen_bench.rankers.vbpr import Vbpr
 from persongen_bench.testing.toy import toy_world
 from tests.cases.ranking_case import N_HELD, N_ITEMS, N_USERS, fitted, planted
 
-KINDS = (Vbpr,)
+KINDS = (Vbpr, Micro)
 every_kind = pytest.mark.parametrize("kind", KINDS)
 USERS, ITEMS = np.array([0, 3, 3, 7]), np.array([5, 70, 5, NEW])
 
@@ -40,7 +41,7 @@ def test_planted_taste_is_recovered(kind):
     user, item, liked = planted()[1]
     held = item >= N_ITEMS - N_HELD
     values = order_auc(fitted(kind), user[held], item[held], liked[held])
-    assert np.nanmean(values) > 0.75
+    assert np.nanmean(values) > {Vbpr: 0.85, Micro: 0.65}[kind]
 
 
 @every_kind
