@@ -93,7 +93,10 @@ def items(root: Path, stickers: Sequence[Sticker], emotions: Sequence[str]) -> p
 
 def _subject(sticker: Sticker, emotions: Sequence[str]) -> str:
     """What it is of, but for its theme and how it is drawn."""
-    words = f"a sticker with the emotion of {emotions[sticker.label - 1]}"
+    emotion = emotions[sticker.label - 1]
+    words = f"a sticker with the emotion of {emotion}"
+    if emotion == "neutral":
+        words = "a sticker with a neutral emotion"
     return f'{words} and the text "{sticker.text}"' if sticker.text else words
 
 
