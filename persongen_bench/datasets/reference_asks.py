@@ -96,9 +96,10 @@ class NeutralReferences:
     """References that a user does not know; implements `ReferenceRule`.
 
     They are drawn from the held-out likes of others (so that nobody trains on them where the split
-    promises items), without those that stand anywhere in the user's own log or, where the items
-    have groups, in a group that the user likes something of. No one is drawn twice for a user as
-    long as there are others. Draws hang on the seed of the split, the user and the items.
+    promises items), without those that stand anywhere in the user's own log (where none is left,
+    without those that the user likes) and, where the items have groups, those of a group that the
+    user likes something of. No one is drawn twice for a user as long as there are others. Draws
+    hang on the seed of the split, the user and the items.
     """
 
     def __init__(self, catalog: Catalog, group: str | None = None) -> None:
@@ -107,12 +108,14 @@ class NeutralReferences:
         self._known: tuple[str, _Known] | None = None
 
     def __call__(self, split: Split, user: str, targets: Sequence[str]) -> Sequence[str]:
-        """One per target; `DataError` where the user knows every held-out like of the others."""
+        """One per target; `DataError` where the user likes every held-out like of the others."""
         known = self._of(split)
-        allowed = known.pool[~known.by(user)]
+        allowed = known.pool[~(known.liked(user) | known.met(user))]
+        if not len(allowed):
+            allowed = known.pool[~known.liked(user)]
         if not len(allowed):
             raise DataError(
-                f"split {split.name}: user {user!r} knows every held-out item that others like, so "
+                f"split {split.name}: user {user!r} likes every held-out item that others like, so "
                 "none can be a neutral reference",
                 fix="Hold out more, or choose another rule for the references.",
             )
@@ -132,8 +135,10 @@ class _Known:
 
     pool: np.ndarray
     """Sorted ids of the held-out likes."""
-    own: dict[str, np.ndarray]
+    places: dict[str, np.ndarray]
     """Per user the positions in ``pool`` of the items in their log."""
+    likes: dict[str, np.ndarray]
+    """Per user the positions in ``pool`` of the items that they like."""
     group: np.ndarray
     """Number of the group of every item of the pool."""
     liked_groups: dict[str, np.ndarray]
@@ -144,22 +149,35 @@ class _Known:
         test = split.test
         pool = np.array(sorted(test.loc[test["liked"].astype(bool), "item_id"].unique()), object)
         log = pd.concat([split.train, held_out(split)])
-        place = pd.Series(pd.Index(pool).get_indexer(pd.Index(log["item_id"])))
-        by_user = place[place >= 0].groupby(log["user_id"].to_numpy()[place >= 0])
-        own = {str(user): places.to_numpy() for user, places in by_user}
-        if groups is None:
-            return cls(pool, own, np.full(len(pool), -1), {})
-        number = pd.Series(pd.factorize(groups, sort=True)[0], index=groups.index)
         likes = log[log["liked"].astype(bool)]
+        places, liked = _by_user(log, pd.Index(pool)), _by_user(likes, pd.Index(pool))
+        if groups is None:
+            return cls(pool, places, liked, np.full(len(pool), -1), {})
+        number = pd.Series(pd.factorize(groups, sort=True)[0], index=groups.index)
         of_likes = number.reindex(likes["item_id"]).groupby(likes["user_id"].to_numpy())
-        liked = {str(user): np.unique(numbers) for user, numbers in of_likes}
-        return cls(pool, own, number.reindex(pool).to_numpy(), liked)
+        own = {str(user): np.unique(numbers) for user, numbers in of_likes}
+        return cls(pool, places, liked, number.reindex(pool).to_numpy(), own)
 
-    def by(self, user: str) -> np.ndarray:
-        """Mask over the pool of what this user knows."""
-        mask = np.isin(self.group, self.liked_groups.get(user, np.empty(0, dtype=int)))
-        mask[self.own.get(user, np.empty(0, dtype=int))] = True
-        return mask
+    def met(self, user: str) -> np.ndarray:
+        """Mask over the pool of what stands in this user's log."""
+        return _mask(self.places, user, len(self.pool))
+
+    def liked(self, user: str) -> np.ndarray:
+        """Mask over the pool of what this user likes, or likes something of the group of."""
+        groups = self.liked_groups.get(user, np.empty(0, dtype=int))
+        return _mask(self.likes, user, len(self.pool)) | np.isin(self.group, groups)
+
+
+def _by_user(rows: pd.DataFrame, pool: pd.Index) -> dict[str, np.ndarray]:
+    places = pool.get_indexer(pd.Index(rows["item_id"]))
+    inside = pd.Series(places[places >= 0]).groupby(rows["user_id"].to_numpy()[places >= 0])
+    return {str(user): place.to_numpy() for user, place in inside}
+
+
+def _mask(places: dict[str, np.ndarray], user: str, size: int) -> np.ndarray:
+    mask = np.zeros(size, dtype=bool)
+    mask[places.get(user, np.empty(0, dtype=int))] = True
+    return mask
 
 
 def reference_rule(name: ReferenceName, catalog: Catalog) -> ReferenceRule:

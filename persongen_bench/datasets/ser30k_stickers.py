@@ -35,6 +35,9 @@ def kept(root: Path, annotations: Annotations, least: int) -> tuple[list[Sticker
             f"dropped {len(every) - len(present):,} of {len(every):,} stickers, whose pictures are "
             f"not in {IMAGES}"
         )
+    spare = len(there - {sticker.item_id for sticker in every})
+    if spare:
+        notes.append(f"passed over {spare:,} pictures that are not annotated")
     size = pd.Series([sticker.theme for sticker in present]).value_counts()
     small = size[size < least]
     kept = [sticker for sticker in present if size[sticker.theme] >= least]
@@ -59,10 +62,10 @@ def _listed(root: Path, themes: set[str]) -> set[str]:
         folder = root / IMAGES / theme
         if not folder.is_dir():
             continue
-        for entry in os.scandir(folder):
-            if not os.path.realpath(entry.path).startswith(real_root):
+        for entry in sorted(folder.iterdir()):
+            if not os.path.realpath(entry).startswith(real_root):
                 raise DataError(
-                    f"{entry.path}: is a link to outside {root}",
+                    f"{entry}: is a link to outside {root}",
                     fix="Put the picture itself there.",
                 )
             if entry.is_file():
