@@ -63,6 +63,37 @@ class Finding:
 
 
 @dataclass(frozen=True)
+class Targets:
+    """Likes of the test part, which the track ``reference`` asks for, and how many are known.
+
+    A target that somebody likes in the training part can stand in a window that is trained on: in
+    papers 002 and 003 nearly all do, since they divide windows that share pictures.
+    """
+
+    n_known: int
+    """Those whose picture is liked in the training part, by anybody."""
+    n: int
+
+    @classmethod
+    def of(cls, split: Split) -> Targets:
+        """Counts rows of users and items that are liked."""
+        train, test = (part[part["liked"].astype(bool)] for part in (split.train, split.test))
+        return cls(int(test["item_id"].isin(set(train["item_id"])).sum()), len(test))
+
+    @property
+    def share(self) -> float:
+        """In [0, 1]; 0 where nothing is asked for."""
+        return self.n_known / self.n if self.n else 0.0
+
+    def __str__(self) -> str:
+        """One line."""
+        return (
+            f"info: target-in-training: {self.n_known:,} of {self.n:,} targets ({self.share:.1%}) "
+            "show a picture that is liked in the training part"
+        )
+
+
+@dataclass(frozen=True)
 class AuditReport:
     """All findings about a split, and how many pictures were looked at."""
 
@@ -72,6 +103,8 @@ class AuditReport:
     """Pictures opened, training and held-out together."""
     n_pictures: int
     """Pictures there are in both parts; more than ``n_opened`` where a cap was reached."""
+    targets: Targets | None = None
+    """Of data sets that ask for held-out likes."""
 
     @property
     def leaks(self) -> tuple[Finding, ...]:
@@ -84,7 +117,8 @@ class AuditReport:
         head = (
             f"split {self.split}: {verdict}; opened {self.n_opened} of {self.n_pictures} pictures"
         )
-        return "\n".join([head, *map(str, self.findings)])
+        more = [] if self.targets is None else [str(self.targets)]
+        return "\n".join([head, *map(str, self.findings), *more])
 
 
 def audit(
@@ -112,7 +146,8 @@ def audit(
         if who
     ]
     opened = len(opened_unseen) + len(opened_seen) if opened_unseen else 0
-    return AuditReport(split.name, tuple(findings), opened, len(unseen) + len(seen))
+    targets = None if dataset.asks is None else Targets.of(split)
+    return AuditReport(split.name, tuple(findings), opened, len(unseen) + len(seen), targets)
 
 
 def _spaced(ids: Sequence[str], limit: int) -> list[str]:

@@ -9,6 +9,8 @@ The order of the rows and columns of the files does not matter: items are sorted
 user, item, time and rating. Which ratings are likes: `persongen_bench.datasets.likes`; logs of
 clicks without ratings: ``feedback=implicit``, see `persongen_bench.datasets.implicit`.
 
+The references that the track ``reference`` follows: `persongen_bench.datasets.folder_references`.
+
 A catalogue without a log can be used with ``pseudo_users=N``: simulated people over labels of
 the items, with a known taste; see `persongen_bench.datasets.pseudo_users`.
 """
@@ -28,13 +30,14 @@ from persongen_bench.core.errors import ConfigError, DataError
 from persongen_bench.core.types import Catalog
 from persongen_bench.datasets import causes, image_files, splits
 from persongen_bench.datasets.folder_log import Log, LogConfig, read_log, simulated_log
+from persongen_bench.datasets.folder_references import folder_asks
 from persongen_bench.datasets.pseudo_users import PseudoSettings
 from persongen_bench.datasets.tables import Table, find_table, read_table
 from persongen_bench.util.progress import bars
 
-_OPTIONAL = ("caption", "theme", "style", "content_id")
+_OPTIONAL = ("caption", "subject", "theme", "style", "content_id")
 """Columns of the items that are read where they are there."""
-_NO_LABELS = ("image", "caption", "content_id", "sha256")
+_NO_LABELS = ("image", "caption", "subject", "content_id", "sha256")
 
 
 class FolderConfig(LogConfig):
@@ -48,6 +51,9 @@ class FolderConfig(LogConfig):
     """Label columns that the simulated taste is made of, separated by commas."""
     ratings_per_user: int = Field(default=100, ge=1)
     """Length of a simulated person's log."""
+    requests_per_user: int = Field(default=0, ge=0)
+    """On the track ``reference`` without a table of references: at most so many requests a user;
+    0: one for each held-out like."""
     verify: bool = False
     """Open every image while loading, instead of when it is first needed."""
 
@@ -56,7 +62,7 @@ class Folder:
     """Your own catalogue of images with its interaction log, or with simulated people."""
 
     Config: ClassVar[type[BaseConfig]] = FolderConfig
-    tracks: ClassVar[tuple[str, ...]] = ("prompt-free",)
+    tracks: ClassVar[tuple[str, ...]] = ("prompt-free", "reference")
 
     @classmethod
     def load(cls, config: FolderConfig, root: Path | None) -> Dataset:
@@ -68,7 +74,8 @@ class Folder:
                 image_files.verify(catalog, progress)
         log = _log(root, catalog, config)
         ways = _splits(catalog, log.interactions, config)
-        return Dataset("folder", _card(root, log), catalog, log.interactions, ways, log.taste)
+        asks = folder_asks(root, catalog, log.interactions, config.requests_per_user)
+        return Dataset("folder", _card(root, log), catalog, log.interactions, ways, log.taste, asks)
 
 
 def _existing(root: Path | None) -> Path:

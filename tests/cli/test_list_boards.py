@@ -38,7 +38,10 @@ def lines(capsys):
 def test_every_board_has_a_line_even_a_broken_one(shop, capsys, tmp_path):
     list_("boards")
     printed = lines(capsys)
-    own = {"tasteworld", "controlled", "cold-start", "catalogue", "flickr-aes"}
+    own = {
+        "tasteworld", "controlled", "cold-start", "catalogue", "flickr-aes",
+        "stickers", "posters", "fashion", "catalogue-reference",
+    }  # fmt: skip
     assert own | {"shop-tools/shop", "shop-tools/bad"} < set(printed)
     assert re.search("persongen-bench +cold-start +tasteworld +New people", printed["cold-start"])
     assert re.search("shop-tools +prompt-free +shop-tools/shoes", printed["shop-tools/shop"])

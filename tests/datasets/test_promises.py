@@ -69,6 +69,9 @@ def test_tracks_of_the_built_in_data_sets():
     assert {name: tracks[name] for name in sorted(tracks) if "/" not in name} == {
         "dsprites": ("controlled",),
         "flickr-aes": ("prompt-free",),
-        "folder": ("prompt-free",),
+        "folder": ("prompt-free", "reference"),
+        "ml-latest-small": ("reference",),
+        "pog": ("reference",),
+        "ser30k": ("reference",),
         "tasteworld": ("prompt-free", "cold-start"),
     }

@@ -67,6 +67,7 @@ def test_every_file_is_a_board_and_every_board_a_file():
     assert files == {f"{name.replace('-', '_')}.toml" for name in OWN}
     assert set(OWN) == {
         "tasteworld", "tasteworld-reference", "controlled", "cold-start", "catalogue", "flickr-aes",
+        "stickers", "posters", "fashion", "catalogue-reference",
     }  # fmt: skip
 
 
@@ -161,11 +162,19 @@ def test_a_headline_that_is_not_installed_is_taken_at_its_word(shop, fresh):
         ("dsprites", "controlled"),
         ("folder", "catalogue"),
         ("flickr-aes", "flickr-aes"),
+        ("ser30k", "stickers"),
+        ("ml-latest-small", "posters"),
+        ("pog", "fashion"),
         ("some-dist/shop", "catalogue"),
     ],
 )
 def test_every_dataset_has_its_board(dataset, board):
     assert board_for(dataset).name == board
+
+
+def test_a_folder_has_a_board_of_each_of_its_tracks():
+    assert board_for("folder", "reference").name == "catalogue-reference"
+    assert board_for("folder", tracks=("prompt-free", "reference")).name == "catalogue"
 
 
 def test_the_first_track_of_the_data_set_that_has_a_board_decides():
@@ -196,8 +205,8 @@ def test_a_board_that_is_named_must_take_the_data_set_and_the_track():
 
 
 def test_a_dataset_without_a_board_is_an_error_that_lists_them():
-    with pytest.raises(ConfigError, match=r"'pog'\. Boards are: .*controlled \(dsprites on track"):
-        board_for("pog")
+    with pytest.raises(ConfigError, match=r"'polyvore'\. Boards are: .*controlled \(dsprites on t"):
+        board_for("polyvore")
 
 
 def test_a_near_miss_is_suggested():
@@ -210,7 +219,9 @@ def test_a_near_miss_is_suggested():
 def test_a_third_partys_board_goes_before_a_pattern(shop):
     shop()
     assert get_board("shop-tools/shop").name == "shop-tools/shop"
-    assert [b.name for b in boards_of("shop-tools/shop")] == ["shop-tools/shop", "catalogue"]
+    assert [b.name for b in boards_of("shop-tools/shop")] == [
+        "shop-tools/shop", "catalogue", "catalogue-reference",
+    ]  # fmt: skip
     assert board_for("shop-tools/shop", "prompt-free").name == "shop-tools/shop"
     assert board_for("other/shop").name == "catalogue"
     with pytest.raises(UnknownNameError, match="Did you mean shop-tools/shop"):
@@ -267,7 +278,7 @@ def test_one_broken_board_hides_no_other_and_is_told_where_none_fits(shop):
     assert set(broken) == {"shop-tools/shop"}
     assert board_for("dsprites").name == "controlled"
     with pytest.raises(ConfigError, match=r"Board shop-tools/shop does not read: .*shop\.toml"):
-        board_for("pog")
+        board_for("polyvore")
 
 
 def test_a_local_board_may_be_a_file_a_dict_or_a_board(fresh, tmp_path):
