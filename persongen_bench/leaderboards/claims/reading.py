@@ -112,7 +112,8 @@ def _validated(file: Traversable) -> Paper:
     except OSError:
         raise DataError(f"{file}: no such file", fix="It holds the claims of a paper.") from None
     except ValidationError as error:
-        first = error.errors()[0]
+        # A misspelt field is also a missing one: the misspelling says more.
+        first = min(error.errors(), key=lambda e: e["type"] != "extra_forbidden")
         field = ".".join(str(part) for part in first["loc"])
         where = f"{file}: field {field!r}" if field else str(file)
         raise DataError(f"{where}: {first['msg'].removeprefix('Value error, ')}") from None
