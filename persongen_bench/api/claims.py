@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from persongen_bench.api import campaign as campaigns
-from persongen_bench.api.campaign import Campaign
+from persongen_bench.api.campaign import Campaign, Task
 from persongen_bench.api.running import score
 from persongen_bench.api.settings import check_places, execution_of
 from persongen_bench.core import registry
@@ -67,10 +67,12 @@ class _Desk:
         if not named.of:
             return MethodChoice(named.method, options=named.options, prefer=campaign.prefer)
         beside = campaigns.choices(replace(campaign, methods=(named.of,), beside=True))
-        wrong = [choice for choice, _ in beside if choice.name == named.method]
-        if not wrong:
-            raise ConfigError(f"board {board} has no anchor {named.method}")
-        return wrong[0]
+        around = [
+            c for c, _ in beside if (c.name, c.options.get("base")) == (named.method, named.of)
+        ]
+        if not around:
+            raise ConfigError(f"board {board} has no anchor {named.method} of {named.of}")
+        return around[0]
 
     def choice(self, wanted: Wanted) -> MethodChoice:
         """How to run what `resolve` gave."""
@@ -161,10 +163,17 @@ def _make(
         return
     campaign = replace(desk.campaign(board), metrics=metrics)
     able = _able(campaign, missing, desk)
-    tell(f"board {board}: {len(able)} methods to run on {campaign.dataset}")
-    choices = tuple(desk.choice(w) for w in able)
+    if able:
+        tell(f"board {board}: {len(able)} methods to run on {campaign.dataset}")
+    choices, keys = tuple(map(desk.choice, able)), {w.label: w.key for w in able}
+
+    def refuse(task: Task, error: PgbenchError) -> None:
+        desk.refused[keys[task.choice.label]] = str(error)
+        tell(f"  {task.choice.label}: {error}")
+
     with execution_of({}) as execution:
-        for made in campaigns.execute(replace(campaign, methods=choices), execution, jobs):
+        whole = replace(campaign, methods=choices)
+        for made in campaigns.execute(whole, execution, jobs, refuse):
             tell(f"  {made.path.name}")
 
 

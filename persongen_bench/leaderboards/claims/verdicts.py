@@ -209,11 +209,17 @@ def _finding(
     judges = [run.summary.metrics[asked.metric].own_judge for run in (*pair.a, *pair.b)]
     return Finding(
         claims=(claim,), state=state(claim.says, gap, pair.means[1]), board=asked.board,
-        reason=f"the best of the {rivals} that are here" if rivals > 1 else "",
+        reason=_remark(rivals, gap),
         metric=asked.metric, a=pair.labels[0], b=pair.labels[1],
         mean_a=number(pair.means[0]), mean_b=number(pair.means[1]), difference=gap,
         seeds=(len(pair.a), len(pair.b)), own_judge=any(judges),
     )  # fmt: skip
+
+
+def _remark(rivals: int, gap: Difference) -> str:
+    if gap.mean is None:
+        return "nobody has the metric in both"
+    return f"the best of the {rivals} that are here" if rivals > 1 else ""
 
 
 def state(says: Says, gap: Difference, mean_b: float) -> State:
