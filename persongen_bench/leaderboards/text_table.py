@@ -63,7 +63,11 @@ def text_table(standings: Standings, *, costs: bool = False) -> TextTable:
             *LEGEND,
             *_own_judges(standings),
             *_few(blocks),
-            *(f"Reported in {table.title}: {table.about}." for table in standings.reported),
+            *(
+                f"Reported in {table.title}: {table.about}."
+                for table in standings.reported
+                if any(row.metrics.keys() & metrics for row in table.rows)
+            ),
             *standings.notes,
             *_missing(standings),
         ),
