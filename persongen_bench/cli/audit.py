@@ -99,7 +99,7 @@ def auxiliary(
     data: Annotated[Path | None, typer.Option(help="Folder of the data set.")] = None,
 ) -> None:
     """A ranker trained with generated pictures in place of the originals (RAGAR, table 4)."""
-    from persongen_bench.instruments.analyses.auxiliary import AuxiliaryPlan
+    from persongen_bench.instruments.analyses.auxiliary import AuxiliaryPlan, labelled
     from persongen_bench.instruments.analyses.auxiliary import auxiliary as analysis
     from persongen_bench.instruments.analyses.outcome import text_of
     from persongen_bench.loop.evaluation import Evaluation
@@ -110,6 +110,9 @@ def auxiliary(
     plan = AuxiliaryPlan(ranker=ranker.value, n_seeds=seeds)
     with bars() as progress:
         opened = [reopen(path, data, Execution(progress=progress)) for path in runs]
-        seen = {d.config.method.label: Evaluation.of_run(d, w, progress) for d, w in opened}
-        found = analysis(seen, plan, progress)
+        seen = [
+            (d.config.method.label, d.config.seed, Evaluation.of_run(d, w, progress))
+            for d, w in opened
+        ]
+        found = analysis(labelled(seen), plan, progress)
     typer.echo(text_of(found))

@@ -12,6 +12,7 @@ from persongen_bench.instruments.analyses.auxiliary import (
     AuxiliaryPlan,
     auxiliary,
     generated_features,
+    labelled,
     shuffled,
 )
 from persongen_bench.instruments.analyses.histories import HistoryPlan, cut, histories
@@ -124,6 +125,12 @@ def test_the_originals_change_nothing(ranker):
         assert found.means[name, "turned"].mean < found.means[name, "ORI"].mean
         assert found.means[name, "shuffled"].mean < found.means[name, "ORI"].mean
     assert "6 of 48 items have another picture" in text_of(found)
+
+
+def test_runs_of_one_label_are_told_apart():
+    context = toy_score_context()
+    named = labelled([("a", 0, context), ("a", 1, context), ("b", 0, context)])
+    assert list(named) == ["a, seed 0", "a, seed 1", "b"]
 
 
 class NoReferences(ToyScores):

@@ -11,7 +11,7 @@ may rise because of whom the picture was made for.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -79,6 +79,15 @@ def auxiliary(
     n_items = f"{len(shared)} of {len(data.items)} items have another picture"
     notes = (f"Ranker {plan.ranker}, {plan.n_seeds} seeds; {n_items}.",)
     return outcome("Pictures in place of the originals", notes, values, pairs)
+
+
+def labelled(runs: Sequence[tuple[str, int, ScoreContext]]) -> dict[str, ScoreContext]:
+    """Runs by the labels of their methods; with the seed where two have the same."""
+    labels = [label for label, _, _ in runs]
+    return {
+        label if labels.count(label) == 1 else f"{label}, seed {seed}": context
+        for label, seed, context in runs
+    }
 
 
 def generated_features(context: ScoreContext) -> dict[str, Float[np.ndarray, " d"]]:

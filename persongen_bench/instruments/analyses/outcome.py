@@ -96,7 +96,8 @@ def text_of(result: Outcome) -> str:
     for gap in result.gaps:
         d = gap.difference
         mean = f"{d.mean:+.4f} [{d.low:+.4f}, {d.high:+.4f}]"
-        row = (gap.measure, f"{gap.a} - {gap.b}", mean, f"{gap.adjusted:.3f}", str(d.n))
+        p_value = "< 0.001" if gap.adjusted < 0.001 else f"{gap.adjusted:.3f}"
+        row = (gap.measure, f"{gap.a} - {gap.b}", mean, p_value, str(d.n))
         lines.append(f"| {' | '.join(row)} |")
     return "\n".join([*lines, "", *result.notes])
 
