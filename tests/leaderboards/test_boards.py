@@ -348,6 +348,23 @@ def test_reported_rows_are_those_of_rebeca_table_1():
     assert set().union(*rows.values()) <= set(CONTROLLED.metrics)
 
 
+def test_reported_rows_of_the_reference_boards_are_printed_numbers_in_units():
+    """Cells read off Table 1 of papers 003 (LPIPS, MS-SSIM and FID raw, the rest x 100) and 002."""
+    pigeon, ragar = reported_tables(get_board("stickers"))
+    rows = {row.method: row.metrics for row in pigeon.rows}
+    assert rows["TI"]["overall"] == 0.3691
+    assert (rows["LaVIT"]["lpips-vgg@history"], rows["LaVIT"]["fid@pytorch"]) == (0.7377, 83.39)
+    assert rows["Grd"]["cis@reference"] == 1.0
+    assert "fid@pytorch" not in rows["Grd"]  # the copy of the reference has none in print
+    fashion = {row.method: row.metrics for row in reported_tables(get_board("fashion"))[0].rows}
+    assert fashion["RAGAR"]["cis@history"] == 0.6688
+    assert fashion["RAGAR"]["lpips-vgg@history"] == 0.5593
+    for name in ("stickers", "posters", "fashion"):
+        board = get_board(name)
+        for table in reported_tables(board):
+            assert {metric for row in table.rows for metric in row.metrics} <= set(board.metrics)
+
+
 # --- reported tables -----------------------------------------------------------------------
 
 PERCENT = {
