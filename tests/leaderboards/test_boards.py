@@ -351,6 +351,7 @@ def test_reported_rows_are_those_of_rebeca_table_1():
 def test_reported_rows_of_the_reference_boards_are_printed_numbers_in_units():
     """Cells read off Table 1 of papers 003 (LPIPS, MS-SSIM and FID raw, the rest x 100) and 002."""
     pigeon, ragar = reported_tables(get_board("stickers"))
+    assert (pigeon.title, ragar.title) == ("Pigeon, Table 1", "RAGAR, Table 1")
     rows = {row.method: row.metrics for row in pigeon.rows}
     assert rows["TI"]["overall"] == 0.3691
     assert (rows["LaVIT"]["lpips-vgg@history"], rows["LaVIT"]["fid@pytorch"]) == (0.7377, 83.39)
