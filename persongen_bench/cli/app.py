@@ -14,6 +14,7 @@ from typer.core import TyperGroup
 from persongen_bench import __version__
 from persongen_bench.cli.audit import audit_app
 from persongen_bench.cli.boards import boards_app
+from persongen_bench.cli.claims import claims_app
 from persongen_bench.cli.cold_start import cold_start_app
 from persongen_bench.cli.listing import listing_app
 from persongen_bench.cli.models import models_app
@@ -83,7 +84,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="The benchmark of personalized image generation.",
 )
-for group in (runs_app, boards_app, listing_app, plugins_app, cold_start_app, rehearse_app):
+for group in (
+    runs_app, boards_app, listing_app, plugins_app, cold_start_app, claims_app, rehearse_app,
+):  # fmt: skip
     app.add_typer(group)
 app.add_typer(new_app, name="new")
 app.add_typer(models_app, name="models")

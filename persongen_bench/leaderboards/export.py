@@ -66,7 +66,10 @@ def _reported_lines(paper: ReportedTable) -> Iterator[dict[str, Any]]:
     }
     for row in paper.rows:
         for metric, mean in row.metrics.items():
-            yield about | {"method": row.method, "metric": metric, "mean": mean}
+            line = about | {"method": row.method, "metric": metric, "mean": mean}
+            if metric in paper.differs:
+                line["caveat"] += f"; not comparable: {paper.differs[metric]}"
+            yield line
 
 
 def _row_lines(

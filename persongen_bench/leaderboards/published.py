@@ -39,19 +39,37 @@ class ReportedTable(Config):
     """Printed number times this = the metric's own unit: 0.01 for a table that prints percent."""
     scales: dict[str, PositiveFloat] = Field(default_factory=dict)
     """The same for single metrics whose unit is another one."""
+    differs: dict[str, str] = Field(default_factory=dict)
+    """Metrics whose printed numbers cannot stand beside ours, and why: another encoder, say."""
+    doubts: tuple[str, ...] = ()
+    """What is uncertain about the numbers as they are in the text."""
     rows: tuple[ReportedRow, ...]
 
     @model_validator(mode="after")
-    def _scales_what_it_has(self) -> Self:
-        missing = sorted(set(self.scales).difference(*(row.metrics for row in self.rows)))
-        if missing:
-            raise ValueError(f"scales: no row has {', '.join(missing)}")
+    def _speaks_of_what_it_has(self) -> Self:
+        for field, named in (("scales", self.scales), ("differs", self.differs)):
+            missing = sorted(set(named).difference(*(row.metrics for row in self.rows)))
+            if missing:
+                raise ValueError(f"{field}: no row has {', '.join(missing)}")
         return self
 
     @property
     def about(self) -> str:
         """Where it comes from and how far it can be believed, in one sentence without a stop."""
-        return f"{self.source}; {self.caveat} ({self.world})"
+        reasons: dict[str, list[str]] = {}
+        for metric, why in self.differs.items():
+            reasons.setdefault(why, []).append(metric)
+        told = [f"not comparable in {', '.join(names)}: {why}" for why, names in reasons.items()]
+        return "; ".join([f"{self.source}; {self.caveat} ({self.world})", *told, *self.doubts])
+
+    def decimals(self, metric: str) -> int:
+        """Most digits behind the point that a printed number of the metric has."""
+        printed = (repr(row.metrics[metric]) for row in self.rows if metric in row.metrics)
+        return max(len(text.partition(".")[2].removesuffix("0")) for text in printed)
+
+    def row(self, method: str) -> ReportedRow | None:
+        """The row of a method by the paper's name."""
+        return next((row for row in self.rows if row.method == method), None)
 
     def in_units(self) -> ReportedTable:
         """The same table with every number in its metric's own unit; its scale is 1."""
@@ -73,10 +91,11 @@ def reported_tables(board: Board) -> tuple[ReportedTable, ...]:
     Raises:
         DataError: if a file is not there or not such a table.
     """
-    return tuple(_read(folder_of(board) / file).in_units() for file in board.reported)
+    return tuple(read_table(folder_of(board) / file).in_units() for file in board.reported)
 
 
-def _read(file: Traversable) -> ReportedTable:
+def read_table(file: Traversable) -> ReportedTable:
+    """The table of a file, as printed; `DataError` where the file is not there or not one."""
     try:
         return ReportedTable.model_validate(json.loads(file.read_text(encoding="utf-8")))
     except OSError:

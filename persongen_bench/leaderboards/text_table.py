@@ -63,7 +63,11 @@ def text_table(standings: Standings, *, costs: bool = False) -> TextTable:
             *LEGEND,
             *_own_judges(standings),
             *_few(blocks),
-            *(f"Reported in {table.title}: {table.about}." for table in standings.reported),
+            *(
+                f"Reported in {table.title}: {table.about}."
+                for table in standings.reported
+                if any(row.metrics.keys() & metrics for row in table.rows)
+            ),
             *standings.notes,
             *_missing(standings),
         ),
@@ -76,6 +80,8 @@ def _facts(standings: Standings) -> tuple[str, ...]:
     units = f"{standings.n_units} {said['unit']}s"
     if standings.methods and standings.n_ranked_units < standings.n_units:
         units += f" (the metric is defined for {standings.n_ranked_units}, who are ranked over)"
+    number, _, several = str(said["requests"]).partition(" (")
+    units += f" with {number} requests" if several else ""
     ranked = f"ranked by {column.metric} ({column.direction} is better), {units}"
     answers = f"{said['n_images']} {said['output']}s per request"
     asked = f"{answers} from {said['n_history']} liked items at most"
