@@ -65,7 +65,7 @@ class AskForLikes:
     def _of_user(
         self, user: str, history: tuple[str, ...], references: Sequence[str], targets: Sequence[str]
     ) -> list[Request]:
-        said = self.catalog.subjects(references) or [None] * len(references)
+        said = self.catalog.subjects(references) or [""] * len(references)
         requests = []
         for k, (reference, words, target) in enumerate(zip(references, said, targets, strict=True)):
             again = reference in references[:k]

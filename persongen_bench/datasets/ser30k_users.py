@@ -96,8 +96,7 @@ def _dislikes(
     drawn: list[tuple[str, float]] = []
     for side, pool in sides.items():
         times = [k for k, item in enumerate(likes) if (item in held_out) == side]
-        others = rng.permutation(pool)
-        others = [item for item in others if item.rpartition("/")[0] not in own]
+        others = [item for item in rng.permutation(pool) if item.rpartition("/")[0] not in own]
         drawn += zip(others, np.repeat(times, plan.dislikes).tolist(), strict=False)
     return drawn
 

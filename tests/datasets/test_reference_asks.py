@@ -40,8 +40,8 @@ def split_of(train, test, seed=0):
 
 
 def test_latest_likes_by_hand():
-    """Ten rows: likes at 1 2 3 5 6 8, dislikes at 4 7 9; a third of the likes is held out."""
-    liked = {1: 1, 2: 1, 3: 1, 4: 0, 5: 1, 6: 1, 7: 0, 8: 1, 9: 0}
+    """Likes at 1 2 3 4 6 8, dislikes at 5 7 9, and bob's one; a third of the likes is held out."""
+    liked = {1: 1, 2: 1, 3: 1, 4: 1, 5: 0, 6: 1, 7: 0, 8: 1, 9: 0}
     log = log_of(*(("ann", f"i{t}", like, t) for t, like in liked.items()), ("bob", "i1", 1, 0))
     split = ways.latest_likes(1 / 3, least=6)(log.sample(frac=1, random_state=1), 0)
     # round(6 / 3) = 2: the likes at 6 and 8, with the dislikes at 7 and 9
@@ -127,6 +127,7 @@ def test_neutral_references_are_unknown_to_the_user_and_of_other_groups():
     catalog = catalog_of(items, theme=[i[0] for i in sorted(items)])
     train = [("ann", "a0", 1, 0), ("bob", "b0", 1, 0), ("cid", "c0", 1, 0)]
     test = [("ann", "a1", 1, 1), ("ann", "b1", 0, 1), ("bob", "b1", 1, 1), ("bob", "b2", 1, 1)]
+    test += [("bob", "a2", 1, 1)]  # of a group that ann likes
     test += [("cid", "c1", 1, 1), ("cid", "c2", 1, 1), ("cid", "c3", 1, 1)]
     draws = set()
     for seed in range(30):

@@ -348,6 +348,23 @@ def test_reported_rows_are_those_of_rebeca_table_1():
     assert set().union(*rows.values()) <= set(CONTROLLED.metrics)
 
 
+def test_reported_rows_of_the_reference_boards_are_printed_numbers_in_units():
+    """Cells read off Table 1 of papers 003 (LPIPS, MS-SSIM and FID raw, the rest x 100) and 002."""
+    pigeon, ragar = reported_tables(get_board("stickers"))
+    assert (pigeon.title, ragar.title) == ("Pigeon, Table 1, sticker", "RAGAR, Table 1, Sticker")
+    rows = {row.method: row.metrics for row in pigeon.rows}
+    assert rows["TI"]["overall"] == 0.3691
+    assert (rows["TI"]["lpips@history"], rows["TI"]["fid@clean"]) == (0.7654, 105.48)
+    (fashion,) = reported_tables(get_board("fashion"))
+    last = {row.method: row.metrics for row in fashion.rows}["RAGAR"]
+    assert (last["cis@reference"], last["lpips@history"]) == (0.7455, 0.5593)
+    for name in ("stickers", "posters", "fashion"):
+        board = get_board(name)
+        for table in reported_tables(board):
+            shown = {metric for row in table.rows for metric in row.metrics} & set(board.metrics)
+            assert len(shown) >= 4
+
+
 # --- reported tables -----------------------------------------------------------------------
 
 PERCENT = {
