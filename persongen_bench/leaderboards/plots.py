@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -59,10 +59,11 @@ def plane_plot(standings: Standings, path: Path, x: str, y: str) -> None:
             fix=f"It has {', '.join(standings.metrics)}.",
         )
     columns = standings.board.column(x), standings.board.column(y)
-    with figure_at(path, (5.4, 4.2)) as figure:
+    named = families(standings.methods)
+    with figure_at(path, (_width(named), 4.2)) as figure:
         axes = figure.add_subplot()
         styles = iter(_styles())
-        for name, points in families(standings.methods).items():
+        for name, points in named.items():
             _curve(axes, name, points, columns, next(styles))
         for row, marker in zip(standings.anchors, _cycle(_MARKERS)):  # noqa: B905  # endless
             _anchor(axes, row, columns, marker)
@@ -73,6 +74,11 @@ def plane_plot(standings: Standings, path: Path, x: str, y: str) -> None:
         entries = sorted(zip(*axes.get_legend_handles_labels(), strict=True), key=_legend_order)
         handles, labels = zip(*entries, strict=True)
         figure.legend(handles, labels, loc="outside right upper", fontsize=8, handlelength=1.4)
+
+
+def _width(names: Iterable[str]) -> float:
+    """Inches: long names stand beside the plane, not in its place."""
+    return 5.4 + 0.062 * max(0, max(map(len, names), default=0) - 24)
 
 
 def _legend_order(entry: tuple[object, str]) -> bool:

@@ -102,10 +102,10 @@ def _column_names(
     """Above the images, on up to three lines that end at one height."""
     liked = (left, "liked")
     for x, name in (liked, *zip(places, ("to follow", *columns), strict=True)):
-        lines = wrapped(name, _HEADER, _CELL, 3)
+        lines = wrapped(name, _HEADER, _CELL - 4, 3)
         for k, line in enumerate(lines):
             y = HEAD + _NAMES - 17 - 17 * (len(lines) - k)
-            write_line(draw, (x, y), line, _HEADER, _CELL + GAP - 2)
+            write_line(draw, (x, y), line, _HEADER, _CELL - 4)
 
 
 def _strip(sheet: PilImage.Image, strip: RequestStrip, top: int, places: Sequence[int]) -> None:
