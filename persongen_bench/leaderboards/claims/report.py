@@ -176,6 +176,10 @@ def _standins(report: PaperReport) -> list[str]:
     for name, standin in report.paper.data.items():
         where = f"stand-in {standin.board}" if standin.board else "no stand-in"
         told.append(f"{name}: {where}; {standin.about or standin.missing}.")
+    seeds = sorted({n for found in _compared(report) for n in found.seeds})
+    if seeds:
+        many = " or ".join(map(str, seeds))
+        told.append(f"Seeds of a method: {many}; with one, p holds the choice of people alone.")
     return told
 
 
