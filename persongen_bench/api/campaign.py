@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field, replace
-from functools import cached_property, partial
+from functools import cached_property
 from multiprocessing import get_context
 from pathlib import Path
-from typing import TypeAlias
 
 from persongen_bench.api.stacks import ChosenStack, choose_stack
 from persongen_bench.core import registry
-from persongen_bench.core.errors import ConfigError, PgbenchError
+from persongen_bench.core.errors import ConfigError
 from persongen_bench.core.metric_cards import expand, parse_metric
 from persongen_bench.core.progress import no_progress
 from persongen_bench.leaderboards.board import ALL, Board, board_for
@@ -173,14 +172,11 @@ def _beside(name: str, base: MethodChoice | None, campaign: Campaign) -> MethodC
     return MethodChoice(name, options=options, prefer=campaign.prefer, shown=shown)
 
 
-def execute(
-    campaign: Campaign, execution: Execution, n_jobs: int = 1, on_error: OnError | None = None
-) -> Iterator[RunResults]:
+def execute(campaign: Campaign, execution: Execution, n_jobs: int = 1) -> Iterator[RunResults]:
     """Make every run of the campaign, the user's methods first; yields in that order.
 
     With ``n_jobs`` above 1 as many runs are made at a time, each in a process of its own, whose
-    peak memory is then that run's alone. A fit that two runs share is made once. With ``on_error``
-    a run that fails is told to it and left out; without, its error ends the campaign.
+    peak memory is then that run's alone. A fit that two runs share is made once.
 
     Raises:
         ConfigError: before anything is fitted, where a method or a metric needs what the stack or
@@ -194,24 +190,10 @@ def execute(
     _check_processes([choice for choice, _ in asked], alone=alone)
     tasks = [Task(campaign, *one, seed) for one in asked for seed in campaign.seeds]
     if n_jobs > 1:
-        yield from _side_by_side(tasks, execution, n_jobs, on_error)
+        yield from _side_by_side(tasks, execution, n_jobs)
         return
     for task in tasks:
-        yield from _made(partial(task.make, world, execution), task, on_error)
-
-
-def _made(
-    make: Callable[[], RunResults], task: Task, on_error: OnError | None
-) -> Iterator[RunResults]:
-    """The run, or nothing where its failure is only told."""
-    try:
-        results = make()
-    except PgbenchError as error:
-        if on_error is None:
-            raise
-        on_error(task, error)
-    else:
-        yield results
+        yield task.make(world, execution)
 
 
 def _check_processes(choices: Sequence[MethodChoice], *, alone: bool) -> None:
@@ -240,10 +222,6 @@ class Task:
         return make(job, self.campaign.runs, execution)
 
 
-OnError: TypeAlias = Callable[[Task, PgbenchError], None]
-"""Told of a run that failed."""
-
-
 def make(job: Job, runs: Path, execution: Execution) -> RunResults:
     """Make one run, and its picture."""
     results = run(job, runs, execution)
@@ -251,23 +229,16 @@ def make(job: Job, runs: Path, execution: Execution) -> RunResults:
     return results
 
 
-def _side_by_side(
-    tasks: list[Task], execution: Execution, n_jobs: int, on_error: OnError | None
-) -> Iterator[RunResults]:
+def _side_by_side(tasks: list[Task], execution: Execution, n_jobs: int) -> Iterator[RunResults]:
     quiet = replace(execution, progress=no_progress)
     spawn = get_context("spawn")
     with ProcessPoolExecutor(n_jobs, spawn, max_tasks_per_child=1) as pool:
         made = [pool.submit(_make_alone, task, quiet, os.getpid()) for task in tasks]
         try:
-            progress = execution.progress(made, "runs", len(made))
-            for task, future in zip(tasks, progress, strict=True):
-                yield from _made(partial(_opened, future), task, on_error)
+            for future in execution.progress(made, "runs", len(made)):
+                yield RunDirectory.open(future.result()).results()
         finally:
             pool.shutdown(cancel_futures=True)
-
-
-def _opened(made: Future[Path]) -> RunResults:
-    return RunDirectory.open(made.result()).results()
 
 
 def _make_alone(task: Task, execution: Execution, parent: int) -> Path:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from persongen_bench.api import campaign as campaigns
-from persongen_bench.api.campaign import Campaign, Task
+from persongen_bench.api.campaign import Campaign
 from persongen_bench.api.running import score
 from persongen_bench.api.settings import check_places, execution_of
 from persongen_bench.core import registry
@@ -36,6 +36,8 @@ class _Desk:
 
     runs: Path
     seeds: tuple[int, ...]
+    jobs: int
+    tell: Tell
     refused: dict[str, str] = field(default_factory=dict)
     """Why a method that is registered cannot be run, by the key of what is wanted."""
     _choices: dict[str, MethodChoice] = field(default_factory=dict)
@@ -79,70 +81,74 @@ class _Desk:
         return self._choices[wanted.key]
 
 
-def check_claims(
-    papers: Sequence[str] = (),
-    *,
-    every: bool = False,
-    board: str | None = None,
-    runs: str | Path = "runs",
-    make: bool = True,
-    seeds: Sequence[int] = (0,),
-    jobs: int = 1,
-    file: str | Path | None = None,
-    tell: Tell = _quietly,
-) -> ClaimsReport:
+@dataclass(frozen=True)
+class Scope:
+    """Which claims, and from which runs."""
+
+    papers: tuple[str, ...] = ()
+    """Names such as ``001``; none: all that ship."""
+    every: bool = False
+    """All claims, not the default subset alone."""
+    board: str | None = None
+    """Only claims whose stand-in is this board."""
+    runs: Path = Path("runs")
+    """Folder of the run directories."""
+    make: bool = True
+    """Make the runs that are missing and measure what runs lack; else take what is there."""
+    seeds: tuple[int, ...] = (0,)
+    """Of the runs to make."""
+    jobs: int = 1
+    """Runs at a time."""
+    file: Path | None = None
+    """The claims of another paper, its printed tables beside it; in place of ``papers``."""
+
+
+def check_claims(scope: Scope | None = None, tell: Tell = _quietly) -> ClaimsReport:
     """Whether the claims of papers are reproduced by runs on the boards that stand in.
 
     Args:
-        papers: names such as ``001``; none: all that ship.
-        every: all claims, not the default subset alone.
-        board: only claims whose stand-in is this board.
-        runs: folder of the run directories.
-        make: make the runs that are missing and measure what runs lack; else take what is there.
-        seeds: of the runs to make.
-        jobs: runs at a time.
-        file: the claims of another paper, with its printed tables beside it; in place of papers.
-        tell: called with a line before runs are made.
+        scope: which claims and runs; None: the default subset, runs made where they are missing.
+        tell: called with a line for every run that is made.
 
     Raises:
         ConfigError: for an unknown paper or board.
         DataError: for a file of claims that is damaged.
     """
-    check_places({"runs": runs})
-    if board is not None:
-        get_board(board)
-    said = [_read_own(file)] if file is not None else [*map(read_paper, papers or paper_names())]
-    desk = _Desk(Path(runs), tuple(seeds))
-    chosen = [(paper, claims, _chosen(paper, claims, board, every=every)) for paper, claims in said]
-    if make:
-        _make_all([(paper, asked) for paper, _, asked in chosen], desk, jobs, tell)
-    evidence = Evidence.of(Path(runs))
+    scope = scope or Scope()
+    check_places({"runs": scope.runs})
+    if scope.board is not None:
+        get_board(scope.board)
+    desk = _Desk(scope.runs, scope.seeds, scope.jobs, tell)
+    said = [(paper, claims, _chosen(paper, claims, scope)) for paper, claims in _read(scope)]
+    if scope.make:
+        _make_all([(paper, asked) for paper, _, asked in said], desk)
+    evidence = Evidence.of(scope.runs)
     return ClaimsReport(
         papers=tuple(
             PaperReport(
                 paper=paper, claims=claims,
                 findings=tuple(judge(paper, asked, evidence, desk.resolve)),
             )
-            for paper, claims, asked in chosen
+            for paper, claims, asked in said
         )
     )  # fmt: skip
 
 
-def _read_own(file: str | Path) -> Said:
-    return read_claims(Path(file), Path(file).parent)
+def _read(scope: Scope) -> list[Said]:
+    if scope.file is not None:
+        return [read_claims(scope.file, scope.file.parent)]
+    return [read_paper(name) for name in scope.papers or paper_names()]
 
 
-def _chosen(
-    paper: Paper, claims: Iterable[Claim], board: str | None, *, every: bool
-) -> tuple[Claim, ...]:
+def _chosen(paper: Paper, claims: Iterable[Claim], scope: Scope) -> tuple[Claim, ...]:
     return tuple(
         claim
         for claim in claims
-        if (every or claim.default) and board in (None, paper.data[claim.data].board)
+        if (scope.every or claim.default) and scope.board in (None, paper.data[claim.data].board)
     )
 
 
-def _make_all(asked: Sequence[Said], desk: _Desk, jobs: int, tell: Tell) -> None:
+def _make_all(asked: Sequence[Said], desk: _Desk) -> None:
     """Make the runs that the claims lack, board by board, then measure what runs lack."""
     answers = [question(paper, claim, desk.resolve) for paper, claims in asked for claim in claims]
     questions = [answer for answer in answers if isinstance(answer, Question)]
@@ -150,31 +156,41 @@ def _make_all(asked: Sequence[Said], desk: _Desk, jobs: int, tell: Tell) -> None
         here = [q for q in questions if q.board == board]
         metrics = tuple(dict.fromkeys(q.metric for q in here))
         wanted = {w.key: w for q in here for w in q.wanted}
-        _make(board, list(wanted.values()), metrics, desk, jobs, tell)
-        _measure(here, desk, tell)
+        _make(board, list(wanted.values()), metrics, desk)
+        _measure(here, desk)
 
 
-def _make(
-    board: str, wanted: list[Wanted], metrics: tuple[str, ...], desk: _Desk, jobs: int, tell: Tell
-) -> None:
-    evidence = Evidence.of(desk.runs)
-    missing = [w for w in wanted if not evidence.of_method(w)]
-    if not missing:
-        return
+def _make(board: str, wanted: list[Wanted], metrics: tuple[str, ...], desk: _Desk) -> None:
+    """Make the runs that are missing: together; after a failure one by one, which names it."""
     campaign = replace(desk.campaign(board), metrics=metrics)
-    able = _able(campaign, missing, desk)
+    missing = _missing(wanted, desk)
+    able = _able(campaign, missing, desk) if missing else []
     if able:
-        tell(f"board {board}: {len(able)} methods to run on {campaign.dataset}")
-    choices, keys = tuple(map(desk.choice, able)), {w.label: w.key for w in able}
+        desk.tell(f"board {board}: {len(able)} methods to run on {campaign.dataset}")
+    try:
+        _execute(campaign, able, desk)
+    except PgbenchError:
+        for one in _missing(able, desk):
+            try:
+                _execute(campaign, [one], desk)
+            except PgbenchError as error:
+                desk.refused[one.key] = str(error)
+                desk.tell(f"  {one.shown}: {error}")
 
-    def refuse(task: Task, error: PgbenchError) -> None:
-        desk.refused[keys[task.choice.label]] = str(error)
-        tell(f"  {task.choice.label}: {error}")
 
+def _missing(wanted: Sequence[Wanted], desk: _Desk) -> list[Wanted]:
+    evidence = Evidence.of(desk.runs)
+    return [one for one in wanted if not evidence.of_method(one)]
+
+
+def _execute(campaign: Campaign, wanted: Sequence[Wanted], desk: _Desk) -> None:
+    if not wanted:
+        return
+    choices = tuple(map(desk.choice, wanted))
     with execution_of({}) as execution:
         whole = replace(campaign, methods=choices)
-        for made in campaigns.execute(whole, execution, jobs, refuse):
-            tell(f"  {made.path.name}")
+        for made in campaigns.execute(whole, execution, desk.jobs):
+            desk.tell(f"  {made.path.name}")
 
 
 def _able(campaign: Campaign, missing: Sequence[Wanted], desk: _Desk) -> list[Wanted]:
@@ -190,7 +206,7 @@ def _able(campaign: Campaign, missing: Sequence[Wanted], desk: _Desk) -> list[Wa
     return able
 
 
-def _measure(questions: Sequence[Question], desk: _Desk, tell: Tell) -> None:
+def _measure(questions: Sequence[Question], desk: _Desk) -> None:
     """Score again, from their pictures, the runs that lack a metric."""
     evidence, lacking = Evidence.of(desk.runs), dict[Path, set[str]]()
     for one in questions:
@@ -198,5 +214,5 @@ def _measure(questions: Sequence[Question], desk: _Desk, tell: Tell) -> None:
             if one.metric not in run.summary.metrics:
                 lacking.setdefault(run.path, set(run.summary.metrics)).add(one.metric)
     for path, metrics in lacking.items():
-        tell(f"  {path.name}: scored again")
+        desk.tell(f"  {path.name}: scored again")
         score(path, metrics=tuple(sorted(metrics)))

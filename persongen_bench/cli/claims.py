@@ -37,7 +37,7 @@ def claims(
     output: Annotated[Path | None, typer.Option("--output", help="Write to a file.")] = None,
 ) -> None:
     """Which claims of the papers runs reproduce, reverse, cannot tell apart, or cannot make."""
-    from persongen_bench.api.claims import check_claims
+    from persongen_bench.api.claims import Scope, check_claims
     from persongen_bench.cli.printing import notice, width
     from persongen_bench.leaderboards.claims.report import page, render, require_format
     from persongen_bench.util.files import writable_file, write_atomic
@@ -46,10 +46,11 @@ def claims(
     require_format(form)
     if output is not None:
         writable_file(output)
-    report = check_claims(
-        tuple(paper or ()), every=every, board=board, runs=runs, make=make,
-        seeds=tuple(seed or (0,)), jobs=jobs, file=file, tell=notice,
+    scope = Scope(
+        papers=tuple(paper or ()), every=every, board=board, runs=runs, make=make,
+        seeds=tuple(seed or (0,)), jobs=jobs, file=file,
     )  # fmt: skip
+    report = check_claims(scope, notice)
     if output is None:
         sys.stdout.write(render(report, form, width()))
     else:

@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from persongen_bench.leaderboards.column import NOTHING
+
 BlockKind = Literal["methods", "anchors", "reported"]
 _BRACKETS = (
     "Brackets: 95% intervals, clustered by user (or prompt); for ranks, the places that the data "
@@ -86,3 +88,10 @@ def rows_with_numbers(
 ) -> tuple[Mapping[str, TextCell], ...]:
     """The rows of ``block`` that have a number in one of ``columns``; a reported one may not."""
     return tuple(row for row in block.rows if any(c.numeric and c.key in row for c in columns))
+
+
+def p_text(value: float | None) -> str:
+    """A p-value as it is printed."""
+    if value is None:
+        return NOTHING
+    return "<0.0001" if value < 0.0001 else f"{value:.4f}"

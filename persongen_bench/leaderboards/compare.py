@@ -19,7 +19,7 @@ from persongen_bench.core.config import Config
 from persongen_bench.core.errors import ConfigError, RunError
 from persongen_bench.leaderboards import matching
 from persongen_bench.leaderboards.board import Board, get_board
-from persongen_bench.leaderboards.cells import COMPARISON_LEGEND
+from persongen_bench.leaderboards.cells import COMPARISON_LEGEND, p_text
 from persongen_bench.leaderboards.column import NOTHING, Column
 from persongen_bench.leaderboards.render import escape_markdown
 from persongen_bench.leaderboards.rows import (
@@ -211,18 +211,12 @@ def _line(column: Column, row: MetricComparison) -> tuple[str, ...]:
         column.format(row.mean_b),
         column.format(gap.mean),
         f"[{column.format(gap.low)}, {column.format(gap.high)}]" if bounded else NOTHING,
-        _p(gap.p_value),
-        _p(gap.p_holm),
+        p_text(gap.p_value),
+        p_text(gap.p_holm),
         str(gap.n_units),
         column.format(gap.minimum_detectable_effect),
         row.better,
     )
-
-
-def _p(value: float | None) -> str:
-    if value is None:
-        return NOTHING
-    return "<0.0001" if value < 0.0001 else f"{value:.4f}"
 
 
 def _footer(comparison: Comparison) -> list[str]:

@@ -66,10 +66,10 @@ def _reported_lines(paper: ReportedTable) -> Iterator[dict[str, Any]]:
     }
     for row in paper.rows:
         for metric, mean in row.metrics.items():
-            line = about | {"method": row.method, "metric": metric, "mean": mean}
-            if metric in paper.differs:
-                line["caveat"] += f"; not comparable: {paper.differs[metric]}"
-            yield line
+            why = paper.differs.get(metric)
+            caveat = about["caveat"] + (f"; not comparable: {why}" if why else "")
+            number = {"method": row.method, "metric": metric, "mean": mean, "caveat": caveat}
+            yield about | number
 
 
 def _row_lines(

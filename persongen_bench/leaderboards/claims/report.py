@@ -13,7 +13,7 @@ from rich.text import Text
 
 from persongen_bench.core.config import Config
 from persongen_bench.core.errors import ConfigError
-from persongen_bench.leaderboards.cells import OWN_JUDGE
+from persongen_bench.leaderboards.cells import OWN_JUDGE, p_text
 from persongen_bench.leaderboards.claims.papers import Claim, Paper
 from persongen_bench.leaderboards.claims.verdicts import STATES, Finding
 from persongen_bench.leaderboards.column import NOTHING
@@ -39,7 +39,9 @@ LEGEND = (
 )
 _INTRODUCTION = (
     "What the papers claim of their methods, whether their own printed numbers agree, and what "
-    "runs on the sandbox say. Without `--no-run` the command makes the runs that are missing."
+    "runs on the sandbox say. Without `--no-run` the command makes the runs that are missing, "
+    "without `--all` it takes one metric of each family. `--file` takes another paper's claims, in "
+    "the form of the files in `leaderboards/claims`."
 )
 HEADER = ("claims", "the paper", "printed", "here", "A", "B", "A - B", "95% interval", "p (Holm)",
           "N", "verdict")  # fmt: skip
@@ -130,7 +132,7 @@ def _line(found: Finding) -> tuple[str, ...]:
     return (
         names(found.claims), _said(found), _printed(found.claims), _here(found),
         column.format(found.mean_a), column.format(found.mean_b), column.format(gap.mean),
-        bounds if gap.low is not None else NOTHING, _p(gap.p_holm), str(gap.n_units),
+        bounds if gap.low is not None else NOTHING, p_text(gap.p_holm), str(gap.n_units),
         f"{found.state}{mark}",
     )  # fmt: skip
 
@@ -169,17 +171,15 @@ def _here(found: Finding) -> str:
     )
 
 
-def _p(value: float | None) -> str:
-    if value is None:
-        return NOTHING
-    return "<0.0001" if value < 0.0001 else f"{value:.4f}"
-
-
 def _standins(report: PaperReport) -> list[str]:
     told = []
     for name, standin in report.paper.data.items():
         where = f"stand-in {standin.board}" if standin.board else "no stand-in"
         told.append(f"{name}: {where}; {standin.about or standin.missing}.")
+    seeds = sorted({n for found in _compared(report) for n in found.seeds})
+    if seeds:
+        many = " or ".join(map(str, seeds))
+        told.append(f"Seeds of a method: {many}; with one, p holds the choice of people alone.")
     return told
 
 
