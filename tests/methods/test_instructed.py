@@ -1,6 +1,7 @@
 """Methods that also take an instruction: it stands in front, and without one nothing changes."""
 
 import hashlib
+from contextlib import contextmanager
 
 import numpy as np
 import pytest
@@ -8,7 +9,7 @@ import pytest
 from persongen_bench.core import registry
 from persongen_bench.core.errors import UnsupportedRequestError
 from persongen_bench.core.request import Failure, Request, Sample, plan_samples
-from persongen_bench.core.roles import Condition, DrawOptions
+from persongen_bench.core.roles import Adapter, Condition, DrawOptions
 from persongen_bench.methods._instructed import (
     BESIDE_WORDS,
     beside_words,
@@ -16,6 +17,8 @@ from persongen_bench.methods._instructed import (
     draw_embeddings,
     instructed,
 )
+from persongen_bench.methods.finetune.config import LoraUserConfig
+from persongen_bench.methods.lora_user import LoraUser
 from persongen_bench.testing import ToyStack, toy_world
 
 BEFORE = [
@@ -151,3 +154,24 @@ def test_batches_do_not_matter_where_only_some_are_instructed(name):
     whole = method.generate(samples)
     for sample, picture in zip(samples, whole, strict=True):
         np.testing.assert_array_equal(method.generate([sample])[0], picture)
+
+
+@pytest.mark.parametrize(
+    ("instruction", "expected"), [("a red square", "a red square, <u> liked"), (None, "<u> liked")]
+)
+def test_methods_that_train_put_it_in_front_of_their_prompt_too(instruction, expected):
+    class Personal(Noting):
+        @contextmanager
+        def adapted(self, adapter):
+            yield
+
+    class Store:
+        def read(self, owner):
+            return Adapter()
+
+    method = LoraUser(LoraUserConfig(prompt="{tag} liked"))
+    method._store, method._decoder = Store(), Personal(ToyStack().role("decoder"))
+    method._owners = frozenset({"anna"})
+    samples = plan_samples({}, [Request("anna", n_images=2, instruction=instruction)])
+    assert len(method.generate(samples)) == 2
+    assert [one.prompt for one in method._decoder.conditions] == [expected] * 2
