@@ -73,5 +73,5 @@ def test_tracks_of_the_built_in_data_sets():
         "ml-latest-small": ("reference",),
         "pog": ("reference",),
         "ser30k": ("reference",),
-        "tasteworld": ("prompt-free", "cold-start"),
+        "tasteworld": ("prompt-free", "cold-start", "reference"),
     }
