@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -116,19 +116,27 @@ class ToyStack:
             "decoder": GradientDecoder(),
             "captioner": HueCaptioner(),
         }
+        self._late: dict[str, Callable[[], Any]] = {"lmm": self._lmm}
 
     @property
     def roles(self) -> tuple[str, ...]:
         """The roles there are."""
-        return tuple(self._roles)
+        return tuple(dict.fromkeys((*self._roles, *self._late)))
 
     def role(self, name: str) -> Any:  # noqa: ANN401  # each role has its own protocol
         """The model for a role."""
-        if name not in self._roles:
+        if name not in self.roles:
             raise MissingRoleError(
-                f"stack toy has no role {name!r}", fix=f"It has {', '.join(self._roles)}."
+                f"stack toy has no role {name!r}", fix=f"It has {', '.join(self.roles)}."
             )
+        if name not in self._roles:
+            self._roles[name] = self._late[name]()
         return self._roles[name]
+
+    def _lmm(self) -> Any:  # noqa: ANN401  # its libraries are imported for those who ask for it
+        from persongen_bench.testing.toy_lmm import toy_lmm
+
+        return toy_lmm(self._roles["decoder"], MomentEncoder.embedding_size)
 
 
 def moments(image: Image) -> np.ndarray:

@@ -1,0 +1,117 @@
+"""Prompts of words, pictures and vectors as rows of embeddings."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from persongen_bench.core.language import Codes, PicturePart, PromptPart
+from persongen_bench.util.multimodal.layout import PictureLayout
+
+LIKES = "The user likes the following images:"
+"""Opens the history (Pigeon, paper 003, eq. 7: the words that its prompt names)."""
+REFERENCE = "The reference image:"
+"""Opens what the new picture must show."""
+
+
+def wish(
+    history: Sequence[Codes], text: str = "", reference: Codes | None = None
+) -> list[PromptPart]:
+    """The user's pictures, then the words for the wanted one, its reference picture, or both.
+
+    Guidance moves away from a prompt without the history; the reference stays in both.
+    """
+    parts: list[PromptPart] = [LIKES, *map(PicturePart, history)] if history else []
+    if text or reference is not None:
+        parts.append(f"{REFERENCE} {text}".strip())
+    if reference is not None:
+        parts.append(PicturePart(reference, guided=False))
+    return parts
+
+
+@dataclass(frozen=True)
+class Row:
+    """One prompt."""
+
+    embeddings: Float[Tensor, "l d"]
+    guided: Bool[Tensor, " l"]
+    """Which of them belong to pictures that guidance leaves out."""
+
+
+@dataclass(frozen=True)
+class PromptEmbedder:
+    """Turns the parts of prompts into rows of embeddings."""
+
+    model: Any
+    """A transformers causal language model."""
+    tokenizer: Any
+    layout: PictureLayout
+
+    def row(self, prompt: Sequence[PromptPart], then: Sequence[int] = ()) -> Row:
+        """A prompt, and the ids ``then`` behind it."""
+        start = self.tokenizer.bos_token_id
+        pieces = [self.ids([] if start is None else [start])]
+        guided = [torch.zeros(len(pieces[0]), dtype=torch.bool)]
+        for part in prompt:
+            piece = self._piece(part)
+            pieces.append(piece)
+            hidden = isinstance(part, PicturePart) and part.guided
+            guided.append(torch.full((len(piece),), hidden))
+        pieces.append(self.ids(then))
+        guided.append(torch.zeros(len(then), dtype=torch.bool))
+        return Row(torch.cat(pieces), torch.cat(guided).to(pieces[0].device))
+
+    def ids(self, ids: Sequence[int]) -> Float[Tensor, "l d"]:
+        """Embeddings of ids."""
+        layer = self.model.get_input_embeddings()
+        rows: Tensor = layer(torch.tensor(list(ids), dtype=torch.long, device=layer.weight.device))
+        return rows
+
+    def text_ids(self, text: str) -> list[int]:
+        """The ids of words, without markers."""
+        ids: list[int] = self.tokenizer(text, add_special_tokens=False)["input_ids"]
+        return ids
+
+    def _piece(self, part: PromptPart) -> Float[Tensor, "l d"]:
+        if isinstance(part, str):
+            return self.ids(self.text_ids(part))
+        if isinstance(part, PicturePart):
+            return self._picture(part)
+        like = self.model.get_input_embeddings().weight
+        if not isinstance(part, Tensor) or part.ndim != 2 or part.shape[1] != like.shape[1]:
+            raise ValueError(f"a part of a prompt is words, a PicturePart or a tensor "
+                             f"(k, {like.shape[1]}), not {type(part).__name__}")  # fmt: skip
+        return part.to(like.device, like.dtype)
+
+    def _picture(self, part: PicturePart) -> Float[Tensor, "l d"]:
+        rows = self.ids(self.layout.ids(part.codes))
+        if part.keep is None:
+            return rows
+        if tuple(part.keep.shape) != (len(part.codes),):
+            raise ValueError(f"keep has shape {tuple(part.keep.shape)} for {len(part.codes)} codes")
+        start = len(self.layout.before)
+        places = [start + place for place in self.layout.places(len(part.codes))]
+        scale = torch.ones(len(rows), dtype=rows.dtype, device=rows.device)
+        index = torch.tensor(places, dtype=torch.long, device=rows.device)
+        scale = scale.index_put((index,), part.keep.to(rows.device, rows.dtype))
+        return rows * scale[:, None]
+
+
+def pad_left(rows: Sequence[Tensor]) -> tuple[Float[Tensor, "b l d"], Int[Tensor, "b l"]]:
+    """Rows ``(l_i, d)`` with zeros before the shorter ones, and where they begin (1: a row)."""
+    longest = max(len(row) for row in rows)
+    padded = [torch.cat([row.new_zeros(longest - len(row), row.shape[1]), row]) for row in rows]
+    mask = torch.zeros(len(rows), longest, dtype=torch.long, device=rows[0].device)
+    for k, row in enumerate(rows):
+        mask[k, longest - len(row) :] = 1
+    return torch.stack(padded), mask
+
+
+def positions(mask: Int[Tensor, "b l"]) -> Int[Tensor, "b l"]:
+    """Positions that count from the first token of a row, so that padding moves nothing."""
+    return (mask.cumsum(dim=1) - 1).clamp(min=0)
