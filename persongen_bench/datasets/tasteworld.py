@@ -8,6 +8,7 @@ tested; a pool of others is kept for cold start.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Self, get_args
 
@@ -18,9 +19,11 @@ from pydantic import Field, model_validator
 from persongen_bench.core.config import Config as BaseConfig
 from persongen_bench.core.dataset import Dataset, DatasetCard
 from persongen_bench.core.types import Catalog, Image
+from persongen_bench.datasets.tasteworld_references import ask_neutral
 from persongen_bench.datasets.tasteworld_splits import Roles, tasteworld_splits
 from persongen_bench.worlds.tasteworld import ceilings, labels
 from persongen_bench.worlds.tasteworld.activity import ActivityConfig
+from persongen_bench.worlds.tasteworld.content import TasteworldContent, subjects
 from persongen_bench.worlds.tasteworld.motifs import MotifVersions
 from persongen_bench.worlds.tasteworld.people import People, user_id
 from persongen_bench.worlds.tasteworld.people_config import PeopleConfig
@@ -72,6 +75,8 @@ class TasteworldConfig(ActivityConfig):
     """Share of the motifs that the splits ``panel`` and ``cold-start`` hold out."""
     latest_fraction: float = Field(default=0.2, gt=0, lt=1)
     """Share of the motifs that the split ``temporal`` holds out."""
+    n_references: int = Field(default=4, ge=1)
+    """Pictures to follow that everybody who is tested gets on the track ``reference``."""
 
     @model_validator(mode="before")
     @classmethod
@@ -101,7 +106,7 @@ class Tasteworld:
     """Pictures with content and style, and people with a known taste for both."""
 
     Config: ClassVar[type[BaseConfig]] = TasteworldConfig
-    tracks: ClassVar[tuple[str, ...]] = ("prompt-free", "cold-start")
+    tracks: ClassVar[tuple[str, ...]] = ("prompt-free", "cold-start", "reference")
 
     @classmethod
     def load(cls, config: TasteworldConfig, root: Path | None) -> Dataset:  # noqa: ARG003  # nothing to read
@@ -112,15 +117,18 @@ class Tasteworld:
         log = rating_log(people, pictures, config.plan, config)
         items = labels.item_table(pictures, rngs[1])
         items = items[items.index.isin(set(log["item_id"]))]
+        catalog = Catalog(items, TasteworldSource())
         return Dataset(
             name="tasteworld",
             card=_card(config, people, log, items),
-            catalog=Catalog(items, TasteworldSource()),
+            catalog=catalog,
             interactions=log,
             splits=tasteworld_splits(
                 roles(config, items), config.test_fraction, config.latest_fraction
             ),
             taste=TasteworldTaste(people),
+            asks=partial(ask_neutral, catalog=catalog, n_references=config.n_references),
+            content=TasteworldContent(catalog.ids, labels.scenes_of(items)),
         )
 
 
@@ -135,6 +143,10 @@ class TasteworldSource:
     def sizes(self, rows: pd.DataFrame) -> list[int]:
         """Bytes of each picture."""
         return [3 * SIZE * SIZE] * len(rows)
+
+    def subjects(self, rows: pd.DataFrame) -> list[str]:
+        """Size, colour and shape of what each picture shows, such as ``a small red star``."""
+        return subjects(labels.scenes_of(rows))
 
 
 def people_config(config: TasteworldConfig) -> PeopleConfig:
