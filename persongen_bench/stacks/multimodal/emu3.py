@@ -122,7 +122,7 @@ def _load(folder: Path) -> tuple[Any, Any]:
     try:
         config = Emu3Config.from_json_file(folder / "config.json")
         if config.vocabulary_map is None:
-            raise ConfigError(f"{folder / 'config.json'}: no vocabulary_map")  # noqa: TRY301
+            raise ConfigError(f"{folder / 'config.json'}: no vocabulary_map")
         with quiet():
             words = PreTrainedTokenizerFast.from_pretrained(folder, local_files_only=True)
             model, report = Emu3ForConditionalGeneration.from_pretrained(

@@ -125,14 +125,13 @@ def recipe(
         return Trained(trained, tokenizer, tables)
 
     def card(folder: Path) -> Mapping[str, object]:
-        encoder, decoder = role("image_encoder"), role("decoder")
-        lmm = open_lmm(folder, encoder, decoder)
+        lmm = open_lmm(folder, role("image_encoder"), role("decoder"))
         facts = {
             "variants": "diffusion is shipped; patch_codes (64 codes of 8 x 8 patches, linear) is "
             "the ceiling of the other codec, for which no language model was trained",
             "parameters": sum(p.numel() for p in lmm.model.parameters()),
             "weights": lmm.signature.partition("weights:")[2].partition("|")[0],
-            "quality": measure(lmm, encoder, decoder, n_quality),
+            "quality": measure(lmm, n_quality),
         }
         name = "transformers Emu3ForCausalLM over codes of image embeddings"
         return data.card(name, plan, facts)
