@@ -71,9 +71,9 @@ def ranked(
 ) -> tuple[int, int] | Literal["tie", "equal"]:
     """Places of the best and the worst answer, the first of several; or why there is no pair."""
     best, worst = int(np.argmax(scores)), int(np.argmin(scores))
-    if np.array_equal(codes[best], codes[worst]):
-        return "equal"
-    return (best, worst) if scores[best] > scores[worst] else "tie"
+    if scores[best] == scores[worst]:
+        return "tie"
+    return "equal" if np.array_equal(codes[best], codes[worst]) else (best, worst)
 
 
 def closeness(studio: Studio, images: Sequence[Image], owned: Sequence[Owned]) -> list[float]:
