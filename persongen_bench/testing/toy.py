@@ -64,7 +64,12 @@ class ToyWorld:
         context = FitContext(self.stack, seed, features_of(self.stack))
         if not privileged:
             return context
-        return replace(context, held_out=self.test, taste=self.dataset.taste)
+        liked = self.test.liked_items
+        targets = {
+            sample.request.request_id: liked[sample.request.user_id][0]
+            for sample in self.samples(1, references=True)
+        }
+        return replace(context, held_out=self.test, taste=self.dataset.taste, targets=targets)
 
     def samples(self, n_images: int = 2, *, references: bool = False) -> list[Sample]:
         """``n_images`` samples for every user, with their whole liked history.

@@ -17,6 +17,8 @@ LIKES = "The user likes the following images:"
 """Opens the history (Pigeon, paper 003, eq. 7: the words that its prompt names)."""
 REFERENCE = "The reference image:"
 """Opens what the new picture must show."""
+CAPTION = "Describe it:"
+"""Asks for words where a picture would come."""
 
 
 def wish(
