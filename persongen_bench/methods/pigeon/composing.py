@@ -123,7 +123,7 @@ class Composer:
         logits = reference_logits(scores[n : n + t], scheme, setting.phase, self.config.mask)
         n_kept = t if scheme == "none" else keep_count(t, setting.ratio)
         reference = keep_mask(logits, n_kept, noise[n:])
-        return Masks(tuple(kept.split(lengths)) if lengths else (), reference)
+        return Masks(torch.split(kept, lengths) if lengths else (), reference)
 
     def _vectors(self, cases: Sequence[Case], masks: Sequence[Masks]) -> list[Tensor | None]:
         """``(1, d)`` visual parts; None where the prompt has none."""

@@ -93,7 +93,8 @@ def _answers(
     cases = [case for o in owned for case in [studio.case(o)] * n]
     settings = [studio.setting(ratio, seed) for seed in seeds for ratio in RATIOS]
     noise = [seed + k for seed in seeds for k in range(n)]
-    codes, images = studio.draw(cases, settings, noise)
+    codes = studio.write(cases, settings, noise)
+    images = studio.models.lmm.draw(codes, noise)
     scores = closeness(studio, images, [o for o in owned for _ in range(n)])
     for k in range(len(owned)):
         part = slice(k * n, (k + 1) * n)

@@ -56,11 +56,15 @@ def test_size_and_start():
 def test_no_trace_is_left():
     weights, modules = digest(LMM.model), [id(m) for m in LMM.model.modules()]
     attributes = set(vars(LMM.model))
-    with pytest.raises(KeyError):  # noqa: PT012  # what happens inside is the point
+
+    def break_off():
         with injected(LMM.model, OPTIONS, 1, (POLICY, REFERENCE)) as adapters:
             for parameter in adapters.parameters():
                 parameter.data += 1
             raise KeyError
+
+    with pytest.raises(KeyError):
+        break_off()
     assert digest(LMM.model) == weights
     assert [id(m) for m in LMM.model.modules()] == modules
     assert set(vars(LMM.model)) == attributes

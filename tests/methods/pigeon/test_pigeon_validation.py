@@ -57,9 +57,7 @@ def test_references_are_strangers_validation_targets():
         one, again = gauge.facts(0.3), gauge.facts(0.3)
         assert one == again
         assert set(one) == {"agreement", "taste"}
-        drawn = STACK.role("clip").encode(gauge.pictures(0.3))
-        drawn /= np.linalg.norm(drawn, axis=1, keepdims=True)
-        cosines = drawn @ gauge.wanted.T
+        cosines = gauge.rows(0.3) @ gauge.wanted.T
         off = cosines[~np.eye(6, dtype=bool)].mean()
         assert one["agreement"] == pytest.approx(float(np.diag(cosines).mean() - off), rel=1e-4)
 
