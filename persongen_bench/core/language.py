@@ -51,6 +51,9 @@ class PicturePart:
     guided: bool = True
     """Whether guidance moves away from the prompt without this picture; False for a reference
     that every prompt must hold."""
+    hidden: bool = False
+    """Whether nothing attends to it; its place is kept. A prompt whose guided pictures are all
+    hidden is what guidance moves away from: training that is to be guided needs a share of them."""
 
 
 PromptPart: TypeAlias = Any
@@ -102,7 +105,10 @@ class MultimodalModel(Protocol):
         ...
 
     def embed(self, prompts: Sequence[Sequence[PromptPart]]) -> tuple[Any, Any]:
-        """Prompts as ``(b, l, d)`` embeddings and their ``(b, l)`` mask, padded on the left."""
+        """Prompts as ``(b, l, d)`` embeddings and their ``(b, l)`` mask, padded on the left.
+
+        The mask is 0 before a prompt begins and on hidden pictures, else 1.
+        """
         ...
 
     def write(
@@ -127,6 +133,15 @@ class MultimodalModel(Protocol):
 
     def say(self, prompts: Sequence[Sequence[PromptPart]], max_new_tokens: int = 64) -> list[str]:
         """The likeliest words after each prompt; words i from prompt i alone."""
+        ...
+
+    def word_log_probabilities(
+        self, prompts: Sequence[Sequence[PromptPart]], texts: Sequence[str]
+    ) -> Any:  # noqa: ANN401  # a tensor
+        """``(b,)`` log-probability that `say` would draw ``texts[i]`` and end, after prompt i.
+
+        Differentiable as `log_probabilities` is.
+        """
         ...
 
     @property

@@ -185,6 +185,42 @@ class MultimodalLaws:
         assert all(isinstance(text, str) for text in said)
         assert said == [lmm.say([part], 4)[0] for part in parts]
 
+    def test_said_words_are_the_likeliest(
+        self, lmm: MultimodalModel, pictures: list[Image]
+    ) -> None:
+        """The first word that is said has no likelier rival among texts of one word."""
+        prompt = [PicturePart(lmm.tokenize(pictures[:1])[0])]
+        (said,) = lmm.say([prompt], 1)
+        one = lmm.tokenizer(said, add_special_tokens=False)["input_ids"]
+        if len(one) != 1:
+            return  # it said nothing, or a part of a word
+        texts = [said, "red", "green", "circle", "a"]
+        with torch.no_grad():
+            whole = lmm.word_log_probabilities([prompt] * len(texts), texts)
+            vectors = lmm.model.get_input_embeddings()(torch.tensor(one))
+            ends = lmm.word_log_probabilities([[*prompt, vectors]], [""])
+        assert torch.isfinite(whole).all()
+        assert whole[0] - ends[0] <= 1e-4  # the word and then the end: a product of two
+        assert (whole < 0).all()
+
+    def test_hidden_history_is_what_guidance_moves_away_from(
+        self, lmm: MultimodalModel, pictures: list[Image]
+    ) -> None:
+        """Guidance of scale 0 draws from the prompt with its guided pictures hidden."""
+        codes = lmm.tokenize(pictures[:3])
+        seen = [[*map(PicturePart, codes), TEXT]] * 12
+        hidden = [[*(PicturePart(c, hidden=True) for c in codes), TEXT]] * 12
+        zero = lmm.write(seen, list(range(12)), WriteOptions(guidance_scale=0.0))
+        np.testing.assert_array_equal(zero, lmm.write(hidden, list(range(12))))
+        with torch.no_grad():
+            one = lmm.log_probabilities(seen[:1], codes[:1])
+            two = lmm.log_probabilities(hidden[:1], codes[:1])
+            other = lmm.log_probabilities(
+                [[*(PicturePart(c, hidden=True) for c in codes[::-1]), TEXT]], codes[:1]
+            )
+        assert (one - two).abs().max() > 1e-4
+        torch.testing.assert_close(two, other, atol=1e-5, rtol=0)
+
     def test_nothing_gives_nothing(self, lmm: MultimodalModel) -> None:
         assert lmm.write([], []) == []
         assert lmm.say([]) == []

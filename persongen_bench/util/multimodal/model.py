@@ -12,7 +12,7 @@ from torch import Tensor
 from persongen_bench.core.language import Codes, PromptPart, WriteOptions
 from persongen_bench.core.types import Image
 from persongen_bench.util.multimodal.layout import PictureLayout, checked
-from persongen_bench.util.multimodal.prompts import PromptEmbedder, Row, pad_left, positions
+from persongen_bench.util.multimodal.prompts import Batch, PromptEmbedder, Row
 from persongen_bench.util.multimodal.writing import Stepper, Writer, allowed_scores, by_length
 
 
@@ -94,7 +94,8 @@ class TokenModel:
         self, prompts: Sequence[Sequence[PromptPart]]
     ) -> tuple[Float[Tensor, "b l d"], Int[Tensor, "b l"]]:
         """Prompts as embeddings and their mask, padded on the left."""
-        return pad_left([self._prompts.row(prompt).embeddings for prompt in prompts])
+        batch = Batch.of([self._prompts.row(prompt) for prompt in prompts])
+        return batch.embeddings, batch.mask
 
     @torch.no_grad()
     def write(
@@ -160,16 +161,37 @@ class TokenModel:
             said |= dict(zip(part, texts, strict=False))
         return [said[k].strip() for k in range(len(prompts))]
 
+    def word_log_probabilities(
+        self, prompts: Sequence[Sequence[PromptPart]], texts: Sequence[str]
+    ) -> Float[Tensor, " b"]:
+        """Log-probability of each text and its end, among the ids that `say` may choose."""
+        end = self._tokenizer.eos_token_id
+        told = [[*self._prompts.text_ids(text), end] for text in texts]
+        rows = [
+            self._prompts.row(prompt, ids[:-1]) for prompt, ids in zip(prompts, told, strict=True)
+        ]
+        logits = self._logits(rows)
+        sums = []
+        for row, ids in zip(logits, told, strict=True):
+            scores = self._words_only(row[-len(ids) :]).log_softmax(dim=-1)
+            wanted = torch.tensor(ids, device=scores.device)
+            sums.append(scores.gather(1, wanted[:, None]).sum())
+        return torch.stack(sums)
+
+    def _words_only(self, logits: Float[Tensor, "n v"]) -> Float[Tensor, "n v"]:
+        """Minus infinity on everything that belongs to a picture."""
+        barred = torch.zeros(logits.shape[-1], dtype=torch.bool, device=logits.device)
+        barred[self.layout.first_code : self.layout.first_code + self.n_codes] = True
+        barred[list(self.layout.before[:1])] = True
+        return logits.masked_fill(barred, -torch.inf)
+
     def _say(self, rows: Sequence[Row], n: int) -> list[list[int]]:
         stepper, layer = Stepper(self._model, rows), self._model.get_input_embeddings()
-        first, end = self.layout.first_code, self._tokenizer.eos_token_id
+        end = self._tokenizer.eos_token_id
         said: list[list[int]] = [[] for _ in rows]
         open_rows = set(range(len(rows)))
         for _ in range(n):
-            logits = stepper.logits.clone()
-            logits[:, first : first + self.n_codes] = -torch.inf
-            logits[:, list(self.layout.before[:1])] = -torch.inf
-            chosen = logits.argmax(dim=1)
+            chosen = self._words_only(stepper.logits).argmax(dim=1)
             open_rows -= {k for k in open_rows if int(chosen[k]) == end}
             for k in open_rows:
                 said[k].append(int(chosen[k]))
@@ -179,10 +201,10 @@ class TokenModel:
         return said
 
     def _logits(self, rows: Sequence[Row]) -> Float[Tensor, "b l v"]:
-        embeddings, mask = pad_left([row.embeddings for row in rows])
+        batch = Batch.of(rows)
         output = self._model(
-            inputs_embeds=embeddings, attention_mask=mask, position_ids=positions(mask),
-            use_cache=False,
+            inputs_embeds=batch.embeddings, attention_mask=batch.mask,
+            position_ids=batch.positions, use_cache=False,
         )  # fmt: skip
         logits: Tensor = output.logits.float()
         return logits

@@ -43,6 +43,8 @@ class Row:
     embeddings: Float[Tensor, "l d"]
     guided: Bool[Tensor, " l"]
     """Which of them belong to pictures that guidance leaves out."""
+    hidden: Bool[Tensor, " l"]
+    """Which of them nothing attends to."""
 
 
 @dataclass(frozen=True)
@@ -57,16 +59,12 @@ class PromptEmbedder:
     def row(self, prompt: Sequence[PromptPart], then: Sequence[int] = ()) -> Row:
         """A prompt, and the ids ``then`` behind it."""
         start = self.tokenizer.bos_token_id
-        pieces = [self.ids([] if start is None else [start])]
-        guided = [torch.zeros(len(pieces[0]), dtype=torch.bool)]
-        for part in prompt:
-            piece = self._piece(part)
-            pieces.append(piece)
-            hidden = isinstance(part, PicturePart) and part.guided
-            guided.append(torch.full((len(piece),), hidden))
-        pieces.append(self.ids(then))
-        guided.append(torch.zeros(len(then), dtype=torch.bool))
-        return Row(torch.cat(pieces), torch.cat(guided).to(pieces[0].device))
+        parts = [self.ids([] if start is None else [start]), *map(self._piece, prompt)]
+        parts.append(self.ids(then))
+        pictures = [None, *(p if isinstance(p, PicturePart) else None for p in prompt), None]
+        guided = [p is not None and p.guided for p in pictures]
+        hidden = [p is not None and p.hidden for p in pictures]
+        return Row(torch.cat(parts), _spread(guided, parts), _spread(hidden, parts))
 
     def ids(self, ids: Sequence[int]) -> Float[Tensor, "l d"]:
         """Embeddings of ids."""
@@ -104,16 +102,40 @@ class PromptEmbedder:
         return rows * scale[:, None]
 
 
-def pad_left(rows: Sequence[Tensor]) -> tuple[Float[Tensor, "b l d"], Int[Tensor, "b l"]]:
-    """Rows ``(l_i, d)`` with zeros before the shorter ones, and where they begin (1: a row)."""
-    longest = max(len(row) for row in rows)
-    padded = [torch.cat([row.new_zeros(longest - len(row), row.shape[1]), row]) for row in rows]
-    mask = torch.zeros(len(rows), longest, dtype=torch.long, device=rows[0].device)
-    for k, row in enumerate(rows):
-        mask[k, longest - len(row) :] = 1
-    return torch.stack(padded), mask
+def _spread(flags: Sequence[bool], parts: Sequence[Tensor]) -> Bool[Tensor, " l"]:
+    """The flag of every part, once for each of its rows."""
+    device = parts[0].device
+    each = [torch.full((len(p),), f, device=device) for f, p in zip(flags, parts, strict=True)]
+    return torch.cat(each)
 
 
-def positions(mask: Int[Tensor, "b l"]) -> Int[Tensor, "b l"]:
-    """Positions that count from the first token of a row, so that padding moves nothing."""
-    return (mask.cumsum(dim=1) - 1).clamp(min=0)
+@dataclass(frozen=True)
+class Batch:
+    """Rows of any lengths side by side, zeros before the shorter ones."""
+
+    embeddings: Float[Tensor, "b l d"]
+    mask: Int[Tensor, "b l"]
+    """0 before a row begins and where it is hidden."""
+    positions: Int[Tensor, "b l"]
+    """They count from the first token of a row, so that padding moves nothing."""
+
+    @classmethod
+    def of(cls, rows: Sequence[Row]) -> Batch:
+        """Pad on the left."""
+        lengths = [len(row.embeddings) for row in rows]
+        gaps = [max(lengths) - n for n in lengths]
+        padded = [
+            torch.cat([row.embeddings.new_zeros(gap, row.embeddings.shape[1]), row.embeddings])
+            for row, gap in zip(rows, gaps, strict=True)
+        ]
+        seen = [
+            torch.cat([row.hidden.new_zeros(gap), ~row.hidden])
+            for row, gap in zip(rows, gaps, strict=True)
+        ]
+        place = torch.arange(max(lengths), device=padded[0].device)
+        starts = torch.tensor(gaps, device=padded[0].device)
+        return cls(
+            torch.stack(padded),
+            torch.stack(seen).long(),
+            (place[None] - starts[:, None]).clamp(min=0),
+        )

@@ -26,9 +26,9 @@ class Stepper:
     def __init__(self, model: Any, rows: Sequence[Row], *, without: bool = False) -> None:  # noqa: ANN401
         self._model, self._copies = model, 2 if without else 1
         embeddings = torch.stack([row.embeddings for row in rows])
-        hidden = torch.stack([row.guided for row in rows])
-        seen = torch.ones_like(hidden)
-        self._mask = torch.cat([seen, ~hidden] if without else [seen]).long()
+        seen = ~torch.stack([row.hidden for row in rows])
+        kept = seen & ~torch.stack([row.guided for row in rows])
+        self._mask = torch.cat([seen, kept] if without else [seen]).long()
         place = torch.arange(embeddings.shape[1], device=embeddings.device)
         self._next = embeddings.shape[1]
         self._cache: Any = None

@@ -44,9 +44,7 @@ def residual_codebooks(
     return np.stack(books)
 
 
-def residual_codes(
-    rows: Rows, books: Float[np.ndarray, "depth k d"]
-) -> Int[np.ndarray, "n depth"]:
+def residual_codes(rows: Rows, books: Float[np.ndarray, "depth k d"]) -> Int[np.ndarray, "n depth"]:
     """The entry of every codebook in turn, nearest to what is left."""
     left, codes = rows.astype(np.float64), []
     for book in books:
