@@ -133,9 +133,20 @@ def test_a_prompt_of_words_trains_nothing():
     assert prompt == ["The reference image: red"]
 
 
-def test_blind_prompts_hold_the_words_and_no_picture():
-    (prompt,) = composer_of().prompts([CASE], [replace(FIT, blind=True)])
-    assert [type(part).__name__ for part in prompt] == ["str", "str", "Tensor"]
+def test_blind_prompts_hide_the_pictures_in_their_places():
+    """Nothing attends to them: another history behind the same places says the same."""
+    composer = composer_of(without="visual", training_history_ratio=0.0)
+    blind, other = replace(FIT, blind=True), replace(CASE, history=tuple(PICTURES[1:4]))
+    one, two = composer.prompts([CASE, other], [blind, blind])
+    assert [part.hidden for part in one if isinstance(part, PicturePart)] == [True] * 3
+    with torch.no_grad():
+        said = LMM.log_probabilities([one, two], [CASE.reference.codes] * 2)
+        seen = LMM.log_probabilities(composer.prompts([CASE], [FIT]), [CASE.reference.codes])
+    assert torch.equal(said[0], said[1])
+    assert (said[0] - seen[0]).abs().max() > 1e-4
+
+
+def test_without_a_history_its_words_are_left_out():
     (prompt,) = composer_of().prompts([replace(CASE, history=())], [FIT])
     assert [type(part).__name__ for part in prompt] == ["str", "Tensor"]
 
