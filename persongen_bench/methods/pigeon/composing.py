@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
@@ -47,7 +47,7 @@ class Setting:
     seed: int
     """Of the noise on the scores, where there is any."""
     blind: bool = False
-    """Leave the history's pictures out: what guidance moves away from."""
+    """Hide the history's pictures from the attention: what guidance moves away from."""
 
 
 @dataclass(frozen=True)
@@ -78,15 +78,11 @@ class Composer:
 
     def prompts(self, cases: Sequence[Case], settings: Sequence[Setting]) -> list[list[PromptPart]]:
         """One prompt per case; gradients reach the parts where they are to be trained."""
-        shown = [
-            replace(case, history=()) if setting.blind else case
-            for case, setting in zip(cases, settings, strict=True)
-        ]
-        masks = self.masks(shown, settings)
-        vectors = self._vectors(shown, masks)
+        masks = self.masks(cases, settings)
+        vectors = self._vectors(cases, masks)
         return [
-            self._prompt(case, mask, vector, words=bool(whole.history))
-            for whole, case, mask, vector in zip(cases, shown, masks, vectors, strict=True)
+            self._prompt(case, mask, vector, blind=setting.blind)
+            for case, mask, vector, setting in zip(cases, masks, vectors, settings, strict=True)
         ]
 
     @torch.no_grad()
@@ -123,7 +119,7 @@ class Composer:
         logits = reference_logits(scores[n : n + t], scheme, setting.phase, self.config.mask)
         n_kept = t if scheme == "none" else keep_count(t, setting.ratio)
         reference = keep_mask(logits, n_kept, noise[n:])
-        return Masks(tuple(kept.split(lengths)) if lengths else (), reference)
+        return Masks(torch.split(kept, lengths) if lengths else (), reference)
 
     def _vectors(self, cases: Sequence[Case], masks: Sequence[Masks]) -> list[Tensor | None]:
         """``(1, d)`` visual parts; None where the prompt has none."""
@@ -135,14 +131,14 @@ class Composer:
         return list(self.parts.adapter(features.to(weight)).split(1))
 
     def _prompt(
-        self, case: Case, masks: Masks, vector: Tensor | None, *, words: bool
+        self, case: Case, masks: Masks, vector: Tensor | None, *, blind: bool
     ) -> list[PromptPart]:
         config = self.config
         prompt: list[PromptPart] = [config.instruction] if config.instruction else []
-        if words:
+        if case.history:
             prompt.append(config.history_words)
         prompt += [
-            PicturePart(picture.codes, keep)
+            PicturePart(picture.codes, keep, hidden=blind)
             for picture, keep in zip(case.history, masks.history, strict=True)
         ]
         text = None if config.without == "text" else case.text

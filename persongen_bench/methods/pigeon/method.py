@@ -44,7 +44,7 @@ from persongen_bench.methods.pigeon.lora import POLICY, REFERENCE, injected
 from persongen_bench.methods.pigeon.pairs import make_pairs
 from persongen_bench.methods.pigeon.pictures import Pictures
 from persongen_bench.methods.pigeon.reconstruction import reconstruct
-from persongen_bench.methods.pigeon.studio import Models, Studio, answer, cut, known_texts
+from persongen_bench.methods.pigeon.studio import Models, Studio, cut, known_texts, write
 from persongen_bench.methods.pigeon.training import Bench, torch_seed
 from persongen_bench.methods.pigeon.validation import Gauge, Oracle, choose_ratio
 from persongen_bench.methods.pigeon.visual import AdditiveFeatures, DrawnFeatures, VisualFeatures
@@ -174,7 +174,7 @@ class Pigeon:
         ratio = self._fitted.ratio if chosen is None else float(chosen)
         settings = [self._setting(sample, ratio) for sample in samples]
         cases, seeds = [self._case(s) for s in samples], [s.seed for s in samples]
-        return answer(self.config, self._models.lmm, self._composer, cases, settings, seeds)[1]
+        return self._draw(cases, settings, seeds)
 
     def _best(self, samples: Sequence[Sample]) -> list[Image]:
         """Eleven pictures per sample, and of them the one that the metrics will like best."""
@@ -182,14 +182,17 @@ class Pigeon:
         for sample in samples:
             n, request = len(RATIOS), sample.request
             settings = [self._setting(sample, ratio) for ratio in RATIOS]
-            images = answer(
-                self.config, self._models.lmm, self._composer,
-                [self._case(sample)] * n, settings, [sample.seed] * n,
-            )[1]  # fmt: skip
+            images = self._draw([self._case(sample)] * n, settings, [sample.seed] * n)
             history = self._train.catalog.images(request.history[-self.config.n_history :])
             place = oracle.best(images, history, request.instruction, request.open_reference())
             made.append(images[place])
         return made
+
+    def _draw(
+        self, cases: Sequence[Case], settings: Sequence[Setting], seeds: Sequence[int]
+    ) -> list[Image]:
+        lmm = self._models.lmm
+        return lmm.draw(write(lmm, self._composer, cases, settings, seeds), seeds)
 
     def _case(self, sample: Sample) -> Case:
         request = sample.request

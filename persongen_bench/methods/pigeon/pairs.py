@@ -71,9 +71,9 @@ def ranked(
 ) -> tuple[int, int] | Literal["tie", "equal"]:
     """Places of the best and the worst answer, the first of several; or why there is no pair."""
     best, worst = int(np.argmax(scores)), int(np.argmin(scores))
-    if np.array_equal(codes[best], codes[worst]):
-        return "equal"
-    return (best, worst) if scores[best] > scores[worst] else "tie"
+    if scores[best] == scores[worst]:
+        return "tie"
+    return "equal" if np.array_equal(codes[best], codes[worst]) else (best, worst)
 
 
 def closeness(studio: Studio, images: Sequence[Image], owned: Sequence[Owned]) -> list[float]:
@@ -93,7 +93,8 @@ def _answers(
     cases = [case for o in owned for case in [studio.case(o)] * n]
     settings = [studio.setting(ratio, seed) for seed in seeds for ratio in RATIOS]
     noise = [seed + k for seed in seeds for k in range(n)]
-    codes, images = studio.draw(cases, settings, noise)
+    codes = studio.write(cases, settings, noise)
+    images = studio.models.lmm.draw(codes, noise)
     scores = closeness(studio, images, [o for o in owned for _ in range(n)])
     for k in range(len(owned)):
         part = slice(k * n, (k + 1) * n)

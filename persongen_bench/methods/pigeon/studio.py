@@ -10,11 +10,12 @@ import numpy as np
 
 from persongen_bench.core.dataset import View
 from persongen_bench.core.language import Codes, MultimodalModel, WriteOptions
-from persongen_bench.core.types import Embeddings, Image
+from persongen_bench.core.types import Embeddings
 from persongen_bench.methods.pigeon.cases import Owned, Windows, cut_windows
 from persongen_bench.methods.pigeon.composing import Case, Composer, Setting
 from persongen_bench.methods.pigeon.config import PigeonConfig
 from persongen_bench.methods.pigeon.lora import Adapters
+from persongen_bench.methods.pigeon.masks import Phase
 from persongen_bench.methods.pigeon.pictures import Pictures
 
 
@@ -59,33 +60,27 @@ class Studio:
         self, ratio: float, seed: int, *, fit: bool = False, blind: bool = False
     ) -> Setting:
         """How a prompt of the fit is masked."""
-        phase = "fit" if fit else "inference"
+        phase: Phase = "fit" if fit else "inference"
         return Setting(ratio, self.config.training_history_ratio, phase, seed, blind)
 
-    def draw(
+    def write(
         self, cases: Sequence[Case], settings: Sequence[Setting], seeds: Sequence[int]
-    ) -> tuple[list[Codes], list[Image]]:
-        """Tokens and pictures as `generate` makes them."""
-        return answer(self.config, self.models.lmm, self.composer, cases, settings, seeds)
+    ) -> list[Codes]:
+        """Tokens as `generate` writes them."""
+        return write(self.models.lmm, self.composer, cases, settings, seeds)
 
 
-def answer(
-    config: PigeonConfig,
+def write(
     lmm: MultimodalModel,
     composer: Composer,
     cases: Sequence[Case],
     settings: Sequence[Setting],
     seeds: Sequence[int],
-) -> tuple[list[Codes], list[Image]]:
-    """Tokens and pictures, each from its own case, setting and seed."""
-    prompts = composer.prompts_alone(cases, settings)
-    codes = lmm.write(prompts, seeds, write_options(config))
-    return codes, lmm.draw(codes, seeds)
-
-
-def write_options(config: PigeonConfig) -> WriteOptions:
-    """How visual tokens are drawn."""
-    return WriteOptions(config.temperature, config.top_k, config.history_guidance)
+) -> list[Codes]:
+    """Tokens of new pictures, each from its own case, setting and seed."""
+    config, prompts = composer.config, composer.prompts_alone(cases, settings)
+    options = WriteOptions(config.temperature, config.top_k, config.history_guidance)
+    return lmm.write(prompts, seeds, options)
 
 
 def cut(train: View, config: PigeonConfig) -> Windows:

@@ -112,15 +112,16 @@ class Trainer:
             group["lr"] = rate * share
         self.optimizer.zero_grad(set_to_none=True)
         value = loss(step)
-        if not math.isfinite(float(value.detach())):
+        number = float(value.detach())
+        if not math.isfinite(number):
             raise RunError(
-                f"the loss of {self.course.name} became {float(value)} at step {step}",
+                f"the loss of {self.course.name} became {number} at step {step}",
                 fix="Lower the learning rate.",
             )
         value.backward()  # type: ignore[no-untyped-call]  # torch
         nn.utils.clip_grad_norm_(self.parameters, 1.0)
         self.optimizer.step()
-        self.losses.append(float(value.detach()))
+        self.losses.append(number)
 
     def _look(self, look: Callable[[], Facts]) -> bool:
         last = int(self.looks[-1]["step"]) if self.looks else 0

@@ -7,7 +7,7 @@ the reference (sec. 3.1.1). All of it is training data.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -40,6 +40,8 @@ class Gauge:
     """``(v, d)``: mean unit row of each history."""
     wanted: Embeddings
     """``(v, d)``: unit rows of the references' words, or of their pictures where nobody has any."""
+    known: dict[tuple[int, bytes], np.ndarray] = field(default_factory=dict)
+    """Unit rows of pictures that were drawn before, by noise and tokens."""
 
     @classmethod
     def of(cls, studio: Studio, catalog: Any) -> Gauge | None:  # noqa: ANN401  # core Catalog
@@ -59,19 +61,27 @@ class Gauge:
             wanted = clip.encode(catalog.images(list(references)))
         return cls(studio, tuple(owned), references, np.stack(histories), unit(wanted))
 
-    def pictures(self, ratio: float) -> list[Image]:
-        """One picture per window; the noise is the same for every ratio."""
+    def rows(self, ratio: float) -> Embeddings:
+        """``(v, d)`` unit rows of one picture per window; the noise is that of every ratio."""
         cases = [
             self.studio.case(o, reference)
             for o, reference in zip(self.owned, self.references, strict=True)
         ]
         seeds = [int(s) for s in _seeds(self.studio.seed, len(cases))]
         settings = [self.studio.setting(ratio, seed) for seed in seeds]
-        return self.studio.draw(cases, settings, seeds)[1]
+        codes = self.studio.write(cases, settings, seeds)
+        keys = [(seed, row.tobytes()) for seed, row in zip(seeds, codes, strict=True)]
+        new = [k for k, key in enumerate(keys) if key not in self.known]
+        if new:
+            models = self.studio.models
+            images = models.lmm.draw([codes[k] for k in new], [seeds[k] for k in new])
+            drawn = unit(models.clip.encode(images))
+            self.known.update((keys[k], row) for k, row in zip(new, drawn, strict=True))
+        return np.stack([self.known[key] for key in keys])
 
     def facts(self, ratio: float = MIDDLE) -> Facts:
         """``agreement`` with the references and ``taste`` for the histories at a ratio."""
-        drawn = unit(self.studio.models.clip.encode(self.pictures(ratio)))
+        drawn = self.rows(ratio)
         return {
             "agreement": own_minus_other(drawn @ self.wanted.T),
             "taste": own_minus_other(drawn @ self.histories.T),
