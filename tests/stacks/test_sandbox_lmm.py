@@ -81,13 +81,13 @@ def test_decoding_inverts_what_encoding_says():
     """On rows that are themselves sums of entries the codes come back, and so do the rows."""
     rng = np.random.default_rng(0)
     scenes = np.stack([rng.integers(0, n, 2000) for n in COUNTS], axis=1)
-    table = rng.normal(0, 4, (sum(COUNTS), 12))
+    table = rng.normal(0, 4, (sum(COUNTS), 40))
     rows = sum(table[start + scenes[:, k]] for k, start in enumerate(WORD_STARTS))
-    rows = (rows + rng.normal(0, 0.1, (2000, 12))).astype(np.float32)
+    rows = (rows + rng.normal(0, 0.1, (2000, 40))).astype(np.float32)
     tables = EmbeddingTables.fit(rows, scenes, rng)
     codes = tables.encode(rows)
     np.testing.assert_array_equal(codes[:, :5] - WORD_STARTS, scenes)
-    assert np.abs(tables.decode(codes) - rows).max() < 0.2
+    assert np.abs(tables.decode(codes) - rows).max() < 0.5  # noise of 0.1, 80,000 numbers
     assert [len(places) for places in tables.allowed] == [*COUNTS, 256, 256, 256, 256]
     assert tables.allowed[-1].stop == 28 + 4 * 256
 

@@ -71,7 +71,7 @@ class EmbeddingTables:
         words = _words(rows, self.classes, self.offsets)
         rest = codebooks.residual_codes(rows - _one_hot(words) @ self.means, self.books)
         starts = [places.start for places in self.allowed]
-        return np.concatenate([words, rest], axis=1) + np.array(starts)
+        return np.asarray(np.concatenate([words, rest], axis=1) + np.array(starts))
 
     def decode(self, codes: Int[np.ndarray, "n places"]) -> Embeddings:
         """The embeddings that codes stand for."""

@@ -82,7 +82,7 @@ def follows(lmm: MultimodalModel, n: int, scale: float) -> dict[str, float]:
 
 def _words(codes: Sequence[Codes]) -> Int[np.ndarray, "n 5"]:
     starts = np.concatenate([[0], np.cumsum(COUNTS)[:-1]])
-    return np.stack(codes)[:, : len(COUNTS)] - starts
+    return np.asarray(np.stack(codes)[:, : len(COUNTS)] - starts)
 
 
 def _patches(images: list[Image]) -> list[Image]:
