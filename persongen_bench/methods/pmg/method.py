@@ -136,7 +136,7 @@ class Pmg(Stateless):
         self._words = TasteWords(self.config, self._reader, self._book)
         self._words.restore(known.get("items", {}), known.get("tastes", []))
         self._together = Together(self._words.items.values())
-        self._histories = Histories(train, self.config)
+        self._histories: Histories = Histories(train, self.config)
         self._room = Room.of(self._decoder, self.config.n_image_tokens * self.config.soft_prompt)
         self._picker = Picker(clip, self.config.alpha)
         self._captioner = captioner

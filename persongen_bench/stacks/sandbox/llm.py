@@ -174,10 +174,12 @@ def _words(answer: str) -> list[str]:
 
 
 def _figures(said: Sequence[str], right: Sequence[str]) -> dict[str, float]:
-    exact, precision, recall = [], [], []
+    exact: list[float] = []
+    precision: list[float] = []
+    recall: list[float] = []
     for answer, wanted in zip(said, right, strict=True):
         ours, theirs = set(_words(answer)), set(_words(wanted))
-        exact.append(_words(answer) == _words(wanted))
+        exact.append(float(_words(answer) == _words(wanted)))
         precision.append(len(ours & theirs) / len(ours) if ours else float(not theirs))
         recall.append(len(ours & theirs) / len(theirs) if theirs else 1.0)
     means = {"exact": exact, "precision": precision, "recall": recall}

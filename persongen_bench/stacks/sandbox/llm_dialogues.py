@@ -104,7 +104,7 @@ def _liked(n: int, rng: np.random.Generator) -> Scenes:
     weights = [rng.normal(0, rng.uniform(0.3, 2.0), count) for count in COUNTS]
     pool = draw_scenes(2 * n, rng)
     score = sum(weights[k][pool[:, k]] for k in range(len(NAMES))) + rng.logistic(size=2 * n)
-    return pool[rng.permutation(np.argsort(-score)[:n])]
+    return np.asarray(pool[rng.permutation(np.argsort(-score)[:n])])
 
 
 def taste_turns(taste: Taste, rng: np.random.Generator) -> list[Turn]:
