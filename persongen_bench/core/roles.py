@@ -20,13 +20,16 @@ from persongen_bench.core.types import Description, Embeddings, Image
 
 @dataclass(frozen=True)
 class Condition:
-    """What one image is drawn from: words, image prompts, or both."""
+    """What one image is drawn from: words (or what stands for them), image prompts, or both."""
 
     prompt: str = ""
     negative_prompt: str = ""
     images: Embeddings | None = None
     """``(m, embedding_size)`` image prompts of the decoder's IP-Adapter, m >= 1, in the space of
     the role ``image_encoder``; None: the adapter is off (scale 0)."""
+    prompt_embeds: Embeddings | None = None
+    """``(tokens, width)`` states that stand where the text encoder's states of ``prompt`` would
+    (77 x 768 in Stable Diffusion 1.5); ``prompt`` is then empty. None: the words are encoded."""
 
 
 @dataclass(frozen=True)

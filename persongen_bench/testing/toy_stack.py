@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,7 @@ from persongen_bench.core.errors import MissingRoleError
 from persongen_bench.core.images import check, resize
 from persongen_bench.core.roles import Condition, DrawOptions
 from persongen_bench.core.types import Embeddings, Image
+from persongen_bench.testing.toy_llm import ToyLanguageModel
 from persongen_bench.testing.toy_words import HueCaptioner, condition_row
 
 SIZE = 16
@@ -115,20 +116,30 @@ class ToyStack:
             "pickscore": DualMomentEncoder("toy-pickscore|impl:1", judge),
             "decoder": GradientDecoder(),
             "captioner": HueCaptioner(),
+            "llm": ToyLanguageModel(),
+            "vit": MomentEncoder("toy-vit|impl:1", even * 0.5),
         }
+        self._late: dict[str, Callable[[], Any]] = {"lmm": self._lmm}
 
     @property
     def roles(self) -> tuple[str, ...]:
         """The roles there are."""
-        return tuple(self._roles)
+        return tuple(dict.fromkeys((*self._roles, *self._late)))
 
     def role(self, name: str) -> Any:  # noqa: ANN401  # each role has its own protocol
         """The model for a role."""
-        if name not in self._roles:
+        if name not in self.roles:
             raise MissingRoleError(
-                f"stack toy has no role {name!r}", fix=f"It has {', '.join(self._roles)}."
+                f"stack toy has no role {name!r}", fix=f"It has {', '.join(self.roles)}."
             )
+        if name not in self._roles:
+            self._roles[name] = self._late[name]()
         return self._roles[name]
+
+    def _lmm(self) -> Any:  # noqa: ANN401  # its libraries are imported for those who ask for it
+        from persongen_bench.testing.toy_lmm import toy_lmm
+
+        return toy_lmm(self._roles["decoder"], MomentEncoder.embedding_size)
 
 
 def moments(image: Image) -> np.ndarray:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -17,28 +16,13 @@ import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
-from persongen_bench.core.errors import ConfigError
 from persongen_bench.core.roles import Adapter, Condition, DrawOptions
 from persongen_bench.core.types import Embeddings, Image
 from persongen_bench.stacks.diffusion.adapters import AdapterSlot
 from persongen_bench.stacks.diffusion.pipeline import quiet
+from persongen_bench.stacks.diffusion.rows import Row, RowShape
 from persongen_bench.stacks.diffusion.settings import SAMPLERS, DiffusionSettings
 from persongen_bench.util.batching import blocks
-
-
-@dataclass(frozen=True)
-class _Row:
-    """One picture to draw, checked."""
-
-    condition: Condition
-    seed: int
-    images: Embeddings
-    """``(m, d)`` image prompts; m = 0: the IP-Adapter is off."""
-
-    @property
-    def kind(self) -> tuple[int, bool]:
-        """Rows of one kind may share a network call."""
-        return len(self.images), bool(self.condition.negative_prompt)
 
 
 class DiffusionDecoder:
@@ -123,12 +107,14 @@ class DiffusionDecoder:
         """As many images, uint8 RGB ``(3, size, size)``, as conditions and seeds in [0, 2^64).
 
         Raises `ValueError` for a wrong shape, a NaN, or options out of range, and `ConfigError`
-        for image prompts where the pipeline has no IP-Adapter.
+        for what the pipeline lacks: an IP-Adapter for image prompts, or drawing from states.
         """
         if len(conditions) != len(seeds):
             raise ValueError(f"{len(conditions)} conditions, but {len(seeds)} seeds")
         settings = self._settings.resolve(options)
-        rows = [self._row(k, c, s) for k, (c, s) in enumerate(zip(conditions, seeds, strict=True))]
+        shape = RowShape.of(self._pipeline, self.embedding_size)
+        asked = enumerate(zip(conditions, seeds, strict=True))
+        rows = [shape.row(place, condition, seed) for place, (condition, seed) in asked]
         drawn: dict[int, Image] = {}
         for kind in sorted({row.kind for row in rows}):
             places = [k for k, row in enumerate(rows) if row.kind == kind]
@@ -142,26 +128,7 @@ class DiffusionDecoder:
         """Draw with personal weights while the context is open; see `AdapterSlot.hold`."""
         return self._slot.hold(adapter)
 
-    def _row(self, place: int, condition: Condition, seed: int) -> _Row:
-        size = self.embedding_size
-        if condition.images is None:
-            return _Row(condition, seed, np.zeros((0, size or 0), dtype=np.float32))
-        if size is None:
-            raise ConfigError(
-                "image prompts need an IP-Adapter, and this pipeline has none",
-                fix="Use a stack whose decoder has one, or a method that draws from words.",
-            )
-        images = np.asarray(condition.images, dtype=np.float32)
-        if images.ndim != 2 or len(images) == 0 or images.shape[1] != size:
-            raise ValueError(
-                f"condition {place}: expected image prompts (m, {size}) with m >= 1, "
-                f"found {images.shape}"
-            )
-        if not np.isfinite(images).all():
-            raise ValueError(f"condition {place}: an image prompt holds NaN or an infinity")
-        return _Row(condition, seed, images)
-
-    def _call(self, rows: Sequence[_Row], settings: DiffusionSettings) -> Float[Tensor, "n 3 h w"]:
+    def _call(self, rows: Sequence[Row], settings: DiffusionSettings) -> Float[Tensor, "n 3 h w"]:
         """One run of the pipeline on at most ``settings.rows`` rows of one kind."""
         padded = [*rows, *[rows[-1]] * (settings.rows - len(rows))]
         generators = [torch.Generator().manual_seed(int(row.seed)) for row in padded]
@@ -169,7 +136,7 @@ class DiffusionDecoder:
         scale = settings.image_scale if len(rows[0].images) else 0.0
         with quiet(), self._image_scale(scale):
             drawn = self._pipeline(
-                prompt=[row.condition.prompt for row in padded],
+                **self._words(padded),
                 # None is what the published pipelines call no negative prompt.
                 negative_prompt=negative if negative[0] else None,
                 latents=self._noise(generators),
@@ -185,6 +152,13 @@ class DiffusionDecoder:
         images: Tensor = drawn[0][: len(rows)]
         return images
 
+    def _words(self, rows: Sequence[Row]) -> dict[str, Any]:
+        """The prompts, or the states that stand for them."""
+        states = [row.states for row in rows if row.states is not None]
+        if not states:
+            return {"prompt": [row.condition.prompt for row in rows]}
+        return {"prompt_embeds": torch.from_numpy(np.stack(states)).to(self._device, self._dtype)}
+
     def _noise(self, generators: Sequence[torch.Generator]) -> Float[Tensor, "n c h w"]:
         """Initial latents, drawn on the CPU in float32 whatever the device and the precision."""
         side = self.size // self._pipeline.vae_scale_factor
@@ -192,7 +166,7 @@ class DiffusionDecoder:
         rows = [torch.randn(shape, generator=generator) for generator in generators]
         return torch.stack(rows).to(self._device, self._dtype)
 
-    def _image_prompts(self, rows: Sequence[_Row], guided: bool) -> dict[str, list[Tensor]]:
+    def _image_prompts(self, rows: Sequence[Row], guided: bool) -> dict[str, list[Tensor]]:
         """``[negative; positive]`` image prompts; the negative one is the zero vector.
 
         With the adapter off its layers still ask for a prompt, and read zeros at scale 0.

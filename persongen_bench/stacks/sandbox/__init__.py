@@ -38,7 +38,7 @@ class SandboxStack:
     """Small diffusers, transformers and open_clip models, trained on tasteworld."""
 
     name: ClassVar[str] = "sandbox"
-    roles: ClassVar[tuple[str, ...]] = ("decoder", "image_encoder", "clip", *standins.ROLES)
+    roles: ClassVar[tuple[str, ...]] = ("decoder", "image_encoder", "clip", "lmm", *standins.ROLES)
 
     def __init__(
         self, folder: Path | None = None, settings: DiffusionSettings | None = None
@@ -66,6 +66,8 @@ class SandboxStack:
             return self._image_encoder()
         if name == "clip":
             return self._clip()
+        if name == "lmm":
+            return self._lmm()
         return standins.open_role(name, self._folder / name, lambda: self.role("clip"))
 
     @property
@@ -106,6 +108,11 @@ class SandboxStack:
     def _clip(self) -> ClipDualEncoder:
         model, tokenizer = load.open_clip_model(self._source(CLIP), torch.float32)
         return ClipDualEncoder(model, tokenizer, self._weights(CLIP), self._placement(CLIP))
+
+    def _lmm(self) -> Any:  # noqa: ANN401  # its libraries are imported for those who ask for it
+        from persongen_bench.stacks.sandbox.lmm.opening import open_lmm
+
+        return open_lmm(self._folder / "lmm", self.role("image_encoder"), self.role("decoder"))
 
     def _placement(self, place: str) -> Placement:
         return Placement(normalisation=Normalisation.of(self._folder / place))

@@ -23,12 +23,15 @@ from persongen_bench.stacks.sandbox import (
     vae_training,
 )
 from persongen_bench.stacks.sandbox.assembly import CLIP, PIPELINE, assemble
+from persongen_bench.stacks.sandbox.lmm import training as lmm_training
 from persongen_bench.stacks.sandbox.quality import measure
 from persongen_bench.util import recipe
 from persongen_bench.util.recipe import Recipe
 
 N_QUALITY = 500
 """Held-out scenes that the decoder is measured on."""
+LAST = ("lmm",)
+"""Parts that stand on the assembled stack."""
 
 
 def recipes(folder: Path, steps: int | None) -> Mapping[str, Callable[[], Recipe[Any]]]:
@@ -40,6 +43,12 @@ def recipes(folder: Path, steps: int | None) -> Mapping[str, Callable[[], Recipe
         pool = unet_training.POOL if steps is None else 64 * steps
         return unet_training.recipe(folder / CLIP, basis, plan, pool)
 
+    def lmm() -> Recipe[Any]:
+        plan = lmm_training.PLAN.changed(steps=steps)
+        if steps is None:
+            return lmm_training.recipe(SandboxStack(folder).role, plan)
+        return lmm_training.recipe(SandboxStack(folder).role, plan, pool=600, n_quality=8)
+
     clip = partial(SandboxStack(folder).role, "clip")
     return {
         f"{PIPELINE}/vae": lambda: vae_training.recipe(vae_training.PLAN.changed(steps=steps)),
@@ -49,6 +58,7 @@ def recipes(folder: Path, steps: int | None) -> Mapping[str, Callable[[], Recipe
             role: partial(standins.recipe_of, role, folder / role, clip, steps=steps)
             for role in standins.ROLES
         },
+        "lmm": lmm,
     }
 
 
@@ -72,6 +82,8 @@ def build(
     todo = [name for name in wanted if only in (None, name)]
     todo = [name for name in todo if not (folder / name / recipe.CARD).exists()]
     for name in todo:
+        if name in LAST and only is None:
+            assemble(folder)
         recipe.build(wanted[name](), folder / name, progress)
     if only is None and (todo or not (folder / recipe.CARD).exists()):
         assemble(folder)

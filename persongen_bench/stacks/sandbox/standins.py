@@ -1,4 +1,4 @@
-"""The sandbox's judges by role: how each is opened, and how each is built.
+"""The sandbox's judges and other small models by role: how each is opened and built.
 
 The decoder, its image encoder and the CLIP are not here; what stands on the CLIP receives it.
 The libraries behind a role are imported when the role is.
@@ -19,6 +19,7 @@ Clip = Callable[[], DualEncoder]
 
 ROLES = (
     "judge_encoder", "dino", "inception", "lpips", "aesthetic", "hps", "pickscore", "captioner",
+    "llm", "vit",
 )  # fmt: skip
 """Each has a folder of its name; in the order of building."""
 
@@ -53,6 +54,14 @@ def _open_own(role: str, folder: Path) -> Any:  # noqa: ANN401  # each role has 
         from persongen_bench.stacks.sandbox.lpips_trunk import LpipsDistance
 
         return LpipsDistance(folder)
+    if role == "llm":
+        from persongen_bench.stacks.sandbox.llm import open_llm
+
+        return open_llm(folder)
+    if role == "vit":
+        from persongen_bench.stacks.sandbox.vit import VitEncoder
+
+        return VitEncoder(folder)
     raise KeyError(role)
 
 
@@ -69,8 +78,10 @@ def recipe_of(
         dino,
         inception,
         judge_training,
+        llm,
         lpips_trunk_training,
         preference,
+        vit,
     )
 
     def plan(shipped: TrainingPlan) -> TrainingPlan:
@@ -85,5 +96,7 @@ def recipe_of(
         "hps": lambda: preference.recipe(role, clip(), plan(preference.PLANS[role])),
         "pickscore": lambda: preference.recipe(role, clip(), plan(preference.PLANS[role])),
         "captioner": lambda: captioner.recipe(clip()),
+        "llm": lambda: llm.recipe(plan(llm.PLAN)),
+        "vit": lambda: vit.recipe(plan(vit.PLAN)),
     }
     return recipes[role]()

@@ -1,0 +1,10 @@
+"""Baselines with a multimodal model: it writes the new picture's tokens, or words for it.
+
+`config` options · `prompting` what the model reads · `tuning` a LoRA on windows of likes · `lavit`,
+`llava` the methods. Pigeon's parts serve both: its windows, its LoRA and its training loop.
+"""
+
+from persongen_bench.methods.lmm_baselines.lavit import Lavit, LavitTuned
+from persongen_bench.methods.lmm_baselines.llava import Llava, LlavaTuned
+
+__all__ = ["Lavit", "LavitTuned", "Llava", "LlavaTuned"]

@@ -1,0 +1,185 @@
+"""Options of `pigeon`, and its presets."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Literal
+
+from pydantic import Field
+
+from persongen_bench.core.config import Config
+
+RATIOS = tuple(k / 10 for k in range(11))
+"""Reference mask ratios that are compared: 0, .1 to 1 (paper 003, sec. 2.2.4, eq. 9)."""
+
+INSTRUCTION = (
+    "You are a personalized assistant. From the images that a user likes, work out the user's "
+    "preferences, then make an image to the user's taste that keeps the semantics of the "
+    "reference image."
+)
+"""What the model is told; the paper's instruction (sec. 2.2.2) in our words."""
+
+
+class MaskConfig(Config):
+    """The mask generator and what it hides (sec. 2.2.1, 2.2.4)."""
+
+    n_history: int = Field(default=5, ge=1)
+    """Liked pictures in the prompt, the last of the request's history; windows of one more."""
+    mask: Literal["differentiable", "released"] = "differentiable"
+    """``differentiable``: embeddings are multiplied by the straight-through mask, so that the loss
+    trains the generator, as the paper says; ``released``: a hard drop, the generator stays as it
+    was drawn, and noise enters at inference too, so that masks are nearly uniform at random."""
+    training_history_ratio: float = Field(default=0.2, ge=0, le=1)
+    """Share of all history tokens that is hidden in the fit; 0: the ablation without history
+    mask."""
+    history_ratio: float | None = Field(default=None, ge=0, le=1)
+    """The same at inference (figure 4b sweeps it); None: as in the fit."""
+    reference_mask: Literal["none", "low", "high", "dual"] = "dual"
+    """Which tokens of the reference are hidden: those of the highest scores in the fit and of the
+    lowest at inference (``dual``), the lowest or the highest in both, or none."""
+    mask_layers: int = Field(default=1, ge=1)
+    """Layers of the mask generator."""
+    mask_heads: int = Field(default=4, ge=1)
+    """Its attention heads; they divide the width of the language model."""
+    mask_hidden_size: int = Field(default=2048, ge=1)
+    """Width of its feed-forward part."""
+    mask_dropout: float = Field(default=0.2, ge=0, lt=1)
+    """Dropout on its input and its output."""
+
+
+class PromptConfig(MaskConfig):
+    """What the language model reads and how it answers (sec. 2.2.2)."""
+
+    instruction: str = INSTRUCTION
+    """The first part of the prompt."""
+    history_words: str = "The user likes the following images:"
+    """Before the liked pictures; left out with them."""
+    reference_words: str = "The reference image:"
+    """Before the text and the visual vector of the reference."""
+    without: Literal["visual", "text", "encoding"] | None = None
+    """Table 3: no visual vector, no text of the reference, or the masked tokens of the reference
+    themselves in place of the vector."""
+    visual_features: Literal["drawn", "additive"] = "drawn"
+    """Where the visual vector comes from, for a model without a tokenizer decoder: the image
+    encoder's feature of the picture that is drawn from the kept tokens, or what a regression on
+    the tokens of the catalogue says that it is, which draws nothing (see `visual`)."""
+    adapter_hidden_size: int = Field(default=512, ge=1)
+    """Inner width of the adapter of the visual vector."""
+    adapter_dropout: float = Field(default=0.1, ge=0, lt=1)
+    """Dropout after each of its layers."""
+    temperature: float = Field(default=1.0, ge=0)
+    """Of the drawn visual tokens; 0: always the likeliest."""
+    top_k: int | None = Field(default=50, ge=1)
+    """Likeliest tokens that are drawn from; None: all."""
+    history_guidance: float = Field(default=1.0, ge=0)
+    """Classifier-free guidance over the pictures in the prompt; 1: off."""
+
+
+class LoraConfig(PromptConfig):
+    """Stage 1: masked preference reconstruction (eq. 8)."""
+
+    rank: int = Field(default=8, ge=1)
+    """Rank of the LoRA on the query and value projections of the language model."""
+    alpha: float = Field(default=16.0, gt=0)
+    """The update is multiplied by alpha / rank."""
+    lora_dropout: float = Field(default=0.05, ge=0, lt=1)
+    """Dropout on the input of the update, in stage 1."""
+    n_steps: int = Field(default=2975, ge=0)
+    """Optimiser steps, at most."""
+    n_warmup_steps: int = Field(default=20, ge=0)
+    """Steps of linear growth of the learning rate; then it falls linearly to 0."""
+    batch_size: int = Field(default=16, ge=1)
+    """Windows per step."""
+    learning_rate: float = Field(default=1e-5, gt=0)
+    """AdamW step size of the LoRA."""
+    adapter_learning_rate: float | None = Field(default=None, gt=0)
+    """The same of the adapter and the mask generator, which start at random; None: the same."""
+    history_dropout: float = Field(default=0.0, ge=0, lt=1)
+    """Probability that a window is learned with all its history hidden; guidance needs some."""
+    n_validation: int = Field(default=1, ge=1)
+    """Each user's last likes that no training window holds: targets of the validation windows."""
+    n_validation_windows: int = Field(default=1000, ge=2)
+    """Validation windows, at most; spread over the users."""
+    check_every: int = Field(default=25, ge=1)
+    """Steps between two looks at the validation windows."""
+    patience: int = Field(default=10, ge=1)
+    """Looks without a better value before a stage ends; the best weights are kept."""
+    stop_on: Literal["loss", "gain"] = "loss"
+    """What is better on the validation windows: a lower loss (released), or a larger gain in
+    log-likelihood by the own history over another person's."""
+
+
+class PigeonConfig(LoraConfig):
+    """Settings of `Pigeon`."""
+
+    stage: Literal[1, 2] = 2
+    """``1``: no preference pairs (figure 4e)."""
+    n_pairs: int = Field(default=1000, ge=1)
+    """Windows that preference pairs are made from, at most."""
+    beta: float = Field(default=0.1, gt=0)
+    """Of the preference loss: the larger, the *less* the policy leaves stage 1."""
+    dpo_steps: int = Field(default=375, ge=0)
+    """Optimiser steps of stage 2, at most."""
+    dpo_batch_size: int = Field(default=8, ge=1)
+    """Pairs per step."""
+    dpo_learning_rate: float = Field(default=1e-5, gt=0)
+    """AdamW step size of stage 2 (printed; the released script has 5e-6)."""
+    dpo_check_every: int = Field(default=25, ge=1)
+    """Steps between two looks at the agreement with the reference."""
+    agreement_loss: float = Field(default=0.05, ge=0)
+    """Stage 2 ends, and goes back to its last good weights, where the agreement has fallen by more
+    than this share of what stage 1 had."""
+    n_drawn_windows: int = Field(default=48, ge=2)
+    """Validation windows that are drawn for the agreement and for the choice of the ratio."""
+    ratio: float | Literal["oracle"] | None = None
+    """Share of the reference's tokens that is hidden at inference. None: of the eleven the best on
+    the validation windows. ``oracle``: for every request the one of the eleven whose picture is
+    best by CLIP similarity to the history and to the words, as the paper reports itself; that is
+    a choice on the metrics of the test, and no other method has it."""
+
+
+GENERATE_FIELDS = frozenset({"ratio", "history_ratio"})
+"""They change no fit."""
+
+PRESETS: Mapping[str, Mapping[str, object]] = {
+    "paper": {},
+    "sandbox": {
+        "instruction": "",
+        "visual_features": "additive",
+        "mask_hidden_size": 256,
+        "adapter_hidden_size": 128,
+        "n_steps": 200,
+        "batch_size": 32,
+        "learning_rate": 1e-4,
+        "adapter_learning_rate": 1e-3,
+        "history_dropout": 0.15,
+        "history_guidance": 4.0,
+        "n_validation_windows": 96,
+        "stop_on": "gain",
+        "n_pairs": 64,
+        "dpo_steps": 60,
+        "dpo_learning_rate": 3e-4,
+        "dpo_check_every": 20,
+    },
+    "check": {
+        "instruction": "",
+        "n_history": 3,
+        "visual_features": "additive",
+        "mask_heads": 2,
+        "mask_hidden_size": 32,
+        "adapter_hidden_size": 8,
+        "n_steps": 4,
+        "batch_size": 4,
+        "check_every": 2,
+        "learning_rate": 1e-3,
+        "n_pairs": 4,
+        "dpo_steps": 2,
+        "dpo_batch_size": 2,
+        "dpo_check_every": 1,
+        "dpo_learning_rate": 1e-3,
+        "n_drawn_windows": 4,
+        "history_guidance": 2.0,
+    },
+}
+"""``paper``: printed settings and, where the text is silent, those of the released scripts;
+``check``: the least that goes through every part, for the contract."""
