@@ -35,8 +35,11 @@ def chat():
 
 @pytest.fixture
 def soft(chat):
-    torch.manual_seed(1)
-    return SoftPrompt(chat.model, 3, 2, WIDTH)
+    return new(chat, 3, 1)
+
+
+def new(chat, n_prefix, seed):
+    return SoftPrompt(chat.model, n_prefix, 2, WIDTH, torch.Generator().manual_seed(seed))
 
 
 def rows_of(soft, chat, texts):
@@ -82,13 +85,12 @@ def test_gradients_reach_every_part_and_nothing_else(chat, soft):
 
 def test_it_comes_back_from_its_file(chat, soft, tmp_path):
     soft.save(tmp_path)
-    torch.manual_seed(5)
-    other = SoftPrompt(chat.model, 3, 2, WIDTH)
+    other = new(chat, 3, 5)
     assert not torch.equal(rows_of(other, chat, ["red"]), rows_of(soft, chat, ["red"]))
     other.load(tmp_path)
     assert torch.equal(rows_of(other, chat, ["red"]), rows_of(soft, chat, ["red"]))
     with pytest.raises(ConfigError, match="not this soft prompt"):
-        SoftPrompt(chat.model, 2, 2, WIDTH).load(tmp_path)
+        new(chat, 2, 1).load(tmp_path)
 
 
 def test_training_moves_the_last_rows_and_leaves_the_models_as_they_were():

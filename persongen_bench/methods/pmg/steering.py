@@ -49,12 +49,10 @@ class Steering:
     def new(cls, pipeline: Any, llm: LanguageModel, config: PmgConfig, seed: int) -> Steering:  # noqa: ANN401
         """An untrained one, which changes hardly anything: its rows are small."""
         width = int(pipeline.text_encoder.config.hidden_size)
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
-            soft = SoftPrompt(llm.model, config.n_prefix, config.n_image_tokens, width)
+        generator = torch.Generator().manual_seed(seed)
+        soft = SoftPrompt(llm.model, config.n_prefix, config.n_image_tokens, width, generator)
         with torch.no_grad():
             soft.output.weight.mul_(_START)
-            soft.output.bias.zero_()
         return cls(pipeline, llm, soft.to(llm.model.device))
 
     def train(
