@@ -29,15 +29,25 @@ _START = 0.02
 class SoftPrompt(nn.Module):
     """Prefix, image-prompt tokens and the layer to the text encoder's width."""
 
-    def __init__(self, llm: Any, n_prefix: int, n_tokens: int, width: int) -> None:  # noqa: ANN401
-        """``llm``: a transformers causal language model; ``width``: of the text encoder."""
+    def __init__(
+        self,
+        llm: Any,  # noqa: ANN401  # a transformers causal language model
+        n_prefix: int,
+        n_tokens: int,
+        width: int,
+        generator: torch.Generator,
+    ) -> None:
+        """``width``: of the text encoder; the first numbers are the generator's."""
         super().__init__()
         config = llm.config
         head = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
         self._shape = (config.num_hidden_layers, 2, config.num_key_value_heads, n_prefix, head)
-        self.prefix = nn.Parameter(_START * torch.randn(self._shape))
-        self.tokens = nn.Parameter(_START * torch.randn(n_tokens, config.hidden_size))
-        self.output = nn.Linear(config.hidden_size, width)
+        size = config.hidden_size
+        self.prefix = nn.Parameter(_START * torch.randn(self._shape, generator=generator))
+        self.tokens = nn.Parameter(_START * torch.randn(n_tokens, size, generator=generator))
+        self.output = nn.Linear(size, width)
+        weight = torch.randn(width, size, generator=generator) / size**0.5
+        self.output.load_state_dict({"weight": weight, "bias": torch.zeros(width)})
 
     def forward(self, llm: Any, ids: Tensor, mask: Tensor) -> Float[Tensor, "b n width"]:  # noqa: ANN401
         """Rows for texts ``ids, mask (b, t)``, padded on the left; gradients reach this alone."""

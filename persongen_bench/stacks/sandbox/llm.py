@@ -30,10 +30,10 @@ from persongen_bench.util.training import Step, TrainingPlan, seeded, train
 from persongen_bench.worlds.tasteworld.attributes import NAMES
 
 PLAN = TrainingPlan(
-    steps=900, batch_size=4, learning_rate=4e-3, weight_decay=0.01, ema=0.99, seed=601,
+    steps=1200, batch_size=4, learning_rate=4e-3, weight_decay=0.01, ema=0.99, seed=601,
 )  # fmt: skip
 """A batch holds so many people, and as many short dialogues beside them."""
-N_MEASURED = 200
+N_MEASURED = 100
 _SEED = 602
 
 
@@ -122,7 +122,10 @@ def recipe(plan: TrainingPlan = PLAN) -> Recipe[Qwen3ForCausalLM]:
 
     def card(folder: Path) -> Mapping[str, object]:
         name = "transformers Qwen3ForCausalLM, word-level, trained on templated dialogues"
-        limits = "Lists keywords of tasteworld captions and of up to 24 likes; no other question."
+        limits = (
+            "Lists keywords of tasteworld captions and of up to 24 likes; no other question. Asked "
+            "for more than two keywords of a taste at once, it repeats the second one."
+        )
         return data.card(
             name, plan, measured(folder, quality(open_llm(folder))) | {"limits": limits}
         )

@@ -39,7 +39,7 @@ Turn = tuple[str, str]
 """Prompt and answer."""
 LONGEST = 24
 """Pictures of one person at most."""
-GENERAL = (2, 3, 4, 5, 6)
+GENERAL = (1, 2, 3, 4, 6, 8)
 """Keywords asked for where no attribute is named."""
 _IN_CAPTIONS = 0.15
 """Share of the histories that hold captions instead of keywords."""
@@ -108,7 +108,7 @@ def _liked(n: int, rng: np.random.Generator) -> Scenes:
 
 
 def taste_turns(taste: Taste, rng: np.random.Generator) -> list[Turn]:
-    """The general question and one for every attribute, in random order; the lines come first."""
+    """Two general questions, one for every attribute, in random order; the lines come first."""
     asked = [
         (ANYTHING, int(rng.choice(GENERAL))),
         *((name, int(rng.integers(1, 3))) for name in NAMES),
