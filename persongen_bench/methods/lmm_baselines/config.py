@@ -88,8 +88,8 @@ WRITING_FIELDS = frozenset(WritingConfig.model_fields) - frozenset(PromptConfig.
 
 _RELEASED: Mapping[str, object] = {"n_history": 5, "top_k": 50, "reference": "both"}
 _TUNED: Mapping[str, object] = {
-    "n_steps": 150,
-    "batch_size": 32,
+    "n_steps": 100,
+    "batch_size": 16,
     "learning_rate": 1e-4,
     "n_validation_windows": 96,
     "stop_on": "gain",

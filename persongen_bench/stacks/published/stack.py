@@ -23,6 +23,7 @@ from persongen_bench.stacks.judges.clip import ClipVersions, require_activation
 from persongen_bench.stacks.judges.files import JUDGES
 from persongen_bench.stacks.language import roles as language
 from persongen_bench.stacks.language.files import LANGUAGE
+from persongen_bench.stacks.multimodal import place as multimodal
 from persongen_bench.stacks.published import files
 from persongen_bench.stacks.published.digests import combined_sha256
 from persongen_bench.stacks.published.locate import MissingWeightsError, Place, Places, locate
@@ -70,7 +71,8 @@ class PublishedStack:
     with the role ``clip``, whose variant ``clip/336`` it is.
 
     The roles ``llm`` and ``vit`` (`persongen_bench.stacks.language.roles`) are as lazy: ``pgbench
-    models pull language``.
+    models pull language``. The role ``lmm`` is there where its folder is
+    (`persongen_bench.stacks.multimodal.place`).
     """
 
     name: ClassVar[str]
@@ -99,7 +101,9 @@ class PublishedStack:
         self._open: dict[str, Any] = {}
         groups = {JUDGES.stack: judging.ROLES, LANGUAGE.stack: language.ROLES}
         held = [roles for name, roles in groups.items() if not folder or (folder / name).is_dir()]
-        self.roles = (*OWN_ROLES, *(role for roles in held for role in roles))
+        self._lmm_folder = multimodal.find(folder)
+        own = (*OWN_ROLES, "lmm") if self._lmm_folder else OWN_ROLES
+        self.roles = (*own, *(role for roles in held for role in roles))
         device = self.settings.torch_device()
         rows = JUDGE_ROWS.get(device.type, 4)
         inside = {name: folder / name if folder else None for name in groups}
@@ -124,8 +128,9 @@ class PublishedStack:
             "clip": self._clip,
             **{judge: partial(self.judges.role, judge) for judge in judging.ROLES},
             **{name: partial(self.languages.role, name) for name in language.ROLES},
+            "lmm": self._lmm,
         }
-        if name not in openers:
+        if name not in openers or (name == "lmm" and not self._lmm_folder):
             raise MissingRoleError(
                 f"stack {self.name} has no {name!r}, only {', '.join(self.roles)}",
                 fix="Use a stack that has it; `pgbench list stacks` names them.",
@@ -168,6 +173,12 @@ class PublishedStack:
             self.settings.torch_dtype(),
         )
         return DiffusionDecoder(pipeline, self.settings, weights)
+
+    def _lmm(self) -> Any:  # noqa: ANN401  # its libraries are imported for those who ask for it
+        from persongen_bench.stacks.multimodal.emu3 import open_emu3
+
+        assert self._lmm_folder is not None  # else `role` refuses
+        return open_emu3(self._lmm_folder, self.settings.torch_device())
 
     def _placement(self) -> Placement:
         own = self.settings

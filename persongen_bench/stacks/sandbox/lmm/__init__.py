@@ -1,1 +1,1 @@
-"""The role ``lmm`` of the sandbox: a small Emu3 whose visual tokens say what a picture embeds to."""
+"""The role ``lmm`` of the sandbox: a small Emu3 that writes codes of what pictures embed to."""

@@ -20,7 +20,7 @@ from persongen_bench.util.multimodal.prompts import CAPTION, wish
 from persongen_bench.worlds.tasteworld.attributes import COUNTS, NAMES, Scenes, caption, decode
 from persongen_bench.worlds.tasteworld.content import CONTENT, subjects
 
-N_HISTORY = 6
+N_HISTORY = 5
 """Pictures of a document before the last, at most."""
 _WORD_WEIGHT, _REST_WEIGHT = 1.0, 0.2
 _SPREAD = (0.05, 3.0)

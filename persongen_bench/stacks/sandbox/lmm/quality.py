@@ -9,7 +9,6 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from persongen_bench.core.language import Codes, MultimodalModel, PicturePart, WriteOptions
-from persongen_bench.core.stack import Decoder, ImageEncoder
 from persongen_bench.core.types import Image
 from persongen_bench.stacks.sandbox import data
 from persongen_bench.stacks.sandbox.lmm.patch_codec import PatchCodec
@@ -28,12 +27,11 @@ _CONTENT = np.isin(NAMES, CONTENT)
 _SHOWN = ("all", "mean", "legible")
 
 
-def measure(
-    lmm: MultimodalModel, encoder: ImageEncoder, decoder: Decoder, n: int = N
-) -> dict[str, Any]:
-    """Both codecs beside the decoder alone, captions to pictures and back, and what history does.
+def measure(lmm: MultimodalModel, n: int = N) -> dict[str, Any]:
+    """Both codecs, captions to pictures and back, and what a history does.
 
-    ``all``: share of pictures of which all five attributes are read as meant.
+    ``all``: share of pictures of which all five attributes are read as meant; for the decoder
+    from whole embeddings the card of the stack has it.
     """
     scenes, pictures = data.held_out(n)
     images, seeds = list(pictures), list(range(n))
@@ -42,7 +40,6 @@ def measure(
     prompts = [wish([], caption(scene, k)) for k, scene in enumerate(scenes)]
     written = lmm.write(prompts, seeds)
     routes = {
-        "embedding": decoder.decode(encoder.encode(images), seeds),
         "tokens": lmm.draw(codes, seeds),
         "patch_codes": _patches(images),
         "caption_to_picture": lmm.draw(written, seeds),
