@@ -81,6 +81,7 @@ class Pigeon:
         visual = self._learned_features(train, rows)
         with torch_seed(context.seed):
             parts = Parts(self._models.lmm, rows.shape[1], config).eval()
+        parts.to(self._models.lmm.model.device)
         composer = Composer(config, parts, visual)
         names = (POLICY, REFERENCE) if config.stage == 2 else (POLICY,)
         with injected(self._models.lmm.model, config, context.seed, names) as adapters:
@@ -120,6 +121,7 @@ class Pigeon:
         record["n_windows"] = len(studio.windows.fit)
         record["n_validation_windows"] = len(studio.windows.validation)
         gauge = Gauge.of(studio, train.catalog)
+        record["n_drawn_windows"] = len(gauge.owned) if gauge else 0
         record["stage 1"] = reconstruct(studio, self._bench(train, context, "stage-1"))
         if self.config.stage == 2:
             made = make_pairs(studio, context.progress)
@@ -159,7 +161,8 @@ class Pigeon:
             parts.load_state_dict(dict(fitted.parts))
         except RuntimeError as error:
             raise RunError(f"the fit is of another shape ({error})", fix="Fit it again.") from None
-        self._composer = Composer(self.config, parts.eval(), visual)
+        parts.eval().to(self._models.lmm.model.device)
+        self._composer = Composer(self.config, parts, visual)
 
     def _open(self, stack: Stack, train: View) -> None:
         lmm = required_role(stack, "lmm", "read and write pictures")
