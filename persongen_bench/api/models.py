@@ -17,6 +17,7 @@ from rich.markup import escape
 
 from persongen_bench.core.errors import ConfigError, UnknownNameError
 from persongen_bench.stacks.judges.files import JUDGES
+from persongen_bench.stacks.language.files import LANGUAGE
 from persongen_bench.stacks.published.files import MANIFESTS
 from persongen_bench.stacks.published.locate import Place, Places, locate, pull_target
 from persongen_bench.stacks.published.manifest import HubRepo, Manifest
@@ -25,6 +26,8 @@ from persongen_bench.util.progress import bars
 if TYPE_CHECKING:
     from persongen_bench.stacks.published.verify import Check
 
+GROUPS = {group.stack: group for group in (JUDGES, LANGUAGE)}
+"""Models that every published stack shares, pulled by names of their own."""
 _FULL_DISK = (errno.ENOSPC, errno.EDQUOT)
 
 
@@ -38,13 +41,14 @@ def manifest(stack: str) -> Manifest:
 
 
 def downloads(name: str) -> Manifest:
-    """The files of a published stack, or of the ``judges``; an unknown name raises."""
-    if name == JUDGES.stack:
-        return JUDGES
+    """The files of a published stack, or of one of `GROUPS`; an unknown name raises."""
+    if name in GROUPS:
+        return GROUPS[name]
     try:
         return manifest(name)
     except UnknownNameError as error:
-        raise UnknownNameError(f"{error.args[0].removesuffix('.')} or {JUDGES.stack}.") from None
+        more = " or ".join(GROUPS)
+        raise UnknownNameError(f"{error.args[0].removesuffix('.')} or {more}.") from None
 
 
 def where(stack: str, folder: Path | None) -> None:

@@ -9,7 +9,7 @@ import typer
 
 models_app = typer.Typer(no_args_is_help=True, help="Model files: fetch, find, check, train.")
 
-Stack = Annotated[str, typer.Argument(help="sd15, sdxl or judges.")]
+Stack = Annotated[str, typer.Argument(help="sd15, sdxl, judges or language.")]
 Folder = Annotated[
     Path | None,
     typer.Option(help="Folder with a copy of each repository; default: the hub's cache."),

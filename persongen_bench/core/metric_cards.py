@@ -34,6 +34,12 @@ class Card:
     """The whole docstring."""
 
 
+class _Reader:
+    """What stands for the instrument of a world that nobody has named yet."""
+
+    signature = "<reader>"
+
+
 class Forms:
     """A `ScoreContext` that knows signatures only: of a stack, or the roles' names."""
 
@@ -41,6 +47,7 @@ class Forms:
         self._stack = stack
 
     taste_signature = "<reader>"
+    content = _Reader()
 
     def encoder_signature(self, role: str) -> str:
         """The model's signature, or ``<role>``."""

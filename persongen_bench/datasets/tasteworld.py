@@ -21,7 +21,7 @@ from persongen_bench.core.dataset import Dataset, DatasetCard
 from persongen_bench.core.types import Catalog, Image
 from persongen_bench.datasets.tasteworld_references import ask_neutral
 from persongen_bench.datasets.tasteworld_splits import Roles, tasteworld_splits
-from persongen_bench.worlds.tasteworld import ceilings, labels
+from persongen_bench.worlds.tasteworld import by_content, ceilings, labels
 from persongen_bench.worlds.tasteworld.activity import ActivityConfig
 from persongen_bench.worlds.tasteworld.content import TasteworldContent, subjects
 from persongen_bench.worlds.tasteworld.motifs import MotifVersions
@@ -46,6 +46,17 @@ PRESETS: dict[Preset, dict[str, int]] = {
 """Sizes. ``large`` has the shape of FLICKR-AES (210 people, 40,000 pictures, 193,000 ratings),
 with the cold-start pool on top."""
 _SMALL = PRESETS["small"]
+_TASTES = {
+    "plain": ("", ""),
+    "by-content": (
+        ", tastes by content",
+        (
+            "Tastes depend on the content: what somebody likes about background and style with "
+            f"{', '.join(by_content.GEOMETRY)} they dislike as much with the other shapes. "
+        ),
+    ),
+}
+"""What title and description say of `PeopleConfig.taste`."""
 _PICTURES, _LABELS = 20, 21
 """Streams of random numbers, beside those of the world's other modules."""
 
@@ -167,12 +178,12 @@ def _card(
     among = np.arange(config.n_panel)
     again, reach = ceilings.repeat(people, among), ceilings.reach(people, among)
     return DatasetCard(
-        title=f"Tasteworld, {config.preset}",
+        title=f"Tasteworld, {config.preset}{_TASTES[config.taste][0]}",
         description=(
             f"{len(items):,} pictures of {items['content_id'].nunique():,} motifs, "
             f"{len(log):,} ratings from 1 to 5 (4 and 5 are likes, {log['liked'].mean():.3f} of "
             f"them) by {config.n_users} simulated people, of whom {config.n_panel} are tested and "
-            f"{config.n_cold} kept for cold start. "
+            f"{config.n_cold} kept for cold start. {_TASTES[config.taste][1]}"
             f"Exact figures for the tested people, over all scenes: "
             f"like rate {reach.nobody:.3f}; rated again, ratings correlate {again.correlation:.3f} "
             f"(within a person {again.correlation_within:.3f}) and likes agree "

@@ -17,6 +17,7 @@ from persongen_bench.core.request import Failure, Sample
 from persongen_bench.core.roles import Condition, DrawOptions
 from persongen_bench.core.stack import Stack
 from persongen_bench.core.types import Image
+from persongen_bench.methods._instructed import draw_each
 from persongen_bench.methods._items import Stateless
 
 PUBLISHED_DRAWING: Mapping[str, object] = {"guidance_scale": 5.0, "n_inference_steps": 50}
@@ -71,12 +72,16 @@ class DrawsConditions(Stateless, ABC):
         """One picture per sample; failures stay where they are."""
         asked = self.conditions(samples)
         drawn = [
-            (condition, sample.seed)
+            (condition, sample)
             for condition, sample in zip(asked, samples, strict=True)
             if isinstance(condition, Condition)
         ]
         made = iter(self._draw(drawn) if drawn else ())
         return [next(made) if isinstance(c, Condition) else c for c in asked]
+
+    def options(self, sample: Sample) -> DrawOptions:  # noqa: ARG002  # for who looks at it
+        """How a sample's picture is drawn: as configured."""
+        return self.config.draw_options
 
     def save(self, folder: Path) -> None:
         """Nothing is learned."""
@@ -89,10 +94,10 @@ class DrawsConditions(Stateless, ABC):
         """Take what the method needs of the stack and the training view."""
         self._decoder = drawing_decoder(stack)
 
-    def _draw(self, asked: Sequence[tuple[Condition, int]]) -> list[Image]:
-        conditions, seeds = zip(*asked, strict=True)
-        images: list[Image] = self._decoder.draw(conditions, seeds, self.config.draw_options)
-        return images
+    def _draw(self, asked: Sequence[tuple[Condition, Sample]]) -> list[Image]:
+        conditions, samples = zip(*asked, strict=True)
+        options = [self.options(sample) for sample in samples]
+        return draw_each(self._decoder, conditions, [sample.seed for sample in samples], options)
 
 
 def drawing_decoder(stack: Stack) -> Any:  # noqa: ANN401  # what of PromptDecoder draws

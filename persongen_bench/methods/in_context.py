@@ -23,6 +23,7 @@ from persongen_bench.methods._drawing import (
     DrawsConditions,
     required_role,
 )
+from persongen_bench.methods._instructed import instructed
 from persongen_bench.methods._items import no_history, read_json, write_json
 from persongen_bench.methods.personas.descriptions import DescriptionBook, descriptions_from
 from persongen_bench.methods.personas.keywords import clean_tag
@@ -66,11 +67,13 @@ class InContext(DrawsConditions):
         self._book.fill(chain.from_iterable(likes), context.progress, context.checkpoints)
 
     def conditions(self, samples: Sequence[Sample]) -> Sequence[Condition | Failure]:
-        """One prompt per history; images that are not described yet are described now."""
+        """One prompt per history, behind the instruction; unknown images are described now."""
         recent = [sample.request.history[-self.config.k :] for sample in samples]
         self._book.fill(chain.from_iterable(recent))
         return [
-            Condition(self._words(self._book.of(items))) if items else no_history(sample)
+            instructed(Condition(self._words(self._book.of(items))), sample.request)
+            if items
+            else no_history(sample)
             for sample, items in zip(samples, recent, strict=True)
         ]
 

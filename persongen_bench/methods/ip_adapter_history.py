@@ -19,6 +19,7 @@ from persongen_bench.methods._drawing import (
     DrawsConditions,
     required_role,
 )
+from persongen_bench.methods._instructed import beside_words, instructed
 from persongen_bench.methods._items import no_history
 from persongen_bench.util.opening import opened_items
 
@@ -38,7 +39,8 @@ class IpAdapterHistoryConfig(DrawingConfig):
     """``tokens``: the image prompts stand side by side and the decoder attends to all;
     ``mean``: one image prompt, their mean."""
     image_scale: float | None = Field(default=None, ge=0)
-    """Strength of the IP-Adapter; None: the stack's own. Its authors advise 1 for empty words."""
+    """Strength of the IP-Adapter; None: the stack's own, and beside an instruction .5. Its authors
+    advise 1 for empty words and .5 for image and words together."""
 
     @property
     def draw_options(self) -> DrawOptions:
@@ -52,13 +54,16 @@ class IpAdapterHistory(DrawsConditions):
 
     It reads the request's history alone, so that it serves users it has never seen; a user
     without history is a failure. It is close to copying: read it beside novelty and copy rate.
-    Preset ``paper``: the decoder's settings in REBECA, whose adapter has strength 1.
+    Preset ``paper``: the decoder's settings in REBECA, whose adapter has strength 1. Preset
+    ``mean``: one image prompt, the mean of the last 20; ``image_scale`` .1 to 1 then moves along
+    the curve from the instruction to the taste.
     """
 
     Config = IpAdapterHistoryConfig
     presets: ClassVar[Mapping[str, Mapping[str, object]]] = {
         "paper": {**PUBLISHED_DRAWING, "image_scale": 1.0},
         "sandbox": {},
+        "mean": {"n_images": 20, "combine": "mean"},
     }
     generate_fields: ClassVar[frozenset[str]] = frozenset(IpAdapterHistoryConfig.model_fields)
     roles: ClassVar[tuple[str, ...]] = ("decoder", "image_encoder")
@@ -69,9 +74,15 @@ class IpAdapterHistory(DrawsConditions):
         chosen = [self._choose(sample) for sample in samples]
         self._encode(item for items in chosen for item in items)
         return [
-            Condition(images=self._combined(items)) if items else no_history(sample)
+            instructed(Condition(images=self._combined(items)), sample.request)
+            if items
+            else no_history(sample)
             for sample, items in zip(samples, chosen, strict=True)
         ]
+
+    def options(self, sample: Sample) -> DrawOptions:
+        """As configured; weaker beside an instruction, unless a strength is set."""
+        return beside_words(self.config.draw_options, sample.request)
 
     def _choose(self, sample: Sample) -> tuple[str, ...]:
         history, n = sample.request.history, self.config.n_images

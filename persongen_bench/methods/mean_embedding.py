@@ -12,14 +12,19 @@ from safetensors.numpy import load_file, save_file
 from persongen_bench.core.dataset import View
 from persongen_bench.core.method import FitContext
 from persongen_bench.core.request import Failure, Sample
+from persongen_bench.core.roles import Condition, DrawOptions
 from persongen_bench.core.stack import Stack
-from persongen_bench.core.types import Image
+from persongen_bench.core.types import Embeddings, Image
+from persongen_bench.methods._instructed import draw_embeddings
 from persongen_bench.methods._items import NoConfig, Stateless, no_history, read_json, write_json
 
 
 @final
 class MeanEmbedding(Stateless):
-    """One prototype per user: deterministic in a decoder without noise, without diversity."""
+    """One prototype per user: deterministic in a decoder without noise, without diversity.
+
+    Beside an instruction it is an image prompt of strength .5; that takes a text-to-image decoder.
+    """
 
     roles: ClassVar[tuple[str, ...]] = ("image_encoder", "decoder")
 
@@ -41,8 +46,14 @@ class MeanEmbedding(Stateless):
         row = {user: i for i, user in enumerate(self._users)}
         known = [s for s in samples if s.request.user_id in row]
         vectors = self._means[[row[s.request.user_id] for s in known]]
-        made = iter(self._decoder.decode(vectors, [s.seed for s in known]) if known else ())
+        made = iter(self._draw(vectors, known) if known else ())
         return [next(made) if s.request.user_id in row else no_history(s) for s in samples]
+
+    def _draw(self, vectors: Embeddings, samples: Sequence[Sample]) -> list[Image]:
+        if any(sample.request.instruction for sample in samples):
+            return draw_embeddings(self._decoder, vectors, samples, Condition(), DrawOptions())
+        images: list[Image] = self._decoder.decode(vectors, [sample.seed for sample in samples])
+        return images
 
     def save(self, folder: Path) -> None:
         """Store the prototypes."""

@@ -1,4 +1,8 @@
-"""SD prompt: the decoder and one fixed text, the same for everybody (REBECA, 001, app. L.1)."""
+"""SD prompt: the decoder and one fixed text, the same for everybody (REBECA, 001, app. L.1).
+
+Where a request has an instruction it stands in front of that text; at level T0 it stands alone, and
+this is the ``SD`` of RAGAR (002, Table 1): the model asked for the reference in words.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +12,7 @@ from typing import ClassVar, Literal, final
 from persongen_bench.core.request import Sample
 from persongen_bench.core.roles import Condition
 from persongen_bench.methods._drawing import DRAWING_FIELDS, DrawingConfig, DrawsConditions
+from persongen_bench.methods._instructed import instructed
 
 LEVELS: Mapping[str, Condition] = {
     "T0": Condition(),
@@ -43,5 +48,5 @@ class SdPrompt(DrawsConditions):
     config: SdPromptConfig
 
     def conditions(self, samples: Sequence[Sample]) -> Sequence[Condition]:
-        """The level's text for every sample."""
-        return [LEVELS[self.config.level]] * len(samples)
+        """The level's text for every sample, behind its instruction."""
+        return [instructed(LEVELS[self.config.level], sample.request) for sample in samples]

@@ -18,6 +18,7 @@ from persongen_bench.methods._drawing import (
     DrawsConditions,
     required_role,
 )
+from persongen_bench.methods._instructed import instructed
 from persongen_bench.methods._items import read_json, write_json
 from persongen_bench.methods.personas import (
     DescriptionBook,
@@ -68,8 +69,9 @@ class VlmPersona(DrawsConditions):
         )
 
     def conditions(self, samples: Sequence[Sample]) -> Sequence[Condition | Failure]:
-        """Algorithm 1 for every sample."""
-        return [self.prompts.prompt(sample) for sample in samples]
+        """Algorithm 1 for every sample, behind its instruction."""
+        asked = [(sample.request, self.prompts.prompt(sample)) for sample in samples]
+        return [one if isinstance(one, Failure) else instructed(one, r) for r, one in asked]
 
     def save(self, folder: Path) -> None:
         """Store the personas."""

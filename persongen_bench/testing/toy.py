@@ -7,8 +7,7 @@ last three pictures of every hue are held out. Two worlds may differ in their he
 
 from __future__ import annotations
 
-import colorsys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -24,9 +23,7 @@ from persongen_bench.core.types import (
     INTERACTION_COLUMNS,
     Catalog,
     Embeddings,
-    Image,
     ImageSource,
-    ScoreMatrix,
     content_hash,
 )
 from persongen_bench.testing.toy_pictures import (
@@ -39,25 +36,12 @@ from persongen_bench.testing.toy_pictures import (
 )
 from persongen_bench.testing.toy_requests import ask_to_follow
 from persongen_bench.testing.toy_stack import SIZE, ToyStack
+from persongen_bench.testing.toy_truth import HueContent, HueTaste
 
 N_USERS = N_HUES
 TRAIN_PER_HUE = 5
 TEST_PER_HUE = 3
 PROTOCOL = {"dataset": "toy", "split": "by-time", "track": "contract", "seed": 0}
-
-
-@dataclass(frozen=True)
-class HueTaste:
-    """The planted truth: the like-probability falls with the distance from the user's hue."""
-
-    hues: dict[str, float]
-    signature: str = "toy-hue|impl:1"
-
-    def utility(self, images: Sequence[Image], user_ids: Sequence[str]) -> ScoreMatrix:
-        """``(n images, n users)`` in [0.05, 0.95]; grey pictures are liked by nobody."""
-        wanted = np.array([self.hues[user] for user in user_ids])
-        rows = [_liking(image, wanted) for image in images]
-        return np.array(rows, dtype=np.float64).reshape(len(images), len(user_ids))
 
 
 @dataclass(frozen=True)
@@ -80,7 +64,12 @@ class ToyWorld:
         context = FitContext(self.stack, seed, features_of(self.stack))
         if not privileged:
             return context
-        return replace(context, held_out=self.test, taste=self.dataset.taste)
+        liked = self.test.liked_items
+        targets = {
+            sample.request.request_id: liked[sample.request.user_id][0]
+            for sample in self.samples(1, references=True)
+        }
+        return replace(context, held_out=self.test, taste=self.dataset.taste, targets=targets)
 
     def samples(self, n_images: int = 2, *, references: bool = False) -> list[Sample]:
         """``n_images`` samples for every user, with their whole liked history.
@@ -120,6 +109,7 @@ def toy_dataset(items: pd.DataFrame, source: ImageSource) -> Dataset:
         splits={"by-time": split_by_time},
         taste=HueTaste({user: _hue(k) for k, user in enumerate(_users())}),
         asks=partial(ask_to_follow, catalog=Catalog(items, source)),
+        content=HueContent(dict(zip(items.index.astype(str), items["hue"], strict=True))),
     )
 
 
@@ -213,18 +203,11 @@ def _interactions(items: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=list(INTERACTION_COLUMNS))
 
 
-def _liking(image: Image, wanted: np.ndarray) -> np.ndarray:
-    red, green, blue = image.reshape(3, -1).mean(axis=1) / 255.0
-    hue, saturation, _ = colorsys.rgb_to_hsv(red, green, blue)
-    away = np.abs((hue - wanted + 0.5) % 1.0 - 0.5)
-    gate = min(1.0, saturation / 0.4)
-    return 0.05 + 0.9 * gate * np.exp(-0.5 * (away / 0.08) ** 2)
-
-
 __all__ = [
     "SIZE",
     "DrawnSource",
     "FileSource",
+    "HueContent",
     "HueTaste",
     "ToyStack",
     "ToyWorld",

@@ -11,6 +11,7 @@ from persongen_bench.core.errors import MissingRoleError
 from persongen_bench.core.images import check, resize
 from persongen_bench.core.roles import Condition, DrawOptions
 from persongen_bench.core.types import Embeddings, Image
+from persongen_bench.testing.toy_llm import ToyLanguageModel
 from persongen_bench.testing.toy_words import HueCaptioner, condition_row
 
 SIZE = 16
@@ -115,6 +116,8 @@ class ToyStack:
             "pickscore": DualMomentEncoder("toy-pickscore|impl:1", judge),
             "decoder": GradientDecoder(),
             "captioner": HueCaptioner(),
+            "llm": ToyLanguageModel(),
+            "vit": MomentEncoder("toy-vit|impl:1", even * 0.5),
         }
 
     @property

@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-ANYTHING = "pictures"
+ANYTHING = "picture"
 """What a request for taste asks about where it names no attribute."""
 
 
@@ -26,12 +26,12 @@ class RatedKeywords:
 
 def caption_request(caption: str) -> str:
     """Asks for the keywords of one picture."""
-    return f"Picture: {caption}\nList the keywords of this picture as a JSON list."
+    return f"Picture: {caption}\nList as JSON the keywords of this picture."
 
 
 def target_request(text: str) -> str:
     """Asks for the keywords of what must be drawn."""
-    return f"Draw: {text}\nList the keywords of what must be drawn as a JSON list."
+    return f"Draw: {text}\nList as JSON the keywords of what must be drawn."
 
 
 def history_lines(history: Iterable[RatedKeywords]) -> str:
@@ -41,7 +41,7 @@ def history_lines(history: Iterable[RatedKeywords]) -> str:
 
 def taste_question(n: int, attribute: str = ANYTHING) -> str:
     """The question behind the lines: at most ``n`` keywords of one attribute, or of anything."""
-    return f"List {n} keywords of the {attribute} that this person likes most as a JSON list."
+    return f"List as JSON the {n} {attribute} keywords that are liked most."
 
 
 def taste_request(history: Iterable[RatedKeywords], n: int, attribute: str = ANYTHING) -> str:

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from persongen_bench.core.dataset import View
-from persongen_bench.core.errors import ConfigError
+from persongen_bench.core.errors import ConfigError, UnsupportedRequestError
 from persongen_bench.core.method import FitContext
 from persongen_bench.core.request import Request, plan_samples
 from persongen_bench.core.roles import DrawOptions
@@ -16,6 +16,8 @@ from persongen_bench.methods.rebeca import Rebeca
 
 SIZE = 12
 EMBEDDINGS = np.arange(2 * SIZE, dtype=np.float32).reshape(2, SIZE)
+SAMPLES = plan_samples({}, [Request("anna", n_images=2)])
+SEEDS = [sample.seed for sample in SAMPLES]
 SETTINGS = {
     "prompt": "high quality photo",
     "negative_prompt": "bad quality photo, letters",
@@ -66,19 +68,19 @@ def config(**options):
 
 def test_by_default_nothing_is_said_to_the_decoder():
     for decoder in (Plain(), TextToImage()):
-        decode(OneRole(decoder), config(), EMBEDDINGS, [3, 4])
+        decode(OneRole(decoder), config(), EMBEDDINGS, SAMPLES)
         ((call, embeddings, seeds),) = decoder.calls
         assert call == "decode"
         assert embeddings is EMBEDDINGS
-        assert seeds == [3, 4]
+        assert seeds == SEEDS
 
 
 def test_options_go_to_the_decoder():
     decoder = TextToImage()
-    decode(OneRole(decoder), config(**SETTINGS), EMBEDDINGS, [3, 4])
+    decode(OneRole(decoder), config(**SETTINGS), EMBEDDINGS, SAMPLES)
     ((call, conditions, seeds, options),) = decoder.calls
     assert call == "draw"
-    assert seeds == [3, 4]
+    assert seeds == SEEDS
     assert options == DrawOptions(guidance_scale=5.0, n_inference_steps=50, image_scale=0.5)
     for condition, row in zip(conditions, EMBEDDINGS, strict=True):
         assert condition.prompt == "high quality photo"
@@ -92,12 +94,27 @@ def test_each_option_alone_is_noticed(name):
     asked = config(**{name: SETTINGS[name]})
     assert decoder_options(asked) == [name]
     decoder = TextToImage()
-    decode(OneRole(decoder), asked, EMBEDDINGS, [3, 4])
+    decode(OneRole(decoder), asked, EMBEDDINGS, SAMPLES)
     assert decoder.calls[0][0] == "draw"
 
 
 def test_zero_is_a_value_and_not_the_default():
     assert decoder_options(config(image_scale=0.0)) == ["image_scale"]
+
+
+def test_an_instruction_stands_before_the_words_and_beside_the_embedding():
+    decoder = TextToImage()
+    samples = plan_samples({}, [Request("anna", n_images=2, instruction="a red square")])
+    decode(OneRole(decoder), config(prompt="soft light"), EMBEDDINGS, samples)
+    ((call, conditions, seeds, options),) = decoder.calls
+    assert call == "draw"
+    assert options == DrawOptions(image_scale=0.5)
+    assert [condition.prompt for condition in conditions] == ["a red square, soft light"] * 2
+    assert seeds == [sample.seed for sample in samples]
+    decode(OneRole(decoder), config(image_scale=0.2), EMBEDDINGS, samples)
+    assert decoder.calls[-1][3] == DrawOptions(image_scale=0.2)
+    with pytest.raises(UnsupportedRequestError, match="no instruction"):
+        decode(OneRole(Plain()), config(), EMBEDDINGS, samples)
 
 
 # --- as a method ----------------------------------------------------------------------------

@@ -54,7 +54,8 @@ class TestSd15(StackContract):
 def test_roles_are_what_methods_ask_for(name):
     stack = tiny_stack(name)
     assert stack.roles == OWN_ROLES == ("clip", "decoder", "image_encoder")
-    assert STACKS[name]().roles == (*OWN_ROLES, *ROLES)  # the judges, where no folder is named
+    # Where no folder is named, the judges and the language group too.
+    assert STACKS[name]().roles == (*OWN_ROLES, *ROLES, "llm", "vit")
     assert isinstance(stack.role("decoder"), PromptDecoder)
     assert isinstance(stack.role("clip"), TextEncoder)
     assert stack.role("image_encoder").embedding_size == EMBEDDING

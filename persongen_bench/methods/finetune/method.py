@@ -16,6 +16,7 @@ from persongen_bench.core.request import Failure, Sample
 from persongen_bench.core.roles import Adapter, Condition, DrawOptions, PromptDecoder
 from persongen_bench.core.stack import Stack
 from persongen_bench.core.types import Image, content_hash
+from persongen_bench.methods._instructed import instructed
 from persongen_bench.methods._items import read_json, write_json
 from persongen_bench.methods.finetune.config import GENERATE_FIELDS, TrainingConfig
 from persongen_bench.methods.finetune.pipeline import trainable_decoder
@@ -98,7 +99,10 @@ class FinetunedMethod(ABC):
         asked: Sequence[Condition | Failure],
         options: DrawOptions,
     ) -> list[Image | Failure]:
-        """`generate` with given conditions; each adapter is loaded once and then forgotten."""
+        """`generate` with given conditions, each behind the instruction of its request.
+
+        Every adapter is loaded once and then forgotten.
+        """
         owners = [self.owner(sample.request.user_id) for sample in samples]
         if samples and not self._owners.intersection(owners):
             raise UnsupportedRequestError(self._refusal(samples[0]))
@@ -111,7 +115,8 @@ class FinetunedMethod(ABC):
             if owner in self._owners and isinstance(condition, Condition):
                 places.setdefault(owner, []).append(place)
         for owner, mine in places.items():
-            conditions = [c for c in (asked[k] for k in mine) if isinstance(c, Condition)]
+            own = ((asked[k], samples[k].request) for k in mine)
+            conditions = [instructed(c, r) for c, r in own if isinstance(c, Condition)]
             with self._ready().adapted(self.adapter(owner)):
                 drawn = self._ready().draw(conditions, [samples[k].seed for k in mine], options)
             for place, image in zip(mine, drawn, strict=True):

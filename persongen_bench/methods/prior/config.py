@@ -98,7 +98,8 @@ class PriorConfig(Config):
     decoder_steps: int | None = Field(default=None, ge=1)
     """Denoising steps of the decoder; None: the stack's own (paper: 50)."""
     image_scale: float | None = Field(default=None, ge=0)
-    """Strength of the decoder's IP-Adapter; None: the stack's own (paper: 1)."""
+    """Strength of the decoder's IP-Adapter; None: the stack's own (paper: 1), and beside an
+    instruction .5."""
 
     unseen_user: UnseenUser = "refuse"
     """Whom training did not see: ``refuse``; or infer a token from the ratings they bring, as a

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from persongen_bench.core.errors import ConfigError
+from persongen_bench.core.request import Sample
 from persongen_bench.core.roles import Condition, DrawOptions, PromptDecoder
 from persongen_bench.core.stack import Decoder, Stack
 from persongen_bench.core.types import Embeddings, Image
+from persongen_bench.methods._instructed import draw_embeddings
 from persongen_bench.methods.prior.config import DECODER_FIELDS, PriorConfig
 
 
@@ -31,18 +33,21 @@ def open_decoder(stack: Stack, config: PriorConfig) -> Decoder:
 
 
 def decode(
-    stack: Stack, config: PriorConfig, embeddings: Embeddings, seeds: Sequence[int]
+    stack: Stack, config: PriorConfig, embeddings: Embeddings, samples: Sequence[Sample]
 ) -> list[Image]:
-    """One picture per row ``(n, E)``; picture i depends on row i and ``seeds[i]`` alone."""
+    """One picture per row ``(n, E)``; picture i depends on row i and sample i alone.
+
+    Beside an instruction the embedding is an image prompt of ``image_scale``, .5 where that is not
+    set; `UnsupportedRequestError` for a decoder that takes no words.
+    """
     decoder = open_decoder(stack, config)
-    if not decoder_options(config):
-        return decoder.decode(embeddings, seeds)
-    assert isinstance(decoder, PromptDecoder)
-    words = {"prompt": config.prompt, "negative_prompt": config.negative_prompt}
-    conditions = [Condition(**words, images=row[None]) for row in embeddings]
+    said = any(sample.request.instruction for sample in samples)
+    if not said and not decoder_options(config):
+        return decoder.decode(embeddings, [sample.seed for sample in samples])
     options = DrawOptions(
         guidance_scale=config.decoder_guidance_scale,
         n_inference_steps=config.decoder_steps,
         image_scale=config.image_scale,
     )
-    return decoder.draw(conditions, seeds, options)
+    words = Condition(config.prompt, config.negative_prompt)
+    return draw_embeddings(decoder, embeddings, samples, words, options)

@@ -152,8 +152,7 @@ class PriorMethod(ABC):
             return []
         _, stack = self._ready(), self._stack
         assert stack is not None
-        seeds = [sample.seed for sample in samples]
-        return decode(stack, self.config, self.embeddings(samples), seeds)
+        return decode(stack, self.config, self.embeddings(samples), samples)
 
     def _user(self, sample: Sample) -> int | None:
         """Row of the sample's user in the user table; None for one who is not served."""

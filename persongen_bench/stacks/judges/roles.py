@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import torch
 
-from persongen_bench.core.errors import ConfigError
 from persongen_bench.core.stack import ImageEncoder
 from persongen_bench.stacks.inception_input import MODES, Mode
 from persongen_bench.stacks.judges import aesthetic, clip, dino, files, hps, inception
@@ -27,9 +25,9 @@ from persongen_bench.stacks.judges.encoder import (
 )
 from persongen_bench.stacks.judges.lpips import TAPS, LpipsEncoder, LpipsSettings
 from persongen_bench.stacks.judges.pixels import SquarePixels
-from persongen_bench.stacks.published.digests import combined_sha256, remembered_sha256
-from persongen_bench.stacks.published.locate import Place, Places
+from persongen_bench.stacks.published.locate import Places
 from persongen_bench.stacks.published.manifest import HubRepo
+from persongen_bench.stacks.published.pinned import Opened, pinned_files
 
 ROLES = (
     "aesthetic", "captioner", "dino", "hps", "inception", "judge_encoder", "lpips", "pickscore",
@@ -38,15 +36,6 @@ HPS_FILES = {"2.1": "HPS_v2.1_compressed.pt", "2.0": "HPS_v2_compressed.pt"}
 """Version => file."""
 AESTHETIC = {"v2": files.AESTHETIC_V2, "v1": files.AESTHETIC_V1}
 """Version => repository of one file."""
-
-
-@dataclass(frozen=True)
-class Opened:
-    """Files of one judge: there, and what was published."""
-
-    paths: tuple[Path, ...]
-    sha256: str
-    """Over all of them, as a signature says it."""
 
 
 @dataclass(frozen=True)
@@ -127,17 +116,8 @@ class Judges:
         return EncoderCard(name, opened.sha256, size, preparation, self.device, self.rows)
 
     def _files(self, repo: HubRepo, prefix: str = "") -> Opened:
-        """Files of a repository whose paths begin with ``prefix``, in the manifest's order.
-
-        Raises `MissingWeightsError` where one is not there, `ConfigError` where one is not the
-        published file.
-        """
-        wanted = self.places.of([f"{repo.folder}/{prefix}"])
-        root = self.places.folder(repo)
-        replace(self.places, files=wanted, root=root).require()
-        for place in wanted:
-            _require_published(place, self.places.command)
-        return Opened(tuple(place.path for place in wanted), combined_sha256(wanted))
+        """As `pinned_files`."""
+        return pinned_files(self.places, repo, prefix)
 
 
 class DeferredCaptioner:
@@ -155,14 +135,3 @@ class DeferredCaptioner:
         """As the captioner's."""
         descriptions: list[Any] = self._deferred.model.describe(images)
         return descriptions
-
-
-def _require_published(place: Place, command: str) -> None:
-    if place.file.sha256 is None:
-        return
-    sha256 = remembered_sha256(place.path)
-    if sha256 != place.file.sha256:
-        raise ConfigError(
-            f"{place.path}: sha256 {sha256[:12]}..., expected {place.file.sha256[:12]}...",
-            fix=f"Remove it and run `{command}` again.",
-        )

@@ -1,4 +1,5 @@
-"""Language models of the transformers library in the role ``llm``.
+"""Language models of the transformers library, and the vision transformer that goes with them.
 
-`chat` what every stack's does with one; `files` and `published` the published one.
+`chat` a model in the role ``llm``, of any stack; `files`, `qwen`, `vit` and `roles` the published
+ones.
 """

@@ -21,6 +21,8 @@ from persongen_bench.stacks.diffusion.trained_size import trained_size
 from persongen_bench.stacks.judges import roles as judging
 from persongen_bench.stacks.judges.clip import ClipVersions, require_activation
 from persongen_bench.stacks.judges.files import JUDGES
+from persongen_bench.stacks.language import roles as language
+from persongen_bench.stacks.language.files import LANGUAGE
 from persongen_bench.stacks.published import files
 from persongen_bench.stacks.published.digests import combined_sha256
 from persongen_bench.stacks.published.locate import MissingWeightsError, Place, Places, locate
@@ -66,10 +68,13 @@ class PublishedStack:
     signature of its own, and computes in float32 on every device. ``judge_encoder`` is OpenAI's
     CLIP ViT-L/14 at 336 pixels: no adapter of these stacks was trained on it. It shares its data
     with the role ``clip``, whose variant ``clip/336`` it is.
+
+    The roles ``llm`` and ``vit`` (`persongen_bench.stacks.language.roles`) are as lazy: ``pgbench
+    models pull language``.
     """
 
     name: ClassVar[str]
-    roles: tuple[str, ...] = (*OWN_ROLES, *judging.ROLES)
+    roles: tuple[str, ...] = (*OWN_ROLES, *judging.ROLES, *language.ROLES)
     manifest: ClassVar[Manifest]
     parts: ClassVar[Parts]
     defaults: ClassVar[Mapping[str, Any]]
@@ -82,8 +87,8 @@ class PublishedStack:
     ) -> None:
         """Use the files in ``folder`` (`locate`); ``settings`` go over the stack's defaults.
 
-        Where a folder is named, the judges' files lie in ``folder/judges``; without that folder
-        the stack has its own roles alone.
+        Where a folder is named, the judges' files lie in ``folder/judges`` and those of the
+        language models in ``folder/language``; without these folders the stack has not their roles.
         """
         chosen = DiffusionSettings(**{**self.defaults, **(settings or {})})
         if "rows" not in (settings or {}):
@@ -92,15 +97,16 @@ class PublishedStack:
         self.settings = chosen
         self.places: Places = locate(self.manifest, folder)
         self._open: dict[str, Any] = {}
-        judges = folder / JUDGES.stack if folder else None
-        if judges is not None and not judges.is_dir():
-            self.roles = OWN_ROLES
+        groups = {JUDGES.stack: judging.ROLES, LANGUAGE.stack: language.ROLES}
+        held = [roles for name, roles in groups.items() if not folder or (folder / name).is_dir()]
+        self.roles = (*OWN_ROLES, *(role for roles in held for role in roles))
+        device = self.settings.torch_device()
+        rows = JUDGE_ROWS.get(device.type, 4)
+        inside = {name: folder / name if folder else None for name in groups}
         self.judges = judging.Judges(
-            locate(JUDGES, judges),
-            lambda: self.role("clip"),
-            self.settings.torch_device(),
-            JUDGE_ROWS.get(self.settings.torch_device().type, 4),
+            locate(JUDGES, inside[JUDGES.stack]), lambda: self.role("clip"), device, rows
         )
+        self.languages = language.Languages(locate(LANGUAGE, inside[LANGUAGE.stack]), device, rows)
 
     def missing(self) -> str | None:
         """What is missing of its own files, and how to get it."""
@@ -117,6 +123,7 @@ class PublishedStack:
             "image_encoder": self._image_encoder,
             "clip": self._clip,
             **{judge: partial(self.judges.role, judge) for judge in judging.ROLES},
+            **{name: partial(self.languages.role, name) for name in language.ROLES},
         }
         if name not in openers:
             raise MissingRoleError(

@@ -10,6 +10,7 @@ from persongen_bench.core.errors import DataError, PgbenchError
 from persongen_bench.stacks.diffusion.hub_layout import WeightFile, difference, read_tensors
 from persongen_bench.stacks.diffusion.random_weights import Blueprint
 from persongen_bench.stacks.judges.files import JUDGES
+from persongen_bench.stacks.language.files import LANGUAGE
 from persongen_bench.stacks.published.blueprints import FULL
 from persongen_bench.stacks.published.digests import remembered_sha256
 from persongen_bench.stacks.published.locate import Place, Places
@@ -31,13 +32,15 @@ class Check:
 
 def verify(places: Places, *, checksums: bool = True) -> Iterator[Check]:
     """Check the files one by one; without ``checksums`` only sizes and tensors, in no time."""
-    look = (
-        _wrong_judge
-        if places.manifest.stack == JUDGES.stack
-        else _look(FULL[places.manifest.stack])
-    )
+    look = _look_at(places.manifest.stack)
     for place in places.files:
         yield _check(place, look, checksums=checksums)
+
+
+def _look_at(stack: str) -> Look:
+    if stack == JUDGES.stack:
+        return _wrong_judge
+    return _wrong_language if stack == LANGUAGE.stack else _look(FULL[stack])
 
 
 def _check(place: Place, look: Look, *, checksums: bool) -> Check:
@@ -80,6 +83,13 @@ def _wrong_judge(place: Place) -> str | None:
         return str(error)
 
 
+def _wrong_language(place: Place) -> str | None:
+    """The tensors of the language group's weight files."""
+    from persongen_bench.stacks.language import layouts
+
+    return layouts.wrong(place.label, place.path)
+
+
 def _wrong_checksum(place: Place) -> str | None:
     if place.file.sha256 is None:
         return None
@@ -91,6 +101,8 @@ def _wrong_checksum(place: Place) -> str | None:
 
 def _said(place: Place, checksums: bool) -> str:
     """Which checks a good file has passed; a pin that does not exist is not passed over."""
+    if place.file.n_bytes is None and place.file.sha256 is not None:
+        return "sha256; size not pinned" if checksums else "there; size not pinned"
     if place.file.n_bytes is None:
         return "there; neither size nor sha256 pinned"
     if place.file.sha256 is None:

@@ -30,10 +30,10 @@ from persongen_bench.util.training import Step, TrainingPlan, seeded, train
 from persongen_bench.worlds.tasteworld.attributes import NAMES
 
 PLAN = TrainingPlan(
-    steps=1600, batch_size=8, learning_rate=3e-3, weight_decay=0.01, ema=0.99, seed=601,
+    steps=2000, batch_size=8, learning_rate=3e-3, weight_decay=0.01, ema=0.99, seed=601,
 )  # fmt: skip
-"""A batch holds so many people, and twice as many short dialogues beside them."""
-SHORT = 2
+"""A batch holds so many people, and as many short dialogues beside them."""
+SHORT = 1
 """Short dialogues per person."""
 N_MEASURED = 200
 _SEED = 602
@@ -45,8 +45,8 @@ def new() -> Qwen3ForCausalLM:
     config = Qwen3Config(
         vocab_size=len(numbers), hidden_size=128, intermediate_size=256, num_hidden_layers=4,
         num_attention_heads=4, num_key_value_heads=2, head_dim=32, max_position_embeddings=1024,
-        tie_word_embeddings=True, bos_token_id=None, pad_token_id=numbers[llm_words.PAD],
-        eos_token_id=numbers[llm_words.END], use_cache=True,
+        tie_word_embeddings=True, initializer_range=0.07, bos_token_id=None,
+        pad_token_id=numbers[llm_words.PAD], eos_token_id=numbers[llm_words.END], use_cache=True,
     )  # fmt: skip
     return Qwen3ForCausalLM(config)
 
@@ -125,7 +125,9 @@ def recipe(plan: TrainingPlan = PLAN) -> Recipe[Qwen3ForCausalLM]:
     def card(folder: Path) -> Mapping[str, object]:
         name = "transformers Qwen3ForCausalLM, word-level, trained on templated dialogues"
         limits = "Lists keywords of tasteworld captions and tastes; it knows no other question."
-        return data.card(name, plan, measured(folder, quality(open_llm(folder))) | {"limits": limits})
+        return data.card(
+            name, plan, measured(folder, quality(open_llm(folder))) | {"limits": limits}
+        )
 
     title = "train the language model"
     return Recipe(partial(train, model, loss, plan, description=title), write, card)

@@ -118,7 +118,10 @@ def _rated(n: int, rng: np.random.Generator) -> tuple[Scenes, np.ndarray]:
 
 def taste_turns(taste: Taste, rng: np.random.Generator) -> list[Turn]:
     """The general question and one for every attribute, in random order; the lines come first."""
-    asked = [(ANYTHING, int(rng.choice(GENERAL))), *((name, int(rng.integers(1, 3))) for name in NAMES)]
+    asked = [
+        (ANYTHING, int(rng.choice(GENERAL))),
+        *((name, int(rng.integers(1, 3))) for name in NAMES),
+    ]
     turns = []
     for place in rng.permutation(len(asked)):
         attribute, n = asked[place]

@@ -14,9 +14,10 @@ from persongen_bench.worlds.tasteworld.labels import EMOTIONS, THEMES
 
 PAD, UNKNOWN, USER, ASSISTANT, END = "<pad>", "<unk>", "<|user|>", "<|assistant|>", "<|end|>"
 SPECIAL = (PAD, UNKNOWN, USER, ASSISTANT, END)
-MARKS = ('["', '", "', '"]', "[]", "\n", "+", "-", ",", ".", ":", ";", "?", "!", '"', "'", "[",
+MARKS = ('["', '", "', '"]', "[]", "+", "-", ".", ":", ";", "?", "!", '"', "'", "[",
          "]", "{", "}", "(", ")", "<", ">", "/", "=")  # fmt: skip
-_SPLIT = r'\["|", "|"\]|\[\]|\n|[A-Za-z]+|\d|[^\sA-Za-z\d]'
+_SPLIT = r'\["|", "|"\]|\[\]|[A-Za-z]+|\d|[^\s,A-Za-z\d]'
+"""Blanks, line breaks and commas are not read: they say nothing here, and cost half of the time."""
 TEMPLATE = (
     "{% for message in messages %}<|{{ message['role'] }}|>{{ message['content'] }}"
     "{% if message['role'] == 'assistant' %}<|end|>{% endif %}{% endfor %}"
@@ -56,4 +57,4 @@ def tokenizer() -> PreTrainedTokenizerFast:
     return made
 
 
-_TIGHT = (('[" ', '["'), (' ", " ', '", "'), (' "]', '"]'), (" ,", ","), (" .", "."), (" :", ":"))
+_TIGHT = (('[" ', '["'), (' ", " ', '", "'), (' "]', '"]'), (" .", "."), (" :", ":"))

@@ -9,6 +9,9 @@ are those at which normal values would be rated in the configured shares.
 The own preference of some people drifts: from their first to their last rating it turns into
 another one, uncorrelated with the first for a drift of 1. True taste is the one they end with.
 
+With the setting ``taste="by-content"`` all three turn into their opposite, in what background and
+style add, between two groups of shapes (`by_content`).
+
 Person ``n`` of a seed is the same in every population, whatever its size.
 """
 
@@ -25,6 +28,7 @@ from scipy.special import ndtr
 from persongen_bench.core.errors import DataError
 from persongen_bench.core.types import ScoreMatrix, content_hash
 from persongen_bench.worlds.tasteworld.attributes import N_SCENES, Scenes, scene_index
+from persongen_bench.worlds.tasteworld.by_content import by_content
 from persongen_bench.worlds.tasteworld.people_config import LIKE, PeopleConfig
 from persongen_bench.worlds.tasteworld.preferences import Grid, Preference
 
@@ -54,14 +58,18 @@ class People:
         common = _Common.draw(config)
         drawn = [_Person.draw(config, common, number) for number in range(n)]
         cluster = np.array([person.cluster for person in drawn], dtype=np.int64)
+        grids = [[person.shared, person.own, person.turned] for person in drawn]
+        shared, own, turned = (np.stack(part) for part in zip(*grids, strict=True))
+        if config.taste == "by-content":
+            shared, own, turned = (by_content(part) for part in (shared, own, turned))
         return cls(
             config,
             cluster,
             np.array([person.leniency for person in drawn]),
             np.array([person.drift for person in drawn]),
-            np.stack([person.shared for person in drawn]),
-            np.stack([person.own for person in drawn]),
-            np.stack([person.turned for person in drawn]),
+            shared,
+            own,
+            turned,
         )
 
     def __len__(self) -> int:
@@ -75,7 +83,7 @@ class People:
     @property
     def signature(self) -> str:
         """Everything the tastes depend on; equal for populations of one config."""
-        return f"tasteworld-people|config:{content_hash(self.config.model_dump())}|impl:1"
+        return f"tasteworld-people|config:{content_hash(self.config.identity)}|impl:1"
 
     def values(
         self,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Self
+from typing import Any, Literal, Self
 
 import numpy as np
 from jaxtyping import Float
@@ -41,6 +41,10 @@ class PeopleConfig(Config):
     """Share of the people whose own preference changes."""
     drift: float = Field(default=0.7, ge=0, le=1)
     """How far it turns: 0 not at all, 1 by a right angle, into an uncorrelated one."""
+    taste: Literal["plain", "by-content"] = "plain"
+    """``plain``: what somebody likes about background and style they like with every content;
+    ``by-content``: it turns into its opposite between two groups of shapes (`by_content`). The
+    shares above are those before it turns."""
 
     @model_validator(mode="after")
     def _whole(self) -> Self:
@@ -53,6 +57,11 @@ class PeopleConfig(Config):
         if min(self.rating_shares) <= 0 or abs(sum(self.rating_shares) - 1) > 1e-9:
             raise ValueError(f"rating_shares must be above 0 and add up to 1: {self.rating_shares}")
         return self
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """What tastes depend on; the setting ``taste`` only where it is not the plain one."""
+        return self.model_dump(exclude={"taste"} if self.taste == "plain" else None)
 
     @property
     def thresholds(self) -> Float[np.ndarray, " 4"]:

@@ -1,0 +1,1 @@
+"""What pictures are of, in worlds where that is known."""
