@@ -35,7 +35,8 @@ LAYERS = (
     (("stacks", "the frozen pretrained models, by role", PLAIN),),
     (
         ("stats", "intervals and tests, by user", PLAIN),
-        ("worlds", "simulated people, known taste", PLAIN),
+        ("worlds", "people of known taste", PLAIN),
+        ("rankers", "who would like what", PLAIN),
     ),
     (("util", "tools that know none of the nouns: files, batching, progress, provenance", PLAIN),),
     (("core", "the nouns and the seams: what a method, data set, metric, stack must be", SEAMS),),

@@ -19,7 +19,7 @@ PACKAGE = ROOT / "persongen_bench"
 TIERS = (
     {"core"},
     {"util"},
-    {"stats", "worlds"},
+    {"stats", "worlds", "rankers"},
     {"stacks"},
     {"datasets", "methods", "metrics", "tracks"},
     {"loop"},

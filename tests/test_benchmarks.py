@@ -27,6 +27,10 @@ SMALLEST = [
                  id="coverage"),
     pytest.param("frechet", "--n 300 --dim 32 --repeats 1", r"torch-fidelity .* apart",
                  id="frechet", marks=slow),
+    # the target is for the real data; here both sides are learned, and agree roughly
+    pytest.param("micro_recall", "--planted --epochs 5",
+                 r"(?s)package: recall@20 0\.[6-9].*independent: recall@20 0\.[6-9].* apart",
+                 id="micro_recall"),
     pytest.param("permutation", "--users 12 --images 4 --permutations 20",
                  r"(?s)whole users .*: identical\n.*image-level .*: identical\n", id="permutation"),
     pytest.param("prior_training", "--shape sandbox --rounds 1 --steps 1",
