@@ -19,6 +19,7 @@ from persongen_bench.leaderboards.column import NOTHING
 from persongen_bench.leaderboards.compare import Comparison
 from persongen_bench.leaderboards.ranking import collect
 from persongen_bench.leaderboards.render import RenderOptions, render
+from persongen_bench.leaderboards.request_gallery import draw_strips
 from persongen_bench.leaderboards.standings import MethodRow, Standings
 from persongen_bench.util.files import write_atomic
 
@@ -26,8 +27,9 @@ from persongen_bench.util.files import write_atomic
 class Leaderboard(Sequence[Standings]):
     """The tables of a folder of runs; numbers that may not stand together stand apart."""
 
-    def __init__(self, tables: Sequence[Standings]) -> None:
+    def __init__(self, tables: Sequence[Standings], folder: Path | None = None) -> None:
         self.tables = tuple(tables)
+        self._folder = folder
 
     def __getitem__(self, place: Any) -> Any:  # noqa: ANN401  # an index or a slice
         return self.tables[place]
@@ -102,6 +104,32 @@ class Leaderboard(Sequence[Standings]):
         pictures.forest_plot(self.largest, Path(path))
         return Path(path)
 
+    def plot(self, path: str | Path) -> Path:
+        """The largest table in the plane of its board's pair of metrics (`Board.plane`).
+
+        Precision against recall where the board has none; errors as the two below.
+        """
+        plane = self.largest.board.plane
+        return self.plot_plane(path, *plane) if plane else self.plot_precision_recall(path)
+
+    def plot_plane(self, path: str | Path, x: str, y: str) -> Path:
+        """One metric against another one, sweeps as curves, as PNG, PDF or SVG.
+
+        Raises `ConfigError` for a metric that the largest table does not have.
+        """
+        pictures.plane_plot(self.largest, Path(path), x, y)
+        return Path(path)
+
+    def draw_strips(self, path: str | Path) -> Path:
+        """Requests of the largest table: what was liked, what to follow, a column a method (PNG).
+
+        Raises `ConfigError` where the answers are no images.
+        """
+        if self._folder is None:
+            raise ConfigError("the runs of this table are not at hand, so nothing can be drawn")
+        draw_strips(self.largest, self._folder, Path(path))
+        return Path(path)
+
     @property
     def largest(self) -> Standings:
         """The table with most rows: what a picture is drawn of."""
@@ -135,7 +163,7 @@ def leaderboard(
     """
     for name in set(metrics) - {ALL}:
         parse_metric(name)
-    return Leaderboard(collect(Path(runs), board, metrics))
+    return Leaderboard(collect(Path(runs), board, metrics), Path(runs))
 
 
 def compare(first: Run | str | Path, second: Run | str | Path) -> Comparison:

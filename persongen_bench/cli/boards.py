@@ -23,8 +23,13 @@ def leaderboard(
         str, typer.Option("--format", "-f", help="table, markdown, latex, csv, json or html.")
     ] = "table",
     output: Annotated[Path | None, typer.Option("--output", help="Write to a file.")] = None,
-    plot: Annotated[Path | None, typer.Option(help="Draw precision against recall (PNG).")] = None,
+    plot: Annotated[
+        Path | None, typer.Option(help="Draw precision against recall, or the board's pair (PNG).")
+    ] = None,
     forest: Annotated[Path | None, typer.Option(help="Draw paired differences (PNG).")] = None,
+    strips: Annotated[
+        Path | None, typer.Option(help="Draw requests, a column for each method (PNG).")
+    ] = None,
     metric: options.Metrics = None,
 ) -> None:
     """Rank the runs of a folder: intervals, ties, anchors, signatures, reported rows."""
@@ -38,7 +43,7 @@ def leaderboard(
     for picture in (plot, forest):
         if picture is not None:
             require_drawable(picture)
-    for place in (output, plot, forest):
+    for place in (output, plot, forest, strips):
         if place is not None:
             writable_file(place)
     tables = rank(runs, board, tuple(metric or ()))
@@ -47,9 +52,11 @@ def leaderboard(
     else:
         tables.save(output, form)
     if plot is not None:
-        tables.plot_precision_recall(plot)
+        tables.plot(plot)
     if forest is not None:
         tables.plot_forest(forest)
+    if strips is not None:
+        tables.draw_strips(strips)
 
 
 @boards_app.command()

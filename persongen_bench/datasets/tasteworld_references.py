@@ -16,15 +16,21 @@ def ask_neutral(
 ) -> list[Request]:
     """``n_references`` requests for everybody who is tested, person by person.
 
-    A reference is any picture that is held out, drawn evenly and without repetition from a
-    generator that knows the person's id and the seed of the split and nothing of their taste. The
+    A reference is any held-out picture that the person has not rated, liked or not, drawn evenly
+    and without repetition from a generator that knows the person's id and the seed of the split. So
+    what they were shown decides, which is independent of their taste, and no reference answers what
+    the test part asks. The
     instruction is its subject (`Catalog.subjects`), which leaves background and style open. The
     history is the person's last ``n_history`` training likes. Nobody knows a target: what a
     person would like to see of this subject is for the method to find out.
     """
     unseen = _held_out(split)
-    users = sorted({str(user) for user in split.test["user_id"]})
-    drawn = {user: _draw(unseen, user, split.seed, n_references) for user in users}
+    rated = {str(user): set(own) for user, own in split.test.groupby("user_id")["item_id"]}
+    users = sorted(rated)
+    drawn = {
+        user: _draw([i for i in unseen if i not in rated[user]], user, split.seed, n_references)
+        for user in users
+    }
     words = _subjects(catalog, sorted({item for items in drawn.values() for item in items}))
     liked = train.liked_items
     return [

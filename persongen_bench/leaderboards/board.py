@@ -56,9 +56,12 @@ class Board(Config):
     preset: str | None = None
     """Preset used for every method that has it."""
     n_images: int = Field(ge=1)
-    """Images per user."""
+    """Images per request."""
     n_history: int = Field(ge=0)
     """Liked training items a request carries, at most."""
+    plane: tuple[str, str] | None = None
+    """The pair of metrics, to the right and upwards, that its plot shows; None: recall and
+    precision."""
     reported: tuple[str, ...] = ()
     """Files beside the board's own with the tables that papers print for this task."""
     notes: tuple[str, ...] = ()
@@ -71,8 +74,11 @@ class Board(Config):
         for file in map(PurePosixPath, self.reported):
             if file.is_absolute() or ".." in file.parts:
                 raise ValueError(f"board {self.name}: {file} does not lie beside the board's file")
-        if not {self.headline, self.taste or self.headline} <= set(self.metrics):
-            raise ValueError(f"board {self.name}: headline and taste must be among the columns")
+        named = {self.headline, self.taste or self.headline, *(self.plane or ())}
+        if not named <= set(self.metrics):
+            raise ValueError(
+                f"board {self.name}: headline, taste and plane must be among the columns"
+            )
         if self.column(self.headline).direction == "none":
             raise ValueError(f"board {self.name}: the headline needs a direction")
         return self

@@ -1,16 +1,18 @@
 """The contact sheet of a run: what its users liked above, what was made for them below.
 
-A ranked list stands there with the pictures of its first items.
+A ranked list stands there with the pictures of its first items. Where requests have a picture to
+follow, every request has a strip of its own.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from persongen_bench.core.output import RANKING, Ranking
+from persongen_bench.core.output import IMAGE, RANKING, Ranking
 from persongen_bench.core.types import Image
 from persongen_bench.leaderboards.board import get_board
 from persongen_bench.leaderboards.pictures import UserStrip, contact_sheet
+from persongen_bench.leaderboards.request_gallery import draw_request_sheet
 from persongen_bench.loop.results import RunResults
 from persongen_bench.loop.store import RunDirectory
 from persongen_bench.loop.world import World
@@ -25,6 +27,9 @@ def draw_contact_sheet(results: RunResults, world: World) -> Path:
     path = results.path / CONTACT_SHEET
     made = results.path / "summary.json"
     if path.exists() and path.stat().st_mtime >= made.stat().st_mtime:
+        return path
+    if RunDirectory(results.path, results.config).kind is IMAGE and _follows(results, world):
+        draw_request_sheet(results, world, path)
         return path
     shown = set(results.samples["user_id"].astype(str))
     veil = RunDirectory(results.path, results.config).veil
@@ -45,6 +50,10 @@ def draw_contact_sheet(results: RunResults, world: World) -> Path:
         strips, path, title=results.config.method.label, headline=headline, n_users=len(users)
     )
     return path
+
+
+def _follows(results: RunResults, world: World) -> bool:
+    return any(request.reference for request in world.asked(results.config).requests)
 
 
 def _liked(world: World, user: str) -> list[Image]:

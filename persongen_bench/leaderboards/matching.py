@@ -51,7 +51,16 @@ def protocol(run: RunResults) -> dict[str, str | int]:
         "n_images": config.n_images,
         "n_history": config.n_history,
         "units": content_hash(sorted(set(run.scores["unit"].astype(str)))),
+        "requests": _requests(run),
     }
+
+
+def _requests(run: RunResults) -> str:
+    """What was asked where that is more than one thing of each unit, else that it is not."""
+    asked = sorted(set(run.samples["request_id"].astype(str)))
+    if len(asked) <= run.scores["unit"].nunique():
+        return "one of each"
+    return f"{len(asked)} ({content_hash(asked)})"
 
 
 def signatures(run: RunResults, board: Board) -> dict[str, str]:

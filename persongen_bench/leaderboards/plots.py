@@ -37,7 +37,28 @@ def precision_recall_plot(standings: Standings, path: Path, k: int | None = None
         ConfigError: if the table has no such metrics, or the file another ending.
     """
     precision, recall = _pair(standings, k)
-    columns = standings.board.column(recall), standings.board.column(precision)
+    plane_plot(standings, path, recall, precision)
+
+
+def plane_plot(standings: Standings, path: Path, x: str, y: str) -> None:
+    """One metric against another with 95% intervals: sweeps as curves, anchors as grey marks.
+
+    Args:
+        standings: a table whose rows have both.
+        path: a ``.png``, ``.pdf`` or ``.svg`` file to write.
+        x: the metric to the right.
+        y: the metric upwards.
+
+    Raises:
+        ConfigError: if the table lacks a metric, or the file has another ending.
+    """
+    lacking = [metric for metric in (x, y) if metric not in standings.metrics]
+    if lacking:
+        raise ConfigError(
+            f"board {standings.board.name} has no {lacking[0]} in this table",
+            fix=f"It has {', '.join(standings.metrics)}.",
+        )
+    columns = standings.board.column(x), standings.board.column(y)
     with figure_at(path, (5.4, 4.2)) as figure:
         axes = figure.add_subplot()
         styles = iter(_styles())

@@ -76,6 +76,8 @@ def _facts(standings: Standings) -> tuple[str, ...]:
     units = f"{standings.n_units} {said['unit']}s"
     if standings.methods and standings.n_ranked_units < standings.n_units:
         units += f" (the metric is defined for {standings.n_ranked_units}, who are ranked over)"
+    number, _, several = str(said["requests"]).partition(" (")
+    units += f" with {number} requests" if several else ""
     ranked = f"ranked by {column.metric} ({column.direction} is better), {units}"
     answers = f"{said['n_images']} {said['output']}s per request"
     asked = f"{answers} from {said['n_history']} liked items at most"

@@ -40,6 +40,8 @@ def test_everybody_who_is_tested_gets_unseen_references(split, n_users):
         assert request.reference not in train.catalog.items.index
         assert request.history == train.liked_items[request.user_id][-20:]
         assert request.target is None
+        own = division.test["item_id"][division.test["user_id"] == request.user_id]
+        assert request.reference not in set(own)
     assert len({request.request_id for request in requests}) == len(requests)
 
 
@@ -56,9 +58,9 @@ def test_number_of_references_is_a_setting_and_changes_no_data():
     _, few = asked(n_references=2)
     _, many = asked()
     assert len(few) == 10
-    # 180 pictures are held out; nobody is asked for more than there are.
+    # 180 pictures are held out; nobody is asked for more than there are that they have not rated.
     _, every = asked(n_references=1000)
-    assert max(Counter(r.user_id for r in every).values()) == len({r.reference for r in every})
+    assert max(Counter(r.user_id for r in every).values()) < len({r.reference for r in every})
     assert {r.reference for r in many} < {r.reference for r in every}
 
 
@@ -75,15 +77,15 @@ def test_references_depend_on_person_and_split_seed_alone():
 
 def test_references_are_neutral():
     """The mean true taste of many references is that of all held-out pictures."""
-    division, requests = asked(n_references=100)
+    division, requests = asked(n_references=60)
     world = data()
     held_out = sorted({*division.test["item_id"], *division.validation["item_id"]})
     users = sorted(set(division.test["user_id"]))
     taste = world.taste.utility_of_scenes(scenes(held_out), users)
     for column, user in enumerate(users):
         own = [held_out.index(r.reference) for r in requests if r.user_id == user]
-        # 100 of about 180 without repetition: a standard error is sd / 10 * sqrt(80 / 180)
-        error = taste[:, column].std() / 10 * np.sqrt(80 / 180)
+        # 60 of about 140 without repetition; what a person rated was not chosen by taste.
+        error = taste[:, column].std() * np.sqrt(1 / 60)
         assert abs(taste[own, column].mean() - taste[:, column].mean()) < 4 * error
 
 

@@ -1,0 +1,112 @@
+"""Strips of runs whose requests have something to follow: of one run, or of a whole table."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import islice
+from pathlib import Path
+
+from persongen_bench.core.errors import ConfigError
+from persongen_bench.core.output import IMAGE
+from persongen_bench.core.progress import no_progress
+from persongen_bench.core.request import Request
+from persongen_bench.core.types import Image
+from persongen_bench.leaderboards.ranking import gather
+from persongen_bench.leaderboards.standings import Standings
+from persongen_bench.leaderboards.strips import N_LIKED, RequestStrip, request_sheet
+from persongen_bench.loop.results import RunResults
+from persongen_bench.loop.store import RunDirectory
+from persongen_bench.loop.world import World, reopen_world
+
+N_USERS, N_REQUESTS = 6, 2
+"""Users on a sheet, and requests of each."""
+N_IMAGES = 6
+"""Images of one request at most, where they stand side by side."""
+
+
+def shown_requests(requests: Sequence[Request]) -> list[Request]:
+    """The first `N_REQUESTS` of each of the first `N_USERS` users, in the order of the users."""
+    of_user: dict[str, list[Request]] = {}
+    for request in requests:
+        of_user.setdefault(request.user_id, []).append(request)
+    return [r for user in islice(sorted(of_user), N_USERS) for r in of_user[user][:N_REQUESTS]]
+
+
+def draw_request_sheet(results: RunResults, world: World, path: Path) -> None:
+    """The strips of one run, its images of a request side by side."""
+    n = min(results.config.n_images, N_IMAGES)
+    requests = world.asked(results.config).requests
+    shown = shown_requests(requests)
+    made = _made(results, shown)
+    strips = [_strip(world, results, request, made[request.request_id][:n]) for request in shown]
+    columns = [f"image {k + 1}" for k in range(n)]
+    said = _said(shown, requests)
+    request_sheet(strips, columns, path, title=results.config.method.label, subtitle=said)
+
+
+def draw_strips(table: Standings, folder: Path, path: Path) -> None:
+    """The strips of a table: a column for each method and anchor, with its first image.
+
+    The methods stand in the order of the table, by their first seed.
+
+    Raises:
+        ConfigError: if the board's answers are no images.
+    """
+    runs = _runs_of(table, folder)
+    if not runs or RunDirectory(runs[0].path, runs[0].config).kind is not IMAGE:
+        raise ConfigError(f"board {table.board.name}: there are no images to draw strips of")
+    world = reopen_world(runs[0].config, None, no_progress)
+    requests = world.asked(runs[0].config).requests
+    shown = shown_requests(requests)
+    made = [_made(run, shown) for run in runs]
+    strips = [
+        _strip(world, runs[0], request, [own[request.request_id][0] for own in made])
+        for request in shown
+    ]
+    columns = [run.config.method.label for run in runs]
+    said = f"{_said(shown, requests)}; the first image of each"
+    request_sheet(strips, columns, path, title=table.board.title, subtitle=said)
+
+
+def _runs_of(table: Standings, folder: Path) -> list[RunResults]:
+    """One run for each row of the table."""
+    known = {run.config.run_id: run for run in gather(folder)[0]}
+    return [known[row.run_ids[0]] for row in table.rows if row.run_ids[0] in known]
+
+
+def _said(shown: Sequence[Request], requests: Sequence[Request]) -> str:
+    n, total = (len({r.user_id for r in some}) for some in (shown, requests))
+    most = max(sum(r.user_id == one.user_id for r in shown) for one in shown)
+    who = f"the first {n} of {total} users" if n < total else f"all {n} users"
+    which = f"the first {most} requests of " if most > 1 else "the first request of "
+    return f"{which}{who}, in the order of the protocol"
+
+
+def _strip(
+    world: World, results: RunResults, request: Request, made: Sequence[Image | None]
+) -> RequestStrip:
+    """The names are those of the run directory, which may be pseudonyms."""
+    veil = RunDirectory(results.path, results.config).veil
+    catalog = world.dataset.catalog
+    return RequestStrip(
+        veil.user(request.user_id),
+        request.instruction or "",
+        world.train.catalog.images(request.history[-N_LIKED:]),
+        None if request.reference is None else catalog.images([request.reference])[0],
+        made,
+    )
+
+
+def _made(results: RunResults, requests: Sequence[Request]) -> Mapping[str, list[Image | None]]:
+    """Request id => the images made for it; None for those that were not delivered."""
+    run = RunDirectory(results.path, results.config)
+    made: dict[str, list[Image | None]] = {}
+    for request in requests:
+        name = request.request_id
+        recorded = name if run.veil.plain else run.veil.pseudonyms.request(name)
+        rows = results.samples[results.samples["request_id"] == recorded].sort_values("index")
+        made[name] = [
+            run.read_image(str(row.sample_id), str(row.pixel_hash)) if row.state == "ok" else None
+            for row in rows.itertuples()
+        ]
+    return made
