@@ -88,6 +88,8 @@ class RagarConfig(GeneratorConfig):
     ranker: Literal["vbpr", "micro"] = "micro"
     """The ranking model: the paper's, which sees a picture through its nearest neighbours alone,
     or one whose score is linear in the picture's feature."""
+    ranker_settings: Literal["quick", "published"] = "quick"
+    """The ranking model's own defaults, or its authors' settings."""
     reward: Literal["rank", "score"] = "rank"
     """``rank``: 1 / log2(1 + rank) among the items that the user has not rated; ``score``: the
     ranker's score, in deviations of the user's scores of all items."""
@@ -147,9 +149,7 @@ class RagarConfig(GeneratorConfig):
         """Whether there is a reflection at all."""
         weights = self.calibrator_weight + self.semantic_weight
         return (
-            self.calibrator == "on"
-            and self.reflection_steps > 0
-            and (self.rewarded or weights > 0)
+            self.calibrator == "on" and self.reflection_steps > 0 and (self.rewarded or weights > 0)
         )
 
 
@@ -158,6 +158,7 @@ PAPER: dict[str, object] = {
     "n_inference_steps": 50,
     "reference_text": "caption",
     "trained": "tokens",
+    "ranker_settings": "published",
 }
 """Printed: k = 5 of 20, four layers, three perturbations, MICRO. From GILL, which the paper
 follows: 8 tokens, 512 wide, rate 1e-3, tokens trained alone, guidance 7.5 and 50 steps. The rest
@@ -165,14 +166,14 @@ is ours, as the options say."""
 
 SANDBOX: dict[str, object] = {
     "compare": "subjects",
-    "mapper_size": 128,
-    "mapper_layers": 4,
+    "mapper_size": 64,
     "n_text_rows": 4,
-    "mapper_steps": 900,
+    "mapper_steps": 500,
     "mapper_batch_size": 32,
     "mapper_learning_rate": 2e-3,
-    "warm_steps": 200,
-    "reflection_steps": 60,
+    "warm_steps": 150,
+    "reflection_steps": 40,
+    "reflection_batch_size": 5,
     "ranker": "vbpr",
     "reward": "score",
     "noise": "shared",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import chain
+from typing import Literal
 
 import numpy as np
 import torch
@@ -23,7 +24,9 @@ from persongen_bench.methods.ragar.rewards import RankReward
 from persongen_bench.methods.ragar.stage0 import Examples, fit_detail
 from persongen_bench.methods.ragar.states import TextStates
 from persongen_bench.methods.ragar.warm import warm_up
+from persongen_bench.rankers.micro import Micro, MicroConfig
 from persongen_bench.rankers.ranker import Ranker, RankingData
+from persongen_bench.rankers.vbpr import Vbpr, VbprConfig
 from persongen_bench.util.training import Workshop
 
 _FOR_PROJECTION = 2000
@@ -87,7 +90,7 @@ class Fitting:
             captions = self._preferences.words.captions(self._train.catalog.ids)
             text = self._context.stack.role("clip").encode_texts(captions)
         data = RankingData.of(self._train, self._features(), text)
-        ranker = ranker_called(self._config.ranker)
+        ranker = ranker_called(self._config.ranker, self._config.ranker_settings)
         ranker.fit(data, self._context.seed, self._context.progress)
         return RankReward(ranker, self._context.stack.role("vit"), self._config.reward)
 
@@ -113,15 +116,14 @@ class Fitting:
         return Workshop(None if folder is None else folder / stage, self._context.progress)
 
 
-def ranker_called(name: str) -> Ranker:
-    """An unfitted ranking model with its defaults."""
+def ranker_called(
+    name: Literal["vbpr", "micro"], settings: Literal["quick", "published"]
+) -> Ranker:
+    """An unfitted ranking model."""
+    published = settings == "published"
     if name == "vbpr":
-        from persongen_bench.rankers.vbpr import Vbpr
-
-        return Vbpr()
-    from persongen_bench.rankers.micro import Micro
-
-    return Micro()
+        return Vbpr(VbprConfig.model_validate(Vbpr.presets["paper"] if published else {}))
+    return Micro(MicroConfig.model_validate(Micro.presets["paper"] if published else {}))
 
 
 def _mean_rows(states: TextStates, texts: Sequence[str], size: int = 64) -> torch.Tensor:

@@ -33,10 +33,13 @@ class ModalMapper(nn.Module):
 
     def __init__(self, shape: MapperShape) -> None:
         super().__init__()
-        size, wide = shape.size, 4 * shape.size
-        options = {"dropout": 0.0, "batch_first": True, "norm_first": True}
-        encoder = nn.TransformerEncoderLayer(size, shape.n_heads, wide, **options)
-        decoder = nn.TransformerDecoderLayer(size, shape.n_heads, wide, **options)
+        size, n_heads, wide = shape.size, shape.n_heads, 4 * shape.size
+        encoder = nn.TransformerEncoderLayer(
+            size, n_heads, wide, dropout=0.0, batch_first=True, norm_first=True
+        )
+        decoder = nn.TransformerDecoderLayer(
+            size, n_heads, wide, dropout=0.0, batch_first=True, norm_first=True
+        )
         self.inward = nn.Linear(shape.n_inputs, size)
         self.encoder = nn.TransformerEncoder(
             encoder, shape.n_layers, nn.LayerNorm(size), enable_nested_tensor=False

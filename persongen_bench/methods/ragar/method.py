@@ -123,4 +123,3 @@ class Ragar(DrawsConditions):
         models = Models(captioner, self._llm, clip)
         words = ItemWords(catalog, captioner, said)
         self._preferences = Preferences(models, words, self.config, keywords)
-

@@ -183,8 +183,10 @@ class Reflection:
         return rank_loss(played.action, states, gained)
 
     def _play(self, states: Tensor, seeds: Sequence[int], rng: np.random.Generator) -> Played:
-        """Perturbed pictures; those of one request have one latent seed, so that only the
-        perturbation tells them apart."""
+        """Perturbed pictures.
+
+        Those of one request have one latent seed: only the perturbation tells them apart.
+        """
         config = self._config
         numbers = torch.Generator().manual_seed(int(rng.integers(1 << 62)))
         action = perturb(states, config.n_noise, config.sigma, config.noise, numbers)
@@ -213,7 +215,7 @@ class Reflection:
         users, items = [r.user for r in requests], [r.item for r in requests]
         overall = self._pool.overall[torch.from_numpy(np.asarray(rows))]
         of_keywords = self._tools.reward.of_images(users, items, self._draw(overall, seeds))
-        return np.maximum(self._tools.reward.of_own(users, items), of_keywords)
+        return np.asarray(np.maximum(self._tools.reward.of_own(users, items), of_keywords))
 
     def _draw(self, states: Float[Tensor, "m rows w"], seeds: Sequence[int]) -> list[Image]:
         rows = states.detach().float().cpu().numpy()
