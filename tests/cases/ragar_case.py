@@ -98,8 +98,8 @@ def context(train, **changes) -> FitContext:
     return replace(made, **changes)
 
 
-def fitted(train=None, changes=None, **options) -> Ragar:
-    train = said_train() if train is None else train
+def fitted(view=None, changes=None, **options) -> Ragar:
+    train = said_train() if view is None else view
     method = Ragar(Ragar.Config.model_validate({**CHECK, **options}))
     method.fit(train, context(train, **(changes or {})))
     return method

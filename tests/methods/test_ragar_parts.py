@@ -165,11 +165,9 @@ def examples():
 
 def test_examples_hold_subjects_and_keywords_that_agree_with_them():
     drawn = examples().draw(300, np.random.default_rng(0))
-    assert {one.text for one in drawn} <= {
-        *(f"{c} picture" for c in ("red", "yellow", "green", "blue", "purple", "pink")),
-        *(f"{c} picture, paper" for c in ("red", "green", "purple")),
-        *(f"{c} picture, night" for c in ("yellow", "blue", "pink")),
-    }
+    texts = {one.text for one in drawn}
+    assert {"red picture", "red picture, paper", "blue picture, night"} <= texts
+    assert not any("paper" in text and "night" in text for text in texts)
     said = [one for one in drawn if one.text == "red picture, paper"]
     assert {one.prompt for one in said} == {"+ paper\nDraw: red picture"}
 

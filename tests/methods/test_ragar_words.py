@@ -11,19 +11,22 @@ from ragar_case import WORLD, ListingLlm, said_train, tiny_llm
 from persongen_bench.core.errors import UnsupportedRequestError
 from persongen_bench.core.request import Request
 from persongen_bench.core.types import Description
+from persongen_bench.methods._keywords import content_words
+from persongen_bench.methods.pmg.together import Together
 from persongen_bench.methods.ragar.config import RagarConfig
 from persongen_bench.methods.ragar.preferences import ItemWords, Models, Preferences
 from persongen_bench.methods.ragar.words import (
-    Company,
+    consistent,
     frequent,
     joined,
     new_words,
     preference_prompt,
 )
 
-CAPTIONS = [
+CAPTIONS = 5 * [
     "a red star on paper", "a blue star on paper", "a red heart at night", "a blue heart at dusk",
 ]  # fmt: skip
+"""By chance red and blue would share 10 x 10 / 20 = 5 captions, and they share none."""
 
 
 def test_rare_keywords_are_dropped_and_the_rest_stand_by_count():
@@ -34,34 +37,13 @@ def test_rare_keywords_are_dropped_and_the_rest_stand_by_count():
     assert frequent([], 2) == []
 
 
-def test_what_never_shares_a_caption_contradicts():
-    company = Company(CAPTIONS)
-    assert company.agree("red", "night")
-    assert not company.agree("red", "blue")
-    assert not company.agree("red star", "night")  # each shares a caption, both together do not
-    assert company.agree("red", "unheard-of")
-
-
 def test_what_is_kept_first_decides():
-    company = Company(CAPTIONS)
-    assert company.consistent("a blue star", ["red", "paper", "dusk"]) == ["paper"]
-    assert company.consistent("a heart", ["red", "blue", "dusk"]) == ["red"]
-    assert company.consistent("a heart", ["blue", "red", "dusk"]) == ["blue", "dusk"]
-    assert company.consistent("", []) == []
-
-
-def test_company_is_that_of_a_slow_count():
-    """A second way to count: sets of words, caption by caption."""
-    rng = np.random.default_rng(3)
-    words = list("abcdefghij".replace("a", "k"))
-    captions = [" ".join(rng.choice(words, 3)) for _ in range(20)]
-    company = Company(captions)
-    for one in words:
-        for other in words:
-            held = [set(c.split()) for c in captions]
-            known = any(one in h for h in held) and any(other in h for h in held)
-            expected = not known or any({one, other} <= h for h in held)
-            assert company.agree(one, other) == expected
+    together = Together(content_words(caption) for caption in CAPTIONS)
+    assert consistent(together, "a blue star", ["red", "paper"]) == ["paper"]
+    assert consistent(together, "a heart", ["red", "blue"]) == ["red"]
+    assert consistent(together, "a heart", ["blue", "red"]) == ["blue"]
+    assert consistent(together, "", ["star", "red heart", "unheard-of"]) == ["star", "unheard-of"]
+    assert consistent(together, "a heart", []) == []
 
 
 def test_words_that_are_said_already_say_nothing_new():
@@ -127,8 +109,9 @@ def test_without_retrieval_the_whole_history_counts():
     asked = found.of("a green picture", history)
     assert asked.retrieved == tuple(history)
     np.testing.assert_allclose(asked.shares, 1 / 6)
-    # paper: 3 items; night: 3; yellow and red: 2, but never with green. green stands with paper.
-    assert asked.keywords == ("paper",)
+    # paper: 3 items; night: 3, but never with paper; red and yellow: 2, and too rare to tell
+    # whether they go with green (5 x 5 / 30 captions would by chance).
+    assert asked.keywords == ("paper", "red", "yellow")
     kept, _ = preferences(retrieval="off", contradictions="keep")
     assert kept.of("a green picture", history).keywords == ("paper", "night", "red", "yellow")
     fewer, _ = preferences(retrieval="off", contradictions="keep", n_keywords=2)

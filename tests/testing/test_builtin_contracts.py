@@ -74,6 +74,7 @@ ELSEWHERE = {
 ON_THE_TOY = sorted(
     {name for name in registry.entries("methods") if "/" not in name}
     - {"lora-user", "lora-shared", "textual-inversion", "vlm-persona+lora"}  # train a real decoder
+    - {"ragar"}  # draws a real text encoder's states
 )
 
 

@@ -4,3 +4,5 @@ In the order of the paper: `retrieval` and `preferences` find out what a request
 `detail` (a language model with special tokens and the `mapper`) and `calibrator` make prompt
 states of it, `stage0`, `warm` and `reflection` (with `rewards` and `losses`) train them.
 """
+
+from persongen_bench.methods.ragar.method import Ragar as Ragar

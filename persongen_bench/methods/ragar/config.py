@@ -31,8 +31,8 @@ class RetrievalConfig(DrawingConfig):
     n_keywords: int = Field(default=8, ge=0)
     """Keywords kept, the most frequent ones (ours)."""
     contradictions: Literal["drop", "keep"] = "drop"
-    """``drop``: so are keywords that never share a caption of the training catalogue with a word
-    of the reference or a keyword kept before (ours)."""
+    """``drop``: so are keywords that no caption of the training catalogue holds together with a
+    word of the reference or a keyword kept before, although by chance some would (ours)."""
     max_new_tokens: int = Field(default=64, ge=1)
     """Length of the language model's lists of keywords."""
 

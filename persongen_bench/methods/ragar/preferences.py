@@ -17,6 +17,7 @@ from persongen_bench.core.roles import Captioner, TextEncoder
 from persongen_bench.core.types import Catalog
 from persongen_bench.methods._keywords import KeywordReader, content_words
 from persongen_bench.methods.personas.descriptions import DescriptionBook, descriptions_from
+from persongen_bench.methods.pmg.together import Together
 from persongen_bench.methods.ragar.config import RetrievalConfig
 from persongen_bench.methods.ragar.retrieval import (
     Similarities,
@@ -25,7 +26,7 @@ from persongen_bench.methods.ragar.retrieval import (
     weights,
     word_similarities,
 )
-from persongen_bench.methods.ragar.words import Company, frequent, new_words
+from persongen_bench.methods.ragar.words import consistent, frequent, new_words
 from persongen_bench.util.keyword_requests import caption_request
 
 PER_ITEM = 12
@@ -103,7 +104,7 @@ class Preferences:
         self._reader = KeywordReader(models.llm, config.max_new_tokens)
         self._space = None if models.clip is None else TextSpace(models.clip)
         self._keywords = {item: tuple(said) for item, said in (keywords or {}).items()}
-        self.company = Company(words.known())
+        self.settle()
 
     @property
     def counts(self) -> dict[str, int]:
@@ -125,7 +126,7 @@ class Preferences:
 
     def settle(self) -> None:
         """Judge contradictions by the captions that are known now; the end of the mining."""
-        self.company = Company(self.words.known())
+        self._together = Together(content_words(text) for text in self.words.known())
 
     def mined(self) -> dict[str, tuple[str, ...]]:
         """Keywords of every item asked for so far."""
@@ -150,7 +151,7 @@ class Preferences:
         """The keywords that say something new and, where wanted, contradict nothing."""
         new = new_words(text, keywords)
         drop = self._config.contradictions == "drop"
-        return tuple(self.company.consistent(text, new) if drop else new)
+        return tuple(consistent(self._together, text, new) if drop else new)
 
     def _counted(self, text: str, recent: Sequence[str]) -> tuple[Sequence[int], Similarities]:
         """Places that count and their shares."""

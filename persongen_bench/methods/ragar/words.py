@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from functools import reduce
-from operator import and_
 
 from persongen_bench.methods._keywords import content_words
+from persongen_bench.methods.pmg.together import Together
 
 
 def frequent(lists: Iterable[Sequence[str]], min_count: int) -> list[str]:
@@ -19,41 +18,19 @@ def frequent(lists: Iterable[Sequence[str]], min_count: int) -> list[str]:
     return [word for word, count in counts.most_common() if count >= min_count]
 
 
-class Company:
-    """Which words ever stand together in a caption of the catalogue.
+def consistent(together: Together, text: str, keywords: Sequence[str]) -> list[str]:
+    """The keywords that contradict neither a word of ``text`` nor one kept before them.
 
-    "red" beside "blue" never does where a picture shows one object: a keyword that shares no
-    caption with what is already said contradicts it. That needs no table of attributes. A word
-    that no caption holds cannot be judged and contradicts nothing.
+    "red" contradicts "blue" where pictures show one object: captions never hold both, although by
+    chance some would (`Together`). That needs no table of attributes.
     """
-
-    def __init__(self, captions: Iterable[str]) -> None:
-        self._captions: dict[str, int] = {}
-        self._phrases: dict[str, int] = {}
-        for place, caption in enumerate(captions):
-            for word in content_words(caption):
-                self._captions[word] = self._captions.get(word, 0) | (1 << place)
-
-    def agree(self, one: str, other: str) -> bool:
-        """Whether some caption holds all words of both; True where one of them is unknown."""
-        left, right = self._holding(one), self._holding(other)
-        return not left or not right or bool(left & right)
-
-    def consistent(self, text: str, keywords: Sequence[str]) -> list[str]:
-        """The keywords that contradict neither a word of ``text`` nor one kept before them."""
-        kept = list(content_words(text))
-        n_words = len(kept)
-        for keyword in keywords:
-            if all(self.agree(keyword, word) for word in kept):
-                kept.append(keyword)
-        return kept[n_words:]
-
-    def _holding(self, phrase: str) -> int:
-        """The captions that hold every word of a phrase, as bits; 0: none."""
-        if phrase not in self._phrases:
-            held = [self._captions.get(word, 0) for word in content_words(phrase)]
-            self._phrases[phrase] = reduce(and_, held) if held else 0
-        return self._phrases[phrase]
+    said, kept = list(content_words(text)), []
+    for keyword in keywords:
+        own = content_words(keyword)
+        if not any(together.exclude(word, other) for word in own for other in said):
+            kept.append(keyword)
+            said += own
+    return kept
 
 
 def new_words(text: str, keywords: Sequence[str]) -> list[str]:
