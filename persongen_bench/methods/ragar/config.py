@@ -52,8 +52,10 @@ class GeneratorConfig(RetrievalConfig):
     mapper_heads: int = Field(default=4, ge=1)
     """Heads of its attention; divides ``mapper_size``."""
     trained: Literal["tokens", "all"] = "all"
-    """What of the language model stage 0 trains beside the mapper: the rows of the special tokens
-    alone, as GILL does, or a copy of it whole."""
+    """What of the language model stage 0 trains beside text layer and mapper: the rows of the
+    special tokens alone, as GILL does, or besides a copy of it whole. ``all`` is the default: in
+    prototypes with small models it reached the text encoder within a minute, and a first try with
+    rows alone did not leave chance."""
     mapper_steps: int = Field(default=20_000, ge=0)
     """Steps of stage 0."""
     mapper_batch_size: int = Field(default=64, ge=1)
@@ -183,8 +185,8 @@ SANDBOX: dict[str, object] = {
     "semantic_on": "output",
     "train": "calibrator",
 }
-"""For small models on two cores, from what was measured there (docs/results.md): noise shared by
-all rows, a baseline, a smooth ranker and no calibrator loss are what moves taste."""
+"""For small models on two cores: noise shared by all rows, a baseline, a smooth ranker and no
+calibrator loss are what moved taste in prototypes there, and keywords more than any reward."""
 
 CHECK: dict[str, object] = {
     **SANDBOX,

@@ -72,7 +72,7 @@ class Ragar(DrawsConditions):
         self._record = {
             "reflection": log.document(),
             "keywords": self._preferences.mined(),
-            "descriptions": self._preferences.words.document(),
+            "descriptions": self._preferences.described,
             "replies": self._preferences.counts,
         }
         self._generator.eval().requires_grad_(False)

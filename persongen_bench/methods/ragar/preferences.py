@@ -71,7 +71,8 @@ class ItemWords:
     def captions(self, items: Sequence[str]) -> list[str]:
         """The catalogue's captions, else the captioner's."""
         if self.captioned:
-            return [str(text) for text in self._catalog.items.loc[list(items), "caption"]]
+            known = self._catalog.subset(items).items["caption"]
+            return [str(known[item]) for item in items]
         return [description.caption for description in self._book.of(items)]
 
     def subjects(self, items: Sequence[str]) -> list[str]:
@@ -126,6 +127,8 @@ class Preferences:
 
     def settle(self) -> None:
         """Judge contradictions by the captions that are known now; the end of the mining."""
+        self.described = self.words.document()
+        """What the captioner has said until now, as JSON values."""
         self._together = Together(content_words(text) for text in self.words.known())
 
     def mined(self) -> dict[str, tuple[str, ...]]:

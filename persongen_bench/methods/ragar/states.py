@@ -14,7 +14,8 @@ from persongen_bench.core.roles import PromptDecoder
 from persongen_bench.core.stack import Stack
 from persongen_bench.methods._drawing import required_role
 
-_KEPT = 4096
+_KEPT = 1024
+"""Texts kept in memory."""
 
 
 def states_decoder(stack: Stack) -> PromptDecoder:
