@@ -62,7 +62,7 @@ def test_the_paper_form_runs_with_its_ranking_model():
         calibrator_weight=1.0, semantic_weight=1.0, semantic_on="mapper",
         train="calibrator+mapper", trained="tokens",
     )  # fmt: skip
-    log = method._record["reflection"]
+    log = method.record["reflection"]
     assert len(log["loss"]) == len(log["reward"]) == CHECK["reflection_steps"]
     assert np.isfinite(log["loss"]).all()
     assert 0 < min(log["reward"]) <= max(log["reward"]) <= 1  # 1 / log2(1 + rank)

@@ -69,7 +69,7 @@ class Ragar(DrawsConditions):
         with frozen_language(self._llm.model), torch.enable_grad():
             fitting.mine()
             log = fitting.fit(self._generator, self._states, self._decoder)
-        self._record = {
+        self.record = {
             "reflection": log.document(),
             "keywords": self._preferences.mined(),
             "descriptions": self._preferences.described,
@@ -87,7 +87,7 @@ class Ragar(DrawsConditions):
         """Weights as safetensors, keywords and the log of the reflection as JSON."""
         state = {k: v.contiguous().cpu() for k, v in self._generator.state_dict().items()}
         save_file(state, folder / WEIGHTS)
-        (folder / RECORD).write_text(json.dumps(self._record), encoding="utf-8")
+        (folder / RECORD).write_text(json.dumps(self.record), encoding="utf-8")
 
     def load(self, folder: Path, stack: Stack, train: View) -> None:
         """Restore the generator; the language model and the decoder are the stack's."""
@@ -96,7 +96,7 @@ class Ragar(DrawsConditions):
         self._generator = seeded(self._new_generator, 0)
         self._generator.load_state_dict(load_file(folder / WEIGHTS))
         self._generator.eval().requires_grad_(False)
-        self._record = record
+        self.record = record
 
     def asked(self, request: Request) -> Asked:
         """What a request says and wants: its text, keywords and retrieved items."""
