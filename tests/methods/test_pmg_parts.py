@@ -241,7 +241,7 @@ def test_everybody_is_read_as_their_own_hue():
 
 
 def test_the_instruction_leads_the_prompt_and_the_taste_follows():
-    method, world = pmg_on(**SANDBOX, weights=(0, 1, 2))
+    method, _world = pmg_on(**SANDBOX, weights=(0, 1, 2))
     (words, *_) = method._words_of([Request("user-0", instruction="a blue picture")])
     assert words.target == ("blue",)
     assert words.preference[0] == "red"
@@ -291,7 +291,7 @@ def test_histories_are_the_requests_the_likes_or_the_ratings():
 
 
 def test_nobody_and_nothing_is_a_failure():
-    method, world = pmg_on()
+    method, _world = pmg_on()
     (made,) = method.generate(plan_samples({}, [Request("user-0")]))
     assert isinstance(made, Failure)
 

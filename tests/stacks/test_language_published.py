@@ -140,7 +140,8 @@ def test_the_vision_transformer_gives_its_class_token(languages, folder):
     assert rows.shape == (1, 16)
     model = ViTModel.from_pretrained(folder / files.VIT.folder).eval()
     pixels = torch.from_numpy(vit.model.card.preparation.pixels(image))[None]
-    assert float(pixels.min()) >= -1.0 and float(pixels.max()) <= 1.0
+    assert float(pixels.min()) >= -1.0
+    assert float(pixels.max()) <= 1.0
     with torch.no_grad():
         own = model(pixels).last_hidden_state[:, 0].numpy()
     assert np.allclose(rows, own, atol=1e-5)

@@ -4,6 +4,7 @@
 `prompts` keywords to prompts that fit · `picking` the product score · `method` the adapter.
 """
 
-from persongen_bench.methods.pmg.method import Pmg, PmgConfig
+from persongen_bench.methods.pmg.config import PmgConfig
+from persongen_bench.methods.pmg.method import Pmg
 
 __all__ = ["Pmg", "PmgConfig"]

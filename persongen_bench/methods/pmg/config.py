@@ -74,12 +74,14 @@ PAPER: Mapping[str, object] = {"n_inference_steps": 30}
 """The released demo for movies; guidance is the decoder's own. Greedy answers, the prompt made to
 fit and no soft prompt are the differences that are known."""
 SANDBOX: Mapping[str, object] = {
-    "history": "rated",
-    "n_history": 20,
+    "history": "liked",
+    "n_history": 24,
     "attributes": ("shape", "colour", "size", "background", "style"),
     "exclusive": True,
+    "target": "instruction",
     "n_steps": 150,
     "batch_size": 16,
     "learning_rate": 2e-3,
 }
-"""For a text encoder of 32 tokens and pictures of one word per attribute."""
+"""For a language model that was taught up to 24 likes, a text encoder of 32 tokens, and pictures of
+one word per attribute. Dislikes add nothing here: single attributes decide (feasibility.md B)."""

@@ -11,6 +11,7 @@ from typing import Any, ClassVar, final
 import numpy as np
 
 from persongen_bench.core.dataset import View
+from persongen_bench.core.language import LanguageModel
 from persongen_bench.core.method import FitContext
 from persongen_bench.core.request import Failure, Request, Sample
 from persongen_bench.core.roles import Condition
@@ -19,11 +20,13 @@ from persongen_bench.core.types import Image
 from persongen_bench.methods._drawing import DRAWING_FIELDS, drawing_decoder, required_role
 from persongen_bench.methods._items import Stateless, no_history, read_json, write_json
 from persongen_bench.methods._keywords import KeywordReader
+from persongen_bench.methods.finetune.pipeline import trainable_decoder
 from persongen_bench.methods.personas.descriptions import DescriptionBook, descriptions_from
 from persongen_bench.methods.pmg.config import PAPER, SANDBOX, PmgConfig
 from persongen_bench.methods.pmg.picking import Picker
 from persongen_bench.methods.pmg.prompts import SEPARATOR, Room, fitted, joined
-from persongen_bench.methods.pmg.taste import Histories, TasteWords
+from persongen_bench.methods.pmg.steering import Example, Steering
+from persongen_bench.methods.pmg.taste import Histories, History, TasteWords
 from persongen_bench.methods.pmg.together import Together
 
 LEFT_OUT, CUT_OFF = "prompts shortened to fit", "prompts cut by the text encoder"
@@ -35,6 +38,11 @@ class Words:
 
     target: tuple[str, ...]
     preference: tuple[str, ...]
+
+    @property
+    def text(self) -> str:
+        """All of them in a row, the preference first."""
+        return SEPARATOR.join((*self.preference, *self.target))
 
 
 @final
@@ -50,8 +58,7 @@ class Pmg(Stateless):
     Config = PmgConfig
     presets: ClassVar[Mapping[str, Mapping[str, object]]] = {"paper": PAPER, "sandbox": SANDBOX}
     generate_fields: ClassVar[frozenset[str]] = DRAWING_FIELDS | {
-        "alpha", "exclusive", "n_target_keywords", "negative_prompt", "overflow", "target",
-        "weights",
+        "alpha", "negative_prompt", "overflow", "weights",
     }  # fmt: skip
     roles: ClassVar[tuple[str, ...]] = ("decoder", "clip", "captioner", "llm")
     config: PmgConfig
@@ -71,6 +78,10 @@ class Pmg(Stateless):
         if self.config.history != "request":
             self._words.fill_tastes(asked, context.progress)
         self._together = Together(self._words.items.values())
+        if self.config.soft_prompt:
+            self._steering = Steering.new(*self._parts(context.stack), self.config, context.seed)
+            examples = self._examples(train, users)
+            self._steering.train(examples, train.catalog, self.config, context)
 
     @property
     def replies(self) -> Mapping[str, int]:
@@ -82,8 +93,8 @@ class Pmg(Stateless):
         words = self._words_of([sample.request for sample in samples])
         asked = [self._prompts(own) if own.target or own.preference else [] for own in words]
         flat = [
-            (Condition(prompt, self.config.negative_prompt), seed)
-            for sample, prompts in zip(samples, asked, strict=True)
+            (self._condition(prompt, own), seed)
+            for sample, prompts, own in zip(samples, asked, words, strict=True)
             for prompt, seed in zip(prompts, self._seeds(sample), strict=False)
         ]
         drawn = iter(self._draw(flat))
@@ -102,10 +113,15 @@ class Pmg(Stateless):
             "replies": dict(self.replies),
         }
         write_json(folder, document)
+        if self.config.soft_prompt:
+            self._steering.save(folder)
 
     def load(self, folder: Path, stack: Stack, train: View) -> None:
         """Restore what was read."""
         self._open(stack, train, read_json(folder))
+        if self.config.soft_prompt:
+            self._steering = Steering.new(*self._parts(stack), self.config, 0)
+            self._steering.load(folder)
 
     def _open(self, stack: Stack, train: View, known: Mapping[str, Any]) -> None:
         self._decoder = drawing_decoder(stack)
@@ -120,15 +136,37 @@ class Pmg(Stateless):
         self._words = TasteWords(self.config, self._reader, self._book)
         self._words.restore(known.get("items", {}), known.get("tastes", []))
         self._together = Together(self._words.items.values())
-        self._histories = Histories(train, self.config)
-        self._room = Room.of(self._decoder)
+        self._histories: Histories = Histories(train, self.config)
+        self._room = Room.of(self._decoder, self.config.n_image_tokens * self.config.soft_prompt)
         self._picker = Picker(clip, self.config.alpha)
         self._captioner = captioner
 
+    def _parts(self, stack: Stack) -> tuple[Any, LanguageModel]:
+        """Pipeline and language model that a soft prompt stands between."""
+        llm: LanguageModel = required_role(stack, "llm", "write soft prompts")
+        return trainable_decoder(stack, "the soft prompt of pmg").pipeline, llm
+
+    def _examples(self, train: View, users: Sequence[str]) -> list[Example]:
+        """The users' likes, each with what it is of as the target and the taste of its user."""
+        liked = [(user, item) for user in users for item in self._likes(train, user)]
+        items = [item for _, item in liked]
+        texts = train.catalog.subjects(items) or [one.caption for one in self._book.of(items)]
+        histories = [self._histories.of_user(user) for user, _ in liked]
+        return [
+            Example(item, fitted(own.target, own.preference, 1, self._room)[0], own.text)
+            for item, own in zip(items, self._read(texts, histories), strict=True)
+        ]
+
+    def _likes(self, train: View, user: str) -> tuple[str, ...]:
+        return train.liked_items.get(user, ())[-(self.config.n_history or 0) :]
+
     def _words_of(self, requests: Sequence[Request]) -> list[Words]:
         histories = [self._histories.of(request) for request in requests]
+        return self._read([self._target_text(request) for request in requests], histories)
+
+    def _read(self, texts: Sequence[str], histories: Sequence[History]) -> list[Words]:
+        """Texts and histories in keywords, those that contradict one another left out."""
         self._words.fill_tastes(histories)
-        texts = [self._target_text(request) for request in requests]
         self._words.fill_targets(filter(None, texts))
         made = []
         for text, history in zip(texts, histories, strict=True):
@@ -159,6 +197,12 @@ class Pmg(Stateless):
                 self.prompts[CUT_OFF] += self._room.excess(prompt) > 0
             made.append(prompt)
         return made
+
+    def _condition(self, prompt: str, words: Words) -> Condition:
+        if not self.config.soft_prompt:
+            return Condition(prompt, self.config.negative_prompt)
+        states = self._steering.states(prompt, words.text)
+        return Condition("", self.config.negative_prompt, prompt_embeds=states)
 
     def _seeds(self, sample: Sample) -> list[int]:
         """The sample's own seed for the first weight, others drawn from it."""

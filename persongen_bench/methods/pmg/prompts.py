@@ -20,14 +20,17 @@ class Room:
     """None: no bound is known."""
 
     @classmethod
-    def of(cls, decoder: object) -> Room:
-        """What a decoder's first text encoder reads; a decoder without one has no bound."""
+    def of(cls, decoder: object, n_taken: int = 0) -> Room:
+        """What a decoder's first text encoder reads, less the ``n_taken`` rows of a soft prompt.
+
+        A decoder without a text encoder has no bound.
+        """
         if not isinstance(decoder, PromptDecoder):
             return cls(lambda text: len(text.split()), None)
         tokenizer = decoder.pipeline.tokenizer
         return cls(
             lambda text: len(tokenizer(text, truncation=False)["input_ids"]),
-            int(tokenizer.model_max_length),
+            int(tokenizer.model_max_length) - n_taken,
         )
 
     def excess(self, text: str) -> int:

@@ -104,10 +104,11 @@ class TasteWords:
         for start in progress(starts, "keywords of images", len(starts)):
             part = wanted[start : start + CHUNK]
             said = self._book.of(part)
+            tags = [one.tags for one in said]
             words = self._reader.read(
                 [caption_request(one.caption) for one in said],
                 self._config.n_item_keywords,
-                lambda place, said=said: said[place].tags,
+                tags.__getitem__,
             )
             self.items.update(zip(part, words, strict=True))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from typing import Any
@@ -30,7 +30,11 @@ class Languages:
 
     def role(self, name: str) -> Any:  # noqa: ANN401  # each role has its own protocol
         """One of `ROLES`. No file is read; what misses one says so when it is used."""
-        return {"llm": lambda: DeferredChat(self), "vit": lambda: Deferred(self._vit)}[name]()
+        makers: dict[str, Callable[[], Any]] = {
+            "llm": lambda: DeferredChat(self),
+            "vit": lambda: Deferred(self._vit),
+        }
+        return makers[name]()
 
     def chat(self) -> ChatModel:
         """The language model; raises `MissingWeightsError` where files are missing."""

@@ -1,7 +1,7 @@
 """What the sandbox's language model is trained on: templated dialogues about tasteworld captions.
 
 Three kinds, in the words of `persongen_bench.util.keyword_requests`: keywords of one caption;
-keywords of what must be drawn; and a simulated person's rated pictures, about which several
+keywords of what must be drawn; and the pictures that a simulated person likes, about which several
 questions are asked in turn: the taste in general, and attribute by attribute. The right answer
 to the latter is what counting gives (`keyword_requests.counted`), so that an answer can be
 checked; a real language model answers from what it knows besides.
@@ -37,18 +37,17 @@ from persongen_bench.worlds.tasteworld.attributes import (
 
 Turn = tuple[str, str]
 """Prompt and answer."""
-LONGEST = 40
-"""Pictures of one person at most, liked and disliked."""
-GENERAL = (2, 3, 4, 5, 6, 8)
+LONGEST = 24
+"""Pictures of one person at most."""
+GENERAL = (2, 3, 4, 5, 6)
 """Keywords asked for where no attribute is named."""
 _IN_CAPTIONS = 0.15
 """Share of the histories that hold captions instead of keywords."""
-_LIKES_ALONE = 0.35
 
 
 @dataclass(frozen=True)
 class Taste:
-    """One person's rated pictures."""
+    """Pictures that one person likes."""
 
     history: tuple[RatedKeywords, ...]
     """In keywords, as `counted` reads them."""
@@ -86,34 +85,26 @@ def mentioned(text: str, values: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def draw_taste(rng: np.random.Generator, n: int | None = None) -> Taste:
-    """A person with an additive taste, and ``n`` pictures as they rated them."""
+    """A person with an additive taste, and ``n`` pictures that they like."""
     n = int(rng.integers(3, LONGEST + 1)) if n is None else n
-    scenes, liked = _rated(n, rng)
+    scenes = _liked(n, rng)
     values = decode(scenes)
     orders = [rng.permutation(len(NAMES)) if rng.random() < 0.5 else range(5) for _ in values]
     shown = [tuple(row[k] for k in order) for row, order in zip(values, orders, strict=True)]
+    lines = [RatedKeywords(row) for row in shown]
     if rng.random() < _IN_CAPTIONS:
         texts = [caption(s, int(rng.integers(len(TEMPLATES)))) for s in scenes]
         shown = [mentioned(text, row) for text, row in zip(texts, values, strict=True)]
-        lines = [RatedKeywords((text,), bool(yes)) for text, yes in zip(texts, liked, strict=True)]
-    else:
-        lines = [RatedKeywords(row, bool(yes)) for row, yes in zip(shown, liked, strict=True)]
-    history = [RatedKeywords(row, bool(yes)) for row, yes in zip(shown, liked, strict=True)]
-    return Taste(tuple(history), history_lines(lines))
+        lines = [RatedKeywords((text,)) for text in texts]
+    return Taste(tuple(RatedKeywords(row) for row in shown), history_lines(lines))
 
 
-def _rated(n: int, rng: np.random.Generator) -> tuple[Scenes, np.ndarray]:
-    """``n`` scenes and whether they are liked; a third of the people show likes alone."""
+def _liked(n: int, rng: np.random.Generator) -> Scenes:
+    """``n`` scenes from the better half of what one person was shown."""
     weights = [rng.normal(0, rng.uniform(0.3, 2.0), count) for count in COUNTS]
-    pool = draw_scenes(4 * n, rng)
-    score = sum(weights[k][pool[:, k]] for k in range(len(NAMES))) + rng.logistic(size=4 * n)
-    wanted = np.ones(n, dtype=bool)
-    if rng.random() > _LIKES_ALONE:
-        wanted = rng.random(n) < rng.uniform(0.3, 0.8)
-    order = np.argsort(-score)
-    top, bottom = order[: 2 * n], order[2 * n :]
-    rows = np.where(wanted, rng.permutation(top)[:n], rng.permutation(bottom)[:n])
-    return pool[rows], wanted
+    pool = draw_scenes(2 * n, rng)
+    score = sum(weights[k][pool[:, k]] for k in range(len(NAMES))) + rng.logistic(size=2 * n)
+    return np.asarray(pool[rng.permutation(np.argsort(-score)[:n])])
 
 
 def taste_turns(taste: Taste, rng: np.random.Generator) -> list[Turn]:

@@ -35,7 +35,7 @@ from persongen_bench.worlds.tasteworld.render import SIZE
 
 EMBEDDING_SIZE = 96
 PLAN = TrainingPlan(
-    steps=1500, batch_size=64, learning_rate=2e-3, weight_decay=0.03, ema=0.99, seed=701,
+    steps=2000, batch_size=32, learning_rate=1.5e-3, weight_decay=0.03, ema=0.99, seed=701,
 )  # fmt: skip
 
 
