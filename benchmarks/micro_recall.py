@@ -2,9 +2,9 @@
 
 Run ``python benchmarks/micro_recall.py [--data FOLDER]``. The data: MovieLens latest-small as
 published, by default in ``../shared/data/ml-latest-small`` beside the repository; a like is a
-rating of 4 or more, users and items have at least five. Features are genres and decades, and
-words of tags and titles by TF-IDF (there are no posters). Everybody's likes are split at random,
-80 to 20. Without the folder, or with ``--planted``, small invented data is used.
+rating of 4 or more, users and items have at least five (``--fewest``). Features are genres and
+decades, and words of tags and titles by TF-IDF (there are no posters). Everybody's likes are split
+at random, 80 to 20. Without the folder, or with ``--planted``, small invented data is used.
 
 The other implementation shares no line with the package: it holds every graph as a dense matrix,
 draws its own pairs, and ranks by sorting. Target: recall within five per cent.
@@ -29,7 +29,7 @@ from persongen_bench.rankers.micro import Micro, MicroConfig
 from persongen_bench.rankers.ranker import RankingData
 
 FOLDER = Path(__file__).parents[2] / "shared/data/ml-latest-small"
-LIKED, FEWEST, SHARE, K = 4.0, 5, 0.2, 20
+LIKED, SHARE, K = 4.0, 0.2, 20
 TARGET = 0.05
 
 
@@ -41,15 +41,15 @@ class Case(NamedTuple):
     """(users, items): the likes that are to be found again."""
 
 
-def movielens(folder: Path) -> Case:
-    """The published csv files, cut to people and films with five likes or more."""
+def movielens(folder: Path, fewest: int = 5) -> Case:
+    """The published csv files, cut to people and films with so many likes or more."""
     ratings = pd.read_csv(folder / "ratings.csv")
     likes = ratings[ratings["rating"] >= LIKED]
     size = -1
     while size != len(likes):
         size = len(likes)
         for key in ("userId", "movieId"):
-            likes = likes[likes.groupby(key)[key].transform("size") >= FEWEST]
+            likes = likes[likes.groupby(key)[key].transform("size") >= fewest]
     movies = pd.read_csv(folder / "movies.csv").set_index("movieId")
     movies = movies.loc[sorted(likes["movieId"].unique())]
     tags = pd.read_csv(folder / "tags.csv").groupby("movieId")["tag"].agg(" ".join)
@@ -210,9 +210,11 @@ def main() -> None:
     parser.add_argument("--data", type=Path, default=FOLDER)
     parser.add_argument("--planted", action="store_true")
     parser.add_argument("--epochs", type=int, default=40)
+    parser.add_argument("--fewest", type=int, default=5)
     parser.add_argument("--seeds", type=int, default=1)
     options = parser.parse_args()
-    case = planted() if options.planted or not options.data.exists() else movielens(options.data)
+    invented = options.planted or not options.data.exists()
+    case = planted() if invented else movielens(options.data, options.fewest)
     n = len(case.data.users), len(case.data.items), len(case.data.user), int(case.held.sum())
     print(f"{n[0]} users, {n[1]} items, {n[2]} likes; {n[3]} held out", flush=True)
     config = MicroConfig(modalities=("visual", "text"), n_epochs=options.epochs, decay=1e-5)

@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
+
+
+class RankerChoice(StrEnum):
+    """The ranking models of the analyses."""
+
+    vbpr = "vbpr"
+    micro = "micro"
+
 
 audit_app = typer.Typer(no_args_is_help=True, help="Put the benchmark's own instruments to test.")
 
@@ -57,3 +66,53 @@ def copies(
         place = output or run / "neighbours.png"
         path = neighbour_panel(seen, place, title=title, shown=directory.veil.user)
     typer.echo(str(path))
+
+
+@audit_app.command("retrieval")
+def retrieval(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="Run directory; says which data.")],
+    k: Annotated[int, typer.Option(min=1, help="Items of a history.")] = 5,
+    ranker: Annotated[RankerChoice, typer.Option(help="Ranking model.")] = RankerChoice.vbpr,
+    seeds: Annotated[int, typer.Option(min=1, help="Rankers per kind of history.")] = 3,
+    data: Annotated[Path | None, typer.Option(help="Folder of the data set.")] = None,
+) -> None:
+    """What retrieved, next and random histories tell a ranker (RAGAR, figure 2)."""
+    from persongen_bench.instruments.analyses.histories import HistoryPlan, histories
+    from persongen_bench.instruments.analyses.outcome import text_of
+    from persongen_bench.loop.evaluation import Evaluation
+    from persongen_bench.loop.generate import Execution
+    from persongen_bench.loop.run import reopen
+    from persongen_bench.util.progress import bars
+
+    plan = HistoryPlan(k=k, ranker=ranker.value, n_seeds=seeds)
+    with bars() as progress:
+        directory, world = reopen(run, data, Execution(progress=progress))
+        found = histories(Evaluation.of_run(directory, world, progress), plan, progress)
+    typer.echo(text_of(found))
+
+
+@audit_app.command("auxiliary")
+def auxiliary(
+    runs: Annotated[list[Path], typer.Argument(metavar="RUN...", help="Run directories.")],
+    ranker: Annotated[RankerChoice, typer.Option(help="Ranking model.")] = RankerChoice.micro,
+    seeds: Annotated[int, typer.Option(min=1, help="Rankers per set of pictures.")] = 3,
+    data: Annotated[Path | None, typer.Option(help="Folder of the data set.")] = None,
+) -> None:
+    """A ranker trained with generated pictures in place of the originals (RAGAR, table 4)."""
+    from persongen_bench.instruments.analyses.auxiliary import AuxiliaryPlan, labelled
+    from persongen_bench.instruments.analyses.auxiliary import auxiliary as analysis
+    from persongen_bench.instruments.analyses.outcome import text_of
+    from persongen_bench.loop.evaluation import Evaluation
+    from persongen_bench.loop.generate import Execution
+    from persongen_bench.loop.run import reopen
+    from persongen_bench.util.progress import bars
+
+    plan = AuxiliaryPlan(ranker=ranker.value, n_seeds=seeds)
+    with bars() as progress:
+        opened = [reopen(path, data, Execution(progress=progress)) for path in runs]
+        seen = [
+            (d.config.method.label, d.config.seed, Evaluation.of_run(d, w, progress))
+            for d, w in opened
+        ]
+        found = analysis(labelled(seen), plan, progress)
+    typer.echo(text_of(found))

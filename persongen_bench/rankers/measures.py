@@ -69,19 +69,23 @@ MEASURES: dict[str, Callable[[np.ndarray, np.ndarray], np.ndarray]] = {
 
 
 def measured(
-    ranker: Ranker, relevant: Bool[np.ndarray, "users items"], k: int
+    ranker: Ranker,
+    relevant: Bool[np.ndarray, "users items"],
+    k: int,
+    hidden: Bool[np.ndarray, "users items"] | None = None,
 ) -> dict[str, Float[np.ndarray, " users"]]:
-    """Every measure at ``k`` for every user of the ranker; training items are not listed.
+    """Every measure at ``k`` for every user of the ranker.
 
-    ``relevant``: the held-out likes; those that the user has rated in training do not count.
+    ``relevant``: the held-out likes. ``hidden``: items that are not listed and do not count; the
+    user's training items by default.
     """
-    wanted = relevant & ~ranker.data.rated
-    n_relevant = wanted.sum(axis=1)
+    out = ranker.data.rated if hidden is None else hidden
+    wanted = relevant & ~out
     found = [
-        hits(top_lists(ranker.scores(rows), ranker.data.rated[rows], k), wanted[rows])
+        hits(top_lists(ranker.scores(rows), out[rows], k), wanted[rows])
         for rows in _rows(len(wanted))
     ]
-    table = np.concatenate(found)
+    table, n_relevant = np.concatenate(found), wanted.sum(axis=1)
     return {name: measure(table, n_relevant) for name, measure in MEASURES.items()}
 
 

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from persongen_bench.core.dataset import View
+from persongen_bench.core.errors import ConfigError
 from persongen_bench.metrics._ranker import (
     Ranker,
     RankerConfig,
@@ -16,17 +17,20 @@ from persongen_bench.metrics._ranker import (
     open_ranker,
     ratings_of,
 )
+from persongen_bench.metrics._substituted import SEED, Move, moves_by, open_judge
 from persongen_bench.metrics.taste.rank_change import (
+    CHOICES,
     RankChange,
+    _log,
     all_moves,
-    midrank,
     ranker_auc,
-    top_weight,
 )
+from persongen_bench.rankers.ranks import midrank, top_weight
 from persongen_bench.testing.metrics import MetricContract
 from persongen_bench.testing.toy_scores import ToyScores, toy_score_context
 
-FORMS = ("top", "raw")
+FORMS = ("top", "raw", "log")
+JUDGES = ("micro", "vbpr")
 
 
 class TestTop(MetricContract):
@@ -37,6 +41,26 @@ class TestTop(MetricContract):
 class TestRaw(MetricContract):
     metric = RankChange
     argument = "raw"
+
+
+class TestLog(MetricContract):
+    metric = RankChange
+    argument = "log"
+
+
+class TestMicro(MetricContract):
+    metric = RankChange
+    argument = "micro"
+
+
+class TestVbpr(MetricContract):
+    metric = RankChange
+    argument = "vbpr"
+
+
+class TestVbprLog(MetricContract):
+    metric = RankChange
+    argument = "vbpr.log"
 
 
 # --- ranks ---------------------------------------------------------------------------------
@@ -201,6 +225,79 @@ def test_a_blind_ranker_is_said():
     (warning,) = RankChange("top").caveats(context)
     assert "0.50 only" in warning
     assert RankChange("top").caveats(toy_score_context()) == ()
+
+
+# --- rankers of the room -------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", CHOICES)
+def test_printed_forms_parse_to_themselves(name):
+    assert RankChange.parse(name).info.name == f"rank-change@{name}"
+
+
+def test_other_arguments_are_refused():
+    with pytest.raises(ConfigError, match=r"needs a form or a ranker, found 'micro\.top'"):
+        RankChange.parse("micro.top")
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("judge", JUDGES)
+def test_by_a_judge_the_original_picture_changes_nothing(judge, form):
+    assert (RankChange(form, judge).per_unit(showing(reference)) == 0.0).all()
+
+
+@pytest.mark.parametrize("judge", JUDGES)
+def test_by_a_judge_every_request_has_its_own_target(judge):
+    both = showing(lambda context, user: context.test.liked_items[user][:2], TwoRequests)
+    one = showing(lambda context, user: context.test.liked_items[user][:2])
+    assert (RankChange("top", judge).per_unit(both) == 0.0).all()
+    assert (RankChange("top", judge).per_unit(one) != 0.0).any()
+
+
+@pytest.mark.parametrize("judge", JUDGES)
+def test_by_a_judge_ranks_are_those_of_the_ranker(judge):
+    # One user and one image, the ranker asked directly: items that the user has not rated.
+    context = toy_score_context()
+    ranker, user = open_judge(context, judge), context.users[0]
+    (row, *_) = np.flatnonzero(context.samples["user_id"] == user)
+    target = ranker.data.item_row[context.test.liked_items[user][0]]
+    feature = context.features("judge_encoder")[[row]]
+    new = ranker.substitute([ranker.data.user_row[user]], [target], feature)
+    seen = set(context.train.interactions.query("user_id == @user")["item_id"])
+    ranked = [i for k, i in enumerate(ranker.data.items) if i not in seen and k != target]
+    kept = np.array([new.items[0, ranker.data.item_row[i]] for i in ranked])
+    assert moves_by(context, judge)[user][0].new == midrank(new.target[0], kept)[0]
+
+
+def test_by_the_smooth_judge_planted_taste_climbs():
+    metric = RankChange("top", "vbpr")
+    personal, blind = (metric.per_unit(toy_score_context(12, a)).mean() for a in (1, 1 / 6))
+    assert personal > blind + 0.1
+
+
+@pytest.mark.parametrize("judge", JUDGES)
+def test_a_judge_says_that_it_is_blind(judge):
+    context = with_training(toy_score_context(), lambda log: log.assign(liked=False))
+    metric = RankChange("top", judge)
+    (warning,) = metric.caveats(context)
+    assert "0.50 only" in warning
+    assert metric.per_unit(context).isna().all()
+
+
+def test_a_judge_without_references_follows_the_first_held_out_like():
+    with_reference, without = showing(reference), showing(reference, Shown)
+    for context in (with_reference, without):
+        assert (RankChange("raw", "vbpr").per_unit(context) == 0.0).all()
+
+
+def test_the_log_form_by_hand():
+    # From 7th to 3rd: log2(8 / 4) = 1; from 1st to 3rd: log2(2 / 4) = -1; their mean is 0.
+    assert _log([Move(7, 3)]) == 1.0
+    assert _log([Move(7, 3), Move(1, 3)]) == 0.0
+
+
+def test_no_run_has_the_seed_of_the_judge():
+    assert SEED > 2**32
 
 
 # --- the ranker ----------------------------------------------------------------------------

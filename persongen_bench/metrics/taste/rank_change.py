@@ -1,25 +1,45 @@
 """Rank change: does an item climb when its picture is replaced by the one made for the user?
 
 Our definition. RAGAR (paper 002, "Evaluation Metrics") describes the metric in words only; its
-equation 16 is unreadable in the text we have, and its numbers cannot be compared with these.
+equation 16 is unreadable in the text we have, and its numbers cannot be compared with these. The
+ranker there is MICRO, which is the reward as well; here it is one that nobody is rewarded by.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from typing import ClassVar, Literal, NamedTuple, final, get_args
+from typing import ClassVar, Literal, NamedTuple, final
 
 import numpy as np
 import pandas as pd
-from jaxtyping import Float
 
 from persongen_bench.core.metric import MetricInfo, ScoreContext
 from persongen_bench.metrics._base import build_signature, parse_choice
 from persongen_bench.metrics._ranker import Ranker, RankerConfig, describe_config, open_ranker
 from persongen_bench.metrics._space import ROLE, rows_by_unit
+from persongen_bench.metrics._substituted import (
+    Move,
+    RankerName,
+    describe_judge,
+    judge_auc,
+    moves_by,
+)
+from persongen_bench.rankers.ranks import midrank, top_weight
 
-Form = Literal["top", "raw"]
+Form = Literal["top", "raw", "log"]
+CHOICES: dict[str, tuple[RankerName | None, Form]] = {
+    "top": (None, "top"),
+    "raw": (None, "raw"),
+    "log": (None, "log"),
+    "micro": ("micro", "top"),
+    "micro.raw": ("micro", "raw"),
+    "micro.log": ("micro", "log"),
+    "vbpr": ("vbpr", "top"),
+    "vbpr.raw": ("vbpr", "raw"),
+    "vbpr.log": ("vbpr", "log"),
+}
+"""What may stand behind the ``@``: the ranker, None for the one of `_ranker`, and the form."""
 WEAK = 0.6
 """Chance that the ranker puts a held-out like above another item; below, the ranker is weak."""
 _CARD = MetricInfo(
@@ -36,69 +56,63 @@ _CARD = MetricInfo(
 )
 
 
-class Move(NamedTuple):
-    """Ranks of one target, 1 the best, with its own picture and with a generated one."""
-
-    old: float
-    new: float
-
-
-def midrank(
-    score: float | Float[np.ndarray, " n"], others: Float[np.ndarray, " m"]
-) -> Float[np.ndarray, " n"]:
-    """Rank of every score among ``others`` and itself; 1 is the best, ties share the mean rank."""
-    ordered = np.sort(others)
-    above = len(ordered) - np.searchsorted(ordered, np.atleast_1d(score), side="right")
-    level = len(ordered) - np.searchsorted(ordered, np.atleast_1d(score), side="left") - above
-    return np.asarray(1.0 + above + level / 2)
-
-
-def top_weight(rank: float) -> float:
-    """``1 / log2(1 + rank)``: 1 at the top, falling fast; the gain of NDCG for one target."""
-    return float(1 / np.log2(1 + rank))
-
-
 @final
 class RankChange:
     """How an item's rank for the user changes when its picture becomes the generated one.
 
-    A ranker fitted on the training data in the judging space (`_ranker`) ranks, for each user,
-    all training and held-out items that are not among the user's training ratings. The target is
-    the request's reference (counted in even where it is among them); without one, each of the
-    user's held-out likes in turn. ``r_old`` is the target's rank with its own picture, ``r_new``
-    with the generated one in its place, the others unchanged.
+    A ranker fitted on the training data in the judging space ranks, for each user, all training
+    and held-out items that are not among the user's training ratings. The target is the request's
+    reference (counted in even where it is among them). ``r_old`` is the target's rank with its own
+    picture, ``r_new`` with the generated one in its place, the others' pictures unchanged.
 
     - ``rank-change@top``: mean over images (and targets) of ``g(r_new) - g(r_old)``,
       ``g(r) = 1 / log2(1 + r)``; in (-1, 1). Moves near the top weigh more, as in the paper.
-    - ``rank-change@raw``: median over images (and targets) of ``r_old - r_new``, in places.
+    - ``rank-change@log``: mean of ``log2((1 + r_old) / (1 + r_new))``: a rank that halves counts
+      about 1, wherever.
+    - ``rank-change@raw``: median of ``r_old - r_new``, in places.
 
-    Higher is better in both. The original picture gives 0 by construction.
+    These are by least squares on the pictures (`_ranker`); without a reference each of the user's
+    held-out likes is a target in turn. ``rank-change@vbpr`` is the form ``top`` by VBPR, smooth in
+    the picture, ``rank-change@micro`` by MICRO, the ranker of the paper, which sees a picture
+    through the items whose neighbour it becomes; ``.raw`` and ``.log`` behind either are the other
+    forms; without a reference the first held-out like is the target. Either ranker is the metric's
+    own (`_substituted`): another seed and another space than those of a method's reward, and
+    marked on the board where the space is the same.
+
+    Higher is better in all. The original picture gives 0 by construction.
     """
 
-    arguments: ClassVar[tuple[str, ...]] = ("top", "raw")
+    arguments: ClassVar[tuple[str, ...]] = ("top", "raw", "micro", "vbpr")
     example: ClassVar[str] = "top"
     config = RankerConfig()
 
-    def __init__(self, form: Form) -> None:
-        self.form = form
-        self.info = replace(_CARD, name=f"rank-change@{form}")
+    def __init__(self, form: Form, ranker: RankerName | None = None) -> None:
+        self.form, self.ranker = form, ranker
+        argument = next(text for text, chosen in CHOICES.items() if chosen == (ranker, form))
+        self.info = replace(_CARD, name=f"rank-change@{argument}")
         if form == "top":
             unit = "difference of 1/log2(1 + rank)"
             self.info = replace(self.info, range=(-1.0, 1.0), unit=unit, failed_value=-1.0)
+        if form == "log":
+            self.info = replace(self.info, unit="log2 of a ratio of ranks")
 
     @classmethod
     def parse(cls, argument: str | None) -> RankChange:
-        """``top`` or ``raw``."""
-        return cls(parse_choice("rank-change", argument, get_args(Form), "a form"))
+        """One of `CHOICES`."""
+        chosen = parse_choice("rank-change", argument, tuple(CHOICES), "a form or a ranker")
+        ranker, form = CHOICES[chosen]
+        return cls(form, ranker)
 
     def signature(self, context: ScoreContext) -> str:
         """Names the ranker with its settings and the candidates."""
-        details = f"{describe_config(self.config)}|candidates:all-but-own-training|ties:mean"
+        own = self.ranker
+        said = describe_config(self.config) if own is None else describe_judge(own)
+        details = f"{said}|candidates:all-but-own-training|ties:mean"
         return build_signature(self.info, context, details, 1)
 
     def caveats(self, context: ScoreContext) -> Sequence[str]:
         """Warns where the ranker hardly tells held-out likes from other items."""
-        auc = context.memo(_memo("auc", self.config), lambda: ranker_auc(context, self.config))
+        auc = context.memo(self._memo("auc"), lambda: self._auc(context))
         if np.isnan(auc) or auc >= WEAK:
             return ()
         weak = f"a held-out like above another item with probability {auc:.2f} only"
@@ -106,14 +120,23 @@ class RankChange:
 
     def per_unit(self, context: ScoreContext) -> pd.Series:
         """NaN for users without images, without training ratings, or without a target."""
-        moves = context.memo(_memo("moves", self.config), lambda: all_moves(context, self.config))
-        summary = _top if self.form == "top" else _raw
+        moves = context.memo(self._memo("moves"), lambda: self._moves(context))
+        summary = _FORMS[self.form]
         values = {user: summary(own) if own else np.nan for user, own in moves.items()}
         return pd.Series(values, dtype=float)
 
+    def _moves(self, context: ScoreContext) -> dict[str, list[Move]]:
+        if self.ranker is None:
+            return all_moves(context, self.config)
+        return moves_by(context, self.ranker)
 
-def _memo(what: str, config: RankerConfig) -> str:
-    return f"rank change|{what}|{config}"
+    def _auc(self, context: ScoreContext) -> float:
+        if self.ranker is None:
+            return ranker_auc(context, self.config)
+        return judge_auc(context, self.ranker)
+
+    def _memo(self, what: str) -> str:
+        return f"rank change|{what}|{self.ranker or self.config}"
 
 
 def _top(moves: Sequence[Move]) -> float:
@@ -122,6 +145,13 @@ def _top(moves: Sequence[Move]) -> float:
 
 def _raw(moves: Sequence[Move]) -> float:
     return float(np.median([old - new for old, new in moves]))
+
+
+def _log(moves: Sequence[Move]) -> float:
+    return float(np.mean([np.log2((1 + old) / (1 + new)) for old, new in moves]))
+
+
+_FORMS = {"top": _top, "raw": _raw, "log": _log}
 
 
 class _Candidates(NamedTuple):
