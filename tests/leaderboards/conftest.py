@@ -68,7 +68,8 @@ def build_run(label, values, **options):
 
 
 def _samples():
-    return pd.DataFrame(columns=["sample_id", "user_id", "index", "state", "reason", "pixel_hash"])
+    names = ["sample_id", "request_id", "user_id", "index", "state", "reason", "pixel_hash"]
+    return pd.DataFrame(columns=names)
 
 
 def _summary(config, values, signed, n_failed, p_block):
