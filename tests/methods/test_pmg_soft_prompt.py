@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 from transformers import DynamicCache, Qwen3Config, Qwen3ForCausalLM
 
 from persongen_bench.core.errors import ConfigError
+from persongen_bench.core.method import FitContext
+from persongen_bench.methods.pmg import PmgConfig
 from persongen_bench.methods.pmg.soft_prompt import SoftPrompt, read_texts
+from persongen_bench.methods.pmg.steering import Example, Steering
 from persongen_bench.stacks.language.chat import ChatModel
-from persongen_bench.stacks.sandbox import llm_words
+from persongen_bench.stacks.sandbox import SandboxStack, llm_words
+from persongen_bench.testing import toy_world
 
 WIDTH = 6
+WORDS = {"soft_prompt": True, "n_steps": 2, "batch_size": 2, "learning_rate": 1e-2, "n_prefix": 2}
 
 
 @pytest.fixture(scope="module")
@@ -83,3 +89,26 @@ def test_it_comes_back_from_its_file(chat, soft, tmp_path):
     assert torch.equal(rows_of(other, chat, ["red"]), rows_of(soft, chat, ["red"]))
     with pytest.raises(ConfigError, match="not this soft prompt"):
         SoftPrompt(chat.model, 2, 2, WIDTH).load(tmp_path)
+
+
+def test_training_moves_the_last_rows_and_leaves_the_models_as_they_were():
+    stack, train = SandboxStack(), toy_world().train
+    llm, pipeline = stack.role("llm"), stack.role("decoder").pipeline
+    kept = [(net, {k: v.clone() for k, v in net.state_dict().items()})
+            for net in (llm.model, pipeline.unet, pipeline.text_encoder)]  # fmt: skip
+    config = PmgConfig(**WORDS)
+    steering = Steering.new(pipeline, llm, config, 0)
+    words = steering._words(["red, star"])[0].numpy()
+    n = len(words) - config.n_image_tokens
+    before = steering.states("red, star", "red")
+    # The rows of the soft prompt start a hundredth of their size: hardly anything changes.
+    assert np.array_equal(before[:n], words[:n])
+    assert 0 < np.abs(before - words).max() < 0.1 * np.abs(words).max()
+    examples = [Example(item, "red, star", "red") for item in train.catalog.ids[:3]]
+    losses = steering.train(examples, train.catalog, config, FitContext(stack, 0, None))
+    assert np.isfinite(losses).all()
+    after = steering.states("red, star", "red")
+    assert np.array_equal(after[:n], words[:n])
+    assert not np.allclose(after[n:], before[n:], atol=1e-4)
+    for net, state in kept:
+        assert all(torch.equal(v, state[k]) for k, v in net.state_dict().items())

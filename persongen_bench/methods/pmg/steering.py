@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
+from torch.nn import functional
 
 from persongen_bench.core.language import LanguageModel
 from persongen_bench.core.method import FitContext
@@ -21,6 +22,9 @@ from persongen_bench.methods.finetune.pipeline import Denoiser, Text, frozen
 from persongen_bench.methods.finetune.training import Bench, FinetuneTrainer, Schedule, Seeds
 from persongen_bench.methods.pmg.config import PmgConfig
 from persongen_bench.methods.pmg.soft_prompt import SoftPrompt, read_texts
+
+_START = 0.01
+"""Share of its usual size at which the last layer starts."""
 
 
 class Example(NamedTuple):
@@ -43,16 +47,15 @@ class Steering:
 
     @classmethod
     def new(cls, pipeline: Any, llm: LanguageModel, config: PmgConfig, seed: int) -> Steering:  # noqa: ANN401
-        """An untrained one; its rows start near the mean state of a text without words."""
+        """An untrained one, which changes hardly anything: its rows are small."""
         width = int(pipeline.text_encoder.config.hidden_size)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             soft = SoftPrompt(llm.model, config.n_prefix, config.n_image_tokens, width)
-        made = cls(pipeline, llm, soft.to(llm.model.device))
         with torch.no_grad():
-            soft.output.weight.mul_(0.1)
-            soft.output.bias.copy_(made._words([""])[0].mean(dim=0))
-        return made
+            soft.output.weight.mul_(_START)
+            soft.output.bias.zero_()
+        return cls(pipeline, llm, soft.to(llm.model.device))
 
     def train(
         self, examples: Sequence[Example], catalog: Catalog, config: PmgConfig, context: FitContext
@@ -80,7 +83,11 @@ class Steering:
             return trainer.train(loss, schedule, bench, "soft prompt, steps")
 
     def states(self, prompt: str, keywords: str) -> Embeddings:
-        """float32 ``(rows, width)``: the prompt's states, their last rows the soft prompt's."""
+        """float32 ``(rows, width)``: the prompt's states, with the soft prompt's in the last rows.
+
+        They are added to what is there, not put in its place (ours): a text encoder pads a prompt
+        with states that the denoiser is used to, and so training starts from the keywords alone.
+        """
         with torch.no_grad():
             made = self._states([prompt], [keywords])[0]
         return np.asarray(made.float().cpu().numpy())
@@ -114,7 +121,7 @@ class Steering:
     ) -> Float[Tensor, "b rows width"]:
         words = self._words(prompts)
         rows = self.soft(self.llm.model, *read_texts(self.llm, keywords)).to(words)
-        return torch.cat([words[:, : words.shape[1] - rows.shape[1]], rows], dim=1)
+        return words + functional.pad(rows, (0, 0, words.shape[1] - rows.shape[1], 0))
 
     @torch.no_grad()
     def _words(self, prompts: Sequence[str]) -> Float[Tensor, "b rows width"]:
