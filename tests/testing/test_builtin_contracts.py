@@ -65,8 +65,8 @@ CONTRACTS = {
 ELSEWHERE = {
     "rebeca", "rebeca-no-user", "rebeca-v1", "sd-prompt", "unpersonalized", "vlm-persona",
     "vlm-persona+lora", "in-context", "ip-adapter-history", "lora-user", "lora-shared",
-    "textual-inversion", "keywords", "copy-reference", "grd", "recon", "tasteworld", "sandbox",
-    "sd15", "sdxl",
+    "textual-inversion", "keywords", "copy-reference", "grd", "recon", "ragar", "tasteworld",
+    "sandbox", "sd15", "sdxl",
 }  # fmt: skip
 """In test modules of their own."""
 
@@ -74,6 +74,7 @@ ELSEWHERE = {
 ON_THE_TOY = sorted(
     {name for name in registry.entries("methods") if "/" not in name}
     - {"lora-user", "lora-shared", "textual-inversion", "vlm-persona+lora"}  # train a real decoder
+    - {"ragar"}  # draws a real text encoder's states
 )
 
 

@@ -1,0 +1,53 @@
+"""What RAGAR says: keywords of a history, those that contradict a picture left out, and prompts."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+
+from persongen_bench.methods._keywords import content_words
+from persongen_bench.methods.pmg.together import Together
+
+
+def frequent(lists: Iterable[Sequence[str]], min_count: int) -> list[str]:
+    """Keywords of at least ``min_count`` items, the most frequent first (paper 002, sec. Gen.).
+
+    Ties stand in the order in which they first come up.
+    """
+    counts = Counter(word for words in lists for word in dict.fromkeys(words))
+    return [word for word, count in counts.most_common() if count >= min_count]
+
+
+def consistent(together: Together, text: str, keywords: Sequence[str]) -> list[str]:
+    """The keywords that contradict neither a word of ``text`` nor one kept before them.
+
+    "red" contradicts "blue" where pictures show one object: captions never hold both, although by
+    chance some would (`Together`). That needs no table of attributes.
+    """
+    said, kept = list(content_words(text)), []
+    for keyword in keywords:
+        own = content_words(keyword)
+        if not any(together.exclude(word, other) for word in own for other in said):
+            kept.append(keyword)
+            said += own
+    return kept
+
+
+def new_words(text: str, keywords: Sequence[str]) -> list[str]:
+    """The keywords that the text does not say already."""
+    said = set(content_words(text))
+    return [word for word in keywords if not set(content_words(word)) <= said]
+
+
+def preference_prompt(text: str, keywords: Sequence[str]) -> str:
+    """The prompt P2 for the language model, which its special tokens answer (eq. 7).
+
+    The paper prints it in an appendix that is not public; the words are ours.
+    """
+    liked = f"+ {', '.join(keywords)}\n" if keywords else ""
+    return f"{liked}Draw: {text}"
+
+
+def joined(text: str, keywords: Sequence[str]) -> str:
+    """A reference with a preference as a prompt of the decoder; the reference first."""
+    return ", ".join([text, *keywords])
