@@ -26,8 +26,6 @@ from persongen_bench.util.progress import bars
 if TYPE_CHECKING:
     from persongen_bench.stacks.published.verify import Check
 
-GROUPS = {group.stack: group for group in (JUDGES, LANGUAGE)}
-"""Models that every published stack shares, pulled by names of their own."""
 _FULL_DISK = (errno.ENOSPC, errno.EDQUOT)
 
 
@@ -41,13 +39,14 @@ def manifest(stack: str) -> Manifest:
 
 
 def downloads(name: str) -> Manifest:
-    """The files of a published stack, or of one of `GROUPS`; an unknown name raises."""
-    if name in GROUPS:
-        return GROUPS[name]
+    """The files of a published stack, or of a group that all share; an unknown name raises."""
+    groups = {group.stack: group for group in (JUDGES, LANGUAGE)}
+    if name in groups:
+        return groups[name]
     try:
         return manifest(name)
     except UnknownNameError as error:
-        more = " or ".join(GROUPS)
+        more = " or ".join(groups)
         raise UnknownNameError(f"{error.args[0].removesuffix('.')} or {more}.") from None
 
 

@@ -209,7 +209,7 @@ class MuteStack(ToyStack):
         self._roles["llm"] = Mute()
 
 
-SANDBOX = dict(Pmg.presets["sandbox"])
+SANDBOX = {**Pmg.presets["sandbox"], "target": "keywords"}
 
 
 def pmg_on(stack=None, **options):
