@@ -1,7 +1,7 @@
 """Language models' lists of keywords, read strictly; a repair and a fallback are counted.
 
 PMG's released reader looks for "digit. words": it loses item 10 and cuts keywords at hyphens and
-digits (methods.md 2.1). Here the answer is a JSON list of texts or it is repaired, and it is
+digits (MindSpore release). Here the answer is a JSON list of texts or it is repaired, and it is
 known how often.
 """
 

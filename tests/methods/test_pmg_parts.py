@@ -224,7 +224,7 @@ def asked(world, **options):
 
 
 def test_paper_preset_is_the_released_one():
-    # methods.md 2.1: 8 keywords for movies, 5 of an item, 10 of the target, weights 1 and 2,
+    # The MindSpore release: 8 keywords for movies, 5 of an item, 10 of the target, weights 1 and 2,
     # W_P = 2 for log d_p + ... = alpha 2/3, 30 steps in the demo; no soft prompt.
     config = PmgConfig(**Pmg.presets["paper"])
     assert (config.n_keywords, config.n_item_keywords, config.n_target_keywords) == (8, 5, 10)

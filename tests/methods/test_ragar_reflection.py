@@ -151,7 +151,7 @@ def test_the_presets_say_what_is_printed():
     # Paper 002: k = 5 of the last 20, four layers, three perturbations, MICRO.
     assert (paper.k, paper.n_history, paper.mapper_layers, paper.n_noise) == (5, 20, 4, 3)
     assert (paper.ranker, paper.ranker_settings, paper.warm_steps) == ("micro", "published", 0)
-    # GILL, after which the paper's generator is built (methods.md 3.3).
+    # GILL, after which the paper's generator is built.
     assert (paper.n_special_tokens, paper.mapper_size, paper.mapper_heads) == (8, 512, 4)
     assert (paper.mapper_learning_rate, paper.trained) == (1e-3, "tokens")
     assert RagarConfig.model_validate(SANDBOX).baseline == "leave-one-out"

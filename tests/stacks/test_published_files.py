@@ -190,5 +190,5 @@ def test_the_tokenizer_of_a_written_folder_splits_into_bytes(tmp_path):
 
 
 def test_the_image_prompts_have_the_published_sizes():
-    # methods.md 4.10: ViT-H/14 projects to 1024, ViT-bigG/14 to 1280.
+    # IP-Adapter, README: ViT-H/14 projects to 1024, ViT-bigG/14 to 1280.
     assert (configs.VIT_H["projection_dim"], configs.VIT_BIG_G["projection_dim"]) == (1024, 1280)

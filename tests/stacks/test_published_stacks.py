@@ -119,11 +119,11 @@ def test_nothing_filters_and_nothing_marks_the_pictures():
 
 
 def test_defaults_are_those_of_the_papers():
-    # REBECA's code (methods.md 4.4): 50 steps, guidance 5, adapter at 1; the stock scheduler.
+    # REBECA's code: 50 steps, guidance 5, adapter at 1; the stock scheduler.
     settings = Sd15Stack(tiny_folder("sd15")).settings
     assert (settings.sampler, settings.n_inference_steps) == ("stock", 50)
     assert (settings.guidance_scale, settings.image_scale) == (5.0, 1.0)
-    # ImageGem (methods.md 5): 1024 x 1024, 30 steps, guidance 5.
+    # ImageGem (paper 004, sec. 5): 1024 x 1024, 30 steps, guidance 5.
     settings = STACKS["sdxl"](tiny_folder("sdxl")).settings
     assert (settings.n_inference_steps, settings.guidance_scale) == (30, 5.0)
 

@@ -70,7 +70,7 @@ def test_words_are_read_from_pictures(lmm):
 
 
 def test_codes_stand_for_the_embedding(lmm, stack):
-    """R^2 0.98 on held-out pictures (feasibility: 0.87 by the words alone)."""
+    """R^2 0.98 on held-out pictures (0.87 by the words alone, in a prototype)."""
     _, drawn = data.held_out(60)
     rows = stack.role("image_encoder").encode(list(drawn))
     back = open_tables(FOLDER / "lmm").decode(np.stack(lmm.tokenize(list(drawn))))

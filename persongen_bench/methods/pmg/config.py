@@ -13,7 +13,7 @@ from persongen_bench.methods._drawing import DrawingConfig
 class PmgConfig(DrawingConfig):
     """From a history to keywords, prompts and the choice among pictures.
 
-    Defaults are those of the released code (methods.md 2.1), where it has any; ours are said.
+    Defaults are those of the released code (MindSpore release), where it has any; ours are said.
     """
 
     history: Literal["request", "liked", "rated"] = "request"
@@ -46,7 +46,7 @@ class PmgConfig(DrawingConfig):
     d are cosines of the picture with either text. 2/3 is what the released W_P = 2 amounts to."""
     exclusive: bool = False
     """Leave out a preference keyword that never shares a picture with a keyword that is kept
-    already, the target's first: ``red`` beside ``blue``. Ours (feasibility.md B)."""
+    already, the target's first: ``red`` beside ``blue``. Ours."""
     overflow: Literal["fit", "cut"] = "fit"
     """A prompt of more tokens than the text encoder reads: ``fit`` drops repetitions and then the
     least telling preference keywords (ours), ``cut`` sends it all, so that the preference, which
@@ -84,4 +84,4 @@ SANDBOX: Mapping[str, object] = {
     "learning_rate": 2e-3,
 }
 """For a language model that was taught up to 24 likes, a text encoder of 32 tokens, and pictures of
-one word per attribute. Dislikes add nothing here: single attributes decide (feasibility.md B)."""
+one word per attribute. Dislikes add nothing here: single attributes decide."""

@@ -2,7 +2,7 @@
 
 The model reads the keywords in its chat template behind a learned prefix (P-tuning v2: keys and
 values of every layer) and before learned image-prompt tokens; its last hidden states at these
-tokens go through one linear layer and stand behind the keywords' own states (methods.md 2.2).
+tokens go through one linear layer and stand behind the keywords' own states (P-Tuning v2).
 """
 
 from __future__ import annotations
