@@ -184,4 +184,5 @@ PRESETS: Mapping[str, Mapping[str, object]] = {
 }
 """``paper``: printed settings and, where the text is silent, those of the released scripts, but for
 their four beams, which a sampler from one seed does not have;
+``sandbox``: few steps for two cores, rates and guidance set beforehand and tuned on nothing;
 ``check``: the least that goes through every part, for the contract."""
