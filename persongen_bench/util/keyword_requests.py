@@ -2,7 +2,8 @@
 
 The prompts follow PMG's (MindSpore release, prompts.py: keywords of an item, keywords of a
 person's taste, attribute by attribute where wanted, keywords of what must be drawn); the words are
-our own. They stand here because the sandbox's language model is trained on the very prompts that methods send.
+our own. They stand here because the sandbox's language model is trained on the very prompts that
+methods send.
 """
 
 from __future__ import annotations
