@@ -14,6 +14,7 @@ from transformers import Emu3ForCausalLM
 
 from persongen_bench.core.errors import ConfigError
 from persongen_bench.core.stack import Decoder, ImageEncoder
+from persongen_bench.stacks.diffusion.pipeline import quiet
 from persongen_bench.stacks.sandbox.lmm import vocabulary
 from persongen_bench.stacks.sandbox.lmm.embedding_codec import EmbeddingCodec, EmbeddingTables
 from persongen_bench.util.files import short_sha256
@@ -44,9 +45,10 @@ def open_lmm(folder: Path, encoder: ImageEncoder, decoder: Decoder) -> SandboxLm
     digest = _digest(folder, (MODEL, TABLES, TOKENIZER))
     try:
         tables = open_tables(folder)
-        model = Emu3ForCausalLM.from_pretrained(
-            folder, local_files_only=True, dtype=torch.float32, use_safetensors=True
-        )
+        with quiet():
+            model = Emu3ForCausalLM.from_pretrained(
+                folder, local_files_only=True, dtype=torch.float32, use_safetensors=True
+            )
     except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
         raise ConfigError(f"{folder}: no weights of the lmm ({error})", fix=_FIX) from None
     tokenizer = vocabulary.load_tokenizer(folder)
