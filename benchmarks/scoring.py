@@ -77,6 +77,10 @@ def evaluation(shared: World, n_images: int) -> Evaluation:
     return Evaluation(shared, table, asked, lambda _, digits: pictures[digits])
 
 
+UNWATCHED = ("decoder", "image_encoder", "vit", "llm", "lmm")
+"""Roles that no metric looks through."""
+
+
 class Watched:
     """Counts what every model of a stack is shown, and how long it takes."""
 
@@ -303,7 +307,7 @@ def compare_both(n_users: int, n_images: int, n_library: int) -> int:
     stack, watched = seen.world.stack, Watched()
     metrics = [parse_metric(m) for m in every_metric() if possible(m, stack, known_taste=True)]
     for role in stack.roles:
-        if role not in ("decoder", "image_encoder") and not hasattr(stack.role(role), "base"):
+        if role not in UNWATCHED and not hasattr(stack.role(role), "base"):
             watched.watch(stack.role(role), role)
     own = together(seen, metrics, watched)
     metrics = [m for m in metrics if m.info.name in own]

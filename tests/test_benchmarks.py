@@ -75,7 +75,7 @@ def test_a_benchmark_runs_at_its_smallest_size(name, options, printed, tmp_path)
     assert "Traceback" not in done.stderr, done.stderr
     assert re.search(printed, done.stdout), done.stdout + done.stderr
     # benchmarks/frechet.py asks 1e-6 of its three sides, and permutation.py equal counts
-    for apart in re.findall(r"(\S+) apart", done.stdout):
+    for apart in re.findall(r"([0-9.e-]+) apart", done.stdout):
         assert float(apart) < 1e-6
 
 

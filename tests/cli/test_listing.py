@@ -43,7 +43,11 @@ def test_a_card_as_json_has_what_the_table_has():
 def test_a_track_says_what_it_asks_for():
     card = cards.card("track", "prompt-free")
     assert (card["asks for"], card["unit"]) == ("images", "user")
-    assert cards.card("dataset", "tasteworld")["tracks"] == ["prompt-free", "cold-start"]
+    assert cards.card("dataset", "tasteworld")["tracks"] == [
+        "prompt-free",
+        "cold-start",
+        "reference",
+    ]
 
 
 def test_a_published_stack_says_what_is_missing(monkeypatch, tmp_path):

@@ -84,7 +84,7 @@ def test_the_default_subset_has_one_metric_per_pair_and_family():
         for claim in claims:
             if claim.default:
                 family = PAPERS[name][0].metrics[claim.metric].family
-                metrics[claim.data, claim.a, claim.b, family].add(claim.metric)
+                metrics[name, claim.data, claim.a, claim.b, family].add(claim.metric)
     assert {len(of_family) for of_family in metrics.values()} == {1}
     assert {c.paper for claims in CLAIMS.values() for c in claims if c.default} == {
         "000", "001", "002", "003",

@@ -480,8 +480,8 @@ def test_broken_stack_is_caught(stack, check):
 
 
 def test_unknown_role_names_the_roles():
-    with pytest.raises(MissingRoleError, match=r"'lmm'.*image_encoder"):
-        ToyStack().role("lmm")
+    with pytest.raises(MissingRoleError, match=r"'oracle'.*image_encoder"):
+        ToyStack().role("oracle")
 
 
 class ToyLoader:

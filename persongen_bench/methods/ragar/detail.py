@@ -51,8 +51,8 @@ class DetailedFeatures(nn.Module):
             self._borrowed = (base,)  # in a tuple, so that it is not registered
         table = base.get_input_embeddings().weight.detach().float().cpu()
         size = table.shape[1]
-        start = table.mean(0) + table.std(0) * torch.randn(config.n_special_tokens, size)
-        self.tokens = nn.Parameter(start)
+        drawn = nn.init.normal_(torch.empty(config.n_special_tokens, size))
+        self.tokens = nn.Parameter(table.mean(0) + table.std(0) * drawn)
         self.text = nn.Linear(size, width)
         self.mapper = ModalMapper(
             MapperShape(

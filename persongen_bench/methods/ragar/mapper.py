@@ -45,7 +45,7 @@ class ModalMapper(nn.Module):
             encoder, shape.n_layers, nn.LayerNorm(size), enable_nested_tensor=False
         )
         self.decoder = nn.TransformerDecoder(decoder, shape.n_layers, nn.LayerNorm(size))
-        self.queries = nn.Parameter(torch.randn(shape.n_queries, size))
+        self.queries = nn.Parameter(nn.init.normal_(torch.empty(shape.n_queries, size)))
         self.outward = nn.Linear(size, shape.n_outputs)
         for layer in (self.encoder, self.decoder):
             for weight in layer.parameters():
