@@ -14,7 +14,7 @@ from peft.tuners.lora import LoraLayer
 from peft.utils import get_peft_model_state_dict
 from torch import Tensor, nn
 
-from persongen_bench.core.errors import RunError
+from persongen_bench.methods._lora import without_trace
 from persongen_bench.methods.finetune.config import Tier
 
 TARGETS = ("to_q", "to_k", "to_v", "to_out.0")
@@ -59,25 +59,11 @@ def injected(unet: Any, tier: Tier, generator: torch.Generator) -> Iterator[Lora
 
     A ~ N(0, 1/rank^2) from ``generator`` (CPU), B = 0: the network starts as it was.
     """
-    layers = dict(unet.named_modules())
-    if any(isinstance(layer, LoraLayer) for layer in layers.values()):
-        raise RunError("the denoiser carries a LoRA already", fix="Take it out before training.")
-    attributes = set(vars(unet))
-    flags = [(parameter, parameter.requires_grad) for parameter in unet.parameters()]
-    try:
+    with without_trace(unet, "denoiser"):
         with torch.random.fork_rng(devices=[]):
             # peft initialises from the global generator; what it draws is overwritten below.
             unet.add_adapter(_peft_config(tier), adapter_name=NAME)
         yield _prepared(unet, tier, generator)
-    finally:
-        for name, layer in list(unet.named_modules()):
-            if isinstance(layer, LoraLayer):
-                parent, _, child = name.rpartition(".")
-                setattr(unet.get_submodule(parent), child, layers[name])
-        for name in set(vars(unet)) - attributes:
-            delattr(unet, name)
-        for parameter, flag in flags:
-            parameter.requires_grad_(flag)
 
 
 def _peft_config(tier: Tier) -> peft.LoraConfig:

@@ -15,6 +15,7 @@ from peft.utils import get_peft_model_state_dict, set_peft_model_state_dict
 from torch import Tensor, nn
 
 from persongen_bench.core.errors import RunError
+from persongen_bench.methods._lora import without_trace
 from persongen_bench.methods.pigeon.config import LoraConfig
 
 TARGETS = r"(?!.*(?:vq|vision|visual))(?:.*\.)?layers\.\d+\.self_attn\.[qv]_proj"
@@ -81,12 +82,7 @@ def injected(
     A is uniform within 1 / sqrt(width) from ``seed``, B is 0: the model starts as it was. Its own
     weights take no gradient meanwhile. `RunError` where it carries a LoRA already.
     """
-    layers = dict(model.named_modules())
-    if any(isinstance(layer, LoraLayer) for layer in layers.values()):
-        raise RunError("the language model carries a LoRA already", fix="Take it out before.")
-    attributes = set(vars(model))
-    flags = [(parameter, parameter.requires_grad) for parameter in model.parameters()]
-    try:
+    with without_trace(model, "language model"):
         model.requires_grad_(False)
         for name in names:
             _inject(model, config, name)
@@ -95,15 +91,6 @@ def injected(
             _start(adapters, name, seed)
         adapters.use(POLICY)
         yield adapters
-    finally:
-        for name, layer in list(model.named_modules()):
-            if isinstance(layer, LoraLayer):
-                parent, _, child = name.rpartition(".")
-                setattr(model.get_submodule(parent), child, layers[name])
-        for name in set(vars(model)) - attributes:
-            delattr(model, name)
-        for parameter, flag in flags:
-            parameter.requires_grad_(flag)
 
 
 def _inject(model: Any, config: LoraConfig, name: str) -> None:  # noqa: ANN401
