@@ -12,6 +12,7 @@ from transformers import PreTrainedTokenizerFast, Qwen2Config, Qwen2ForCausalLM
 
 from persongen_bench.core.errors import ConfigError
 from persongen_bench.stacks.diffusion.pipeline import quiet
+from persongen_bench.stacks.language.complete import require_complete
 
 ROWS = {"cpu": 1, "cuda": 8}
 """Prompts per network call by type of device."""
@@ -39,10 +40,7 @@ def open_qwen(folder: Path, device: torch.device) -> tuple[Any, Any]:
             )  # fmt: skip
     except (OSError, ValueError, TypeError, RuntimeError, SafetensorError) as error:
         raise ConfigError(f"{folder}: not a Qwen2ForCausalLM ({error})") from None
-    for kind in ("missing_keys", "unexpected_keys", "mismatched_keys"):
-        if report[kind]:
-            name = sorted(map(str, report[kind]))[0]
-            raise ConfigError(f"{folder}: not the expected model: {kind.replace('_', ' ')}: {name}")
+    require_complete(folder, report)
     model.requires_grad_(requires_grad=False)
     return model.to(device).eval(), words
 

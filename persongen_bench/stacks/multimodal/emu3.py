@@ -25,6 +25,7 @@ from persongen_bench.core.language import Codes
 from persongen_bench.core.types import Image
 from persongen_bench.stacks.diffusion.image_encoder import Normalisation, crop_square
 from persongen_bench.stacks.diffusion.pipeline import quiet
+from persongen_bench.stacks.language.complete import require_complete
 from persongen_bench.stacks.published.digests import remembered_sha256
 from persongen_bench.util.multimodal.layout import PictureLayout
 from persongen_bench.util.multimodal.model import TokenModel
@@ -131,10 +132,7 @@ def _load(folder: Path) -> tuple[Any, Any]:
             )  # fmt: skip
     except (OSError, ValueError, TypeError, RuntimeError, SafetensorError) as error:
         raise ConfigError(f"{folder}: not an Emu3ForConditionalGeneration ({error})") from None
-    for kind in ("missing_keys", "unexpected_keys", "mismatched_keys"):
-        if report[kind]:
-            name = sorted(map(str, report[kind]))[0]
-            raise ConfigError(f"{folder}: not the expected model: {kind.replace('_', ' ')}: {name}")
+    require_complete(folder, report)
     return model, words
 
 
