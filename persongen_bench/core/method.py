@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Protocol, runtime_checkable
 from persongen_bench.core.config import Config
 from persongen_bench.core.dataset import View
 from persongen_bench.core.progress import Progress, no_progress
-from persongen_bench.core.request import Sample
+from persongen_bench.core.request import Request, Sample
 from persongen_bench.core.stack import Stack
 from persongen_bench.core.truth import KnownTaste
 from persongen_bench.core.types import Embeddings
@@ -118,5 +118,29 @@ class NewcomerMethod(Protocol):
         """Take in the users of ``support``, none of whom the fit has seen, by their ratings.
 
         Nothing but they changes. There may be none; who brings no rating is served all the same.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """What a method did with the pictures of a request, in words that stand on a strip."""
+
+    history: Mapping[str, str] = field(default_factory=dict)
+    """Item id of the history => one or two short words for an item that was used in a special way,
+    such as ``retrieved`` or ``masked .4``. Items that are not named were used like any other."""
+    note: str = ""
+    """A few words on the rest, such as ``reference masked .3``; empty: nothing to say."""
+
+
+@runtime_checkable
+class Explains(Protocol):
+    """A method that can say how it used a request; what it says touches no answer and no number."""
+
+    def explain(self, request: Request) -> Explanation:
+        """What `generate` does with the request's history and reference, after fit or load.
+
+        It is the same for all samples of the request, and the same in any process. Answers must
+        not depend on whether it was called.
         """
         ...
