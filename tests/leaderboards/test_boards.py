@@ -8,6 +8,7 @@ from importlib import resources
 import pytest
 from plugin_case import fresh_registry, install
 from pydantic import ValidationError
+from refusals import refused
 
 from persongen_bench.core import registry
 from persongen_bench.core.errors import ConfigError, DataError, UnknownNameError
@@ -259,9 +260,8 @@ def test_a_bad_file_is_one_line_that_names_it_and_the_field(shop, old, new, prob
     text = SHOP.format(datasets='"folder"')
     assert old in text
     shop(text=text.replace(old, new))
-    with pytest.raises(ConfigError, match=problem) as error:
+    with refused(problem, error=ConfigError):
         get_board("shop-tools/shop")
-    assert "\n" not in str(error.value)
 
 
 def test_a_missing_file_is_told(tmp_path, monkeypatch):
@@ -428,9 +428,8 @@ def test_a_third_partys_tables_lie_in_its_own_package(tmp_path, monkeypatch):
     ],
 )
 def test_a_bad_table_is_one_line_that_names_it(fresh, tmp_path, table, problem):
-    with pytest.raises(DataError, match=problem) as error:
+    with refused(problem):
         reported_tables(reporting(tmp_path, table))
-    assert "\n" not in str(error.value)
 
 
 def test_an_unknown_reported_table_is_a_clear_error(fresh, tmp_path):
