@@ -354,7 +354,7 @@ def test_reported_rows_of_the_reference_boards_are_printed_numbers_in_units():
     assert (pigeon.title, ragar.title) == ("Pigeon, Table 1, sticker", "RAGAR, Table 1, Sticker")
     rows = {row.method: row.metrics for row in pigeon.rows}
     assert rows["TI"]["overall"] == 0.3691
-    assert (rows["TI"]["lpips@history"], rows["TI"]["fid@clean"]) == (0.7654, 105.48)
+    assert (rows["TI"]["lpips-vgg@history"], rows["TI"]["fid@pytorch"]) == (0.7654, 105.48)
     (fashion,) = reported_tables(get_board("fashion"))
     last = {row.method: row.metrics for row in fashion.rows}["RAGAR"]
     assert (last["cis@reference"], last["lpips@history"]) == (0.7455, 0.5593)
