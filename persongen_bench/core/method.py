@@ -122,6 +122,21 @@ class NewcomerMethod(Protocol):
         ...
 
 
+@runtime_checkable
+class HasUnfairSettings(Protocol):
+    """A method some of whose settings choose by what is tested; such rows are never ranked."""
+
+    @property
+    def unfair(self) -> str:
+        """Why a row with this configuration stands among the anchors; empty: it is a fair one."""
+        ...
+
+
+def unfair_reason(method: Method) -> str:
+    """Why the configured method is no fair row; empty where it is one."""
+    return method.unfair if isinstance(method, HasUnfairSettings) else ""
+
+
 MARK_LENGTH, NOTE_LENGTH = 24, 120
 """Most characters of a word on an item, and of a note."""
 

@@ -14,7 +14,7 @@ from persongen_bench.core import registry
 from persongen_bench.core.config import Config
 from persongen_bench.core.dataset import View
 from persongen_bench.core.errors import ConfigError
-from persongen_bench.core.method import Method
+from persongen_bench.core.method import Method, unfair_reason
 from persongen_bench.core.registry import LOCAL
 from persongen_bench.core.stack import Stack
 from persongen_bench.loop.schema import MethodRef, RunConfig
@@ -90,7 +90,7 @@ class MethodChoice:
             version="" if distribution == LOCAL else version(distribution),
             config=method.config.model_dump(mode="json"),
             label=self.label,
-            anchor=anchor or method.privileged,
+            anchor=anchor or method.privileged or bool(unfair_reason(method)),
         )
 
 
