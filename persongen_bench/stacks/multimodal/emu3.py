@@ -90,7 +90,7 @@ def open_emu3(folder: Path, device: torch.device, side: int = SIDE) -> TokenMode
     layout = grid_layout(model.config.vocabulary_map, words, side)
     codec = GridCodec(model.model.vqmodel.to(device), side, Normalisation.of(folder))
     rows = ROWS.get(device.type, 1)
-    return TokenModel(model.to(device), words, layout, codec, _weights(folder), rows)
+    return TokenModel(model.to(device), words, layout, codec, checksum(folder), rows)
 
 
 def grid_layout(vocabulary: Mapping[str, int], words: Any, side: int) -> PictureLayout:  # noqa: ANN401
@@ -136,7 +136,8 @@ def _load(folder: Path) -> tuple[Any, Any]:
     return model, words
 
 
-def _weights(folder: Path) -> str:
-    """The checksums of all weight files, in one."""
-    sums = {p.name: remembered_sha256(p) for p in sorted(folder.glob("*.safetensors"))}
+def checksum(folder: Path) -> str:
+    """The checksums of weights, configuration and tokenizer, in one."""
+    files = sorted((*folder.glob("*.safetensors"), *folder.glob("*.json")))
+    sums = {p.name: remembered_sha256(p) for p in files}
     return f"sha256:{hashlib.sha256(json.dumps(sums).encode()).hexdigest()[:16]}"
