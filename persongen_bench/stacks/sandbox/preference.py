@@ -116,10 +116,12 @@ class PreferenceScorer:
         return map_embeddings(self._head.text, self._clip.encode_texts(texts))
 
 
-def recipe(name: str, clip: DualEncoder, plan: TrainingPlan) -> Recipe[PreferenceHead]:
-    """Learns the choices of a panel; ``name``: ``hps`` or ``pickscore``, as in `PLANS`."""
+def recipe(
+    name: str, clip: DualEncoder, plan: TrainingPlan, n_pairs: int = N_PAIRS
+) -> Recipe[PreferenceHead]:
+    """Learns the choices of a panel between ``n_pairs`` pairs; ``name``: a key of `PLANS`."""
     world = PairWorld(clip, Panel.of_default_world(), TEXT_WEIGHT[name])
-    known = draw_pairs(world, scene_split()[0], N_PAIRS, np.random.default_rng(plan.seed))
+    known = draw_pairs(world, scene_split()[0], n_pairs, np.random.default_rng(plan.seed))
     head = seeded(lambda: PreferenceHead(clip.embedding_size), plan.seed)
     rows = [torch.from_numpy(x) for x in (known.first, known.second, known.texts)]
 

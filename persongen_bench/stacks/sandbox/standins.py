@@ -87,14 +87,18 @@ def recipe_of(
     def plan(shipped: TrainingPlan) -> TrainingPlan:
         return shipped.changed(seed, steps)
 
+    def preferences() -> Recipe[Any]:
+        n_pairs = preference.N_PAIRS if steps is None else min(preference.N_PAIRS, 64 * steps)
+        return preference.recipe(role, clip(), plan(preference.PLANS[role]), n_pairs)
+
     recipes: dict[str, Callable[[], Recipe[Any]]] = {
         "judge_encoder": lambda: judge_training.recipe(folder, plan(judge_training.PLAN)),
         "dino": lambda: dino.recipe(plan(dino.PLAN)),
         "inception": lambda: inception.recipe(plan(inception.PLAN)),
         "lpips": lambda: lpips_trunk_training.recipe(plan(lpips_trunk_training.PLAN)),
         "aesthetic": lambda: aesthetic.recipe(clip(), plan(aesthetic.PLAN)),
-        "hps": lambda: preference.recipe(role, clip(), plan(preference.PLANS[role])),
-        "pickscore": lambda: preference.recipe(role, clip(), plan(preference.PLANS[role])),
+        "hps": preferences,
+        "pickscore": preferences,
         "captioner": lambda: captioner.recipe(clip()),
         "llm": lambda: llm.recipe(plan(llm.PLAN)),
         "vit": lambda: vit.recipe(plan(vit.PLAN)),
