@@ -6,6 +6,7 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
+from persongen_bench.core.roles import DrawOptions
 from persongen_bench.methods._drawing import DrawingConfig
 
 
@@ -121,9 +122,19 @@ class RagarConfig(GeneratorConfig):
     semantic_on: Literal["mapper", "output"] = "mapper"
     """Where the semantic loss looks: at the mapper's rows, as printed, or the calibrator's output
     (ours)."""
+    semantic_text: Literal["reference", "keywords"] = "reference"
+    """What it compares with: the reference's text, as printed, which on the output asks to forget
+    the keywords again; or that text with the keywords behind it (ours)."""
+    reflection_inference_steps: int | None = Field(default=None, ge=1)
+    """Denoising steps of the pictures that are judged; None: as many as of those delivered."""
+    n_validation: int = Field(default=48, ge=0)
+    """Training requests that are held back to decide which state of the reflection is kept, the
+    one it starts from included (ours); 0: the last state is kept."""
+    validation_every: int = Field(default=20, ge=1)
+    """Steps between two looks at them."""
     legibility_drop: float = Field(default=0.05, gt=0)
-    """The reflection ends, and its last good state is kept, once the mean cosine (role ``clip``)
-    of drawn pictures with their references' texts has fallen by this much (ours)."""
+    """The reflection ends once the mean cosine (role ``clip``) of their pictures with their
+    references' texts has fallen by this much (ours)."""
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -140,6 +151,12 @@ class RagarConfig(GeneratorConfig):
         if self.rewarded and self.baseline == "leave-one-out" and self.n_noise == 1:
             raise ValueError("baseline=leave-one-out needs n_noise of 2 or more")
         return self
+
+    @property
+    def reflection_options(self) -> DrawOptions:
+        """How pictures that are judged are drawn."""
+        n = self.reflection_inference_steps or self.n_inference_steps
+        return DrawOptions(self.guidance_scale, n)
 
     @property
     def rewarded(self) -> bool:
@@ -183,6 +200,8 @@ SANDBOX: dict[str, object] = {
     "calibrator_weight": 0.0,
     "semantic_weight": 0.02,
     "semantic_on": "output",
+    "semantic_text": "keywords",
+    "reflection_inference_steps": 4,
     "train": "calibrator",
 }
 """For small models on two cores: noise shared by all rows, a baseline, a smooth ranker and no
@@ -198,6 +217,8 @@ CHECK: dict[str, object] = {
     "reflection_batch_size": 2,
     "mapper_batch_size": 4,
     "n_requests": 4,
+    "n_validation": 2,
+    "reflection_inference_steps": None,
     "n_inference_steps": 2,
 }
 """Every stage, hardly trained: for tests of the plumbing."""
