@@ -16,7 +16,8 @@ class RetrievalConfig(DrawingConfig):
     retrieval: Literal["on", "off"] = "on"
     """``off``: the whole history counts, every item alike (ablation of fig. 4a)."""
     k: int = Field(default=5, ge=0)
-    """Items of the history that are retrieved; 0: nothing of it is used."""
+    """Items of the history that are retrieved, at most: those whose similarity is above 0, if
+    there are any; 0: nothing of it is used."""
     n_history: int = Field(default=20, ge=1)
     """Items of a history that are searched, the last ones."""
     similarity: Literal["clip", "words"] = "clip"
@@ -27,6 +28,9 @@ class RetrievalConfig(DrawingConfig):
     reference_text: Literal["instruction", "caption"] = "instruction"
     """What stands for the reference in words: the request's instruction (a caption of the
     reference where there is none), or always a caption of it, as the paper has it."""
+    counting: Literal["items", "shares"] = "items"
+    """What makes a keyword frequent: the number of items that have it, or the sum of their shares
+    in the preference (eq. 5), so that more similar items have a greater say (ours)."""
     min_count: int = Field(default=2, ge=1)
     """A keyword of fewer items is dropped (ours)."""
     n_keywords: int = Field(default=8, ge=0)
@@ -185,6 +189,9 @@ is ours, as the options say."""
 
 SANDBOX: dict[str, object] = {
     "compare": "subjects",
+    "similarity": "words",
+    "k": 10,
+    "counting": "shares",
     "mapper_size": 64,
     "n_text_rows": 4,
     "mapper_steps": 500,
