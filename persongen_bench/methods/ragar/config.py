@@ -214,7 +214,7 @@ SANDBOX: dict[str, object] = {
 """For small models on two cores, chosen on tasteworlds of other seeds than the default one's.
 
 Retrieval (ten items, compared by words, keywords counted by shares) from exact tastes of 36 people
-in each of four worlds of either kind of taste, 17 settings. The reflection, in one world, 24
+in each of four worlds of either kind of taste, 16 settings. The reflection, in one world, 24
 people: a semantic loss on the output that compares with the reference's text alone makes the
 calibrator forget the keywords within 40 steps, whatever the reward, so that it compares with text
 and keywords; noise shared by all rows, a baseline, a smooth ranker and no calibrator loss are
