@@ -29,10 +29,13 @@ def make_config(model: type[Config], options: Options, owner: str) -> Any:  # no
         return model.model_validate(dict(options))
     except ValidationError as error:
         first = error.errors()[0]
+        problem = first["msg"].removeprefix("Value error, ")
+        if not first["loc"]:  # options that are right one by one and not together
+            raise ConfigError(f"{owner}: {problem}") from None
         option = ".".join(str(part) for part in first["loc"])
         known = ", ".join(model.model_fields)
         raise ConfigError(
-            f"{owner}: option {shown(option)} = {shown(options.get(option))}: {first['msg']}",
+            f"{owner}: option {shown(option)} = {shown(options.get(option))}: {problem}",
             fix=f"Options are: {known}.",
         ) from None
 
