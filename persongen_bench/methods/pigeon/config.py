@@ -65,6 +65,10 @@ class PromptConfig(MaskConfig):
     the tokens of the catalogue says that it is, which draws nothing (see `visual`)."""
     adapter_hidden_size: int = Field(default=512, ge=1)
     """Inner width of the adapter of the visual vector."""
+    visual_place: Literal["after", "before"] = "after"
+    """Where the visual vector stands: behind the words of the reference, as eq. 7 lists them, or
+    before them (ours). A model that was taught to answer right behind the words mistakes some of
+    them where a vector comes between."""
     adapter_dropout: float = Field(default=0.1, ge=0, lt=1)
     """Dropout after each of its layers."""
     temperature: float = Field(default=1.0, ge=0)
@@ -107,6 +111,10 @@ class LoraConfig(PromptConfig):
     stop_on: Literal["loss", "gain"] = "loss"
     """What is better on the validation windows: a lower loss (released), or a larger gain in
     log-likelihood by the own history over another person's."""
+    token_weights: Literal["equal", "capacity"] = "equal"
+    """How much each token of the target counts in stage 1: all alike, as printed, or 1 / log of
+    how many codes may stand at its place (ours), so that what no model foresees of the large
+    codebooks does not drown the rest; one codebook for all places makes no difference."""
 
 
 class PigeonConfig(LoraConfig):

@@ -26,8 +26,8 @@ import torch
 
 from persongen_bench.core.dataset import View
 from persongen_bench.core.errors import DataError, RunError
-from persongen_bench.core.method import FitContext
-from persongen_bench.core.request import Failure, Sample
+from persongen_bench.core.method import Explanation, FitContext
+from persongen_bench.core.request import Failure, Request, Sample
 from persongen_bench.core.stack import Stack
 from persongen_bench.core.types import Image, content_hash
 from persongen_bench.methods._drawing import required_role
@@ -106,6 +106,23 @@ class Pigeon:
             for sample in samples
         ]
 
+    @torch.no_grad()
+    def explain(self, request: Request) -> Explanation:
+        """Shares of tokens that are hidden: of each picture of the history, and of the reference.
+
+        Nothing where they depend on the sample (``mask=released``, ``ratio=oracle``) or where the
+        request has no reference.
+        """
+        config = self.config
+        if request.reference is None or config.mask == "released" or config.ratio == "oracle":
+            return Explanation()
+        setting = self._setting(0, self._ratio())
+        (masks,) = self._composer.masks([self._case(request)], [setting])
+        shown = request.history[-config.n_history :]
+        hidden = {item: _hidden(keep) for item, keep in zip(shown, masks.history, strict=True)}
+        history = {item: f"masked {share}" for item, share in hidden.items() if share != "0"}
+        return Explanation(history, f"reference masked {_hidden(masks.reference)}")
+
     def save(self, folder: Path) -> None:
         """LoRA, adapter, mask generator and visual features (safetensors), the record (JSON)."""
         self._fitted.save(folder)
@@ -124,7 +141,7 @@ class Pigeon:
         record["n_drawn_windows"] = len(gauge.owned) if gauge else 0
         record["stage 1"] = reconstruct(studio, self._bench(train, context, "stage-1"))
         if self.config.stage == 2:
-            made = make_pairs(studio, context.progress)
+            made = make_pairs(studio, self._bench(train, context, "pairs"))
             record |= {"n_pairs": len(made.pairs), "n_ties": made.n_ties, "n_equal": made.n_equal}
             watch = gauge.facts if gauge else dict
             bench = self._bench(train, context, "stage-2")
@@ -173,10 +190,8 @@ class Pigeon:
 
     @torch.no_grad()
     def _plain(self, samples: Sequence[Sample]) -> list[Image]:
-        chosen = self.config.ratio
-        ratio = self._fitted.ratio if chosen is None else float(chosen)
-        settings = [self._setting(sample, ratio) for sample in samples]
-        cases, seeds = [self._case(s) for s in samples], [s.seed for s in samples]
+        settings = [self._setting(sample.seed, self._ratio()) for sample in samples]
+        cases, seeds = [self._case(s.request) for s in samples], [s.seed for s in samples]
         return self._draw(cases, settings, seeds)
 
     def _best(self, samples: Sequence[Sample]) -> list[Image]:
@@ -184,8 +199,8 @@ class Pigeon:
         oracle, made = Oracle(self._models.clip), []
         for sample in samples:
             n, request = len(RATIOS), sample.request
-            settings = [self._setting(sample, ratio) for ratio in RATIOS]
-            images = self._draw([self._case(sample)] * n, settings, [sample.seed] * n)
+            settings = [self._setting(sample.seed, ratio) for ratio in RATIOS]
+            images = self._draw([self._case(sample.request)] * n, settings, [sample.seed] * n)
             history = self._train.catalog.images(request.history[-self.config.n_history :])
             place = oracle.best(images, history, request.instruction, request.open_reference())
             made.append(images[place])
@@ -197,18 +212,28 @@ class Pigeon:
         lmm = self._models.lmm
         return lmm.draw(write(lmm, self._composer, cases, settings, seeds), seeds)
 
-    def _case(self, sample: Sample) -> Case:
-        request = sample.request
+    def _case(self, request: Request) -> Case:
         history = self._pictures.of(request.history[-self.config.n_history :])
         (reference,) = self._pictures.outside([request.open_reference()])
         return Case(tuple(history), reference, request.instruction)
 
-    def _setting(self, sample: Sample, ratio: float) -> Setting:
+    def _ratio(self) -> float:
+        """The given one, or the chosen one."""
+        given = self.config.ratio
+        return self._fitted.ratio if given is None else float(given)
+
+    def _setting(self, seed: int, ratio: float) -> Setting:
         given = self.config.history_ratio
         history = self.config.training_history_ratio if given is None else given
-        return Setting(ratio, history, "inference", sample.seed)
+        return Setting(ratio, history, "inference", seed)
 
 
 def _no_reference(sample: Sample) -> Failure:
     reason = f"user {sample.request.user_id} asks for no picture to follow"
     return Failure("method_error", reason)
+
+
+def _hidden(keep: torch.Tensor) -> str:
+    """The hidden share of a picture's tokens, such as ``.4``; ``0`` and ``1`` without a point."""
+    share = 1 - float(keep.detach().round().mean())
+    return f"{share:.1f}".removeprefix("0").removesuffix(".0") or "0"

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import torch
@@ -89,7 +91,7 @@ def likelihoods(
     settings: Sequence[Setting],
     histories: Sequence[Owned] | None = None,
 ) -> Tensor:
-    """``(b,)`` mean log-probability of each window's target tokens.
+    """``(b,)`` mean log-probability of each window's target tokens, as ``token_weights`` counts them.
 
     ``histories``: whose pictures are shown in place of the window's own.
     """
@@ -97,10 +99,19 @@ def likelihoods(
     cases = [studio.case(o, history=h) for o, h in zip(owned, shown, strict=True)]
     targets = [case.reference.codes for case in cases]
     prompts = studio.composer.prompts(cases, settings)
-    said = studio.models.lmm.log_probabilities(prompts, targets)
+    said: Tensor = studio.models.lmm.log_probabilities(prompts, targets)
+    weights = token_weights(studio.models.lmm.allowed, studio.config.token_weights).to(said)
     lengths = torch.tensor([len(codes) for codes in targets], device=said.device)
-    means: Tensor = said.sum(dim=1) / lengths
+    counted = weights * (torch.arange(len(weights), device=said.device) < lengths[:, None])
+    means: Tensor = (said * counted).sum(dim=1) / counted.sum(dim=1)
     return means
+
+
+def token_weights(allowed: Sequence[range], kind: Literal["equal", "capacity"]) -> Tensor:
+    """``(n_tokens,)`` weights of the places of a picture; ``capacity``: 1 / log of their codes."""
+    if kind == "equal":
+        return torch.ones(len(allowed))
+    return torch.tensor([1 / math.log(max(2, len(codes))) for codes in allowed])
 
 
 @torch.no_grad()

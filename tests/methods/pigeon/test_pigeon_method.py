@@ -8,7 +8,7 @@ import pytest
 from pigeon_case import LMM, STACK, digest
 
 from persongen_bench.core.errors import DataError, MissingRoleError, RunError
-from persongen_bench.core.method import FitContext
+from persongen_bench.core.method import Explains, Explanation, FitContext
 from persongen_bench.core.request import Failure
 from persongen_bench.methods.pigeon.config import GENERATE_FIELDS, PRESETS
 from persongen_bench.methods.pigeon.method import Pigeon
@@ -136,6 +136,34 @@ def test_the_oracle_answers_with_one_of_the_eleven(plain, tmp_path):
     eleven = [answers(share(plain, tmp_path, ratio=k / 10), samples) for k in range(11)]
     for row, image in enumerate(best):
         assert any(np.array_equal(image, made[row]) for made in eleven)
+
+
+def test_what_is_hidden_is_told(plain, tmp_path):
+    """Toy pictures have three tokens; a history of three keeps one of nine at a ratio of .8."""
+    request = SAMPLES[0].request
+    method = share(plain, tmp_path, ratio=0.6, history_ratio=0.8)
+    base = answers(method, SAMPLES[:2])
+    said = method.explain(request)
+    assert said == method.explain(request)
+    assert said.note == "reference masked .7"  # int(3 * .4) = 1 of 3 stays
+    assert set(said.history) <= set(request.history[-3:])
+    assert {words.removeprefix("masked ") for words in said.history.values()} <= {".3", ".7", "1"}
+    (masks,) = method._composer.masks([method._case(request)], [method._setting(0, 0.6)])
+    hidden = [round(3 - float(keep.detach().sum())) for keep in masks.history]
+    assert sum(hidden) == 8  # int(9 * .2) = 1 stays
+    names = {0: None, 1: "masked .3", 2: "masked .7", 3: "masked 1"}
+    shown = dict(zip(request.history[-3:], hidden, strict=True))
+    assert said.history == {item: names[n] for item, n in shown.items() if n}
+    np.testing.assert_array_equal(answers(method, SAMPLES[:2]), base)
+    assert isinstance(method, Explains)
+
+
+def test_nothing_is_told_where_it_depends_on_the_sample(plain, tmp_path):
+    request = SAMPLES[0].request
+    assert share(plain, tmp_path, ratio="oracle").explain(request) == Explanation()
+    assert plain.explain(replace(request, reference=None)) == Explanation()
+    everything = share(plain, tmp_path, history_ratio=0.0, ratio=0.0).explain(request)
+    assert everything == Explanation({}, "reference masked 0")
 
 
 @pytest.mark.parametrize(
