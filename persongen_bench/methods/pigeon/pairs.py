@@ -13,11 +13,11 @@ import torch
 from persongen_bench.core.language import Codes, WriteOptions
 from persongen_bench.core.types import content_hash
 from persongen_bench.methods import _checkpoint as checkpoint
-from persongen_bench.methods.pigeon.cases import Owned
 from persongen_bench.methods.pigeon.composing import Case, Setting
 from persongen_bench.methods.pigeon.config import RATIOS
 from persongen_bench.methods.pigeon.studio import Studio, unit
-from persongen_bench.methods.pigeon.training import CHECKPOINT_SECONDS, Bench
+from persongen_bench.methods.tuning.training import CHECKPOINT_SECONDS, Bench
+from persongen_bench.methods.tuning.windows import Owned
 from persongen_bench.util.batching import blocks
 
 PURPOSE = 4
@@ -93,7 +93,9 @@ def closeness(studio: Studio, answers: Sequence[Codes], owned: Owned) -> list[fl
 def _written(studio: Studio, owned: Sequence[Owned], bench: Bench) -> list[list[Codes]]:
     """Eleven answers per window; what a checkpoint holds of them is not written again."""
     state = checkpoint.read(bench.folder, bench.identity)
-    written: list[list[Codes]] = [] if state is None else [list(a) for a in state["answers"].numpy()]
+    written: list[list[Codes]] = (
+        [] if state is None else [list(a) for a in state["answers"].numpy()]
+    )
     saved, first = time.monotonic(), len(written)
     parts = list(blocks(len(owned) - first, AT_A_TIME))
     for part in bench.progress(parts, "preference pairs", len(parts)):

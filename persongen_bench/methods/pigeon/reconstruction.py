@@ -11,11 +11,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from persongen_bench.methods.pigeon.cases import Owned, others
 from persongen_bench.methods.pigeon.composing import Setting
 from persongen_bench.methods.pigeon.config import RATIOS
 from persongen_bench.methods.pigeon.studio import Studio
-from persongen_bench.methods.pigeon.training import (
+from persongen_bench.methods.tuning.training import (
     Bench,
     Course,
     Facts,
@@ -25,6 +24,7 @@ from persongen_bench.methods.pigeon.training import (
     rows,
     torch_seed,
 )
+from persongen_bench.methods.tuning.windows import Owned, others
 
 STAGE, ORDER, LOOK = 1, 2, 3
 """Purposes of the seeds of this stage."""
@@ -91,7 +91,7 @@ def likelihoods(
     settings: Sequence[Setting],
     histories: Sequence[Owned] | None = None,
 ) -> Tensor:
-    """``(b,)`` mean log-probability of each window's target tokens, as ``token_weights`` counts them.
+    """``(b,)`` mean log-probability of each window's target tokens, weighed by ``place_weights``.
 
     ``histories``: whose pictures are shown in place of the window's own.
     """
@@ -100,14 +100,14 @@ def likelihoods(
     targets = [case.reference.codes for case in cases]
     prompts = studio.composer.prompts(cases, settings)
     said: Tensor = studio.models.lmm.log_probabilities(prompts, targets)
-    weights = token_weights(studio.models.lmm.allowed, studio.config.token_weights).to(said)
+    weights = place_weights(studio.models.lmm.allowed, studio.config.place_weights).to(said)
     lengths = torch.tensor([len(codes) for codes in targets], device=said.device)
     counted = weights * (torch.arange(len(weights), device=said.device) < lengths[:, None])
     means: Tensor = (said * counted).sum(dim=1) / counted.sum(dim=1)
     return means
 
 
-def token_weights(allowed: Sequence[range], kind: Literal["equal", "capacity"]) -> Tensor:
+def place_weights(allowed: Sequence[range], kind: Literal["equal", "capacity"]) -> Tensor:
     """``(n_tokens,)`` weights of the places of a picture; ``capacity``: 1 / log of their codes."""
     if kind == "equal":
         return torch.ones(len(allowed))

@@ -20,9 +20,9 @@ from persongen_bench.methods.pigeon.alignment import (
     within,
 )
 from persongen_bench.methods.pigeon.config import RATIOS
-from persongen_bench.methods.pigeon.lora import POLICY, REFERENCE
 from persongen_bench.methods.pigeon.pairs import closeness, make_pairs, ranked
-from persongen_bench.methods.pigeon.training import Bench
+from persongen_bench.methods.tuning.lora import POLICY, REFERENCE
+from persongen_bench.methods.tuning.training import Bench
 
 LN2 = math.log(2)
 BENCH = Bench("test", None, no_progress)
