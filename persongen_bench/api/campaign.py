@@ -10,6 +10,7 @@ from functools import cached_property
 from multiprocessing import get_context
 from pathlib import Path
 
+from persongen_bench.api.every_method import every_method
 from persongen_bench.api.stacks import ChosenStack, choose_stack
 from persongen_bench.core import registry
 from persongen_bench.core.errors import ConfigError
@@ -141,12 +142,12 @@ def choices(campaign: Campaign) -> list[tuple[MethodChoice, bool]]:
 
 def _named(campaign: Campaign) -> tuple[str | MethodChoice, ...]:
     """The methods asked for, each once, the board's own in place of `ALL`."""
-    board = campaign.board
-    if ALL in campaign.methods and not board.methods:
-        raise ConfigError(f"board {board.name} has no list of methods", fix="Name each of them.")
     named: list[str | MethodChoice] = []
     for method in campaign.methods:
-        named += [m for m in (board.methods if method == ALL else (method,)) if m not in named]
+        own: tuple[str | MethodChoice, ...] = (method,)
+        if method == ALL:
+            own = every_method(campaign.board, campaign.chosen_stack.name, campaign.prefer)
+        named += [one for one in own if one not in named]
     return tuple(named)
 
 

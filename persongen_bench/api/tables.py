@@ -23,6 +23,10 @@ from persongen_bench.leaderboards.request_gallery import draw_strips
 from persongen_bench.leaderboards.standings import MethodRow, Standings
 from persongen_bench.util.files import write_atomic
 
+REFERENCE = "reference"
+"""The track whose requests have a picture or words to follow."""
+PLANE, STRIPS = "plane.png", "strips.png"
+
 
 class Leaderboard(Sequence[Standings]):
     """The tables of a folder of runs; numbers that may not stand together stand apart."""
@@ -129,6 +133,19 @@ class Leaderboard(Sequence[Standings]):
             raise ConfigError("the runs of this table are not at hand, so nothing can be drawn")
         draw_strips(self.largest, self._folder, Path(path))
         return Path(path)
+
+    def draw_requests(self) -> list[Path]:
+        """Strips, and the plane where the board names one, beside the runs of a reference board.
+
+        ``strips.png`` and ``plane.png`` in the folder of the board. None on other tracks, and where
+        fewer than two rows could stand in a picture.
+        """
+        table, runs = self.largest, self._folder
+        if table.board.track != REFERENCE or runs is None or len(table.rows) < 2:
+            return []
+        folder = runs / table.board.name
+        drawn = [self.draw_strips(folder / STRIPS)]
+        return [self.plot(folder / PLANE), *drawn] if table.board.plane else drawn
 
     @property
     def largest(self) -> Standings:

@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from persongen_bench.api.runs import Run
+from persongen_bench.api.tables import Leaderboard
 from persongen_bench.leaderboards.cells import OWN_JUDGE
 from persongen_bench.leaderboards.ranking import collect
 from persongen_bench.leaderboards.render import RenderOptions, render
@@ -44,7 +45,8 @@ def after_run(made: Sequence[Run], runs: Path, board: str, metrics: Sequence[str
             console.print(f"{audit}: {escape(leak)}")
     drawn = [one.contact_sheet for one in made[:1]]
     drawn += [one.contact_sheet for one in made[1:] if not one.config.method.anchor]
-    for place, sheet in enumerate(path for path in drawn if path.exists()):
+    drawn = [path for path in drawn if path.exists()] + Leaderboard(tables, runs).draw_requests()
+    for place, sheet in enumerate(drawn):
         lead = "\npictures  " if place == 0 else "          "
         console.print(f"{lead}{escape(str(sheet))}")
 

@@ -122,6 +122,25 @@ class NewcomerMethod(Protocol):
         ...
 
 
+@runtime_checkable
+class HasUnfairSettings(Protocol):
+    """A method some of whose settings choose by what is tested; such rows are never ranked."""
+
+    @property
+    def unfair(self) -> str:
+        """Why a row with this configuration stands among the anchors; empty: it is a fair one."""
+        ...
+
+
+def unfair_reason(method: Method) -> str:
+    """Why the configured method is no fair row; empty where it is one."""
+    return method.unfair if isinstance(method, HasUnfairSettings) else ""
+
+
+MARK_LENGTH, NOTE_LENGTH = 24, 120
+"""Most characters of a word on an item, and of a note."""
+
+
 @dataclass(frozen=True)
 class Explanation:
     """What a method did with the pictures of a request, in words that stand on a strip."""
@@ -135,7 +154,11 @@ class Explanation:
 
 @runtime_checkable
 class Explains(Protocol):
-    """A method that can say how it used a request; what it says touches no answer and no number."""
+    """A method that can say how it used a request; what it says touches no answer and no number.
+
+    The loop asks after it has answered, keeps what is said in the run directory, and strips show
+    it. Words are cut at `MARK_LENGTH` and `NOTE_LENGTH`.
+    """
 
     def explain(self, request: Request) -> Explanation:
         """What `generate` does with the request's history and reference, after fit or load.

@@ -7,8 +7,7 @@ without one are left out and counted.
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import ClassVar, Literal
 
@@ -24,11 +23,11 @@ from persongen_bench.datasets.image_files import ImageFiles
 from persongen_bench.datasets.ml_tables import MOVIES, RATINGS, read_movies, read_ratings
 from persongen_bench.datasets.reference_asks import (
     RECONSTRUCTION,
-    AskForLikes,
     ReferenceName,
     reference_rule,
 )
 from persongen_bench.datasets.reference_config import ReferenceConfig
+from persongen_bench.datasets.reference_data import ReferenceData
 from persongen_bench.datasets.reference_pictures import pictures_by_name, with_pictures
 from persongen_bench.datasets.reference_users import CHUNK, chunks_as_users, windows_as_users
 
@@ -37,7 +36,6 @@ INSTRUCTIONS = (
     "to ROOT; put posters of your own into ROOT/posters/<movieId>.jpg (or by imdbId: --data-option "
     "posters_by=imdbId)."
 )
-_log = logging.getLogger(__name__)
 
 
 class MlLatestSmallConfig(ReferenceConfig):
@@ -76,13 +74,9 @@ class MlLatestSmall:
         ratings = read_ratings(root, set(movies.index), config.like_threshold)
         catalog, notes = _catalog(root, movies, config)
         log, more = _log_of(ratings, catalog, config)
-        notes += more
-        for note in notes:
-            _log.warning("ml-latest-small: %s", note)
+        data = ReferenceData("ml-latest-small", catalog, log, notes + more)
         rule = reference_rule(config.reference, catalog)
-        asks = AskForLikes(catalog, rule, config.requests_per_user)
-        card = _card(log, catalog, config, notes)
-        return Dataset("ml-latest-small", card, catalog, log, _splits(config), asks=asks)
+        return data.dataset(_card(data, config), rule, _split(config), config.requests_per_user)
 
 
 def _existing(root: Path | None) -> Path:
@@ -163,10 +157,10 @@ def _log_of(
     return made, notes
 
 
-def _splits(config: MlLatestSmallConfig) -> Mapping[str, SplitFunction]:
+def _split(config: MlLatestSmallConfig) -> tuple[str, SplitFunction] | None:
     if config.users == "windows":
-        return {ways.PAPER_SAMPLES: ways.paper_samples()}
-    return {ways.LATEST_LIKES: ways.latest_likes(config.test_fraction, config.least_likes)}
+        return None
+    return ways.LATEST_LIKES, ways.latest_likes(config.test_fraction, config.least_likes)
 
 
 _WHO = {
@@ -176,11 +170,10 @@ _WHO = {
 }
 
 
-def _card(
-    log: pd.DataFrame, catalog: Catalog, config: MlLatestSmallConfig, notes: Sequence[str]
-) -> DatasetCard:
+def _card(data: ReferenceData, config: MlLatestSmallConfig) -> DatasetCard:
+    log = data.log
     said = (
-        f"Posters of {len(catalog):,} movies with {len(log):,} ratings from 0.5 to 5 "
+        f"Posters of {len(data.catalog):,} movies with {len(log):,} ratings from 0.5 to 5 "
         f"({log['liked'].mean():.3f} of them likes: at least {config.like_threshold:g}) of "
         f"{log['user_id'].nunique():,} users ({_WHO[config.users]})."
     )
@@ -197,7 +190,7 @@ def _card(
         )
     return DatasetCard(
         title="MovieLens latest-small",
-        description=" ".join([said, *(f"Note: {note}." for note in notes)]),
+        description=data.described(said),
         license="MovieLens terms: research, no commercial use; posters are their owners'",
         source="https://grouplens.org/datasets/movielens/latest/",
         citation="Harper and Konstan, The MovieLens Datasets, ACM TiiS 5(4), 2015",

@@ -8,8 +8,6 @@ in RAGAR (paper 002, Table 2), among those with enough clicks and whatever pictu
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Sequence
 from dataclasses import astuple
 from pathlib import Path
 from typing import ClassVar, Literal
@@ -19,7 +17,7 @@ import pandas as pd
 from pydantic import Field
 
 from persongen_bench.core.config import Config as BaseConfig
-from persongen_bench.core.dataset import Dataset, DatasetCard, SplitFunction
+from persongen_bench.core.dataset import Dataset, DatasetCard
 from persongen_bench.core.errors import DataError
 from persongen_bench.core.ratings import canonical
 from persongen_bench.core.types import Catalog
@@ -29,11 +27,11 @@ from persongen_bench.datasets.image_files import ImageFiles
 from persongen_bench.datasets.pog_files import ITEMS, OUTFITS, USERS
 from persongen_bench.datasets.reference_asks import (
     RECONSTRUCTION,
-    AskForLikes,
     ReferenceName,
     reference_rule,
 )
 from persongen_bench.datasets.reference_config import ReferenceConfig
+from persongen_bench.datasets.reference_data import ReferenceData
 from persongen_bench.datasets.reference_pictures import pictures_by_name, with_pictures
 from persongen_bench.datasets.reference_users import windows_as_users
 
@@ -42,8 +40,6 @@ INSTRUCTIONS = (
     "https://github.com/wenyuer/POG, put them into ROOT, and fetch the pictures of the items "
     "(third cell of item_data.txt; many addresses are dead) into ROOT/images/<item>.jpg."
 )
-
-_log = logging.getLogger(__name__)
 
 
 class PogConfig(ReferenceConfig):
@@ -85,17 +81,11 @@ class Pog:
         events, notes = _events(root, config)
         catalog, more = _catalog(root, events, config)
         log, lost = _log_of(events, catalog, config)
-        notes += more + lost
-        for note in notes:
-            _log.warning("pog: %s", note)
+        data = ReferenceData("pog", catalog, log, notes + more + lost)
         rule = reference_rule(config.reference, catalog)
-        asks = AskForLikes(catalog, rule, config.requests_per_user)
-        split: SplitFunction = ways.latest_likes(config.test_fraction, config.least_likes)
-        divided = {ways.LATEST_LIKES: split}
-        if config.users == "windows":
-            divided = {ways.PAPER_SAMPLES: ways.paper_samples()}
-        card = _card(log, catalog, config, notes)
-        return Dataset("pog", card, catalog, log, divided, asks=asks)
+        latest = ways.latest_likes(config.test_fraction, config.least_likes)
+        split = None if config.users == "windows" else (ways.LATEST_LIKES, latest)
+        return data.dataset(_card(data, config), rule, split, config.requests_per_user)
 
 
 def _existing(root: Path | None, config: PogConfig) -> Path:
@@ -176,11 +166,10 @@ def _log_of(
     return log, notes
 
 
-def _card(
-    log: pd.DataFrame, catalog: Catalog, config: PogConfig, notes: Sequence[str]
-) -> DatasetCard:
+def _card(data: ReferenceData, config: PogConfig) -> DatasetCard:
+    log = data.log
     said = (
-        f"{len(catalog):,} fashion items and {int(log['liked'].sum()):,} likes "
+        f"{len(data.catalog):,} fashion items and {int(log['liked'].sum()):,} likes "
         f"({config.likes}) of {log['user_id'].nunique():,} users ({config.users})."
     )
     meaning = [RECONSTRUCTION] if config.reference == "target" else []
@@ -195,7 +184,7 @@ def _card(
         meaning += implicit.notes(log, rule)
     return DatasetCard(
         title="POG",
-        description=" ".join([said, *(f"Note: {note}." for note in notes)]),
+        description=data.described(said),
         license="research use; pictures are their owners'",
         source="https://github.com/wenyuer/POG",
         citation="Chen et al., POG: Personalized Outfit Generation for Fashion Recommendation at "

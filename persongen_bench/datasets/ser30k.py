@@ -8,12 +8,9 @@ make some of the themes, see `ser30k_users`. ``ser30k_captions.json`` (an object
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import ClassVar
 
-import pandas as pd
 from pydantic import Field
 
 from persongen_bench.core.config import Config as BaseConfig
@@ -24,8 +21,9 @@ from persongen_bench.datasets import reference_splits as ways
 from persongen_bench.datasets import ser30k_stickers as stickers_of
 from persongen_bench.datasets import ser30k_users as people
 from persongen_bench.datasets.image_files import ImageFiles
-from persongen_bench.datasets.reference_asks import AskForLikes, NeutralReferences
+from persongen_bench.datasets.reference_asks import NeutralReferences
 from persongen_bench.datasets.reference_config import ReferenceConfig
+from persongen_bench.datasets.reference_data import ReferenceData
 from persongen_bench.datasets.reference_users import windows_as_users
 from persongen_bench.datasets.ser30k_annotations import Annotations, read_annotations
 from persongen_bench.datasets.ser30k_stickers import IMAGES
@@ -37,8 +35,6 @@ INSTRUCTIONS = (
     "lay it out as published: ROOT/Annotations/image-level/train.json, val.json and test.json, and "
     f"ROOT/{IMAGES}/<topic>/<file>."
 )
-
-_log = logging.getLogger(__name__)
 
 
 class Ser30kConfig(ReferenceConfig):
@@ -79,11 +75,9 @@ class Ser30k:
         log = people.sticker_log(themes, plan)
         if config.users == "windows":
             log = windows_as_users(log)
-        for note in notes:
-            _log.warning("ser30k: %s", note)
-        asks = AskForLikes(catalog, NeutralReferences(catalog, "theme"), config.requests_per_user)
-        card = _card(annotations, log, catalog, config, notes)
-        return Dataset("ser30k", card, catalog, log, _splits(themes, config), asks=asks)
+        data = ReferenceData("ser30k", catalog, log, notes)
+        card, rule = _card(annotations, data, config), NeutralReferences(catalog, "theme")
+        return data.dataset(card, rule, _split(themes, config), config.requests_per_user)
 
 
 def _existing(root: Path | None) -> Path:
@@ -95,28 +89,21 @@ def _existing(root: Path | None) -> Path:
     return root
 
 
-def _splits(themes: people.Themes, config: Ser30kConfig) -> Mapping[str, SplitFunction]:
+def _split(themes: people.Themes, config: Ser30kConfig) -> tuple[str, SplitFunction] | None:
     if config.users == "windows":
-        return {ways.PAPER_SAMPLES: ways.paper_samples()}
-    held_out = people.theme_ends(themes, config.test_fraction)
-    return {ways.HELD_OUT_ITEMS: ways.of_items(held_out)}
+        return None
+    return ways.HELD_OUT_ITEMS, ways.of_items(people.theme_ends(themes, config.test_fraction))
 
 
-def _card(
-    annotations: Annotations,
-    log: pd.DataFrame,
-    catalog: Catalog,
-    config: Ser30kConfig,
-    notes: Sequence[str],
-) -> DatasetCard:
-    n_users, n_themes = log["user_id"].nunique(), catalog.items["theme"].nunique()
+def _card(annotations: Annotations, data: ReferenceData, config: Ser30kConfig) -> DatasetCard:
+    n_users, n_themes = data.log["user_id"].nunique(), data.catalog.items["theme"].nunique()
     said = (
-        f"{len(catalog):,} stickers of {n_themes:,} themes, of {len(annotations.stickers):,} that "
-        f"are annotated; {n_users:,} pseudo-users ({_WHO[config.users]})."
+        f"{len(data.catalog):,} stickers of {n_themes:,} themes, of {len(annotations.stickers):,} "
+        f"that are annotated; {n_users:,} pseudo-users ({_WHO[config.users]})."
     )
     return DatasetCard(
         title="SER30K",
-        description=" ".join([said, *(f"Note: {note}." for note in notes)]),
+        description=data.described(said),
         license="academic use, on application",
         source="https://github.com/nku-shengzheliu/SER30K",
         citation="Liu et al., SER30K: A Large-Scale Dataset for Sticker Emotion Recognition, "

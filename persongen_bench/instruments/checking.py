@@ -80,7 +80,8 @@ class BoardContract(Contract):
 
     def test_methods_answer_as_asked(self) -> None:
         """Methods, baselines and anchors are registered and make what the track asks for."""
-        wrong = [*other_kinds(self._track(), self._terms(), self._methods())]
+        named = [*self._methods(), *self._others()]
+        wrong = [*other_kinds(self._track(), self._terms(), named)]
         require(not wrong, "; ".join(wrong))
 
     def test_default_stack_has_the_roles(self) -> None:
@@ -115,6 +116,9 @@ class BoardContract(Contract):
         prefer = tuple(name for name in (board.stack, board.preset) if name is not None)
         names = dict.fromkeys((*board.methods, *board.baselines, *board.anchors))
         return [MethodChoice(name, prefer=prefer) for name in names]
+
+    def _others(self) -> list[MethodChoice]:
+        return [MethodChoice(name) for name in self._board().where_able]
 
     def _terms(self) -> Terms:
         board = self._board()

@@ -49,6 +49,8 @@ class Board(Config):
     """The metric whose instrument the permutation tests permute; None: no column has one."""
     methods: tuple[str, ...] = ()
     """The methods of its track that ship: what `ALL` stands for."""
+    where_able: tuple[str, ...] = ()
+    """Methods that `ALL` stands for too, on a stack that has all of their roles."""
     baselines: tuple[str, ...]
     """Simple methods that are run beside every method and ranked with it."""
     anchors: tuple[str, ...]

@@ -13,7 +13,14 @@ from persongen_bench.core.request import Request
 from persongen_bench.core.types import Image
 from persongen_bench.leaderboards.ranking import gather
 from persongen_bench.leaderboards.standings import Standings
-from persongen_bench.leaderboards.strips import N_LIKED, RequestStrip, request_sheet
+from persongen_bench.leaderboards.strips import (
+    N_LIKED,
+    N_USED,
+    HistoryUse,
+    RequestStrip,
+    request_sheet,
+)
+from persongen_bench.loop.explaining import Explained, read_explanations
 from persongen_bench.loop.results import RunResults
 from persongen_bench.loop.store import RunDirectory
 from persongen_bench.loop.world import World, reopen_world
@@ -38,7 +45,10 @@ def draw_request_sheet(results: RunResults, world: World, path: Path) -> None:
     requests = world.asked(results.config).requests
     shown = shown_requests(requests)
     made = _made(results, shown)
-    strips = [_strip(world, results, request, made[request.request_id][:n]) for request in shown]
+    uses = _uses(world, [results], shown)
+    strips = [
+        _strip(world, results, request, made[request.request_id][:n], uses) for request in shown
+    ]
     columns = [f"image {k + 1}" for k in range(n)]
     said = _said(shown, requests)
     request_sheet(strips, columns, path, title=results.config.method.label, subtitle=said)
@@ -58,9 +68,9 @@ def draw_strips(table: Standings, folder: Path, path: Path) -> None:
     world = reopen_world(runs[0].config, None, no_progress)
     requests = world.asked(runs[0].config).requests
     shown = shown_requests(requests)
-    made = [_made(run, shown) for run in runs]
+    made, uses = [_made(run, shown) for run in runs], _uses(world, runs, shown)
     strips = [
-        _strip(world, runs[0], request, [own[request.request_id][0] for own in made])
+        _strip(world, runs[0], request, [own[request.request_id][0] for own in made], uses)
         for request in shown
     ]
     columns = [run.config.method.label for run in runs]
@@ -83,7 +93,11 @@ def _said(shown: Sequence[Request], requests: Sequence[Request]) -> str:
 
 
 def _strip(
-    world: World, results: RunResults, request: Request, made: Sequence[Image | None]
+    world: World,
+    results: RunResults,
+    request: Request,
+    made: Sequence[Image | None],
+    uses: Mapping[str, Sequence[HistoryUse]],
 ) -> RequestStrip:
     """The names are those of the run directory, which may be pseudonyms."""
     veil = RunDirectory(results.path, results.config).veil
@@ -94,7 +108,30 @@ def _strip(
         world.train.catalog.images(request.history[-N_LIKED:]),
         None if request.reference is None else catalog.images([request.reference])[0],
         made,
+        uses[request.request_id],
     )
+
+
+def _uses(
+    world: World, runs: Sequence[RunResults], requests: Sequence[Request]
+) -> Mapping[str, list[HistoryUse]]:
+    """Request id => what the methods of the runs say of its history, in the order of the runs."""
+    uses: dict[str, list[HistoryUse]] = {request.request_id: [] for request in requests}
+    for results in runs:
+        said = read_explanations(results.path)
+        veil, label = RunDirectory(results.path, results.config).veil, results.config.method.label
+        for request in requests:
+            one = said.get(veil.request(request.request_id)) if said else None
+            if one is not None:
+                uses[request.request_id].append(_use(world, label, request, one))
+    return uses
+
+
+def _use(world: World, method: str, request: Request, said: Explained) -> HistoryUse:
+    places = range(len(request.history))[-N_USED:]
+    images = world.train.catalog.images(request.history[-N_USED:])
+    marks = [said.marks.get(place, "") for place in places]
+    return HistoryUse(method, list(zip(images, marks, strict=True)), said.note)
 
 
 def _made(results: RunResults, requests: Sequence[Request]) -> Mapping[str, list[Image | None]]:
@@ -103,8 +140,8 @@ def _made(results: RunResults, requests: Sequence[Request]) -> Mapping[str, list
     made: dict[str, list[Image | None]] = {}
     for request in requests:
         name = request.request_id
-        recorded = name if run.veil.plain else run.veil.pseudonyms.request(name)
-        rows = results.samples[results.samples["request_id"] == recorded].sort_values("index")
+        its_own = results.samples["request_id"] == run.veil.request(name)
+        rows = results.samples[its_own].sort_values("index")
         made[name] = [
             run.read_image(str(row.sample_id), str(row.pixel_hash)) if row.state == "ok" else None
             for row in rows.itertuples()

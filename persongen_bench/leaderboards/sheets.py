@@ -95,6 +95,11 @@ def write_line(
     draw.text(at, line, font=font, fill=style.fill)
 
 
+def line_width(words: str, style: Type) -> int:
+    """Pixels of a line of text."""
+    return round(_font(style.size, bold=style.bold).getlength(words))
+
+
 def wrapped(words: str, style: Type, room: int, most: int) -> list[str]:
     """The words in at most ``most`` lines of ``room`` pixels, broken behind blanks and marks.
 

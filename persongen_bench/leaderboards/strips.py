@@ -1,7 +1,8 @@
 """Strips: a row for each request, with what was liked, what is to be followed, and what was made.
 
 One column per method, or one per image of a single one. Nothing is chosen: the first requests of
-the first users, and the first images of each.
+the first users, and the first images of each. A method that says how it used a history has a line
+below with the whole of it, marked.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from PIL import ImageDraw
 
 from persongen_bench.core.errors import ConfigError
 from persongen_bench.core.types import Image
+from persongen_bench.leaderboards.history_marks import Legend, place_marked
 from persongen_bench.leaderboards.sheets import (
     GAP,
     HEAD,
@@ -22,6 +24,7 @@ from persongen_bench.leaderboards.sheets import (
     MARGIN,
     NAME,
     QUIET,
+    SOFT,
     Type,
     new_sheet,
     place_image,
@@ -32,11 +35,37 @@ from persongen_bench.leaderboards.sheets import (
 
 N_LIKED = 8
 """Liked images of a strip, the latest."""
+N_USED = 20
+"""Images of a history on the line of a method that says how it used them, the latest."""
 _CELL, _SMALL, _PER_ROW = 96, 45, 4
 _LABEL, _NAMES, _BLOCK, _BAND = 168, 62, 24, 24
 """Width of the words; height of the column names; distances of blocks and of rows."""
 _HEADER = Type(13, bold=True)
-_WORDS = Type(14)
+_WORDS, _SAID = Type(14), Type(12, fill=SOFT)
+_LEGEND = 30
+"""Height of the line that says what marks mean."""
+
+
+@dataclass(frozen=True)
+class HistoryUse:
+    """How one method says that it used the history of a request."""
+
+    method: str
+    pictures: Sequence[tuple[Image, str]]
+    """Of the history, oldest first, each with its mark (empty: used like any other); the last
+    `N_USED` are shown."""
+    note: str = ""
+    """What it says of the reference and the rest."""
+
+    @property
+    def marked(self) -> bool:
+        """Whether it has pictures to show; else its line holds the note alone."""
+        return any(mark for _, mark in self.pictures)
+
+    @property
+    def height(self) -> int:
+        """Of its line, in pixels."""
+        return (_SMALL if self.marked else 20) + GAP
 
 
 @dataclass(frozen=True)
@@ -52,6 +81,8 @@ class RequestStrip:
     """None: there is no picture to follow."""
     made: Sequence[Image | None]
     """One for each column; None: not delivered."""
+    used: Sequence[HistoryUse] = ()
+    """What methods say of the history, a line each."""
 
 
 def request_sheet(
@@ -78,15 +109,36 @@ def request_sheet(
         raise ConfigError("strips need at least one request and one column")
     left = MARGIN + _LABEL
     places = _places(left, len(columns))
-    width = max(places[-1] + _CELL + MARGIN, 760)
-    height = HEAD + _NAMES + len(strips) * (_CELL + _BAND) + MARGIN
+    legend = Legend.of(mark for strip in strips for use in strip.used for _, mark in use.pictures)
+    top = HEAD + (_LEGEND if legend.colours else 0)
+    height = top + _NAMES + sum(_height(strip) for strip in strips) + MARGIN
     crossed = any(image is None for strip in strips for image in strip.made)
     said = f"{subtitle}; crossed: not delivered" if crossed else subtitle
-    sheet = new_sheet(width, height, title, said)
-    _column_names(ImageDraw.Draw(sheet), left, places, columns)
-    for row, strip in enumerate(strips):
-        _strip(sheet, strip, HEAD + _NAMES + row * (_CELL + _BAND), places)
+    sheet = new_sheet(_width(strips, left, places), height, title, said)
+    legend.draw(sheet, (MARGIN, HEAD - 2))
+    _column_names(ImageDraw.Draw(sheet), top, left, places, columns)
+    top += _NAMES
+    for strip in strips:
+        _strip(sheet, strip, top, places)
+        line = top + _CELL + 2 * GAP
+        for use in strip.used:
+            _use(sheet, use, (left, line), legend)
+            line += use.height
+        top += _height(strip)
     write_sheet(sheet, path)
+
+
+def _height(strip: RequestStrip) -> int:
+    """Of the strip, the lines below it, and what parts it from the next one."""
+    lines = sum(use.height for use in strip.used) + GAP if strip.used else 0
+    return _CELL + lines + _BAND
+
+
+def _width(strips: Sequence[RequestStrip], left: int, places: Sequence[int]) -> int:
+    shown = [len(use.pictures) for strip in strips for use in strip.used if use.marked]
+    longest = max(shown, default=0)
+    line = left + min(longest, N_USED) * (_SMALL + GAP) - GAP + MARGIN
+    return max(places[-1] + _CELL + MARGIN, line, 760)
 
 
 def _places(left: int, n_columns: int) -> list[int]:
@@ -97,14 +149,14 @@ def _places(left: int, n_columns: int) -> list[int]:
 
 
 def _column_names(
-    draw: ImageDraw.ImageDraw, left: int, places: Sequence[int], columns: Sequence[str]
+    draw: ImageDraw.ImageDraw, top: int, left: int, places: Sequence[int], columns: Sequence[str]
 ) -> None:
     """Above the images, on up to three lines that end at one height."""
     liked = (left, "liked")
     for x, name in (liked, *zip(places, ("to follow", *columns), strict=True)):
         lines = wrapped(name, _HEADER, _CELL - 4, 3)
         for k, line in enumerate(lines):
-            y = HEAD + _NAMES - 17 - 17 * (len(lines) - k)
+            y = top + _NAMES - 17 - 17 * (len(lines) - k)
             write_line(draw, (x, y), line, _HEADER, _CELL - 4)
 
 
@@ -126,3 +178,18 @@ def _strip(sheet: PilImage.Image, strip: RequestStrip, top: int, places: Sequenc
         place_image(sheet, strip.reference, (places[0], top), _CELL)
     for x, made in zip(places[1:], strip.made, strict=True):
         place_image(sheet, made, (x, top), _CELL)
+
+
+def _use(sheet: PilImage.Image, use: HistoryUse, at: tuple[int, int], legend: Legend) -> None:
+    """One line: who says so, and the history as it was used; without a mark the note alone."""
+    draw, (left, top), room = ImageDraw.Draw(sheet), at, _LABEL - 16
+    lines = wrapped(use.method, _HEADER, room, 2 if use.marked and not use.note else 1)
+    for k, line in enumerate(lines):
+        write_line(draw, (MARGIN, top + 17 * k), line, _HEADER, room)
+    if not use.marked:
+        write_line(draw, (left, top), use.note, _SAID, sheet.width - left - MARGIN)
+        return
+    for k, line in enumerate(wrapped(use.note, _SAID, room, 2)):
+        write_line(draw, (MARGIN, top + 17 * len(lines) + 14 * k), line, _SAID, room)
+    for k, (image, mark) in enumerate(use.pictures[-N_USED:]):
+        place_marked(sheet, image, (left + k * (_SMALL + GAP), top), _SMALL, legend.of_mark(mark))

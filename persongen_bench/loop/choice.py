@@ -14,7 +14,7 @@ from persongen_bench.core import registry
 from persongen_bench.core.config import Config
 from persongen_bench.core.dataset import View
 from persongen_bench.core.errors import ConfigError
-from persongen_bench.core.method import Method
+from persongen_bench.core.method import Method, unfair_reason
 from persongen_bench.core.registry import LOCAL
 from persongen_bench.core.stack import Stack
 from persongen_bench.loop.schema import MethodRef, RunConfig
@@ -29,10 +29,13 @@ def make_config(model: type[Config], options: Options, owner: str) -> Any:  # no
         return model.model_validate(dict(options))
     except ValidationError as error:
         first = error.errors()[0]
+        problem = first["msg"].removeprefix("Value error, ")
+        if not first["loc"]:  # options that are right one by one and not together
+            raise ConfigError(f"{owner}: {problem}") from None
         option = ".".join(str(part) for part in first["loc"])
         known = ", ".join(model.model_fields)
         raise ConfigError(
-            f"{owner}: option {shown(option)} = {shown(options.get(option))}: {first['msg']}",
+            f"{owner}: option {shown(option)} = {shown(options.get(option))}: {problem}",
             fix=f"Options are: {known}.",
         ) from None
 
@@ -90,7 +93,7 @@ class MethodChoice:
             version="" if distribution == LOCAL else version(distribution),
             config=method.config.model_dump(mode="json"),
             label=self.label,
-            anchor=anchor or method.privileged,
+            anchor=anchor or method.privileged or bool(unfair_reason(method)),
         )
 
 

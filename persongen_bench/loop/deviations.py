@@ -1,4 +1,4 @@
-"""Pictures that are not what the protocol draws: of another size, or delivered in another mode."""
+"""Answers that are not what the protocol asks for: how they were chosen, their sizes and modes."""
 
 from __future__ import annotations
 
@@ -14,19 +14,22 @@ from persongen_bench.loop.world import World
 
 MODES = "modes"
 """Note of a journal: mode of the delivered file => how many have it."""
+UNFAIR = "unfair"
+"""Note of a journal: why the method's settings are not fair (`core.method.HasUnfairSettings`)."""
 _N_SHOWN = 3
 _PNG = struct.Struct(">16xII")
 """Head of a PNG file: width and height stand in its first chunk."""
 
 
 def deviations(run: RunDirectory, world: World) -> tuple[str, ...]:
-    """One sentence for each way in which a run's pictures differ; nothing for other answers."""
+    """One sentence for each way in which a run's answers differ, its pictures above all."""
     table = run.samples()
     made = table[(table["state"] == "ok") & (table["pixel_hash"] != "")]
     sizes = Counter(_sizes(run.output_path(str(s), IMAGE) for s in made["sample_id"]))
     modes = Counter(run.noted(MODES) or {})
-    said = [*_of_size(sizes, world), *_of_mode(modes)]
-    return tuple(said)
+    unfair = run.noted(UNFAIR)
+    choice = [f"Not ranked: {unfair}"] if unfair else []
+    return (*choice, *_of_size(sizes, world), *_of_mode(modes))
 
 
 def _of_size(sizes: Counter[tuple[int, int]], world: World) -> Iterable[str]:

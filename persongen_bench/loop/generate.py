@@ -21,6 +21,7 @@ from persongen_bench.core.progress import Progress, no_progress
 from persongen_bench.core.request import Failure, Sample
 from persongen_bench.core.types import Catalog
 from persongen_bench.loop.choice import restore_method
+from persongen_bench.loop.explaining import Explained, explained
 from persongen_bench.loop.journal import Outcome
 from persongen_bench.loop.making import Made, Maker
 from persongen_bench.loop.role_record import RecordingStack
@@ -28,7 +29,7 @@ from persongen_bench.loop.schema import RunConfig
 from persongen_bench.loop.store import RunDirectory
 from persongen_bench.loop.world import World, reopen_world
 from persongen_bench.util.batching import blocks
-from persongen_bench.util.execution import end_with
+from persongen_bench.util.execution import end_with, fixed_threads
 
 ANSWERED = 1 << 29
 """Bytes of answers in a batch, where a method answers with pictures of the catalogue."""
@@ -54,7 +55,9 @@ class Batch:
     roles: dict[str, str]
     """Models it was given so far, role => signature."""
     references: Counter[str] = field(default_factory=Counter)
-    """References it opened, item id => times."""
+    """References it opened to answer, item id => times."""
+    explained: list[Explained] = field(default_factory=list)
+    """What it said of requests of these samples."""
 
 
 @dataclass(frozen=True)
@@ -77,9 +80,18 @@ class Worker:
     def make(self, sample_ids: Sequence[str]) -> Batch:
         """Generate, store the answers, say what became of each sample."""
         asked = self.world.asked(self.run.config)
-        before = Counter(asked.references.opened)
-        outcomes = make_batch(self.maker, asked.named(sample_ids), self.run)
-        return Batch(outcomes, dict(self.stack.used), asked.references.opened - before)
+        before, samples = Counter(asked.references.opened), asked.named(sample_ids)
+        outcomes = make_batch(self.maker, samples, self.run)
+        opened = asked.references.opened - before
+        said = self._explained(samples, outcomes)
+        return Batch(outcomes, dict(self.stack.used), opened, said)
+
+    def _explained(self, samples: Sequence[Sample], outcomes: list[Outcome]) -> list[Explained]:
+        """Of requests that were answered, and after they were: no answer hangs on it."""
+        made = {o.sample_id for o in outcomes if o.state == "ok"}
+        requests = {s.request.request_id: s.request for s in samples if s.sample_id in made}
+        with fixed_threads(self.maker.threads):
+            return explained(self.maker.method, requests.values())
 
 
 def make_batch(maker: Maker, samples: Sequence[Sample], run: RunDirectory) -> list[Outcome]:
@@ -102,7 +114,8 @@ def generate(
 ) -> None:
     """Make ``pending``; the journal is written once per batch, by this process only.
 
-    It also keeps which models the method asked for, and which references it opened.
+    It also keeps which models the method asked for, which references it opened, and what it says
+    of the requests.
     """
     ids = [sample.sample_id for sample in pending]
     size = min(execution.batch_size, _most_answers(world.train.catalog))
@@ -111,6 +124,8 @@ def generate(
         _batches(run, world, parts, fit, execution.n_workers), "generate", len(parts)
     ):
         run.record(batch.outcomes)
+        if batch.explained:
+            run.explain(batch.explained)
         note_roles(run, batch.roles)
         note_references(run, batch.references)
 

@@ -15,6 +15,7 @@ import pandas as pd
 from persongen_bench.core.errors import RunError
 from persongen_bench.core.request import Sample
 from persongen_bench.core.types import SampleState
+from persongen_bench.loop.explaining import Explained, parse
 
 _TABLES = """
 CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -23,6 +24,8 @@ CREATE TABLE IF NOT EXISTS samples (
   "index" INTEGER NOT NULL, state TEXT NOT NULL DEFAULT 'pending', reason TEXT NOT NULL DEFAULT '',
   pixel_hash TEXT NOT NULL DEFAULT '', seconds REAL, request_id TEXT NOT NULL DEFAULT '',
   digest TEXT NOT NULL DEFAULT '') WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS explanations (
+  request_id TEXT PRIMARY KEY, said TEXT NOT NULL) WITHOUT ROWID;
 """
 _LATER = ("request_id", "digest")
 """Columns that journals of schema version 1 lack."""
@@ -94,6 +97,20 @@ class Journal:
         update = "UPDATE samples SET state=?, reason=?, digest=?, pixel_hash=?, seconds=?"
         with self.transaction() as db:
             db.executemany(f"{update} WHERE sample_id=?", rows)
+
+    def explain(self, said: Iterable[Explained]) -> None:
+        """Keep what the method said of requests."""
+        rows = [(one.request_id, one.line()) for one in said]
+        with self.transaction() as db:
+            db.executemany("INSERT OR REPLACE INTO explanations VALUES (?, ?)", rows)
+
+    def explanations(self) -> list[Explained]:
+        """What the method said of requests, in canonical order."""
+        with self.transaction() as db:
+            lines = dict(db.execute("SELECT request_id, said FROM explanations").fetchall())
+            asked = db.execute("SELECT request_id FROM samples ORDER BY position").fetchall()
+        known = [parse(lines[name]) for name in dict.fromkeys(n for (n,) in asked) if name in lines]
+        return [one for one in known if one is not None]
 
     def note(self, key: str, value: object) -> None:
         """Remember a fact of a stage."""

@@ -10,10 +10,11 @@ from typing import Any
 
 import numpy as np
 
+from persongen_bench.core.method import unfair_reason
 from persongen_bench.core.request import Sample
 from persongen_bench.loop.audits import audited, audited_requests
-from persongen_bench.loop.choice import MethodChoice
-from persongen_bench.loop.deviations import deviations
+from persongen_bench.loop.choice import MethodChoice, build_method
+from persongen_bench.loop.deviations import UNFAIR, deviations
 from persongen_bench.loop.evaluation import Evaluation
 from persongen_bench.loop.fit import code_of, facts_of, fit_once
 from persongen_bench.loop.generate import Execution, generate, note_roles
@@ -124,6 +125,7 @@ def fitted(directory: RunDirectory, world: World, execution: Execution) -> Path:
     facts = facts_of(folder)
     note_roles(directory, facts.pop("roles"))
     directory.note("fit", facts)
+    directory.note(UNFAIR, unfair_reason(build_method(directory.config)))
     return folder
 
 

@@ -12,6 +12,7 @@
     scores.parquet
     summary.json       the numbers with their intervals; its presence means complete
     cost.json          seconds, memory, bytes; differs between machines
+    explanations.jsonl how the method used requests, where it says so
 """
 
 from __future__ import annotations
@@ -31,7 +32,8 @@ from persongen_bench.core.output import IMAGE, OutputKind, kind_of
 from persongen_bench.core.regular_files import read_regular, shown
 from persongen_bench.core.request import Sample
 from persongen_bench.core.types import Image
-from persongen_bench.loop import schema
+from persongen_bench.loop import explaining, schema
+from persongen_bench.loop.explaining import Explained
 from persongen_bench.loop.journal import SAMPLE_COLUMNS, Journal, Outcome
 from persongen_bench.loop.results import RunResults, read_results
 from persongen_bench.loop.schema import RunConfig, Summary
@@ -113,6 +115,10 @@ class RunDirectory:
         """Set the state of samples, in one transaction."""
         self.journal.record(map(self.veil.outcome, outcomes))
 
+    def explain(self, said: Iterable[Explained]) -> None:
+        """Keep what the method said of requests."""
+        self.journal.explain(map(self.veil.explained, said))
+
     def note(self, key: str, value: object) -> None:
         """Remember a fact of a stage."""
         self.journal.note(key, value)
@@ -188,6 +194,7 @@ class RunDirectory:
         """Make the journal anew from the files on disk; returns how many answers were intact."""
         self.journal.delete()
         self.plan(samples)
+        self.journal.explain(explaining.read_explanations(self.path).values())
         intact = []
         for sample in samples:
             try:
@@ -212,6 +219,7 @@ class RunDirectory:
         write_atomic(self.path / "samples.parquet", samples.to_parquet(index=False))
         write_atomic(self.path / "scores.parquet", scores.to_parquet(index=False))
         write_atomic(self.path / "cost.json", json.dumps(cost, indent=1).encode())
+        explaining.write_explanations(self.path, self.journal.explanations())
         document = self.veil.summary(summary).model_dump_json(indent=1)
         write_atomic(self.path / "summary.json", document.encode())
 

@@ -18,6 +18,7 @@ import pandas as pd
 
 from persongen_bench.core.errors import RunError
 from persongen_bench.core.request import Sample
+from persongen_bench.loop.explaining import Explained
 from persongen_bench.loop.journal import Outcome
 from persongen_bench.loop.schema import RunConfig, Summary
 from persongen_bench.util.files import cache_root
@@ -61,6 +62,10 @@ class Veil:
         """What a user of the data is called in the directory."""
         return user_id if self.plain else self.pseudonyms.user(user_id)
 
+    def request(self, request_id: str) -> str:
+        """What a request of the data is called in the directory."""
+        return request_id if self.plain else self.pseudonyms.request(request_id)
+
     def plan(self, samples: Sequence[Sample]) -> Sequence[Sample]:
         """The samples as the journal enters them."""
         self.users |= {s.request.user_id: "" for s in samples}
@@ -92,6 +97,11 @@ class Veil:
         """As it is recorded."""
         name, reason = self.sample(outcome.sample_id), self.text(outcome.reason)
         return replace(outcome, sample_id=name, reason=reason)
+
+    def explained(self, said: Explained) -> Explained:
+        """As it is kept: whose likes a history holds, no place in it tells."""
+        marks = {place: self.text(mark) for place, mark in said.marks.items()}
+        return Explained(self.request(said.request_id), marks, self.text(said.note))
 
     def scores(self, scores: pd.DataFrame) -> pd.DataFrame:
         """The table of ``unit, metric, value, signature`` as it is exported."""

@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from persongen_bench.core.config import Config
+from persongen_bench.core.method import MARK_LENGTH, NOTE_LENGTH, Explains
 from persongen_bench.core.output import KINDS
 from persongen_bench.core.request import Failure, Request
 from persongen_bench.testing.leaks import find_strings, opened_files
@@ -149,6 +150,24 @@ class MethodContract(MethodCase):
             loaded = fresh.generate(self.samples())
         self.same(fitted.delivery, loaded, "fitted against loaded")
         require(not unsafe, f"save wrote pickled data: {', '.join(unsafe)}")
+
+    def test_explains_the_request(self) -> None:
+        """Where it `Explains`: what it says is of the history and short, and leaves no trace."""
+        fitted = self.fitted()
+        if not isinstance(fitted.method, Explains):
+            return
+        for request in {s.request.request_id: s.request for s in fitted.samples}.values():
+            said = fitted.method.explain(request)
+            others = sorted(set(said.history) - set(request.history))
+            require(not others, f"explain names {others}, which are not of the history")
+            words = list(said.history.values())
+            require(all(words), "explain says nothing of an item that it names")
+            short = all(len(word) <= MARK_LENGTH for word in words)
+            require(short, f"explain needs more than {MARK_LENGTH} characters for an item")
+            require(len(said.note) <= NOTE_LENGTH, f"its note has more than {NOTE_LENGTH} of them")
+            require(fitted.method.explain(request) == said, "explain says something else each time")
+        again = fitted.method.generate(self.samples())
+        self.same(fitted.delivery, again, "generating before and after explaining")
 
     # --- what it may touch ----------------------------------------------------------------
 

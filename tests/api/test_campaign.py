@@ -35,6 +35,15 @@ def test_all_goes_with_other_names_and_nothing_runs_twice():
     assert "wrong-user[nearest-item]" in names_
 
 
+def test_all_has_methods_of_a_multimodal_model_where_the_stack_has_one():
+    board = get_board("stickers")
+    asked = plan(ALL, dataset="ser30k", stack="sandbox", beside=False)
+    assert labels(asked) == [*board.methods, *board.where_able]
+    assert board.where_able == ("pigeon", "lavit", "lavit-tuned", "llava", "llava-tuned")
+    asked = plan(ALL, dataset="ser30k", stack="sd15", beside=False)
+    assert labels(asked) == list(board.methods)
+
+
 @pytest.mark.parametrize("dataset", ["dsprites", "folder"])
 def test_a_board_without_a_list_says_so(dataset):
     with pytest.raises(ConfigError, match="has no list of methods"):

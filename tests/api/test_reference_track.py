@@ -53,6 +53,17 @@ def test_nobody_knows_a_target_here(made):
 
 
 @pytest.mark.slow
+def test_the_board_draws_its_plane_and_strips_beside_the_runs(made):
+    # made lie in RUNS/tasteworld-reference: the pictures come beside them.
+    board = made[0].path.parent
+    drawn = pb.leaderboard(board.parent).draw_requests()
+    assert drawn == [board / "plane.png", board / "strips.png"]
+    for path in drawn:
+        with PilImage.open(path) as image:
+            assert image.width > 300
+
+
+@pytest.mark.slow
 def test_strips_and_plane_of_the_table(made, tmp_path):
     tables = pb.leaderboard(made[0].path.parent)
     tables.draw_strips(tmp_path / "strips.png")

@@ -71,7 +71,7 @@ def texts(folder):
             yield pd.read_parquet(file).to_csv()
         if file.suffix == ".sqlite":
             with sqlite3.connect(file) as db:
-                for table in ("samples", "meta"):
+                for table in ("samples", "meta", "explanations"):
                     yield str(db.execute(f"SELECT * FROM {table}").fetchall())
 
 

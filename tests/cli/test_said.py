@@ -114,6 +114,14 @@ def test_method_options_and_sweeps():
     assert "n_best" in refused(*words, "--sweep", "n_best=1,x")
 
 
+def test_options_that_do_not_go_together():
+    """Each is right alone: the line names the contradiction and the ways out, and no other."""
+    words = ("run", "-m", "ragar", *SHOP, "--no-beside", "--preset", "sandbox")
+    said = refused(*words, "-o", "train=calibrator", "-o", "semantic_on=mapper")
+    assert said.startswith("error: method ragar: the semantic loss on the mapper has no gradient")
+    assert said.rstrip().endswith("semantic_on=output or semantic_weight=0")
+
+
 @pytest.mark.parametrize("place", ["file", "file/x", "x" * 300, "a\0b", "\udcff"], ids=ascii)
 @pytest.mark.parametrize(
     "words",

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from refusals import refused
 
 from persongen_bench.core.errors import ConfigError, DataError
 from persongen_bench.core.output import ADAPTER, IMAGE, KINDS, RANKING, Ranking, kind_of, readable
@@ -45,9 +46,8 @@ def test_other_content_has_another_digest(name):
 @pytest.mark.parametrize("name", KINDS)
 def test_rubbish_is_one_line_that_names_the_file(name):
     for data in (b"", b"rubbish", b"\x80\x04K\x01.", b"{}", b"[1]", b'{"item_ids": 3}'):
-        with pytest.raises(DataError, match=r"^the-file: ") as caught:
+        with refused(r"^the-file: "):
             KINDS[name].from_bytes(data, "the-file")
-        assert "\n" not in str(caught.value)
 
 
 def test_a_ranking_of_other_fields_is_refused():

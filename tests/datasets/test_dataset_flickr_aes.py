@@ -5,6 +5,7 @@ import logging
 import numpy as np
 import pytest
 from pydantic import ValidationError
+from refusals import refused
 
 from persongen_bench.core import images as imaging
 from persongen_bench.core.errors import ConfigError, DataError
@@ -198,9 +199,8 @@ BAD = {
 def test_bad_data_is_one_clear_line(folder, case):
     damage, message = BAD[case]
     damage(folder)
-    with pytest.raises(DataError, match=message) as caught:
+    with refused(message):
         load(folder)
-    assert "\n" not in str(caught.value)
 
 
 def test_without_data():

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
+from refusals import refused
 
 from persongen_bench.core import images as imaging
 from persongen_bench.core.errors import ConfigError, DataError
@@ -267,10 +268,8 @@ MALFORMED = {
 def test_malformed_input_is_one_clear_line(folder, case):
     damage, message = MALFORMED[case]
     damage(folder)
-    with pytest.raises(DataError, match=message) as caught:
+    with refused(message, folder):
         load(folder)
-    assert "\n" not in str(caught.value)
-    assert str(folder) in str(caught.value)
 
 
 @pytest.mark.parametrize(

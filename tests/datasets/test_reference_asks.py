@@ -2,6 +2,7 @@
 
 import pandas as pd
 import pytest
+from refusals import refused
 from shop_case import N_ITEMS, PEOPLE, write_shop
 
 from persongen_bench.core.dataset import Split, View
@@ -228,7 +229,5 @@ def test_a_folder_asks_for_what_its_table_lists(shop):
 )
 def test_a_malformed_table_is_one_line(shop, text, message):
     (shop / "references.csv").write_text(text)
-    with pytest.raises(DataError, match=message) as error:
+    with refused(message, "references.csv"):
         load(shop)
-    assert "references.csv" in str(error.value)
-    assert "\n" not in str(error.value)

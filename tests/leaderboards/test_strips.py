@@ -13,7 +13,7 @@ from persongen_bench.leaderboards import sheets
 from persongen_bench.leaderboards.plots import plane_plot
 from persongen_bench.leaderboards.ranking import standings
 from persongen_bench.leaderboards.request_gallery import shown_requests
-from persongen_bench.leaderboards.strips import N_LIKED, RequestStrip, request_sheet
+from persongen_bench.leaderboards.strips import N_LIKED, HistoryUse, RequestStrip, request_sheet
 
 RED, BLUE, GREEN = (210, 30, 40), (20, 60, 200), (30, 160, 60)
 
@@ -82,6 +82,43 @@ def test_words_names_and_gaps(tmp_path, printed):
     draw(tmp_path, [strip(n_liked=0, reference=None, words="")])
     assert "nothing liked" in printed
     assert "first" in printed
+
+
+# --- what methods say of a history -----------------------------------------------------------
+
+
+def used(*marks, note="", name="ragar"):
+    return HistoryUse(name, [(solid(RED), mark) for mark in marks], note)
+
+
+def test_a_line_for_each_method_shows_all_it_was_given(tmp_path, printed):
+    one = replace(strip(), used=[used("", "retrieved", ""), used("masked .4", "", name="pigeon")])
+    pixels = draw(tmp_path, [one, strip()])
+    frame = 45 * 45 - 39 * 39  # three pixels on every side
+    assert len(places(pixels, (0xD5, 0x5E, 0x00))) == frame + 20 * 20 - 14 * 14  # and the legend
+    # 2 x 3 likes above, and 2 + 1 without a mark, 1 within its frame below; .4 x 45 = 18 rows are
+    # hatched, of which the frame has 3, of the last.
+    assert len(places(pixels, RED)) == (6 + 3) * 45 * 45 + 39 * 39 + 39 * (39 - 15)
+    for words in ("ragar", "pigeon", "retrieved", "masked (share hatched)"):
+        assert words in printed
+
+
+def test_a_method_with_nothing_but_a_note_shows_the_note(tmp_path, printed):
+    one = replace(strip(), used=[used("", "", note="words: blue, night sky", name="pmg")])
+    pixels = draw(tmp_path, [one])
+    assert len(places(pixels, RED)) == 3 * 45 * 45
+    assert {"pmg", "words: blue, night sky"} <= set(printed)
+
+
+def test_without_explanations_a_sheet_is_what_it_was(tmp_path):
+    assert draw(tmp_path, [strip()]).shape[0] == sheets.HEAD + 62 + 96 + 24 + sheets.MARGIN
+
+
+def test_a_long_history_has_room_and_ends_at_its_latest(tmp_path):
+    many = used(*["old"] * 5, *["new"] * 20)
+    pixels = draw(tmp_path, [replace(strip(), used=[many])])
+    assert pixels.shape[1] >= 24 + 168 + 20 * 51
+    assert len(places(pixels, RED)) == 3 * 45 * 45 + 20 * 39 * 39
 
 
 def test_long_words_break_into_lines_that_fit():

@@ -9,7 +9,7 @@ from run_case import make_config
 from persongen_bench.core.images import pixel_hash
 from persongen_bench.core.output import RANKING, Ranking
 from persongen_bench.core.request import Request, Sample
-from persongen_bench.loop.deviations import MODES, deviations
+from persongen_bench.loop.deviations import MODES, UNFAIR, deviations
 from persongen_bench.loop.journal import Outcome
 from persongen_bench.loop.standin import side_of
 from persongen_bench.loop.store import RunDirectory
@@ -30,6 +30,14 @@ class Drawing(ToyStack):
 def world():
     toy = toy_world()  # its pictures have sides of 16 pixels
     return World(WorldRef("toy", "toy", {}), toy.dataset, toy.split, Drawing())
+
+
+def test_why_a_row_is_not_ranked_is_said(run_of, world):
+    run = run_of((SIDE, SIDE))
+    run.note(UNFAIR, "")
+    assert deviations(run, world) == ()
+    run.note(UNFAIR, "the best of eleven")
+    assert deviations(run, world) == ("Not ranked: the best of eleven",)
 
 
 @pytest.fixture

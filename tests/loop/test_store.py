@@ -6,6 +6,7 @@ import sqlite3
 import numpy as np
 import pandas as pd
 import pytest
+from refusals import refused
 from run_case import make_config
 
 from persongen_bench.core import images
@@ -281,9 +282,8 @@ def test_a_wrong_run_file_names_the_field(run, changes, message):
 
 def test_broken_json_is_one_line(run):
     (run.path / "run.json").write_text("{")
-    with pytest.raises(RunError, match="not valid JSON") as caught:
+    with refused("not valid JSON", error=RunError):
         RunDirectory.open(run.path)
-    assert "\n" not in str(caught.value)
 
 
 def test_old_documents_migrate(tmp_path, config, monkeypatch):

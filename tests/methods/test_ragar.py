@@ -25,6 +25,7 @@ from ragar_case import (
 )
 
 from persongen_bench.core.errors import ConfigError
+from persongen_bench.core.method import Explains
 from persongen_bench.core.request import Request, plan_samples
 from persongen_bench.core.stack import StackShell
 from persongen_bench.core.types import Description
@@ -134,6 +135,20 @@ def test_history_reference_and_words_show_in_the_states():
     assert np.abs(base - states(blue, "a pink heart")).max() > 1e-3  # on paper, or at night
     assert np.abs(base - states(red, "a green star")).max() > 1e-3
     assert np.abs(base - states((), "a pink heart")).max() > 1e-3
+
+
+def test_it_says_which_items_it_retrieved():
+    """Three of the history, as `asked` has them; with retrieval off all count and none is named."""
+    request = following()[0].request
+    method = fitted(k=3)
+    assert isinstance(method, Explains)
+    said = method.explain(request)
+    assert set(said.history) == set(method.asked(request).retrieved)
+    assert set(said.history) < set(request.history)
+    assert set(said.history.values()) == {"retrieved"}
+    assert len(said.history) == 3
+    assert said.note == ", ".join(method.asked(request).keywords)
+    assert fitted(retrieval="off").explain(request).history == {}
 
 
 def test_users_that_the_fit_has_not_seen_are_served():

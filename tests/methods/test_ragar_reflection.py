@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import product
 from types import SimpleNamespace
 
 import numpy as np
@@ -11,13 +12,15 @@ from diffusion_case import WIDTH, seeded
 from pydantic import ValidationError
 from ragar_case import random_rows, said_train, states, tiny_llm
 
+from persongen_bench.core.roles import DrawOptions
 from persongen_bench.methods.ragar.config import CHECK, PAPER, SANDBOX, RagarConfig
 from persongen_bench.methods.ragar.generator import Generator
-from persongen_bench.methods.ragar.pool import TrainingRequest, fill_pool, requests_of
+from persongen_bench.methods.ragar.pool import TrainingRequest, fill_pools, requests_of
 from persongen_bench.methods.ragar.preferences import Asked
-from persongen_bench.methods.ragar.reflection import CHECK as LOOK
-from persongen_bench.methods.ragar.reflection import Reflection, Tools, Visual
+from persongen_bench.methods.ragar.reflection import Reflection
 from persongen_bench.methods.ragar.rewards import RankReward
+from persongen_bench.methods.ragar.tools import Tools, Visual
+from persongen_bench.methods.ragar.validation import Standing
 from persongen_bench.rankers.ranker import RankingData
 from persongen_bench.rankers.vbpr import Vbpr, VbprConfig
 
@@ -43,10 +46,15 @@ class Brightness:
 
 
 class LikesBright:
-    """A reward in place of a ranking model's."""
+    """A reward in place of a ranking model's; from call ``turns`` on it likes dark pictures."""
+
+    def __init__(self, turns=10**9):
+        self.calls, self.turns = 0, turns
 
     def of_images(self, users, items, images):
-        return np.array([float(image.mean()) / 60 for image in images])
+        self.calls += 1
+        sign = 1 if self.calls <= self.turns else -1
+        return np.array([sign * float(image.mean()) / 60 for image in images])
 
     def of_own(self, users, items):
         return np.zeros(len(users))
@@ -67,20 +75,23 @@ class Steady:
         return np.tile([1.0, 0.0], (len(texts), 1))
 
 
-def reflection(clip=None, seed=5, **options):
-    made = config(**options)
+def reflection(clip=None, seed=5, reward=None, n_validation=0, **options):
+    """Six requests to train on; ``n_validation`` of two more texts are held back."""
+    made = config(**options, n_validation=n_validation)
     generator = seeded(1, lambda: Generator(tiny_llm(), (ROWS, WIDTH), made)).eval()
     generator.requires_grad_(False)
     requests = [
-        TrainingRequest("u", "i", Asked(text, keywords, (), np.zeros(0)))
-        for text in ("a star", "a red heart") for keywords in (("night",), ("paper", "pixel"), ())
-    ]  # fmt: skip
-    pool = fill_pool(requests, generator, states())
+        TrainingRequest("u", f"{place}", Asked(text, keywords, (), np.zeros(0)))
+        for place, (text, keywords) in enumerate(
+            product(("a star", "a red heart", "a circle"), (("night",), ("paper", "pixel"), ()))
+        )
+    ][: 6 + n_validation]
+    pools = fill_pools(requests, n_validation, generator, states())
     visual = Visual(
         torch.from_numpy(random_rows(WIDTH + 1, 5)), torch.from_numpy(random_rows(6, 5, seed=1))
     )
-    tools = Tools(Brightness(), LikesBright(), clip or Steady(), visual)
-    return Reflection(generator, pool, tools, made, seed), generator, tools
+    tools = Tools(Brightness(), reward or LikesBright(), clip or Steady(), visual)
+    return Reflection(generator, pools, tools, made, seed), generator, tools
 
 
 def gradients(made, term):
@@ -203,16 +214,82 @@ def test_it_climbs_a_reward():
     assert not any(p.requires_grad for p in generator.parameters())
 
 
-def test_illegible_pictures_end_it_and_bring_back_the_last_good_state():
-    """From the 25th step on nothing shows what it should: the look after step 30 finds it."""
-    weights = {}
-    for steps, clip in ((20, Steady()), (60, Steady(after=24))):
-        made, generator, _ = reflection(clip, reflection_steps=steps)
-        made.run(lambda items, *_: items)
-        weights[steps] = generator.calibrator.attention.out_proj.weight.clone()
-    assert made.log.stopped == 30 == 3 * LOOK
-    assert len(made.log.reward) == 30
-    torch.testing.assert_close(weights[60], weights[20], atol=0, rtol=0)
+def climbed(steps, **changes):
+    made, generator, tools = reflection(
+        reflection_steps=steps, reflection_batch_size=6, semantic_weight=0.0, learning_rate=3e-3,
+        validation_every=10, **changes,
+    )  # fmt: skip
+    made.run(lambda items, *_: items)
+    return made.log, generator.calibrator.attention.out_proj.weight.clone(), tools
+
+
+def test_illegible_pictures_end_it_and_the_best_state_before_is_kept():
+    """Looks after 0, 10 and 20 steps are legible; the fourth look, after step 30, is not."""
+    log, ended, _ = climbed(60, n_validation=3, clip=Steady(after=3))
+    assert (log.stopped, log.kept, len(log.reward)) == (30, 20, 30)
+    assert [look["legibility"] for look in log.validation] == [1, 1, 1, 0]
+    _, wanted, _ = climbed(20, n_validation=3)
+    torch.testing.assert_close(ended, wanted, atol=0, rtol=0)
+
+
+def test_a_reflection_that_does_not_help_leaves_everything_as_it_was():
+    """The first look likes bright pictures, every later call dark ones: nothing gets better."""
+    log, ended, _ = climbed(20, n_validation=3, reward=LikesBright(turns=1))
+    assert log.kept == 0
+    assert log.stopped is None
+    assert len(log.validation) == 3
+    assert bool((ended == 0).all())  # the output projection's start
+
+
+def test_without_held_back_requests_the_last_state_is_kept():
+    log, ended, _ = climbed(20, reward=LikesBright(turns=1))
+    assert (log.kept, log.validation) == (20, [])
+    assert bool((ended != 0).any())
+
+
+def test_every_look_draws_the_same_noise():
+    _, _, tools = climbed(10, n_validation=3)
+    seeds = tools.decoder.seeds
+    assert seeds[:3] == seeds[-3:]
+    assert len(set(seeds[:3])) == 3
+
+
+def test_better_is_by_more_than_the_standard_error():
+    """Gains .1 and .3: mean .2, deviation .1414, standard error .1; -.1 and .3: mean .1, .2."""
+    even = np.ones(2)
+    base = Standing(np.zeros(2), even)
+    assert Standing(np.array([0.1, 0.3]), even).better(base)
+    assert not Standing(np.array([-0.1, 0.3]), even).better(base)
+    assert not Standing(np.array([0.5]), even[:1]).better(Standing(np.zeros(1), even[:1]))
+    assert Standing(None, even).better(Standing(None, even))
+
+
+def test_a_request_that_is_trained_on_is_not_held_back():
+    made, generator, _ = reflection(n_validation=3)
+    known = made._pool.requests
+    pools = fill_pools([*known, *known[:2]], 2, generator, states())
+    assert (len(pools.trained), pools.held_back) == (6, None)
+    new = TrainingRequest("v", known[0].item, known[0].asked)
+    pools = fill_pools([*known, known[1], new], 2, generator, states())
+    assert pools.held_back.requests == [new]
+
+
+def test_the_semantic_loss_compares_with_the_text_that_is_asked_for():
+    """D as the text with the keywords has it: no distance to that, and some to the reference's."""
+    lost = {}
+    for text in ("reference", "keywords"):
+        made, _, _ = reflection(
+            semantic_text=text, semantic_on="output", semantic_weight=1.0, rank_reward="off"
+        )
+        made._pool.detail.copy_(made._pool.whole)
+        lost[text] = float(made.losses(np.arange(2), np.random.default_rng(0))["semantic"])
+    assert lost["keywords"] < 1e-5 < 1e-2 < lost["reference"]
+
+
+def test_judged_pictures_may_be_drawn_in_fewer_steps():
+    made = config(n_inference_steps=8, reflection_inference_steps=3)
+    assert made.reflection_options == DrawOptions(None, 3)
+    assert config(n_inference_steps=8).reflection_options == made.draw_options
 
 
 # --- the ranking model's opinion -----------------------------------------------------------
@@ -274,7 +351,7 @@ def test_pools_hold_training_data_alone():
         of=lambda text, history: Asked(text, (), tuple(history), np.zeros(0)),
     )
     rng = np.random.default_rng(0)
-    made = requests_of(view, view.users, wanted, config(n_requests=50), rng)
+    made = requests_of(view, view.users, wanted, config(n_requests=40, n_validation=10), rng)
     assert len(made) == 50
     rated = set(few["item_id"])
     for request in made:

@@ -118,6 +118,43 @@ def test_without_retrieval_the_whole_history_counts():
     assert fewer.of("a green picture", history).keywords == ("paper", "night")
 
 
+def test_items_unlike_the_reference_are_not_retrieved_where_others_are_like_it():
+    found, train = preferences(k=5)
+    history = of_hues(train, *HISTORY)
+    assert found.of("red", history).retrieved == (history[1], history[0])
+    # Nothing is like this one: the five latest, all alike.
+    strange = found.of("a zebra", history)
+    assert strange.retrieved == tuple(history[:0:-1])
+    np.testing.assert_allclose(strange.shares, 0.2)
+
+
+def test_shares_may_be_counted_instead_of_items():
+    """night stands on two items and paper on one: .2 + .2 against .6.
+
+    Of equal sums the first to come up is first, although .1 + .2 is above .3 in floating point.
+    """
+    lists = [["night"], ["night"], ["paper"]]
+    assert frequent(lists, 1) == ["night", "paper"]
+    assert frequent(lists, 1, [0.2, 0.2, 0.6]) == ["paper", "night"]
+    assert frequent([["night"], ["paper"], ["paper"]], 1, [0.3, 0.1, 0.2]) == ["night", "paper"]
+    assert frequent(lists, 2, [0.2, 0.2, 0.6]) == ["night"]
+    assert frequent([], 1, []) == []
+
+
+def test_more_similar_items_have_a_greater_say():
+    """Two red captions say paper, three others night.
+
+    Similarities to "a red picture" are 2 / sqrt(6) of the red ones and 1 / sqrt(6) of the others:
+    shares of 2/7 and 1/7, so that paper has 4/7 and night 3/7.
+    """
+    for counting, first in (("items", "night"), ("shares", "paper")):
+        found, train = preferences(counting=counting, contradictions="keep")
+        history = of_hues(train, "hue-0", "hue-0", "hue-1", "hue-1", "hue-3")
+        asked = found.of("a red picture", history)
+        assert asked.keywords[0] == first
+        np.testing.assert_allclose(sorted(asked.shares), np.array([1, 1, 1, 2, 2]) / 7)
+
+
 def test_k_of_none_asks_for_nothing():
     found, train = preferences(k=0)
     asked = found.of("a red picture", of_hues(train, *HISTORY))

@@ -6,9 +6,10 @@ import sys
 import numpy as np
 import prdc
 import pytest
+from refusals import refused
 
 from persongen_bench import metrics
-from persongen_bench.core.errors import ConfigError, DataError
+from persongen_bench.core.errors import ConfigError
 from persongen_bench.core.metric_cards import parse_metric
 from persongen_bench.core.roles import open_role
 from persongen_bench.metrics import functions
@@ -137,9 +138,8 @@ MODEL = open_role(CONTEXT.world.stack, "lpips/alex")
     ],
 )
 def test_wrong_arrays_are_one_line(call, said):
-    with pytest.raises(DataError, match=said) as caught:
+    with refused(said):
         call()
-    assert "\n" not in str(caught.value)
 
 
 def test_wrong_settings_are_named():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -120,6 +121,15 @@ def test_two_readings_of_one_folder_agree(folder, lmm, pictures):
     one, two = (m.log_probabilities(prompt, codes[1:]) for m in (lmm, again))
     assert torch.equal(one, two)
     assert again.signature.partition("|dtype")[0] == lmm.signature.partition("|dtype")[0]
+
+
+@pytest.mark.parametrize("name", ["config.json", "tokenizer.json"])
+def test_another_file_has_another_signature(folder, tmp_path, name):
+    copy = Path(shutil.copytree(folder, tmp_path / "copy"))
+    before = emu3.checksum(copy)
+    assert before == emu3.checksum(folder)
+    (copy / name).write_text((copy / name).read_text() + "\n")
+    assert emu3.checksum(copy) != before
 
 
 def test_the_role_is_there_where_its_folder_is(folder, tmp_path, monkeypatch):

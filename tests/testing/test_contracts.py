@@ -17,6 +17,7 @@ import pytest
 from persongen_bench.core.config import Config
 from persongen_bench.core.dataset import Dataset, DatasetCard, Split, SplitFunction
 from persongen_bench.core.errors import ConfigError, MissingRoleError, UnsupportedRequestError
+from persongen_bench.core.method import Explanation
 from persongen_bench.core.metric import MetricInfo
 from persongen_bench.core.request import Failure
 from persongen_bench.core.types import Catalog
@@ -134,6 +135,55 @@ class ChannelsLast(Good):
     def one(self, sample):
         made = super().one(sample)
         return made if isinstance(made, Failure) else made.transpose(1, 2, 0)
+
+
+class NamesOthers(Good):
+    def explain(self, request):
+        return Explanation({request.history[0]: "retrieved", "elsewhere": "retrieved"})
+
+
+class SaysNothing(Good):
+    def explain(self, request):
+        return Explanation({request.history[0]: ""})
+
+
+class SaysMuch(Good):
+    def explain(self, request):
+        return Explanation({request.history[0]: "retrieved because it is like it"})
+
+
+class NotesMuch(Good):
+    def explain(self, request):
+        return Explanation(note="as in the paper " * 9)
+
+
+class SaysAnotherThing(Good):
+    """What it says depends on what it said before."""
+
+    said = 0
+
+    def explain(self, request):
+        self.said += 1
+        return Explanation(note=f"call {self.said}")
+
+
+class RemembersExplaining(Good):
+    """Its answers depend on whether it was asked."""
+
+    def explain(self, request):
+        self.means = {user: [0.0 for _ in mean] for user, mean in self.means.items()}
+        return Explanation()
+
+
+class Explaining(Good):
+    """As it should be."""
+
+    def explain(self, request):
+        return Explanation({request.history[-1]: "retrieved"}, "the latest")
+
+
+class TestExplaining(MethodContract):
+    method = Explaining
 
 
 class ForgetsOne(Good):
@@ -292,6 +342,12 @@ BROKEN = {
     IgnoresTheUser: "test_reaches_the_taste_floor",
     GlobalGenerator: "test_same_seed_same_answers",
     CountsCalls: "test_generating_leaves_no_trace",
+    NamesOthers: "test_explains_the_request",
+    SaysNothing: "test_explains_the_request",
+    SaysMuch: "test_explains_the_request",
+    NotesMuch: "test_explains_the_request",
+    SaysAnotherThing: "test_explains_the_request",
+    RemembersExplaining: "test_explains_the_request",
     BatchNormalised: "test_batch_does_not_matter",
     SeedsByPosition: "test_batch_does_not_matter",
     ForgetsOnSave: "test_save_and_load_round_trip",

@@ -75,6 +75,12 @@ class Pigeon:
     def __init__(self, config: PigeonConfig) -> None:
         self.config = config
 
+    @property
+    def unfair(self) -> str:
+        """With ``ratio=oracle`` a choice on the metrics of the test."""
+        oracle = self.config.ratio == "oracle"
+        return "the best of eleven masks by the metrics of the test" if oracle else ""
+
     def fit(self, train: View, context: FitContext) -> None:
         """Both stages on the windows of the training view, then the choice of the ratio.
 

@@ -6,6 +6,7 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
+from persongen_bench.core.roles import DrawOptions
 from persongen_bench.methods._drawing import DrawingConfig
 
 
@@ -15,7 +16,8 @@ class RetrievalConfig(DrawingConfig):
     retrieval: Literal["on", "off"] = "on"
     """``off``: the whole history counts, every item alike (ablation of fig. 4a)."""
     k: int = Field(default=5, ge=0)
-    """Items of the history that are retrieved; 0: nothing of it is used."""
+    """Items of the history that are retrieved, at most: those whose similarity is above 0, if
+    there are any; 0: nothing of it is used."""
     n_history: int = Field(default=20, ge=1)
     """Items of a history that are searched, the last ones."""
     similarity: Literal["clip", "words"] = "clip"
@@ -26,6 +28,9 @@ class RetrievalConfig(DrawingConfig):
     reference_text: Literal["instruction", "caption"] = "instruction"
     """What stands for the reference in words: the request's instruction (a caption of the
     reference where there is none), or always a caption of it, as the paper has it."""
+    counting: Literal["items", "shares"] = "items"
+    """What makes a keyword frequent: the number of items that have it, or the sum of their shares
+    in the preference (eq. 5), so that more similar items have a greater say (ours)."""
     min_count: int = Field(default=2, ge=1)
     """A keyword of fewer items is dropped (ours)."""
     n_keywords: int = Field(default=8, ge=0)
@@ -121,9 +126,19 @@ class RagarConfig(GeneratorConfig):
     semantic_on: Literal["mapper", "output"] = "mapper"
     """Where the semantic loss looks: at the mapper's rows, as printed, or the calibrator's output
     (ours)."""
+    semantic_text: Literal["reference", "keywords"] = "reference"
+    """What it compares with: the reference's text, as printed, which on the output asks to forget
+    the keywords again; or that text with the keywords behind it (ours)."""
+    reflection_inference_steps: int | None = Field(default=None, ge=1)
+    """Denoising steps of the pictures that are judged; None: as many as of those delivered."""
+    n_validation: int = Field(default=48, ge=0)
+    """Training requests that are held back to decide which state of the reflection is kept, the
+    one it starts from included (ours); 0: the last state is kept."""
+    validation_every: int = Field(default=20, ge=1)
+    """Steps between two looks at them."""
     legibility_drop: float = Field(default=0.05, gt=0)
-    """The reflection ends, and its last good state is kept, once the mean cosine (role ``clip``)
-    of drawn pictures with their references' texts has fallen by this much (ours)."""
+    """The reflection ends once the mean cosine (role ``clip``) of their pictures with their
+    references' texts has fallen by this much (ours)."""
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -140,6 +155,12 @@ class RagarConfig(GeneratorConfig):
         if self.rewarded and self.baseline == "leave-one-out" and self.n_noise == 1:
             raise ValueError("baseline=leave-one-out needs n_noise of 2 or more")
         return self
+
+    @property
+    def reflection_options(self) -> DrawOptions:
+        """How pictures that are judged are drawn."""
+        n = self.reflection_inference_steps or self.n_inference_steps
+        return DrawOptions(self.guidance_scale, n)
 
     @property
     def rewarded(self) -> bool:
@@ -168,6 +189,9 @@ is ours, as the options say."""
 
 SANDBOX: dict[str, object] = {
     "compare": "subjects",
+    "similarity": "words",
+    "k": 10,
+    "counting": "shares",
     "mapper_size": 64,
     "n_text_rows": 4,
     "mapper_steps": 500,
@@ -175,7 +199,7 @@ SANDBOX: dict[str, object] = {
     "mapper_learning_rate": 2e-3,
     "warm_steps": 150,
     "reflection_steps": 40,
-    "reflection_batch_size": 5,
+    "reflection_batch_size": 8,
     "ranker": "vbpr",
     "reward": "score",
     "noise": "shared",
@@ -183,10 +207,19 @@ SANDBOX: dict[str, object] = {
     "calibrator_weight": 0.0,
     "semantic_weight": 0.02,
     "semantic_on": "output",
+    "semantic_text": "keywords",
+    "reflection_inference_steps": 4,
     "train": "calibrator",
 }
-"""For small models on two cores: noise shared by all rows, a baseline, a smooth ranker and no
-calibrator loss are what moved taste in prototypes there, and keywords more than any reward."""
+"""For small models on two cores, chosen on tasteworlds of other seeds than the default one's.
+
+Retrieval (ten items, compared by words, keywords counted by shares) from exact tastes of 36 people
+in each of four worlds of either kind of taste, 16 settings. The reflection, in one world, 24
+people: a semantic loss on the output that compares with the reference's text alone makes the
+calibrator forget the keywords within 40 steps, whatever the reward, so that it compares with text
+and keywords; noise shared by all rows, a baseline, a smooth ranker and no calibrator loss are
+those of earlier prototypes.
+"""
 
 CHECK: dict[str, object] = {
     **SANDBOX,
@@ -198,6 +231,8 @@ CHECK: dict[str, object] = {
     "reflection_batch_size": 2,
     "mapper_batch_size": 4,
     "n_requests": 4,
+    "n_validation": 2,
+    "reflection_inference_steps": None,
     "n_inference_steps": 2,
 }
 """Every stage, hardly trained: for tests of the plumbing."""

@@ -16,13 +16,14 @@ from persongen_bench.core.types import Embeddings
 from persongen_bench.methods.ragar.config import RagarConfig
 from persongen_bench.methods.ragar.generator import Generator
 from persongen_bench.methods.ragar.losses import fit_projection
-from persongen_bench.methods.ragar.pool import Pool, fill_pool, requests_of
+from persongen_bench.methods.ragar.pool import Pool, Pools, fill_pools, requests_of
 from persongen_bench.methods.ragar.preferences import Preferences
-from persongen_bench.methods.ragar.reflection import Reflection, ReflectionLog, Tools, Visual
+from persongen_bench.methods.ragar.reflection import Reflection, ReflectionLog
 from persongen_bench.methods.ragar.retrieval import preference
 from persongen_bench.methods.ragar.rewards import RankReward
 from persongen_bench.methods.ragar.stage0 import Examples, fit_detail
 from persongen_bench.methods.ragar.states import TextStates
+from persongen_bench.methods.ragar.tools import Tools, Visual
 from persongen_bench.methods.ragar.warm import warm_up
 from persongen_bench.rankers.micro import Micro, MicroConfig
 from persongen_bench.rankers.ranker import Ranker, RankingData
@@ -66,18 +67,18 @@ class Fitting:
         asked = requests_of(self._train, self._users, self._preferences, config, rng)
         if not generator.calibrated or not asked:
             return ReflectionLog()
-        pool = fill_pool(asked, generator, states)
-        warm_up(generator, pool, config, self._workshop("warm-start"), seed)
-        return self._reflect(generator, pool, states, decoder)
+        pools = fill_pools(asked, config.n_validation, generator, states)
+        warm_up(generator, pools.trained, config, self._workshop("warm-start"), seed)
+        return self._reflect(generator, pools, states, decoder)
 
     def _reflect(
-        self, generator: Generator, pool: Pool, states: TextStates, decoder: PromptDecoder
+        self, generator: Generator, pools: Pools, states: TextStates, decoder: PromptDecoder
     ) -> ReflectionLog:
         if not self._config.reflects:
             return ReflectionLog()
         clip = self._context.stack.role("clip")
-        tools = Tools(decoder, self._reward(), clip, self._visual(pool, states))
-        reflection = Reflection(generator, pool, tools, self._config, self._context.seed)
+        tools = Tools(decoder, self._reward(), clip, self._visual(pools.trained, states))
+        reflection = Reflection(generator, pools, tools, self._config, self._context.seed)
         reflection.run(self._context.progress)
         return reflection.log
 

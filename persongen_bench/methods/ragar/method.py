@@ -12,7 +12,7 @@ from safetensors.torch import load_file, save_file
 
 from persongen_bench.core.config import Config
 from persongen_bench.core.dataset import View
-from persongen_bench.core.method import FitContext
+from persongen_bench.core.method import Explanation, FitContext
 from persongen_bench.core.request import Failure, Request, Sample
 from persongen_bench.core.roles import Condition
 from persongen_bench.core.stack import Stack
@@ -101,6 +101,12 @@ class Ragar(DrawsConditions):
     def asked(self, request: Request) -> Asked:
         """What a request says and wants: its text, keywords and retrieved items."""
         return self._preferences.of_request(request)
+
+    def explain(self, request: Request) -> Explanation:
+        """The items of the history that were retrieved; with retrieval off no item is special."""
+        asked = self.asked(request)
+        used = () if self.config.retrieval == "off" else asked.retrieved
+        return Explanation(dict.fromkeys(used, "retrieved"), ", ".join(asked.keywords))
 
     def _condition(self, request: Request) -> Condition:
         states = prompt_states(self._generator, self._states, self.asked(request))

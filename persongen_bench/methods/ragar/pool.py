@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -15,7 +16,7 @@ from persongen_bench.methods.ragar.config import RagarConfig
 from persongen_bench.methods.ragar.generator import Generator, detailed, global_text
 from persongen_bench.methods.ragar.preferences import Asked, Preferences
 from persongen_bench.methods.ragar.states import TextStates
-from persongen_bench.methods.ragar.words import joined
+from persongen_bench.methods.ragar.words import joined, preference_prompt
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,14 @@ class Pool:
         return len(self.requests)
 
 
+class Pools(NamedTuple):
+    """Training requests to learn from, and others to judge what was learned by."""
+
+    trained: Pool
+    held_back: Pool | None
+    """None: nothing is held back, and the last state counts."""
+
+
 def requests_of(
     train: View,
     users: Sequence[str],
@@ -52,9 +61,10 @@ def requests_of(
     config: RagarConfig,
     rng: np.random.Generator,
 ) -> list[TrainingRequest]:
-    """``config.n_requests`` of people who like something, with references as neutral as may be.
+    """``n_requests`` and ``n_validation`` of people who like something, the latter last.
 
-    The reference is any item that the user has not rated: it says nothing of their taste.
+    References are as neutral as may be: any item that the user has not rated says nothing of their
+    taste.
     """
     likes = train.liked_items
     asking = [user for user in users if likes.get(user)]
@@ -62,7 +72,7 @@ def requests_of(
         return []
     rated = train.interactions.groupby("user_id")["item_id"].agg(set)
     drawn = []
-    for _ in range(config.n_requests):
+    for _ in range(config.n_requests + config.n_validation):
         user = asking[int(rng.integers(len(asking)))]
         drawn.append((user, _unrated(train.catalog.ids, rated[user], rng)))
     items = [item for _, item in drawn]
@@ -74,6 +84,22 @@ def requests_of(
     ]
 
 
+def outputs(
+    generator: Generator, pool: Pool, places: Tensor, *, fresh: bool
+) -> tuple[Float[Tensor, "n q w"], Float[Tensor, "n rows w"]]:
+    """The mapper's rows M and the output P of requests by place.
+
+    ``fresh``: of the special tokens and the mapper as they are now, not after stage 0.
+    """
+    overall = pool.overall[places]
+    if not fresh:
+        detail = pool.detail[places]
+        return detail[:, generator.detail.n_text_rows :], generator.general(detail, overall)
+    asked = [pool.requests[place].asked for place in places.tolist()]
+    said = generator.detail([preference_prompt(a.text, a.keywords) for a in asked])
+    return said.mapped, generator.general(said.whole, overall)
+
+
 def _unrated(items: Sequence[str], rated: set[str], rng: np.random.Generator) -> str:
     """An item that is not rated; any item where twenty draws find none."""
     for _ in range(20):
@@ -81,6 +107,17 @@ def _unrated(items: Sequence[str], rated: set[str], rng: np.random.Generator) ->
         if item not in rated:
             return item
     return items[int(rng.integers(len(items)))]
+
+
+def fill_pools(
+    requests: Sequence[TrainingRequest], n_validation: int, generator: Generator, states: TextStates
+) -> Pools:
+    """The last ``n_validation`` requests are held back, but for those that are trained on too."""
+    n = len(requests) - n_validation
+    trained = {(request.user, request.item) for request in requests[:n]}
+    new = [request for request in requests[n:] if (request.user, request.item) not in trained]
+    held_back = fill_pool(new, generator, states) if new else None
+    return Pools(fill_pool(requests[:n], generator, states), held_back)
 
 
 def fill_pool(

@@ -147,7 +147,8 @@ class Preferences:
         kept = tuple(recent[place] for place in places)
         self.mine(kept)
         lists = [self._keywords[item] for item in kept]
-        words = self.consistent(text, frequent(lists, self._config.min_count))
+        counted = shares.tolist() if self._config.counting == "shares" else None
+        words = self.consistent(text, frequent(lists, self._config.min_count, counted))
         return Asked(text, words[: self._config.n_keywords], kept, shares)
 
     def consistent(self, text: str, keywords: Sequence[str]) -> tuple[str, ...]:
@@ -167,6 +168,8 @@ class Preferences:
         else:
             similarities = self._space.similarities(texts, text)
         places = nearest(similarities, self._config.k)
+        if (similarities[places] > 0).any():
+            places = places[similarities[places] > 0]
         return places.tolist(), weights(similarities[places])
 
     def _text(self, request: Request) -> str:

@@ -1,7 +1,8 @@
 """Reflection (paper 002, sec. Reflection Module): rewards and losses move the calibrator.
 
 One step of a one-step decision process: the prompt states of some training requests are perturbed,
-drawn and ranked, and their density is raised where the ranking liked the picture.
+drawn and ranked, and their density is raised where the ranking liked the picture. What is kept
+in the end is decided on requests that were held back (`validation`).
 """
 
 from __future__ import annotations
@@ -16,7 +17,6 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from persongen_bench.core.progress import Progress
-from persongen_bench.core.roles import Condition, PromptDecoder
 from persongen_bench.core.types import Embeddings, Image
 from persongen_bench.methods.ragar.config import RagarConfig
 from persongen_bench.methods.ragar.generator import Generator
@@ -28,35 +28,9 @@ from persongen_bench.methods.ragar.losses import (
     rank_loss,
     semantic_loss,
 )
-from persongen_bench.methods.ragar.pool import Pool, TrainingRequest
-from persongen_bench.methods.ragar.retrieval import cosines
-from persongen_bench.methods.ragar.rewards import RankReward
-from persongen_bench.methods.ragar.words import preference_prompt
-
-CHECK = 10
-"""Steps between two looks at the legibility."""
-
-
-@dataclass(frozen=True)
-class Visual:
-    """What the calibrator loss compares with (eq. 13)."""
-
-    projection: Float[Tensor, "w1 d"]
-    preference: Float[Tensor, "n d"]
-    """p of every request of the pool."""
-
-
-@dataclass(frozen=True)
-class Tools:
-    """What draws and judges while the reflection runs."""
-
-    decoder: PromptDecoder
-    reward: RankReward | None
-    """None: without rank reward."""
-    clip: Any
-    """Role ``clip``, which tells whether pictures still show what was asked for."""
-    visual: Visual | None = None
-    """None: without calibrator loss."""
+from persongen_bench.methods.ragar.pool import Pools, TrainingRequest, outputs
+from persongen_bench.methods.ragar.tools import Tools
+from persongen_bench.methods.ragar.validation import Standing, Validation
 
 
 class Played(NamedTuple):
@@ -67,17 +41,26 @@ class Played(NamedTuple):
     """``n_noise`` pictures per request."""
 
 
+class _Kept(NamedTuple):
+    """The best state until now."""
+
+    standing: Standing
+    weights: list[Tensor]
+
+
 @dataclass
 class ReflectionLog:
     """What happened, for the run's record."""
 
     reward: list[float] = field(default_factory=list)
-    """Mean reward of each step, before anything is compared with it."""
-    legibility: list[float] = field(default_factory=list)
-    """Mean cosine (role ``clip``) of each step's pictures with their references' texts."""
+    """Mean reward of each step's perturbed pictures, before anything is compared with it."""
     loss: list[float] = field(default_factory=list)
+    validation: list[dict[str, float | None]] = field(default_factory=list)
+    """Looks at the held-back requests: number of steps before, mean reward and legibility."""
+    kept: int = 0
+    """Number of steps of the state that is kept; 0: the one that the reflection started from."""
     stopped: int | None = None
-    """Step at which the pictures had become illegible; None: it ran to its end."""
+    """Number of steps after which pictures had become illegible; None: it ran to its end."""
 
     def document(self) -> dict[str, Any]:
         """JSON values."""
@@ -88,10 +71,14 @@ class Reflection:
     """Trains the calibrator, and the mapper where asked for, on a pool of training requests."""
 
     def __init__(
-        self, generator: Generator, pool: Pool, tools: Tools, config: RagarConfig, seed: int
+        self, generator: Generator, pools: Pools, tools: Tools, config: RagarConfig, seed: int
     ) -> None:
-        self._generator, self._pool, self._tools = generator, pool, tools
+        self._generator, self._pool, self._tools = generator, pools.trained, tools
         self._config, self._seed = config, seed
+        held_back = pools.held_back
+        self._validation = Validation(held_back, tools, config, seed) if held_back else None
+        self._kept: _Kept | None = None
+        self._least_legible = -np.inf
         self.log = ReflectionLog()
 
     def parameters(self) -> list[nn.Parameter]:
@@ -103,23 +90,41 @@ class Reflection:
         return trained
 
     def run(self, progress: Progress) -> None:
-        """All steps, or those up to where the pictures are no longer legible."""
+        """All steps, or those up to where pictures are no longer legible; the best state stays."""
         parameters = self.parameters()
         for parameter in parameters:
             parameter.requires_grad_(True)
         optimizer = torch.optim.Adam(parameters, lr=self._config.learning_rate)
-        good = _copied(parameters)
         n = self._config.reflection_steps
+        self._look(0)
         for number in progress(range(n), "reflect", n):
             self.step(number, optimizer)
-            if (number + 1) % CHECK:
-                continue
-            if self.diverged():
-                self.log.stopped = number + 1
-                _restore(parameters, good)
+            done = number + 1
+            if done % self._config.validation_every == 0 or done == n:
+                self._look(done)
+            if self.log.stopped is not None:
                 break
-            good = _copied(parameters)
+        if self._kept is not None:
+            _restore(parameters, self._kept.weights)
+        else:
+            self.log.kept = n
         self._generator.requires_grad_(False)
+
+    def _look(self, done: int) -> None:
+        """Compare the state after ``done`` steps with the best one on the held-back requests."""
+        if self._validation is None:
+            return
+        now = self._validation.look(self._generator)
+        self.log.validation.append({"steps": done, **now.document()})
+        if now.legibility.mean() < self._least_legible:
+            self.log.stopped = done
+            return
+        if self._kept is None:
+            self._least_legible = now.legibility.mean() - self._config.legibility_drop
+        elif not now.better(self._kept.standing):
+            return
+        self._kept = _Kept(now, _copied(self.parameters()))
+        self.log.kept = done
 
     def step(self, number: int, optimizer: torch.optim.Optimizer) -> None:
         """Draw, judge and take one step; what is drawn depends on the seed and ``number``."""
@@ -135,7 +140,8 @@ class Reflection:
     def losses(self, rows: np.ndarray, rng: np.random.Generator) -> dict[str, Tensor]:
         """The weighted terms of eq. 15 for requests by place; those with weight 0 are left out."""
         config, places = self._config, torch.from_numpy(np.asarray(rows))
-        mapped, states = self._states(places)
+        fresh = config.train == "calibrator+mapper"
+        mapped, states = outputs(self._generator, self._pool, places, fresh=fresh)
         terms: dict[str, Tensor] = {}
         if self._tools.reward is not None and config.rewarded:
             terms["rank"] = config.rank_weight * self._rank_loss(rows, states, rng)
@@ -146,30 +152,12 @@ class Reflection:
             terms["calibrator"] = config.calibrator_weight * lost
         if config.semantic_weight > 0:
             on_output = config.semantic_on == "output"
-            target = self._pool.plain[places]
+            with_keywords = config.semantic_text == "keywords"
+            target = (self._pool.whole if with_keywords else self._pool.plain)[places]
             looked = states if on_output else mapped
             lost = semantic_loss(looked, target[:, target.shape[1] - looked.shape[1] :])
             terms["semantic"] = config.semantic_weight * lost
         return terms
-
-    def diverged(self) -> bool:
-        """Whether the last pictures show their references much less than the first ones did."""
-        seen = self.log.legibility
-        if len(seen) < 2 * CHECK:
-            return False
-        first, last = np.mean(seen[:CHECK]), np.mean(seen[-CHECK:])
-        return bool(last < first - self._config.legibility_drop)
-
-    def _states(self, places: Tensor) -> tuple[Tensor, Tensor]:
-        """The mapper's rows M and the output P of requests by place."""
-        generator, overall = self._generator, self._pool.overall[places]
-        n_text = generator.detail.n_text_rows
-        if self._config.train == "calibrator":
-            detail = self._pool.detail[places]
-            return detail[:, n_text:], generator.general(detail, overall)
-        asked = [self._pool.requests[place].asked for place in places.tolist()]
-        said = generator.detail([preference_prompt(a.text, a.keywords) for a in asked])
-        return said.mapped, generator.general(said.whole, overall)
 
     def _rank_loss(self, rows: np.ndarray, states: Tensor, rng: np.random.Generator) -> Tensor:
         requests = [self._pool.requests[row] for row in rows]
@@ -191,7 +179,8 @@ class Reflection:
         numbers = torch.Generator().manual_seed(int(rng.integers(1 << 62)))
         action = perturb(states, config.n_noise, config.sigma, config.noise, numbers)
         n = config.n_noise
-        images = self._draw(action.states.flatten(0, 1), [s for s in seeds for _ in range(n)])
+        repeated = [seed for seed in seeds for _ in range(n)]
+        images = self._tools.draw(action.states.flatten(0, 1), repeated, config.reflection_options)
         return Played(action, [images[k : k + n] for k in range(0, len(images), n)])
 
     def _judge(self, requests: Sequence[TrainingRequest], played: Played) -> Embeddings:
@@ -199,12 +188,8 @@ class Reflection:
         n = self._config.n_noise
         images = [image for row in played.images for image in row]
         repeated = [request for request in requests for _ in range(n)]
-        assert self._tools.reward is not None
-        reward = self._tools.reward.of_images(
-            [r.user for r in repeated], [r.item for r in repeated], images
-        )
+        reward = self._tools.rewards(repeated, images)
         self.log.reward.append(float(reward.mean()))
-        self.log.legibility.append(self._legibility(repeated, images))
         return reward.reshape(len(requests), n)
 
     def _best(
@@ -214,18 +199,9 @@ class Reflection:
         assert self._tools.reward is not None
         users, items = [r.user for r in requests], [r.item for r in requests]
         overall = self._pool.overall[torch.from_numpy(np.asarray(rows))]
-        of_keywords = self._tools.reward.of_images(users, items, self._draw(overall, seeds))
+        images = self._tools.draw(overall, seeds, self._config.reflection_options)
+        of_keywords = self._tools.reward.of_images(users, items, images)
         return np.asarray(np.maximum(self._tools.reward.of_own(users, items), of_keywords))
-
-    def _draw(self, states: Float[Tensor, "m rows w"], seeds: Sequence[int]) -> list[Image]:
-        rows = states.detach().float().cpu().numpy()
-        conditions = [Condition(prompt_embeds=row) for row in rows]
-        return self._tools.decoder.draw(conditions, seeds, self._config.draw_options)
-
-    def _legibility(self, requests: Sequence[TrainingRequest], images: Sequence[Image]) -> float:
-        texts = self._tools.clip.encode_texts([request.asked.text for request in requests])
-        seen = self._tools.clip.encode(images)
-        return float(np.mean([cosines(a[None], b)[0] for a, b in zip(seen, texts, strict=True)]))
 
 
 def _copied(parameters: Sequence[nn.Parameter]) -> list[Tensor]:

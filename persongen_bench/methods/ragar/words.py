@@ -8,14 +8,25 @@ from collections.abc import Iterable, Sequence
 from persongen_bench.methods._keywords import content_words
 from persongen_bench.methods.pmg.together import Together
 
+_DECIMALS = 9
+"""Of sums of shares, so that equal ones tie in whatever order they were added."""
 
-def frequent(lists: Iterable[Sequence[str]], min_count: int) -> list[str]:
+
+def frequent(
+    lists: Sequence[Sequence[str]], min_count: int, shares: Iterable[float] | None = None
+) -> list[str]:
     """Keywords of at least ``min_count`` items, the most frequent first (paper 002, sec. Gen.).
 
-    Ties stand in the order in which they first come up.
+    ``shares``: how much each item counts; None: all alike. Ties stand in the order in which they
+    first come up.
     """
     counts = Counter(word for words in lists for word in dict.fromkeys(words))
-    return [word for word, count in counts.most_common() if count >= min_count]
+    totals: dict[str, float] = dict.fromkeys(counts, 0.0)
+    for words, share in zip(lists, shares or [1.0] * len(lists), strict=True):
+        for word in dict.fromkeys(words):
+            totals[word] += share
+    kept = [word for word, count in counts.items() if count >= min_count]
+    return sorted(kept, key=lambda word: -round(totals[word], _DECIMALS))
 
 
 def consistent(together: Together, text: str, keywords: Sequence[str]) -> list[str]:

@@ -23,6 +23,7 @@ from transformers import CLIPTokenizer
 
 from persongen_bench.core.errors import ConfigError
 from persongen_bench.stacks.diffusion.pipeline import RowwisePipeline, RowwiseXLPipeline, quiet
+from persongen_bench.stacks.loading_report import wrong_tensor
 from persongen_bench.util.files import file_sha256
 
 CLASSES: dict[str, Any] = {
@@ -147,9 +148,9 @@ def _open(cls: str, source: Source, dtype: torch.dtype, part: str = "") -> Any: 
             dtype=dtype,
             output_loading_info=True,
         )
-        lacking = sorted(report["missing_keys"])
-        if lacking:
-            raise ValueError(f"{weight} lacks tensor {lacking[0]} ({len(lacking)} in all)")
+        lacking = wrong_tensor({"missing_keys": report["missing_keys"]})
+        if lacking is not None:
+            raise ValueError(f"{weight} {lacking}")
     return module
 
 

@@ -17,6 +17,7 @@ from torch import nn
 from persongen_bench.core.errors import ConfigError
 from persongen_bench.stacks.diffusion import hub_layout
 from persongen_bench.stacks.diffusion.pipeline import quiet
+from persongen_bench.stacks.loading_report import require_complete
 
 State = dict[str, torch.Tensor]
 M = TypeVar("M", bound=nn.Module)
@@ -92,12 +93,5 @@ def open_transformer(cls: Any, config: Any, path: Path) -> Any:  # noqa: ANN401
             ignore_mismatched_sizes=True,
             output_loading_info=True,
         )
-    said = {"mismatched_keys": "has another shape for", "missing_keys": "lacks",
-            "unexpected_keys": "adds"}  # fmt: skip
-    for kind, word in said.items():
-        wrong = sorted(str(key) for key in report[kind] if not str(key).endswith(UNREAD))
-        if wrong:
-            raise ConfigError(
-                f"{path}: not the expected model: {word} tensor {wrong[0]} ({len(wrong)} in all)"
-            )
+    require_complete(path, report, UNREAD)
     return model.requires_grad_(requires_grad=False).eval()

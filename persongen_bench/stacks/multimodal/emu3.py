@@ -25,7 +25,7 @@ from persongen_bench.core.language import Codes
 from persongen_bench.core.types import Image
 from persongen_bench.stacks.diffusion.image_encoder import Normalisation, crop_square
 from persongen_bench.stacks.diffusion.pipeline import quiet
-from persongen_bench.stacks.language.complete import require_complete
+from persongen_bench.stacks.loading_report import require_complete
 from persongen_bench.stacks.published.digests import remembered_sha256
 from persongen_bench.util.multimodal.layout import PictureLayout
 from persongen_bench.util.multimodal.model import TokenModel
@@ -90,7 +90,7 @@ def open_emu3(folder: Path, device: torch.device, side: int = SIDE) -> TokenMode
     layout = grid_layout(model.config.vocabulary_map, words, side)
     codec = GridCodec(model.model.vqmodel.to(device), side, Normalisation.of(folder))
     rows = ROWS.get(device.type, 1)
-    return TokenModel(model.to(device), words, layout, codec, _weights(folder), rows)
+    return TokenModel(model.to(device), words, layout, codec, checksum(folder), rows)
 
 
 def grid_layout(vocabulary: Mapping[str, int], words: Any, side: int) -> PictureLayout:  # noqa: ANN401
@@ -136,7 +136,8 @@ def _load(folder: Path) -> tuple[Any, Any]:
     return model, words
 
 
-def _weights(folder: Path) -> str:
-    """The checksums of all weight files, in one."""
-    sums = {p.name: remembered_sha256(p) for p in sorted(folder.glob("*.safetensors"))}
+def checksum(folder: Path) -> str:
+    """The checksums of weights, configuration and tokenizer, in one."""
+    files = sorted((*folder.glob("*.safetensors"), *folder.glob("*.json")))
+    sums = {p.name: remembered_sha256(p) for p in files}
     return f"sha256:{hashlib.sha256(json.dumps(sums).encode()).hexdigest()[:16]}"

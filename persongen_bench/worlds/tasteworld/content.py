@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import cached_property
 from typing import ClassVar
 
 import numpy as np
@@ -12,7 +11,7 @@ from jaxtyping import Float, Int
 from persongen_bench.core.errors import DataError
 from persongen_bench.core.types import Image
 from persongen_bench.worlds.tasteworld.attributes import ATTRIBUTES, NAMES, Scenes, checked
-from persongen_bench.worlds.tasteworld.taste import AttributeReader, shipped_reader
+from persongen_bench.worlds.tasteworld.taste import AttributeReader, OpensReader, shipped_reader
 
 CONTENT = ("size", "colour", "shape")
 """The attributes that say what a picture is of; the others say how it is made."""
@@ -27,7 +26,7 @@ def subjects(scenes: Scenes) -> list[str]:
     ]
 
 
-class TasteworldContent:
+class TasteworldContent(OpensReader):
     """Which content attributes of an item a picture shows; implements `KnownContent`."""
 
     _COLUMNS: ClassVar[list[int]] = [NAMES.index(name) for name in CONTENT]
@@ -39,14 +38,9 @@ class TasteworldContent:
         open_reader: Callable[[], AttributeReader] = shipped_reader,
     ) -> None:
         """``scenes``: what each item shows."""
+        super().__init__(open_reader)
         self._content: Int[np.ndarray, "n 3"] = checked(scenes)[:, self._COLUMNS]
         self._row = {item: row for row, item in enumerate(item_ids)}
-        self._open_reader = open_reader
-
-    @cached_property
-    def reader(self) -> AttributeReader:
-        """The reader, opened when it is first needed."""
-        return self._open_reader()
 
     @property
     def signature(self) -> str:

@@ -46,7 +46,19 @@ def shipped_reader() -> AttributeReader:
     return shipped()
 
 
-class TasteworldTaste:
+class OpensReader:
+    """Has a reader of pictures, which is opened when it is first needed."""
+
+    def __init__(self, open_reader: Callable[[], AttributeReader] = shipped_reader) -> None:
+        self._open_reader = open_reader
+
+    @cached_property
+    def reader(self) -> AttributeReader:
+        """The reader, opened once."""
+        return self._open_reader()
+
+
+class TasteworldTaste(OpensReader):
     """The known taste of a population; implements `KnownTaste`.
 
     The utility of a scene is exact: the probability that the person rates it 4 or 5 in the end. A
@@ -57,13 +69,8 @@ class TasteworldTaste:
     def __init__(
         self, people: People, open_reader: Callable[[], AttributeReader] = shipped_reader
     ) -> None:
+        super().__init__(open_reader)
         self.people = people
-        self._open_reader = open_reader
-
-    @cached_property
-    def reader(self) -> AttributeReader:
-        """The reader, opened when it is first needed."""
-        return self._open_reader()
 
     @property
     def signature(self) -> str:
