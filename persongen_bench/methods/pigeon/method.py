@@ -134,8 +134,8 @@ class Pigeon:
             return Explanation()
         setting = self._setting(0, self._ratio())
         (masks,) = self._composer.masks([self._case(request)], [setting])
-        shown = request.history[-config.n_history :]
-        hidden = {item: _hidden(keep) for item, keep in zip(shown, masks.history, strict=True)}
+        shown = zip(self._shown(request), masks.history, strict=True)
+        hidden = {item: _hidden(keep) for item, keep in shown}
         history = {item: f"masked {share}" for item, share in hidden.items() if share != "0"}
         return Explanation(history, f"reference masked {_hidden(masks.reference)}")
 
@@ -217,7 +217,7 @@ class Pigeon:
             n, request = len(RATIOS), sample.request
             settings = [self._setting(sample.seed, ratio) for ratio in RATIOS]
             images = self._draw([self._case(sample.request)] * n, settings, [sample.seed] * n)
-            history = self._train.catalog.images(request.history[-self.config.n_history :])
+            history = self._train.catalog.images(self._shown(request))
             place = oracle.best(images, history, request.instruction, request.open_reference())
             made.append(images[place])
         return made
@@ -228,8 +228,12 @@ class Pigeon:
         lmm = self._models.lmm
         return lmm.draw(write(lmm, self._composer, cases, settings, seeds), seeds)
 
+    def _shown(self, request: Request) -> tuple[str, ...]:
+        """The pictures of the history that the prompt holds."""
+        return request.history[-(self.config.n_shown or self.config.n_history) :]
+
     def _case(self, request: Request) -> Case:
-        history = self._pictures.of(request.history[-self.config.n_history :])
+        history = self._pictures.of(self._shown(request))
         (reference,) = self._pictures.outside([request.open_reference()])
         return Case(tuple(history), reference, request.instruction)
 

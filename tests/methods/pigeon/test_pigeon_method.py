@@ -91,7 +91,7 @@ def test_the_history_ratio_is_swept_at_inference(plain, tmp_path):
     assert (answers(none) != answers(all_but_one)).any()
     as_trained = share(plain, tmp_path, history_ratio=0.2)
     np.testing.assert_array_equal(answers(as_trained), answers(plain))
-    assert {"ratio", "history_ratio"} == GENERATE_FIELDS
+    assert {"ratio", "history_ratio", "n_shown"} == GENERATE_FIELDS
 
 
 def test_history_words_and_reference_matter(plain):
@@ -119,6 +119,18 @@ def test_only_the_last_of_the_history_count(plain):
     np.testing.assert_array_equal(
         answers(plain, [sample]), answers(plain, [replace(sample, request=short)])
     )
+
+
+def test_the_prompt_may_hold_more_than_the_windows(plain, tmp_path):
+    sample = SAMPLES[0]
+    two, four = (share(plain, tmp_path, n_shown=n) for n in (2, 4))
+    short = replace(sample, request=replace(sample.request, history=sample.request.history[-2:]))
+    np.testing.assert_array_equal(answers(two, [sample]), answers(plain, [short]))
+    history = four._case(sample.request).history
+    assert [p.codes.tolist() for p in history] == [
+        p.codes.tolist() for p in four._pictures.of(sample.request.history[-4:])
+    ]
+    assert len(history) == 4
 
 
 def test_a_request_without_a_reference_fails_alone(plain):
