@@ -53,6 +53,7 @@ from persongen_bench.methods.pigeon.pairs import make_pairs
 from persongen_bench.methods.pigeon.pictures import Pictures
 from persongen_bench.methods.pigeon.reconstruction import reconstruct
 from persongen_bench.methods.pigeon.studio import Models, Studio, cut, write
+from persongen_bench.methods.pigeon.telling import told
 from persongen_bench.methods.pigeon.validation import Gauge, Oracle, choose_ratio
 from persongen_bench.methods.pigeon.visual import AdditiveFeatures, DrawnFeatures, VisualFeatures
 from persongen_bench.methods.tuning.lora import POLICY, REFERENCE, injected
@@ -78,8 +79,8 @@ class Pigeon:
     @property
     def unfair(self) -> str:
         """With ``ratio=oracle`` a choice on the metrics of the test."""
-        oracle = self.config.ratio == "oracle"
-        return "the best of eleven masks by the metrics of the test" if oracle else ""
+        words = "the best of eleven masks by the metrics of the test"
+        return words if self.config.ratio == "oracle" else ""
 
     def fit(self, train: View, context: FitContext) -> None:
         """Both stages on the windows of the training view, then the choice of the ratio.
@@ -124,20 +125,16 @@ class Pigeon:
 
     @torch.no_grad()
     def explain(self, request: Request) -> Explanation:
-        """Shares of tokens that are hidden: of each picture of the history, and of the reference.
+        """Shares of hidden tokens of each picture of the history, and of the reference.
 
-        Nothing where they depend on the sample (``mask=released``, ``ratio=oracle``) or where the
-        request has no reference.
+        Nothing where they depend on the sample (``mask=released``, ``ratio=oracle``).
         """
         config = self.config
         if request.reference is None or config.mask == "released" or config.ratio == "oracle":
             return Explanation()
         setting = self._setting(0, self._ratio())
         (masks,) = self._composer.masks([self._case(request)], [setting])
-        shown = zip(self._shown(request), masks.history, strict=True)
-        hidden = {item: _hidden(keep) for item, keep in shown}
-        history = {item: f"masked {share}" for item, share in hidden.items() if share != "0"}
-        return Explanation(history, f"reference masked {_hidden(masks.reference)}")
+        return told(self._shown(request), masks)
 
     def save(self, folder: Path) -> None:
         """LoRA, adapter, mask generator and visual features (safetensors), the record (JSON)."""
@@ -251,9 +248,3 @@ class Pigeon:
 def _no_reference(sample: Sample) -> Failure:
     reason = f"user {sample.request.user_id} asks for no picture to follow"
     return Failure("method_error", reason)
-
-
-def _hidden(keep: torch.Tensor) -> str:
-    """The hidden share of a picture's tokens, such as ``.4``; ``0`` and ``1`` without a point."""
-    share = 1 - float(keep.detach().round().mean())
-    return f"{share:.1f}".removeprefix("0").removesuffix(".0") or "0"

@@ -5,6 +5,7 @@ from typing import ClassVar
 
 import numpy as np
 import pytest
+import torch
 from pigeon_case import LMM, STACK, digest
 
 from persongen_bench.core.errors import DataError, MissingRoleError, RunError
@@ -12,6 +13,7 @@ from persongen_bench.core.method import Explains, Explanation, FitContext
 from persongen_bench.core.request import Failure
 from persongen_bench.methods.pigeon.config import GENERATE_FIELDS, PRESETS
 from persongen_bench.methods.pigeon.method import Pigeon
+from persongen_bench.methods.pigeon.telling import hidden
 from persongen_bench.testing import MethodContract, ToyStack, toy_world
 from persongen_bench.testing.toy import features_of
 
@@ -168,6 +170,15 @@ def test_what_is_hidden_is_told(plain, tmp_path):
     assert said.history == {item: names[n] for item, n in shown.items() if n}
     np.testing.assert_array_equal(answers(method, SAMPLES[:2]), base)
     assert isinstance(method, Explains)
+
+
+@pytest.mark.parametrize(
+    ("keep", "words"),
+    [([1, 1], "0"), ([0, 0], "1"), ([1, 0, 1], ".3"), ([0] + [1] * 24, "0"), ([0, 1, 0, 0], ".8")],
+)
+def test_a_share_in_words(keep, words):
+    """1 of 3 is .3, 1 of 25 rounds to 0, and 3 of 4 to .8 (to even)."""
+    assert hidden(torch.tensor(keep, dtype=torch.float32)) == words
 
 
 def test_nothing_is_told_where_it_depends_on_the_sample(plain, tmp_path):
