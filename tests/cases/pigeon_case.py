@@ -10,11 +10,12 @@ import torch
 
 from persongen_bench.methods.pigeon.composing import Composer, Parts
 from persongen_bench.methods.pigeon.config import PRESETS, PigeonConfig
-from persongen_bench.methods.pigeon.lora import POLICY, REFERENCE, injected
 from persongen_bench.methods.pigeon.pictures import Pictures
-from persongen_bench.methods.pigeon.studio import Models, Studio, cut, known_texts
-from persongen_bench.methods.pigeon.training import torch_seed
+from persongen_bench.methods.pigeon.studio import Models, Studio, cut
 from persongen_bench.methods.pigeon.visual import AdditiveFeatures
+from persongen_bench.methods.tuning.lora import POLICY, REFERENCE, injected
+from persongen_bench.methods.tuning.training import torch_seed
+from persongen_bench.methods.tuning.windows import known_texts
 from persongen_bench.testing import ToyStack, toy_world
 from persongen_bench.testing.toy import features_of
 

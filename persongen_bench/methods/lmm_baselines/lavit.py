@@ -26,8 +26,8 @@ from persongen_bench.methods.lmm_baselines.config import (
     WritingConfig,
 )
 from persongen_bench.methods.lmm_baselines.prompting import Asked, Prompt, Prompter
-from persongen_bench.methods.lmm_baselines.tuning import Tuned, Tuner, lora_config
-from persongen_bench.methods.pigeon.lora import injected
+from persongen_bench.methods.lmm_baselines.tuning import Tuned, Tuner
+from persongen_bench.methods.tuning.lora import injected
 
 
 class _Writes(Stateless):
@@ -109,7 +109,7 @@ class LavitTuned(_Writes):
         """One picture per sample, with the LoRA in the model meanwhile."""
         if not samples:
             return []
-        with injected(self._lmm.model, lora_config(self.config)) as adapters:
+        with injected(self._lmm.model, self.config) as adapters:
             adapters.load(self._tuned.lora)
             return self._answer(samples)
 

@@ -25,9 +25,9 @@ from persongen_bench.methods.lmm_baselines.config import (
     LlavaTunedConfig,
 )
 from persongen_bench.methods.lmm_baselines.prompting import Asked, Prompt, Prompter
-from persongen_bench.methods.lmm_baselines.tuning import Tuned, Tuner, lora_config
+from persongen_bench.methods.lmm_baselines.tuning import Tuned, Tuner
 from persongen_bench.methods.personas.descriptions import DescriptionBook
-from persongen_bench.methods.pigeon.lora import injected
+from persongen_bench.methods.tuning.lora import injected
 from persongen_bench.util.multimodal.prompts import CAPTION
 
 _FIELDS = DRAWING_FIELDS | {"max_new_tokens"}
@@ -111,7 +111,7 @@ class LlavaTuned(_Describes):
     def _say(self, prompts: Sequence[Prompt]) -> list[str]:
         if not prompts:
             return []
-        with injected(self._lmm.model, lora_config(self.config)) as adapters:
+        with injected(self._lmm.model, self.config) as adapters:
             adapters.load(self._tuned.lora)
             return super()._say(prompts)
 

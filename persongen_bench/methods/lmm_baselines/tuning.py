@@ -19,12 +19,10 @@ from persongen_bench.core.language import MultimodalModel
 from persongen_bench.core.method import FitContext
 from persongen_bench.core.types import content_hash
 from persongen_bench.methods._items import read_json, write_json
-from persongen_bench.methods.lmm_baselines.config import TuningConfig
 from persongen_bench.methods.lmm_baselines.prompting import Prompt, Prompter, blinded
-from persongen_bench.methods.pigeon.cases import Owned, Windows, cut_windows, others
-from persongen_bench.methods.pigeon.config import LoraConfig
-from persongen_bench.methods.pigeon.lora import Adapters, injected
-from persongen_bench.methods.pigeon.training import (
+from persongen_bench.methods.tuning.config import TuningConfig
+from persongen_bench.methods.tuning.lora import Adapters, injected
+from persongen_bench.methods.tuning.training import (
     Bench,
     Course,
     Facts,
@@ -32,6 +30,13 @@ from persongen_bench.methods.pigeon.training import (
     best_of,
     rows,
     torch_seed,
+)
+from persongen_bench.methods.tuning.windows import (
+    Owned,
+    Windows,
+    cut_windows,
+    known_texts,
+    others,
 )
 
 FILE = "lora.safetensors"
@@ -64,11 +69,6 @@ class Tuned:
             raise RunError(f"{folder}: no LoRA to load ({error})", fix="Fit again.") from None
 
 
-def lora_config(config: TuningConfig) -> LoraConfig:
-    """The LoRA's options as `injected` takes them."""
-    return LoraConfig(rank=config.rank, alpha=config.alpha, lora_dropout=config.lora_dropout)
-
-
 @dataclass(frozen=True)
 class Tuner:
     """Learns what answers windows."""
@@ -91,10 +91,10 @@ class Tuner:
                 f"no user of the training data has more than {config.n_history} likes",
                 fix="Set n_history to fewer.",
             )
-        texts = _subjects(train)
+        texts = known_texts(train)
         judge = best_of(config.stop_on, config.patience, lower=config.stop_on == "loss")
         course = Course("tuning", config.n_steps, config.n_warmup_steps, config.check_every, judge)
-        with injected(self.lmm.model, lora_config(config), context.seed) as adapters:
+        with injected(self.lmm.model, config, context.seed) as adapters:
             trainer = Trainer([(config.learning_rate, adapters.parameters())], course)
             lesson = _Lesson(self, windows, texts, adapters, context.seed)
             looks = trainer.train(lesson.loss, lesson.look, self._bench(train, context))
@@ -158,10 +158,3 @@ class _Lesson:
         hidden = blind or [False] * len(prompts)
         prompts = [blinded(p) if hide else p for p, hide in zip(prompts, hidden, strict=True)]
         return self.tuner.answers(prompts, [o.window.target for o in owned])
-
-
-def _subjects(train: View) -> dict[str, str]:
-    """What every catalogue picture is of, where anybody says."""
-    ids = train.catalog.ids
-    subjects = train.catalog.subjects(ids)
-    return {} if subjects is None else dict(zip(ids, subjects, strict=True))

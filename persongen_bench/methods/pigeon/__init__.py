@@ -1,9 +1,9 @@
 """Pigeon (paper 003): a multimodal language model that follows a reference to a user's taste.
 
-`config` options · `cases` windows · `pictures` visual tokens · `generator` and `masks` what is
-hidden · `visual` and `adapter` the reference as a vector · `composing` the hybrid prompt · `lora`
-adapters · `training` the loop · `reconstruction` stage 1 · `pairs` and `alignment` stage 2 ·
-`validation` the ratio · `fitted` files · `method` the life cycle.
+`config` options · `pictures` visual tokens · `generator` and `masks` what is hidden · `visual` and
+`adapter` the reference as a vector · `composing` the hybrid prompt · `reconstruction` stage 1 ·
+`pairs` and `alignment` stage 2 · `validation` the ratio · `fitted` files · `telling` what was
+hidden · `method` the life cycle. Windows, LoRA and the training loop are those of `tuning`.
 """
 
 from persongen_bench.methods.pigeon.config import PigeonConfig

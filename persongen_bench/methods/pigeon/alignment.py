@@ -13,10 +13,10 @@ from torch import Tensor
 from torch.nn import functional as F  # noqa: N812  # the community's name
 
 from persongen_bench.core.language import MultimodalModel, PromptPart
-from persongen_bench.methods.pigeon.lora import POLICY, REFERENCE
 from persongen_bench.methods.pigeon.pairs import Pair
 from persongen_bench.methods.pigeon.studio import Studio
-from persongen_bench.methods.pigeon.training import (
+from persongen_bench.methods.tuning.lora import POLICY, REFERENCE
+from persongen_bench.methods.tuning.training import (
     Bench,
     Course,
     Facts,

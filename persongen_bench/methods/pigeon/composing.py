@@ -142,9 +142,9 @@ class Composer:
             for picture, keep in zip(case.history, masks.history, strict=True)
         ]
         text = None if config.without == "text" else case.text
-        prompt.append(f"{config.reference_words} {text or ''}".strip())
-        if vector is not None:
-            prompt.append(vector)
+        words = f"{config.reference_words} {text or ''}".strip()
+        vectors = [] if vector is None else [vector]
+        prompt += [*vectors, words] if config.visual_place == "before" else [words, *vectors]
         if config.without == "encoding":
             prompt.append(PicturePart(case.reference.codes, masks.reference, guided=False))
         return [part for part in prompt if not (isinstance(part, str) and not part)]

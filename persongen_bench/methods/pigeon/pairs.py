@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
+import torch
 
-from persongen_bench.core.language import Codes
-from persongen_bench.core.progress import Progress
-from persongen_bench.core.types import Image, content_hash
-from persongen_bench.methods.pigeon.cases import Owned
+from persongen_bench.core.language import Codes, WriteOptions
+from persongen_bench.core.types import content_hash
+from persongen_bench.methods import _checkpoint as checkpoint
 from persongen_bench.methods.pigeon.composing import Case, Setting
 from persongen_bench.methods.pigeon.config import RATIOS
 from persongen_bench.methods.pigeon.studio import Studio, unit
+from persongen_bench.methods.tuning.training import CHECKPOINT_SECONDS, Bench
+from persongen_bench.methods.tuning.windows import Owned
 from persongen_bench.util.batching import blocks
 
 PURPOSE = 4
 """Of the seed that chooses the windows."""
 AT_A_TIME = 8
-"""Windows whose eleven pictures are held at a time."""
+"""Windows whose eleven answers are written at a time."""
 
 
 @dataclass(frozen=True)
@@ -45,24 +48,25 @@ class Pairs:
     """Windows whose best and worst answers are the same tokens."""
 
 
-def make_pairs(studio: Studio, progress: Progress) -> Pairs:
+def make_pairs(studio: Studio, bench: Bench) -> Pairs:
     """Answers at the eleven ratios for windows of the fit, ranked by `closeness`.
 
-    The ratios mask as at inference, and every answer has its own noise.
+    The ratios mask as at inference, and every answer has its own noise. They are drawn at
+    temperature 1 without guidance, from the distribution whose likelihoods the loss compares.
     """
     fit = studio.windows.fit
     order = np.random.default_rng([studio.seed, PURPOSE]).permutation(len(fit))
     chosen = [fit[int(place)] for place in order[: studio.config.n_pairs]]
     pairs, outcomes = list[Pair](), {"tie": 0, "equal": 0}
-    parts = list(blocks(len(chosen), AT_A_TIME))
-    for part in progress(parts, "preference pairs", len(parts)):
-        for case, settings, codes, scores in _answers(studio, chosen[part]):
-            outcome = ranked(codes, scores)
-            if isinstance(outcome, str):
-                outcomes[outcome] += 1
-                continue
-            best, worst = outcome
-            pairs.append(Pair(case, settings[best], codes[best], codes[worst]))
+    for owned, answers in zip(chosen, _written(studio, chosen, bench), strict=True):
+        scores = closeness(studio, answers, owned)
+        outcome = ranked(answers, scores)
+        if isinstance(outcome, str):
+            outcomes[outcome] += 1
+            continue
+        best, worst = outcome
+        setting = _settings(studio, owned)[best]
+        pairs.append(Pair(studio.case(owned), setting, answers[best], answers[worst]))
     return Pairs(tuple(pairs), outcomes["tie"], outcomes["equal"])
 
 
@@ -76,27 +80,45 @@ def ranked(
     return "equal" if np.array_equal(codes[best], codes[worst]) else (best, worst)
 
 
-def closeness(studio: Studio, images: Sequence[Image], owned: Sequence[Owned]) -> list[float]:
-    """Mean cosine to the window's history in the space of the role ``image_encoder`` (eq. 9)."""
-    drawn = unit(studio.models.image_encoder.encode(images))
-    return [
-        float((unit(np.stack([studio.features[i] for i in o.window.history])) @ row).mean())
-        for row, o in zip(drawn, owned, strict=True)
-    ]
+def closeness(studio: Studio, answers: Sequence[Codes], owned: Owned) -> list[float]:
+    """Mean cosine of each answer to the window's history by the visual features (eq. 9).
+
+    With ``visual_features=drawn`` that is the role ``image_encoder`` on drawn pictures.
+    """
+    history = unit(np.stack([studio.features[item] for item in owned.window.history]))
+    drawn = unit(studio.composer.features.whole(answers))
+    return [float(value) for value in (drawn @ history.T).mean(axis=1)]
 
 
-def _answers(
-    studio: Studio, owned: Sequence[Owned]
-) -> list[tuple[Case, list[Setting], list[Codes], list[float]]]:
-    n, answers = len(RATIOS), []
-    seeds = [int(content_hash(studio.seed, o.user_id, o.window.target), 16) >> 2 for o in owned]
+def _written(studio: Studio, owned: Sequence[Owned], bench: Bench) -> list[list[Codes]]:
+    """Eleven answers per window; what a checkpoint holds of them is not written again."""
+    state = checkpoint.read(bench.folder, bench.identity)
+    written: list[list[Codes]] = (
+        [] if state is None else [list(a) for a in state["answers"].numpy()]
+    )
+    saved, first = time.monotonic(), len(written)
+    parts = list(blocks(len(owned) - first, AT_A_TIME))
+    for part in bench.progress(parts, "preference pairs", len(parts)):
+        written += _answers(studio, owned[first + part.start : first + part.stop])
+        last = len(written) == len(owned)
+        if bench.folder and (last or time.monotonic() - saved >= CHECKPOINT_SECONDS):
+            answers = torch.from_numpy(np.stack([np.stack(row) for row in written]))
+            checkpoint.write(bench.folder, {"identity": bench.identity, "answers": answers})
+            saved = time.monotonic()
+    return written
+
+
+def _answers(studio: Studio, owned: Sequence[Owned]) -> list[list[Codes]]:
+    n = len(RATIOS)
     cases = [case for o in owned for case in [studio.case(o)] * n]
-    settings = [studio.setting(ratio, seed) for seed in seeds for ratio in RATIOS]
-    noise = [seed + k for seed in seeds for k in range(n)]
-    codes = studio.write(cases, settings, noise)
-    images = studio.models.lmm.draw(codes, noise)
-    scores = closeness(studio, images, [o for o in owned for _ in range(n)])
-    for k in range(len(owned)):
-        part = slice(k * n, (k + 1) * n)
-        answers.append((cases[k * n], settings[part], codes[part], scores[part]))
-    return answers
+    settings = [setting for o in owned for setting in _settings(studio, o)]
+    noise = [setting.seed + k % n for k, setting in enumerate(settings)]
+    prompts = studio.composer.prompts_alone(cases, settings)
+    plain = WriteOptions(top_k=studio.config.top_k)
+    codes = studio.models.lmm.write(prompts, noise, plain)
+    return [codes[k * n : (k + 1) * n] for k in range(len(owned))]
+
+
+def _settings(studio: Studio, owned: Owned) -> list[Setting]:
+    seed = int(content_hash(studio.seed, owned.user_id, owned.window.target), 16) >> 2
+    return [studio.setting(ratio, seed) for ratio in RATIOS]

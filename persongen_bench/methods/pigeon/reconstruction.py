@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from persongen_bench.methods.pigeon.cases import Owned, others
 from persongen_bench.methods.pigeon.composing import Setting
 from persongen_bench.methods.pigeon.config import RATIOS
 from persongen_bench.methods.pigeon.studio import Studio
-from persongen_bench.methods.pigeon.training import (
+from persongen_bench.methods.tuning.training import (
     Bench,
     Course,
     Facts,
@@ -23,6 +24,7 @@ from persongen_bench.methods.pigeon.training import (
     rows,
     torch_seed,
 )
+from persongen_bench.methods.tuning.windows import Owned, others
 
 STAGE, ORDER, LOOK = 1, 2, 3
 """Purposes of the seeds of this stage."""
@@ -89,7 +91,7 @@ def likelihoods(
     settings: Sequence[Setting],
     histories: Sequence[Owned] | None = None,
 ) -> Tensor:
-    """``(b,)`` mean log-probability of each window's target tokens.
+    """``(b,)`` mean log-probability of each window's target tokens, weighed by ``place_weights``.
 
     ``histories``: whose pictures are shown in place of the window's own.
     """
@@ -97,10 +99,19 @@ def likelihoods(
     cases = [studio.case(o, history=h) for o, h in zip(owned, shown, strict=True)]
     targets = [case.reference.codes for case in cases]
     prompts = studio.composer.prompts(cases, settings)
-    said = studio.models.lmm.log_probabilities(prompts, targets)
+    said: Tensor = studio.models.lmm.log_probabilities(prompts, targets)
+    weights = place_weights(studio.models.lmm.allowed, studio.config.place_weights).to(said)
     lengths = torch.tensor([len(codes) for codes in targets], device=said.device)
-    means: Tensor = said.sum(dim=1) / lengths
+    counted = weights * (torch.arange(len(weights), device=said.device) < lengths[:, None])
+    means: Tensor = (said * counted).sum(dim=1) / counted.sum(dim=1)
     return means
+
+
+def place_weights(allowed: Sequence[range], kind: Literal["equal", "capacity"]) -> Tensor:
+    """``(n_tokens,)`` weights of the places of a picture; ``capacity``: 1 / log of their codes."""
+    if kind == "equal":
+        return torch.ones(len(allowed))
+    return torch.tensor([1 / math.log(max(2, len(codes))) for codes in allowed])
 
 
 @torch.no_grad()

@@ -11,12 +11,12 @@ import numpy as np
 from persongen_bench.core.dataset import View
 from persongen_bench.core.language import Codes, MultimodalModel, WriteOptions
 from persongen_bench.core.types import Embeddings
-from persongen_bench.methods.pigeon.cases import Owned, Windows, cut_windows
 from persongen_bench.methods.pigeon.composing import Case, Composer, Setting
 from persongen_bench.methods.pigeon.config import PigeonConfig
-from persongen_bench.methods.pigeon.lora import Adapters
 from persongen_bench.methods.pigeon.masks import Phase
 from persongen_bench.methods.pigeon.pictures import Pictures
+from persongen_bench.methods.tuning.lora import Adapters
+from persongen_bench.methods.tuning.windows import Owned, Windows, cut_windows
 
 
 @dataclass(frozen=True)
@@ -87,13 +87,6 @@ def cut(train: View, config: PigeonConfig) -> Windows:
     """The windows of the training view as the options ask for them."""
     most = config.n_validation_windows
     return cut_windows(train, config.n_history, config.n_validation, most)
-
-
-def known_texts(train: View) -> dict[str, str]:
-    """What every catalogue picture is of, where anybody says."""
-    ids = train.catalog.ids
-    subjects = train.catalog.subjects(ids)
-    return {} if subjects is None else dict(zip(ids, subjects, strict=True))
 
 
 def unit(features: Embeddings) -> Embeddings:

@@ -14,10 +14,10 @@ import numpy as np
 
 from persongen_bench.core.progress import Progress
 from persongen_bench.core.types import Embeddings, Image
-from persongen_bench.methods.pigeon.cases import Owned, others
 from persongen_bench.methods.pigeon.config import RATIOS
 from persongen_bench.methods.pigeon.studio import Studio, unit
-from persongen_bench.methods.pigeon.training import Facts
+from persongen_bench.methods.tuning.training import Facts
+from persongen_bench.methods.tuning.windows import Owned, others
 
 REFERENCES, NOISE = 6, 7
 """Purposes of seeds."""

@@ -52,9 +52,16 @@ class Scale:
 class VisualFeatures(ABC):
     """Features of partly hidden pictures."""
 
+    _scale: Scale
+
     @abstractmethod
     def of(self, codes: Sequence[Codes], keeps: Sequence[Tensor]) -> Tensor:
         """float32 ``(b, e)``, scaled; row i from ``codes[i]`` and its mask ``(t_i,)`` alone."""
+
+    def whole(self, codes: Sequence[Codes]) -> Embeddings:
+        """float32 ``(b, e)`` of pictures of which nothing is hidden, as the encoder scales them."""
+        rows = self.of(codes, [torch.ones(len(row)) for row in codes])
+        return np.asarray(rows * self._scale.deviation + self._scale.centre, dtype=np.float32)
 
     @abstractmethod
     def state(self) -> dict[str, Tensor]:

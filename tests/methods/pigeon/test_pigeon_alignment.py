@@ -7,7 +7,9 @@ import pytest
 import torch
 from pigeon_case import LMM, digest, studio_of
 
+from persongen_bench.core.language import WriteOptions
 from persongen_bench.core.progress import no_progress
+from persongen_bench.methods.pigeon import pairs as pairs_module
 from persongen_bench.methods.pigeon.alignment import (
     LogRatios,
     _warn_if_diverged,
@@ -18,9 +20,9 @@ from persongen_bench.methods.pigeon.alignment import (
     within,
 )
 from persongen_bench.methods.pigeon.config import RATIOS
-from persongen_bench.methods.pigeon.lora import POLICY, REFERENCE
 from persongen_bench.methods.pigeon.pairs import closeness, make_pairs, ranked
-from persongen_bench.methods.pigeon.training import Bench
+from persongen_bench.methods.tuning.lora import POLICY, REFERENCE
+from persongen_bench.methods.tuning.training import Bench
 
 LN2 = math.log(2)
 BENCH = Bench("test", None, no_progress)
@@ -76,7 +78,7 @@ def moved(studio):
 
 
 def pairs_of(studio):
-    return make_pairs(studio, no_progress).pairs
+    return make_pairs(studio, BENCH).pairs
 
 
 def stage_one(studio, pairs):
@@ -171,8 +173,8 @@ def test_best_and_worst():
 
 def test_pairs_are_made_under_one_conditioning():
     with studio_of(n_pairs=6) as studio:
-        made = make_pairs(studio, no_progress)
-        again = make_pairs(studio, no_progress)
+        made = make_pairs(studio, BENCH)
+        again = make_pairs(studio, BENCH)
         assert len(made.pairs) + made.n_ties + made.n_equal == 6
         for pair, other in zip(made.pairs, again.pairs, strict=True):
             assert pair.setting == other.setting
@@ -183,18 +185,57 @@ def test_pairs_are_made_under_one_conditioning():
 
 
 def test_the_chosen_is_nearer_to_the_history():
-    """Judged again: both answers of every pair, drawn with some noise, and eq. 9 by hand."""
+    """Eq. 9 by hand, on what the visual features say of both answers of every pair."""
     with studio_of(n_pairs=6) as studio:
         for pair in pairs_of(studio):
-            drawn = studio.models.lmm.draw([pair.chosen, pair.rejected], [1, 1])
             shown = {id(p) for p in pair.case.history}
             owned = next(
                 o for o in studio.windows.fit
                 if {id(p) for p in studio.pictures.of(o.window.history)} == shown
             )  # fmt: skip
-            near, far = closeness(studio, drawn, [owned, owned])
+            near, far = closeness(studio, [pair.chosen, pair.rejected], owned)
             rows = np.stack([studio.features[i] for i in owned.window.history])
-            made = studio.models.image_encoder.encode(drawn[:1])[0]
+            made = studio.composer.features.whole([pair.chosen])[0]
             cosines = rows @ made / np.linalg.norm(rows, axis=1) / np.linalg.norm(made)
             assert near == pytest.approx(float(cosines.mean()), rel=1e-4)
-            assert near > far - 0.02  # the grain of another seed
+            assert near > far
+
+
+def test_answers_are_drawn_from_what_the_loss_compares(monkeypatch):
+    """Not as `generate` draws: temperature 1 and no guidance, whatever the options say."""
+    seen, own = [], LMM.write
+
+    def write(prompts, seeds, options):
+        seen.append((len(prompts), options))
+        return own(prompts, seeds, options)
+
+    monkeypatch.setattr(LMM, "write", write)
+    with studio_of(n_pairs=3, temperature=0.2, history_guidance=3.0, top_k=2) as studio:
+        pairs_of(studio)
+    assert seen == [(33, WriteOptions(1.0, 2, 1.0))]
+
+
+def test_killed_pairs_go_on_where_they_were(tmp_path, monkeypatch):
+    monkeypatch.setattr(pairs_module, "AT_A_TIME", 2)
+    monkeypatch.setattr(pairs_module, "CHECKPOINT_SECONDS", 0.0)
+    bench, asked, own = Bench("this fit", tmp_path, no_progress), [], LMM.write
+
+    def write(prompts, seeds, options):
+        asked.append(len(prompts))
+        if len(asked) == 3:
+            raise KeyboardInterrupt
+        return own(prompts, seeds, options)
+
+    with studio_of(n_pairs=6) as studio:
+        whole = make_pairs(studio, BENCH)
+        monkeypatch.setattr(LMM, "write", write)
+        with pytest.raises(KeyboardInterrupt):
+            make_pairs(studio, bench)
+        resumed = make_pairs(studio, bench)
+        assert asked == [22] * 4  # three blocks of two windows, the last one twice
+        make_pairs(studio, Bench("another fit", tmp_path, no_progress))
+    assert len(asked) == 7
+    assert len(resumed.pairs) == len(whole.pairs)
+    for one, other in zip(resumed.pairs, whole.pairs, strict=True):
+        np.testing.assert_array_equal([one.chosen, one.rejected], [other.chosen, other.rejected])
+        assert one.setting == other.setting

@@ -45,6 +45,14 @@ def test_the_parts_of_a_prompt():
         np.testing.assert_array_equal(part.codes, picture.codes)
 
 
+def test_the_vector_may_stand_before_the_words():
+    (after,) = composer_of().prompts([CASE], [FIT])
+    (before,) = composer_of(visual_place="before").prompts([CASE], [FIT])
+    assert before[-1] == after[-2] == "The reference image: red"
+    assert torch.equal(before[-2], after[-1])
+    assert len(before) == len(after)
+
+
 @pytest.mark.parametrize(
     ("without", "words", "last"),
     [

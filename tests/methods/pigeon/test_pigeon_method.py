@@ -5,13 +5,15 @@ from typing import ClassVar
 
 import numpy as np
 import pytest
+import torch
 from pigeon_case import LMM, STACK, digest
 
 from persongen_bench.core.errors import DataError, MissingRoleError, RunError
-from persongen_bench.core.method import FitContext
+from persongen_bench.core.method import Explains, Explanation, FitContext
 from persongen_bench.core.request import Failure
 from persongen_bench.methods.pigeon.config import GENERATE_FIELDS, PRESETS
 from persongen_bench.methods.pigeon.method import Pigeon
+from persongen_bench.methods.pigeon.telling import hidden
 from persongen_bench.testing import MethodContract, ToyStack, toy_world
 from persongen_bench.testing.toy import features_of
 
@@ -91,7 +93,7 @@ def test_the_history_ratio_is_swept_at_inference(plain, tmp_path):
     assert (answers(none) != answers(all_but_one)).any()
     as_trained = share(plain, tmp_path, history_ratio=0.2)
     np.testing.assert_array_equal(answers(as_trained), answers(plain))
-    assert {"ratio", "history_ratio"} == GENERATE_FIELDS
+    assert {"ratio", "history_ratio", "n_shown"} == GENERATE_FIELDS
 
 
 def test_history_words_and_reference_matter(plain):
@@ -121,6 +123,18 @@ def test_only_the_last_of_the_history_count(plain):
     )
 
 
+def test_the_prompt_may_hold_more_than_the_windows(plain, tmp_path):
+    sample = SAMPLES[0]
+    two, four = (share(plain, tmp_path, n_shown=n) for n in (2, 4))
+    short = replace(sample, request=replace(sample.request, history=sample.request.history[-2:]))
+    np.testing.assert_array_equal(answers(two, [sample]), answers(plain, [short]))
+    history = four._case(sample.request).history
+    assert [p.codes.tolist() for p in history] == [
+        p.codes.tolist() for p in four._pictures.of(sample.request.history[-4:])
+    ]
+    assert len(history) == 4
+
+
 def test_a_request_without_a_reference_fails_alone(plain):
     bare = replace(SAMPLES[1], request=replace(SAMPLES[1].request, reference=None))
     made = plain.generate([SAMPLES[0], bare, SAMPLES[2]])
@@ -136,6 +150,43 @@ def test_the_oracle_answers_with_one_of_the_eleven(plain, tmp_path):
     eleven = [answers(share(plain, tmp_path, ratio=k / 10), samples) for k in range(11)]
     for row, image in enumerate(best):
         assert any(np.array_equal(image, made[row]) for made in eleven)
+
+
+def test_what_is_hidden_is_told(plain, tmp_path):
+    """Toy pictures have three tokens; a history of three keeps one of nine at a ratio of .8."""
+    request = SAMPLES[0].request
+    method = share(plain, tmp_path, ratio=0.6, history_ratio=0.8)
+    base = answers(method, SAMPLES[:2])
+    said = method.explain(request)
+    assert said == method.explain(request)
+    assert said.note == "reference masked .7"  # int(3 * .4) = 1 of 3 stays
+    assert set(said.history) <= set(request.history[-3:])
+    assert {words.removeprefix("masked ") for words in said.history.values()} <= {".3", ".7", "1"}
+    (masks,) = method._composer.masks([method._case(request)], [method._setting(0, 0.6)])
+    hidden = [round(3 - float(keep.detach().sum())) for keep in masks.history]
+    assert sum(hidden) == 8  # int(9 * .2) = 1 stays
+    names = {0: None, 1: "masked .3", 2: "masked .7", 3: "masked 1"}
+    shown = dict(zip(request.history[-3:], hidden, strict=True))
+    assert said.history == {item: names[n] for item, n in shown.items() if n}
+    np.testing.assert_array_equal(answers(method, SAMPLES[:2]), base)
+    assert isinstance(method, Explains)
+
+
+@pytest.mark.parametrize(
+    ("keep", "words"),
+    [([1, 1], "0"), ([0, 0], "1"), ([1, 0, 1], ".3"), ([0] + [1] * 24, "0"), ([0, 1, 0, 0], ".8")],
+)
+def test_a_share_in_words(keep, words):
+    """1 of 3 is .3, 1 of 25 rounds to 0, and 3 of 4 to .8 (to even)."""
+    assert hidden(torch.tensor(keep, dtype=torch.float32)) == words
+
+
+def test_nothing_is_told_where_it_depends_on_the_sample(plain, tmp_path):
+    request = SAMPLES[0].request
+    assert share(plain, tmp_path, ratio="oracle").explain(request) == Explanation()
+    assert plain.explain(replace(request, reference=None)) == Explanation()
+    everything = share(plain, tmp_path, history_ratio=0.0, ratio=0.0).explain(request)
+    assert everything == Explanation({}, "reference masked 0")
 
 
 @pytest.mark.parametrize(

@@ -6,16 +6,18 @@ from pigeon_case import LMM, config_of, digest, studio_of
 
 from persongen_bench.core.errors import RunError
 from persongen_bench.core.progress import no_progress
-from persongen_bench.methods.pigeon import training
+from persongen_bench.methods.pigeon import reconstruction
 from persongen_bench.methods.pigeon.composing import Setting
 from persongen_bench.methods.pigeon.reconstruction import (
     Lesson,
     groups,
     likelihoods,
     look,
+    place_weights,
     reconstruct,
 )
-from persongen_bench.methods.pigeon.training import Bench, Course, Trainer, Verdict, best_of, rows
+from persongen_bench.methods.tuning import training
+from persongen_bench.methods.tuning.training import Bench, Course, Trainer, Verdict, best_of, rows
 
 BENCH = Bench("test", None, no_progress)
 
@@ -132,6 +134,24 @@ def test_only_target_tokens_count():
         said = LMM.log_probabilities(prompts, targets)
         ours = likelihoods(studio, owned, settings)
     torch.testing.assert_close(ours, said.mean(dim=1))
+
+
+def test_large_codebooks_may_count_less():
+    """Places of 2, 8 and 8 codes: 1 / log 2 is three times 1 / log 8; a lone code counts as two."""
+    weights = place_weights([range(2), range(2, 10), range(10, 18), range(1)], "capacity")
+    torch.testing.assert_close(weights / weights[1], torch.tensor([3.0, 1.0, 1.0, 3.0]))
+    assert place_weights([range(2), range(8)], "equal").tolist() == [1.0, 1.0]
+
+
+def test_weighted_tokens_are_a_weighted_mean(monkeypatch):
+    uneven = torch.tensor([3.0, 1.0, 0.0])
+    monkeypatch.setattr(reconstruction, "place_weights", lambda allowed, kind: uneven)
+    monkeypatch.setattr(
+        LMM, "log_probabilities", lambda prompts, codes: torch.tensor([[-1.0, -3.0, -9.0]])
+    )
+    with studio_of() as studio:
+        made = likelihoods(studio, studio.windows.fit[:1], [Setting(0.3, 0.0, "fit", 0)])
+    assert made.tolist() == [-1.5]  # (3 * -1 + 1 * -3) / 4
 
 
 def test_ratios_are_each_samples_own():

@@ -71,6 +71,14 @@ def test_a_drawn_feature_is_the_encoders_and_restored_ones_agree():
     assert torch.equal(again.of(codes[2:3], [NONE]), made.of(codes[2:3], [NONE]))
 
 
+def test_a_whole_picture_is_told_as_the_encoder_tells_it():
+    codes = LMM.tokenize(TRAIN.catalog.images(TRAIN.catalog.ids))
+    made = AdditiveFeatures.learn(codes, ROWS, LMM.n_codes)
+    rows = made.whole(codes[:4])
+    np.testing.assert_array_equal(rows, unscaled(made, made.of(codes[:4], [ALL] * 4)).numpy())
+    assert rows.dtype == np.float32
+
+
 def test_the_scale_is_one_for_all_dimensions():
     scale = Scale.of(np.array([[0.0, 0.0], [2.0, 4.0]], dtype=np.float32))
     assert scale.centre.tolist() == [1.0, 2.0]

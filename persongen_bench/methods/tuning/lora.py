@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from persongen_bench.core.errors import RunError
 from persongen_bench.methods._lora import without_trace
-from persongen_bench.methods.pigeon.config import LoraConfig
+from persongen_bench.methods.tuning.config import TuningConfig
 
 TARGETS = r"(?!.*(?:vq|vision|visual))(?:.*\.)?layers\.\d+\.self_attn\.[qv]_proj"
 """Query and value projections of the language model, never of a picture model beside it."""
@@ -73,7 +73,7 @@ class Adapters:
 @contextmanager
 def injected(
     model: Any,  # noqa: ANN401  # a transformers causal language model
-    config: LoraConfig,
+    config: TuningConfig,
     seed: int = 0,
     names: Sequence[str] = (POLICY,),
 ) -> Iterator[Adapters]:
@@ -93,7 +93,7 @@ def injected(
         yield adapters
 
 
-def _inject(model: Any, config: LoraConfig, name: str) -> None:  # noqa: ANN401
+def _inject(model: Any, config: TuningConfig, name: str) -> None:  # noqa: ANN401
     alpha: Any = config.alpha
     described = peft.LoraConfig(
         r=config.rank, lora_alpha=alpha, lora_dropout=config.lora_dropout, target_modules=TARGETS

@@ -10,7 +10,7 @@ from pigeon_case import LMM, TRAIN, config_of, digest
 from transformers import LlamaConfig, LlamaForCausalLM
 
 from persongen_bench.core.errors import RunError
-from persongen_bench.methods.pigeon.lora import POLICY, REFERENCE, TARGETS, injected
+from persongen_bench.methods.tuning.lora import POLICY, REFERENCE, TARGETS, injected
 
 CODES = LMM.tokenize(TRAIN.catalog.images(TRAIN.catalog.ids[:2]))
 OPTIONS = config_of(lora_dropout=0.5)

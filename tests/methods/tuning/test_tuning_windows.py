@@ -2,7 +2,7 @@
 
 from types import SimpleNamespace
 
-from persongen_bench.methods.pigeon.cases import cut_windows, others
+from persongen_bench.methods.tuning.windows import cut_windows, others
 
 
 def view(**likes):

@@ -47,6 +47,13 @@ def cut_windows(train: View, n_history: int, n_validation: int, most: int) -> Wi
     return Windows(tuple(fit), tuple(in_turn[:most]))
 
 
+def known_texts(train: View) -> dict[str, str]:
+    """What every catalogue picture is of, where anybody says."""
+    ids = train.catalog.ids
+    subjects = train.catalog.subjects(ids)
+    return {} if subjects is None else dict(zip(ids, subjects, strict=True))
+
+
 def others(owned: Sequence[Owned], seed: int) -> list[int]:
     """For each window the place of one of another user; its own where nobody else has any."""
     rng = np.random.default_rng(seed)
