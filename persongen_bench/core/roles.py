@@ -91,7 +91,10 @@ class PromptDecoder(Decoder, Protocol):
 class TextToImage(Protocol):
     """A model that draws words and nothing else: the role ``pixel_decoder``."""
 
-    signature: str
+    @property
+    def signature(self) -> str:
+        """Classes, weights and every setting that changes a pixel."""
+        ...
 
     def draw(
         self,

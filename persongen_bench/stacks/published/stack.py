@@ -73,7 +73,7 @@ class PublishedStack:
 
     The roles ``llm`` and ``vit`` (`persongen_bench.stacks.language.roles`) are as lazy: ``pgbench
     models pull language``. The roles ``lmm`` and ``pixel_decoder`` are there where their folders
-    are (`persongen_bench.stacks.multimodal.place`, `persongen_bench.stacks.pixel_diffusion.place`).
+    are (modules ``place`` of `multimodal` and `pixel_diffusion`).
     """
 
     name: ClassVar[str]
@@ -103,8 +103,8 @@ class PublishedStack:
         groups = {JUDGES.stack: judging.ROLES, LANGUAGE.stack: language.ROLES}
         held = [roles for name, roles in groups.items() if not folder or (folder / name).is_dir()]
         places = {"lmm": multimodal.find(folder), "pixel_decoder": pixel.find(folder)}
-        self._lying = {role: place for role, place in places.items() if place is not None}
-        self.roles = (*OWN_ROLES, *self._lying, *(role for roles in held for role in roles))
+        self._unpinned_places = {role: place for role, place in places.items() if place}
+        self.roles = (*OWN_ROLES, *self._unpinned_places, *(r for roles in held for r in roles))
         device = self.settings.torch_device()
         rows = JUDGE_ROWS.get(device.type, 4)
         inside = {name: folder / name if folder else None for name in groups}
@@ -129,7 +129,7 @@ class PublishedStack:
             "clip": self._clip,
             **{judge: partial(self.judges.role, judge) for judge in judging.ROLES},
             **{name: partial(self.languages.role, name) for name in language.ROLES},
-            **{name: partial(self._unpinned, name) for name in self._lying},
+            **{name: partial(self._unpinned, name) for name in self._unpinned_places},
         }
         if name not in openers:
             raise MissingRoleError(
@@ -177,11 +177,12 @@ class PublishedStack:
 
     def _unpinned(self, role: str) -> Any:  # noqa: ANN401  # each role has its own protocol
         """A model that is there where its folder is; imported for those who ask for it."""
+        opened: Callable[..., Any]
         if role == "lmm":
             from persongen_bench.stacks.multimodal.emu3 import open_emu3 as opened
         else:
             from persongen_bench.stacks.pixel_diffusion.published import open_published as opened
-        return opened(self._lying[role], self.settings.torch_device())
+        return opened(self._unpinned_places[role], self.settings.torch_device())
 
     def _placement(self) -> Placement:
         own = self.settings
