@@ -88,6 +88,28 @@ class PromptDecoder(Decoder, Protocol):
 
 
 @runtime_checkable
+class TextToImage(Protocol):
+    """A model that draws words and nothing else: the role ``pixel_decoder``."""
+
+    @property
+    def signature(self) -> str:
+        """Classes, weights and every setting that changes a pixel."""
+        ...
+
+    def draw(
+        self,
+        texts: Sequence[str],
+        seeds: Sequence[int],
+        options: DrawOptions = DrawOptions(),  # frozen
+    ) -> list[Image]:
+        """One image per text; image i depends on text i and ``seeds[i]`` alone.
+
+        An empty text asks for nothing in particular; ``options.image_scale`` has no meaning here.
+        """
+        ...
+
+
+@runtime_checkable
 class TextEncoder(Protocol):
     """The text tower of a dual encoder: the role ``clip`` encodes images and texts alike."""
 

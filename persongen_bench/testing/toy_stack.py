@@ -95,6 +95,23 @@ class GradientDecoder:
         return self.decode(np.array(rows).reshape(len(rows), -1), seeds)
 
 
+class WordPainter:
+    """Draws words as `GradientDecoder` does, and takes nothing else: the role ``pixel_decoder``."""
+
+    signature = "toy-words|impl:1"
+
+    def draw(
+        self,
+        texts: Sequence[str],
+        seeds: Sequence[int],
+        options: DrawOptions = DrawOptions(),  # noqa: B008  # frozen
+    ) -> list[Image]:
+        """As `roles.TextToImage.draw`."""
+        if not texts:
+            return []
+        return GradientDecoder().draw([Condition(text) for text in texts], seeds, options)
+
+
 class ToyStack:
     """Every role that a method of the prompt-free tracks or a metric may ask for."""
 
@@ -115,6 +132,7 @@ class ToyStack:
             "hps": DualMomentEncoder("toy-hps|impl:1", judge),
             "pickscore": DualMomentEncoder("toy-pickscore|impl:1", judge),
             "decoder": GradientDecoder(),
+            "pixel_decoder": WordPainter(),
             "captioner": HueCaptioner(),
             "llm": ToyLanguageModel(),
             "vit": MomentEncoder("toy-vit|impl:1", even * 0.5),

@@ -24,6 +24,7 @@ from persongen_bench.stacks.judges.files import JUDGES
 from persongen_bench.stacks.language import roles as language
 from persongen_bench.stacks.language.files import LANGUAGE
 from persongen_bench.stacks.multimodal import place as multimodal
+from persongen_bench.stacks.pixel_diffusion import place as pixel
 from persongen_bench.stacks.published import files
 from persongen_bench.stacks.published.digests import combined_sha256
 from persongen_bench.stacks.published.locate import MissingWeightsError, Place, Places, locate
@@ -71,8 +72,8 @@ class PublishedStack:
     with the role ``clip``, whose variant ``clip/336`` it is.
 
     The roles ``llm`` and ``vit`` (`persongen_bench.stacks.language.roles`) are as lazy: ``pgbench
-    models pull language``. The role ``lmm`` is there where its folder is
-    (`persongen_bench.stacks.multimodal.place`).
+    models pull language``. The roles ``lmm`` and ``pixel_decoder`` are there where their folders
+    are (modules ``place`` of `multimodal` and `pixel_diffusion`).
     """
 
     name: ClassVar[str]
@@ -101,9 +102,9 @@ class PublishedStack:
         self._open: dict[str, Any] = {}
         groups = {JUDGES.stack: judging.ROLES, LANGUAGE.stack: language.ROLES}
         held = [roles for name, roles in groups.items() if not folder or (folder / name).is_dir()]
-        self._lmm_folder = multimodal.find(folder)
-        own = (*OWN_ROLES, "lmm") if self._lmm_folder else OWN_ROLES
-        self.roles = (*own, *(role for roles in held for role in roles))
+        places = {"lmm": multimodal.find(folder), "pixel_decoder": pixel.find(folder)}
+        self._unpinned_places = {role: place for role, place in places.items() if place}
+        self.roles = (*OWN_ROLES, *self._unpinned_places, *(r for roles in held for r in roles))
         device = self.settings.torch_device()
         rows = JUDGE_ROWS.get(device.type, 4)
         inside = {name: folder / name if folder else None for name in groups}
@@ -128,9 +129,9 @@ class PublishedStack:
             "clip": self._clip,
             **{judge: partial(self.judges.role, judge) for judge in judging.ROLES},
             **{name: partial(self.languages.role, name) for name in language.ROLES},
-            "lmm": self._lmm,
+            **{name: partial(self._unpinned, name) for name in self._unpinned_places},
         }
-        if name not in openers or (name == "lmm" and not self._lmm_folder):
+        if name not in openers:
             raise MissingRoleError(
                 f"stack {self.name} has no {name!r}, only {', '.join(self.roles)}",
                 fix="Use a stack that has it; `pgbench list stacks` names them.",
@@ -174,11 +175,14 @@ class PublishedStack:
         )
         return DiffusionDecoder(pipeline, self.settings, weights)
 
-    def _lmm(self) -> Any:  # noqa: ANN401  # its libraries are imported for those who ask for it
-        from persongen_bench.stacks.multimodal.emu3 import open_emu3
-
-        assert self._lmm_folder is not None  # else `role` refuses
-        return open_emu3(self._lmm_folder, self.settings.torch_device())
+    def _unpinned(self, role: str) -> Any:  # noqa: ANN401  # each role has its own protocol
+        """A model that is there where its folder is; imported for those who ask for it."""
+        opened: Callable[..., Any]
+        if role == "lmm":
+            from persongen_bench.stacks.multimodal.emu3 import open_emu3 as opened
+        else:
+            from persongen_bench.stacks.pixel_diffusion.published import open_published as opened
+        return opened(self._unpinned_places[role], self.settings.torch_device())
 
     def _placement(self) -> Placement:
         own = self.settings

@@ -23,7 +23,7 @@ from persongen_bench.stacks.diffusion.image_encoder import (
 from persongen_bench.stacks.diffusion.settings import DiffusionSettings
 from persongen_bench.stacks.diffusion.trained_size import trained_size
 from persongen_bench.stacks.sandbox import adapter_file, standins
-from persongen_bench.stacks.sandbox.assembly import ADAPTER, CLIP, IMAGE_ENCODER, PIPELINE
+from persongen_bench.stacks.sandbox.assembly import ADAPTER, CLIP, GLIDE, IMAGE_ENCODER, PIPELINE
 
 FOLDER = Path(__file__).resolve().parent.parent / "weights" / "sandbox"
 """The weights that ship with the package."""
@@ -38,7 +38,9 @@ class SandboxStack:
     """Small diffusers, transformers and open_clip models, trained on tasteworld."""
 
     name: ClassVar[str] = "sandbox"
-    roles: ClassVar[tuple[str, ...]] = ("decoder", "image_encoder", "clip", "lmm", *standins.ROLES)
+    roles: ClassVar[tuple[str, ...]] = (
+        "decoder", "image_encoder", "clip", "lmm", "pixel_decoder", *standins.ROLES,
+    )  # fmt: skip
 
     def __init__(
         self, folder: Path | None = None, settings: DiffusionSettings | None = None
@@ -68,6 +70,8 @@ class SandboxStack:
             return self._clip()
         if name == "lmm":
             return self._lmm()
+        if name == "pixel_decoder":
+            return self._pixel_decoder()
         return standins.open_role(name, self._folder / name, lambda: self.role("clip"))
 
     @property
@@ -113,6 +117,11 @@ class SandboxStack:
         from persongen_bench.stacks.sandbox.lmm.opening import open_lmm
 
         return open_lmm(self._folder / "lmm", self.role("image_encoder"), self.role("decoder"))
+
+    def _pixel_decoder(self) -> Any:  # noqa: ANN401  # as above
+        from persongen_bench.stacks.sandbox.glide import open_glide
+
+        return open_glide(self._folder / GLIDE)
 
     def _placement(self, place: str) -> Placement:
         return Placement(normalisation=Normalisation.of(self._folder / place))

@@ -3,6 +3,7 @@
 pipeline/                      a StableDiffusionPipeline
 ip_adapter/models/             ip-adapter_sandbox.safetensors and image_encoder/
 clip/                          the dual encoder whose two towers those are
+glide/                         an IFPipeline, trained as one
 judge/, dino/, ...             the judges
 """
 
@@ -20,6 +21,7 @@ from persongen_bench.stacks.sandbox import adapter_file, data, unet_training, wo
 
 PIPELINE, CLIP, ADAPTER = "pipeline", "clip", "ip_adapter/models"
 IMAGE_ENCODER = f"{ADAPTER}/image_encoder"
+GLIDE = "glide"
 
 
 def assemble(folder: Path) -> None:

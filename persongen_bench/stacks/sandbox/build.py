@@ -18,11 +18,12 @@ from persongen_bench.core.progress import Progress, no_progress
 from persongen_bench.stacks.sandbox import (
     SandboxStack,
     clip_training,
+    glide_training,
     standins,
     unet_training,
     vae_training,
 )
-from persongen_bench.stacks.sandbox.assembly import CLIP, PIPELINE, assemble
+from persongen_bench.stacks.sandbox.assembly import CLIP, GLIDE, PIPELINE, assemble
 from persongen_bench.stacks.sandbox.lmm import training as lmm_training
 from persongen_bench.stacks.sandbox.quality import measure
 from persongen_bench.util import recipe
@@ -43,6 +44,10 @@ def recipes(folder: Path, steps: int | None) -> Mapping[str, Callable[[], Recipe
         pool = unet_training.POOL if steps is None else 64 * steps
         return unet_training.recipe(folder / CLIP, basis, plan, pool)
 
+    def glide() -> Recipe[Any]:
+        plan = glide_training.PLAN.changed(steps=steps)
+        return glide_training.recipe(plan, glide_training.N_MEASURED if steps is None else 8)
+
     def lmm() -> Recipe[Any]:
         plan = lmm_training.PLAN.changed(steps=steps)
         if steps is None:
@@ -58,6 +63,7 @@ def recipes(folder: Path, steps: int | None) -> Mapping[str, Callable[[], Recipe
             role: partial(standins.recipe_of, role, folder / role, clip, steps=steps)
             for role in standins.ROLES
         },
+        GLIDE: glide,
         "lmm": lmm,
     }
 
