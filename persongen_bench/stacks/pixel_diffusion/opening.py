@@ -20,7 +20,7 @@ from diffusers import IFPipeline
 from persongen_bench.core.errors import ConfigError
 from persongen_bench.stacks.diffusion.load import weights_sha256
 from persongen_bench.stacks.diffusion.pipeline import quiet
-from persongen_bench.stacks.language.complete import require_complete
+from persongen_bench.stacks.loading_report import require_complete
 
 PARTS: dict[str, tuple[Any, tuple[str, ...]]] = {
     "unet": (diffusers, ("UNet2DConditionModel",)),
