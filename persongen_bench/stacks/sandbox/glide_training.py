@@ -23,7 +23,7 @@ from persongen_bench.worlds.tasteworld.attributes import NAMES, Scenes, caption
 from persongen_bench.worlds.tasteworld.content import CONTENT, subjects
 
 PLAN = TrainingPlan(
-    steps=2500, batch_size=32, learning_rate=2e-3, weight_decay=0.01, ema=0.997, seed=801,
+    steps=6500, batch_size=32, learning_rate=2e-3, weight_decay=0.01, ema=0.997, seed=801,
 )  # fmt: skip
 N_MEASURED = 200
 """Held-out pictures per figure of the card."""
