@@ -59,9 +59,8 @@ _RELEASED: Mapping[str, object] = {"n_history": 5, "top_k": 50, "reference": "bo
 _TUNED: Mapping[str, object] = {
     "n_steps": 100,
     "batch_size": 16,
-    "learning_rate": 1e-4,
+    "learning_rate": 5e-4,
     "n_validation_windows": 96,
-    "stop_on": "gain",
 }
 _CHECK: Mapping[str, object] = {
     "n_history": 3,
