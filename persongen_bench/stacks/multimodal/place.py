@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from persongen_bench.stacks.published.locate import local_root
+from persongen_bench.stacks.published.locate import unpinned_place
 
 GROUP = "multimodal"
 REPOSITORY = "BAAI/Emu3-Chat-hf"
@@ -24,6 +24,4 @@ def find(folder: Path | None) -> Path | None:
 
     None where there is no such folder.
     """
-    root = folder / GROUP if folder is not None else local_root(GROUP)
-    place = None if root is None else root / NAME
-    return place if place is not None and place.is_dir() else None
+    return unpinned_place(GROUP, NAME, folder)

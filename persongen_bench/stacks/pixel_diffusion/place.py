@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from persongen_bench.stacks.published.locate import local_root
+from persongen_bench.stacks.published.locate import unpinned_place
 
 GROUP = "pixel"
 REPOSITORY = "DeepFloyd/IF-I-XL-v1.0"
@@ -22,6 +22,4 @@ def find(folder: Path | None) -> Path | None:
 
     None where there is no such folder.
     """
-    root = folder / GROUP if folder is not None else local_root(GROUP)
-    place = None if root is None else root / NAME
-    return place if place is not None and place.is_dir() else None
+    return unpinned_place(GROUP, NAME, folder)

@@ -97,6 +97,16 @@ def local_root(stack: str) -> Path | None:
     return folder if folder is not None and folder.is_dir() else None
 
 
+def unpinned_place(group: str, name: str, folder: Path | None) -> Path | None:
+    """``folder/group/name``, else ``$PGBENCH_MODELS/group/name``; None where that is no folder.
+
+    For repositories that no manifest pins.
+    """
+    root = folder / group if folder is not None else local_root(group)
+    place = None if root is None else root / name
+    return place if place is not None and place.is_dir() else None
+
+
 def pull_target(stack: str, folder: Path | None) -> Path | None:
     """Where a download goes: ``folder``, else ``$PGBENCH_MODELS/<stack>``; None: the cache."""
     named = os.environ.get(VARIABLE)
