@@ -77,7 +77,7 @@ def evaluation(shared: World, n_images: int) -> Evaluation:
     return Evaluation(shared, table, asked, lambda _, digits: pictures[digits])
 
 
-UNWATCHED = ("decoder", "image_encoder", "vit", "llm", "lmm")
+UNWATCHED = ("decoder", "pixel_decoder", "image_encoder", "vit", "llm", "lmm")
 """Roles that no metric looks through."""
 
 
