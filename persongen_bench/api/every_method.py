@@ -22,8 +22,9 @@ def every_method(board: Board, stack: str, prefer: tuple[str, ...]) -> tuple[str
 
 
 def _able(names: tuple[str, ...], stack: str, prefer: tuple[str, ...]) -> Iterator[str]:
-    models = load_stack(stack) if names else None
+    if not names:
+        return
+    models = load_stack(stack)
     for name in names:
-        roles = MethodChoice(name, prefer=prefer).build().roles
-        if models is not None and not lacking(models, roles):
+        if not lacking(models, MethodChoice(name, prefer=prefer).build().roles):
             yield name

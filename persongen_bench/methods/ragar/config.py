@@ -163,6 +163,11 @@ class RagarConfig(GeneratorConfig):
         return DrawOptions(self.guidance_scale, n)
 
     @property
+    def trains_mapper(self) -> bool:
+        """Whether the reflection moves special tokens and mapper too, so that D changes."""
+        return self.train == "calibrator+mapper"
+
+    @property
     def rewarded(self) -> bool:
         """Whether the ranking model has a say."""
         return self.rank_reward == "on" and self.rank_weight > 0

@@ -84,7 +84,7 @@ class Reflection:
     def parameters(self) -> list[nn.Parameter]:
         """What is trained: the calibrator, with it the special tokens, text layer and mapper."""
         trained: list[nn.Parameter] = list(self._generator.calibrator.parameters())
-        if self._config.train == "calibrator+mapper":
+        if self._config.trains_mapper:
             detail = self._generator.detail
             trained += [detail.tokens, *detail.text.parameters(), *detail.mapper.parameters()]
         return trained
@@ -140,8 +140,7 @@ class Reflection:
     def losses(self, rows: np.ndarray, rng: np.random.Generator) -> dict[str, Tensor]:
         """The weighted terms of eq. 15 for requests by place; those with weight 0 are left out."""
         config, places = self._config, torch.from_numpy(np.asarray(rows))
-        fresh = config.train == "calibrator+mapper"
-        mapped, states = outputs(self._generator, self._pool, places, fresh=fresh)
+        mapped, states = outputs(self._generator, self._pool, places, fresh=config.trains_mapper)
         terms: dict[str, Tensor] = {}
         if self._tools.reward is not None and config.rewarded:
             terms["rank"] = config.rank_weight * self._rank_loss(rows, states, rng)
@@ -196,12 +195,10 @@ class Reflection:
         self, rows: np.ndarray, requests: Sequence[TrainingRequest], seeds: Sequence[int]
     ) -> Float[np.ndarray, " b"]:
         """Reward of the better of the reference and the picture of G alone (eq. 10)."""
-        assert self._tools.reward is not None
-        users, items = [r.user for r in requests], [r.item for r in requests]
         overall = self._pool.overall[torch.from_numpy(np.asarray(rows))]
         images = self._tools.draw(overall, seeds, self._config.reflection_options)
-        of_keywords = self._tools.reward.of_images(users, items, images)
-        return np.asarray(np.maximum(self._tools.reward.of_own(users, items), of_keywords))
+        of_keywords = self._tools.rewards(requests, images)
+        return np.asarray(np.maximum(self._tools.own_rewards(requests), of_keywords))
 
 
 def _copied(parameters: Sequence[nn.Parameter]) -> list[Tensor]:

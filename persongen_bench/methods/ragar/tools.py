@@ -52,6 +52,11 @@ class Tools:
         users, items = [r.user for r in requests], [r.item for r in requests]
         return self.reward.of_images(users, items, images)
 
+    def own_rewards(self, requests: Sequence[TrainingRequest]) -> Rewards:
+        """The same of the references' own pictures."""
+        assert self.reward is not None
+        return self.reward.of_own([r.user for r in requests], [r.item for r in requests])
+
     def legibility(self, requests: Sequence[TrainingRequest], images: Sequence[Image]) -> Rewards:
         """Cosine (role ``clip``) of each picture with the text of its request's reference."""
         texts = self.clip.encode_texts([request.asked.text for request in requests])

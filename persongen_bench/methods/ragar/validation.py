@@ -57,8 +57,8 @@ class Validation:
     @torch.no_grad()
     def look(self, generator: Generator) -> Standing:
         """How the generator does now."""
-        places, fresh = torch.arange(len(self._pool)), self._config.train == "calibrator+mapper"
-        states = outputs(generator, self._pool, places, fresh=fresh)[1]
+        places = torch.arange(len(self._pool))
+        states = outputs(generator, self._pool, places, fresh=self._config.trains_mapper)[1]
         images = self._tools.draw(states, self._seeds, self._config.reflection_options)
         reward = None
         if self._config.rewarded:
