@@ -13,15 +13,16 @@ from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Float, UInt8
+from jaxtyping import Float
 from torch import Tensor
 
 from persongen_bench.core.roles import Adapter, Condition, DrawOptions
 from persongen_bench.core.types import Embeddings, Image
 from persongen_bench.stacks.diffusion.adapters import AdapterSlot
+from persongen_bench.stacks.diffusion.drawing import prepare, signature, to_images
 from persongen_bench.stacks.diffusion.pipeline import quiet
 from persongen_bench.stacks.diffusion.rows import Row, RowShape
-from persongen_bench.stacks.diffusion.settings import SAMPLERS, DiffusionSettings
+from persongen_bench.stacks.diffusion.settings import DiffusionSettings
 from persongen_bench.util.batching import blocks
 
 
@@ -42,10 +43,7 @@ class DiffusionDecoder:
         self._device, self._dtype = settings.torch_device(), settings.torch_dtype()
         with quiet():
             self._pipeline = pipeline.to(self._device, self._dtype)
-            if settings.sampler != "stock":
-                stock = pipeline.scheduler.config
-                pipeline.scheduler = SAMPLERS[settings.sampler].from_config(stock)
-        self._pipeline.set_progress_bar_config(disable=True)
+            prepare(self._pipeline, settings)
         self._slot = AdapterSlot(self._pipeline)
         self._weights = weights
 
@@ -85,8 +83,7 @@ class DiffusionDecoder:
             "weights": self._weights,
             "impl": 1,
         }
-        named = "|".join(f"{key}:{value}" for key, value in parts.items())
-        return f"diffusion-decoder|{type(self._pipeline).__name__}|{named}"
+        return signature("diffusion-decoder", self._pipeline, parts)
 
     def decode(self, embeddings: Embeddings, seeds: Sequence[int]) -> list[Image]:
         """`draw` with one image prompt each and empty words.
@@ -121,7 +118,7 @@ class DiffusionDecoder:
             for block in blocks(len(places), settings.rows):
                 part = places[block]
                 pixels = self._call([rows[k] for k in part], settings)
-                drawn |= dict(zip(part, _to_images(pixels, part), strict=True))
+                drawn |= dict(zip(part, to_images(pixels, part), strict=True))
         return [drawn[k] for k in range(len(rows))]
 
     def adapted(self, adapter: Adapter) -> AbstractContextManager[None]:
@@ -194,17 +191,3 @@ class DiffusionDecoder:
         finally:
             for processor, kept in zip(processors, before, strict=True):
                 processor.scale = kept
-
-
-def _to_images(
-    pixels: Float[Tensor, "n 3 h w"], places: Sequence[int]
-) -> list[UInt8[np.ndarray, "3 h w"]]:
-    """[0, 1] floats to uint8; raises `ValueError` where the network overflowed."""
-    finite = torch.isfinite(pixels).flatten(1).all(dim=1)
-    if not bool(finite.all()):
-        place = places[int(torch.argmin(finite.int()))]
-        raise ValueError(
-            f"picture {place} came out as NaN or infinity in {pixels.dtype}; "
-            "draw in bfloat16 or float32"
-        )
-    return list(pixels.float().mul(255).round().to(torch.uint8).cpu().numpy())

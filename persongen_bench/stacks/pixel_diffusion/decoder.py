@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from math import isqrt
 from typing import Any
 
-import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -18,8 +17,9 @@ from torch.nn import functional as F  # noqa: N812  # the community's name
 
 from persongen_bench.core.roles import DrawOptions
 from persongen_bench.core.types import Image
+from persongen_bench.stacks.diffusion.drawing import prepare, signature, to_images
 from persongen_bench.stacks.diffusion.pipeline import quiet
-from persongen_bench.stacks.diffusion.settings import SAMPLERS, DiffusionSettings
+from persongen_bench.stacks.diffusion.settings import DiffusionSettings
 from persongen_bench.util.batching import blocks
 
 
@@ -35,10 +35,7 @@ class PixelDecoder:
         self._settings, self._weights = settings, weights
         with quiet():
             self._pipeline = pipeline.to(settings.torch_device())
-            if settings.sampler != "stock":
-                stock = pipeline.scheduler.config
-                pipeline.scheduler = SAMPLERS[settings.sampler].from_config(stock)
-        self._pipeline.set_progress_bar_config(disable=True)
+            prepare(self._pipeline, settings)
         self._patch = isqrt(pipeline.unet.config.in_channels // 3)
 
     @property
@@ -67,8 +64,7 @@ class PixelDecoder:
             "weights": self._weights,
             "impl": 1,
         }
-        named = "|".join(f"{key}:{value}" for key, value in parts.items())
-        return f"pixel-decoder|{type(self._pipeline).__name__}|{named}"
+        return signature("pixel-decoder", self._pipeline, parts)
 
     def draw(
         self,
@@ -86,13 +82,14 @@ class PixelDecoder:
         settings = self._settings.resolve(options)
         images: list[Image] = []
         for block in blocks(len(texts), settings.rows):
-            images += self._call(texts[block], seeds[block], settings)
+            pixels = self._call(texts[block], seeds[block], settings)
+            images += to_images(pixels, range(len(texts))[block], low=-1.0)
         return images
 
     def _call(
         self, texts: Sequence[str], seeds: Sequence[int], settings: DiffusionSettings
-    ) -> list[Image]:
-        """One run of the pipeline on at most ``settings.rows`` texts."""
+    ) -> Float[Tensor, "n 3 h w"]:
+        """One run of the pipeline on at most ``settings.rows`` texts; pixels in [-1, 1]."""
         padding = settings.rows - len(texts)
         padded = [*seeds, *[seeds[-1]] * padding]
         with quiet():
@@ -105,12 +102,5 @@ class PixelDecoder:
                 clean_caption=False,
                 return_dict=False,
             )[0]
-        return _to_images(F.pixel_shuffle(drawn[: len(texts)], self._patch))
-
-
-def _to_images(pixels: Float[Tensor, "n 3 h w"]) -> list[Image]:
-    """[-1, 1] floats to uint8; raises `ValueError` where the network overflowed."""
-    if not bool(torch.isfinite(pixels).all()):
-        raise ValueError(f"a picture came out as NaN or infinity in {pixels.dtype}")
-    levels = pixels.float().add(1).mul(127.5).round().clamp(0, 255)
-    return list(np.ascontiguousarray(levels.to(torch.uint8).cpu().numpy()))
+        pixels: Tensor = F.pixel_shuffle(drawn[: len(texts)], self._patch)
+        return pixels
