@@ -153,7 +153,8 @@ def _by_label(tables: Relations, column: str, allowed: str) -> Relations:
     unknown = [name for name in wanted if name not in known]
     if unknown:
         raise ConfigError(
-            f"{column}={unknown[0]!r} is nowhere in {tables.root}", fix=f"Use {', '.join(known[:20])}."
+            f"{column}={unknown[0]!r} is nowhere in {tables.root}",
+            fix=f"Use {', '.join(known[:20])}.",
         )
     fits = table.index[table[column].astype("str").isin(wanted)]
     if not of_images:

@@ -39,7 +39,7 @@ RELATIONS: Mapping[str, Mapping[str, Field]] = {
         "prompt_id": Field("id", "row of the relation prompts, in place of prompt"),
         "model_id": Field("id", "the LoRA it was made with, in place of the relation uses"),
         "timestamp": Field("time", "when it was made"),
-        "image": Field("text", "path of its file; default: images/<image_id>.<ending>"),
+        "image": Field("path", "path of its file; default: images/<image_id>.<ending>"),
         "base_model": Field("label", "base model, such as SDXL 1.0"),
         "in_house": Field("flag", "whether a model's owner made it to show the model"),
         "nsfw": Field("label", "NSFW level"),
@@ -65,7 +65,7 @@ RELATIONS: Mapping[str, Mapping[str, Field]] = {
         "timestamp": Field("time", "when it was uploaded"),
         "nsfw": Field("label", "NSFW level"),
         "license": Field("label", "licence"),
-        "file": Field("text", "path of its weights"),
+        "file": Field("path", "path of its weights"),
     },
     "tags": {
         "model_id": Field("id", "the LoRA", required=True),

@@ -110,7 +110,9 @@ def _joined(parts: list[pd.DataFrame]) -> pd.DataFrame:
         if isinstance(parts[0][name].dtype, pd.CategoricalDtype):
             kinds = sorted({kind for part in parts for kind in part[name].cat.categories})
             parts = [p.assign(**{name: p[name].cat.set_categories(kinds)}) for p in parts]
-    missing = {name for part in parts for name in parts[0].columns.symmetric_difference(part.columns)}
+    missing = {
+        name for part in parts for name in parts[0].columns.symmetric_difference(part.columns)
+    }
     if missing:
         name = min(missing)
         lacks = next(part for part in parts if name not in part)

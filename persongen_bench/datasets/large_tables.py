@@ -35,9 +35,7 @@ def find_tables(root: Path, stem: str) -> list[Path]:
     Empty where there is none; `DataError` where shards are of both kinds, or beside a whole table.
     """
     whole = table_files.find_table(root, stem)
-    shards = {
-        suffix: sorted(root.glob(f"{stem}-*{suffix}")) for suffix in table_files.SUFFIXES
-    }
+    shards = {suffix: sorted(root.glob(f"{stem}-*{suffix}")) for suffix in table_files.SUFFIXES}
     kinds = [paths for paths in ([whole] if whole else [], *shards.values()) if paths]
     if len(kinds) > 1:
         raise DataError(
@@ -52,9 +50,7 @@ def columns_of(path: Path) -> list[str]:
     names = _parquet(path).schema_arrow.names if _is_parquet(path) else _csv_header(path)
     twice = [name for name in names if names.count(name) > 1 and name]
     if twice:
-        raise DataError(
-            f"{path} row 1: column {twice[0][:80]!r} occurs twice", fix="Rename one."
-        )
+        raise DataError(f"{path} row 1: column {twice[0][:80]!r} occurs twice", fix="Rename one.")
     return [str(name) for name in names]
 
 

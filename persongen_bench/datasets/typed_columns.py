@@ -10,9 +10,10 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Bool, Float
 
+from persongen_bench.datasets.image_files import check_inside
 from persongen_bench.datasets.tables import Table
 
-Kind: TypeAlias = Literal["id", "text", "label", "count", "share", "flag", "time", "rank"]
+Kind: TypeAlias = Literal["id", "text", "label", "count", "share", "flag", "time", "rank", "path"]
 """What a cell holds:
 
 - ``id``: 1 to 500 characters, or a whole number;
@@ -21,7 +22,8 @@ Kind: TypeAlias = Literal["id", "text", "label", "count", "share", "flag", "time
 - ``share``: a number from 0 to 1, or empty: unknown (NaN);
 - ``flag``: 1, 0, true or false;
 - ``time``: Unix seconds, an ISO date or a time, or empty: unknown (NaN);
-- ``rank``: a whole number from 1, or empty: unknown (0).
+- ``rank``: a whole number from 1, or empty: unknown (0);
+- ``path``: of a file below the folder of the table, or empty.
 """
 _FLAGS = {"1": True, "true": True, "0": False, "false": False, "1.0": True, "0.0": False}
 LARGEST = 2**31 - 1
@@ -62,6 +64,14 @@ def _text(table: Table, column: str) -> pd.Series:
     return cells if pd.api.types.is_string_dtype(cells) else cells.astype("str")
 
 
+def _path(table: Table, column: str) -> pd.Series:
+    paths = _text(table, column)
+    check_inside(
+        Table(table.path, table.frame.assign(**{column: paths})), table.path.parent, column
+    )
+    return paths
+
+
 def _label(table: Table, column: str) -> pd.Series:
     return _text(table, column).astype("category")
 
@@ -76,7 +86,9 @@ def _numbers(table: Table, column: str) -> Float[np.ndarray, " n"]:
             values[there] = Table(table.path, table.frame[there]).numbers(column)
         return values
     values = np.asarray(pd.to_numeric(cells).to_numpy(dtype=np.float64, na_value=np.nan))
-    table.reject(np.isinf(values), f"{column} is {{{column}}}, expected a finite number", "Mend it.")
+    table.reject(
+        np.isinf(values), f"{column} is {{{column}}}, expected a finite number", "Mend it."
+    )
     return values
 
 
@@ -133,5 +145,5 @@ def _time(table: Table, column: str) -> np.ndarray:
 
 _CONVERT: Mapping[Kind, Callable[[Table, str], pd.Series | np.ndarray]] = {
     "id": _id, "text": _text, "label": _label, "count": _count, "share": _share, "flag": _flag,
-    "time": _time, "rank": _rank,
+    "time": _time, "rank": _rank, "path": _path,
 }  # fmt: skip
