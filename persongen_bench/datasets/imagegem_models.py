@@ -140,7 +140,7 @@ def _card(tables: Relations, rows: pd.DataFrame, items: pd.DataFrame) -> parts.D
     own = float((shown.reindex(rows["item_id"]).to_numpy() == rows["user_id"].to_numpy()).mean())
     notes = (
         "An interaction is that somebody made images with a LoRA, at the time of the last one.",
-        f"A LoRA's picture is its most liked image; its maker is the user in {own:.1%} of the log."
+        f"A LoRA's picture is its most liked image; its maker is the user in {own:.1%} of the log.",
         TIMES,
     )
     return parts.card("ImageGem, LoRAs", said, tables, notes)

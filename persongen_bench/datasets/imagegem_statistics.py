@@ -17,7 +17,7 @@ from persongen_bench.datasets.imagegem_schema import ASPECTS, EMOJI
 from persongen_bench.datasets.imagegem_tables import Relations, read_relations
 from persongen_bench.datasets.large_tables import LIST_MARK
 from persongen_bench.datasets.leave_one_last import leave_one_last
-from persongen_bench.datasets.novel_prompt import near_duplicates
+from persongen_bench.datasets.novel_prompt import by_words, near_duplicates, share_closer_than
 
 TABLE_1 = (
     "stage", "images", "unique prompts", "LoRAs", "unique tags", "users", "model uploaders",
@@ -30,6 +30,8 @@ AVERAGES = (
     "Raw: as read. Safe: without unsafe prompts, and LoRAs that only such images used.",
     "Kept: after all filters.",
 )
+CLOSE = 0.8
+"""Of all words of two prompts, the share that both have and from which they are versions."""
 _WORDS = (0, 1, 11, 21, 51, 101, 201, 501, 1001)
 _POWERS = (0, 1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024)
 
@@ -46,7 +48,7 @@ class ImagegemStatistics:
         first = CountTable(
             "Tables", TABLE_1, tuple(table_1(n, t) for n, t in stages.items()), AVERAGES
         )
-        return Statistics((first, *_logs(kept, config)), distributions(raw))
+        return Statistics((first, _words(raw), *_logs(kept, config)), distributions(raw))
 
 
 def table_1(stage: str, tables: Relations) -> tuple[Cell, ...]:
@@ -82,6 +84,18 @@ def _of_safe(tables: Relations) -> Relations:
     return Relations(tables.root, tables.images, models, tables.uses, tables.notes, tables.given)
 
 
+def _words(tables: Relations) -> CountTable:
+    """Words of the prompts that are there (paper 004, 3.3: 48.5 on average)."""
+    prompts = tables.images["prompt"]
+    counts = prompt_words.n_words(prompts[prompts != ""])
+    if not len(counts):
+        return CountTable("Words of a prompt", ("images with a prompt",), ((0,),))
+    row = (len(counts), round(float(counts.mean()), 1), round(float(np.median(counts)), 1),
+           int(counts.max()), int((counts > 200).sum()))  # fmt: skip
+    names = ("images with a prompt", "mean", "median", "longest", "above 200")
+    return CountTable("Words of a prompt", names, (row,))
+
+
 def _logs(kept: Relations, config: ImagegemConfig) -> tuple[CountTable, ...]:
     """Paper 004, Table 3, of what the two data sets hold, and the twins of held-out images."""
     rows, least = [], config.least_interactions
@@ -100,12 +114,16 @@ def _twins(log: pd.DataFrame, prompts: pd.Series, config: ImagegemConfig) -> Cou
     split = leave_one_last(max(3, config.least_interactions))(log, 0)
     forms = prompt_words.normal_forms(prompts.reindex(log["item_id"].unique()))
     near = near_duplicates(split, forms, 60 * config.session_minutes)
-    row = (near.n, f"{near.same_prompt:.1%}", f"{near.same_session:.1%}", f"{near.either:.1%}")
+    close = share_closer_than(split, by_words(forms), CLOSE)
+    shares = (near.same_prompt, near.same_session, near.either, close)
     return CountTable(
         "Twins of the held-out images (leave-one-last)",
-        ("held out", "prompt trained on", "session trained on", "either"),
-        (row,),
-        ("Whoever finds twins finds these; the split novel-prompt holds the twins out too.",),
+        ("held out", "prompt trained on", "session trained on", "either", "words trained on"),
+        ((near.n, *(f"{share:.1%}" for share in shares)),),
+        (
+            "Whoever finds twins finds these; the split novel-prompt holds the twins out too.",
+            f"Words trained on: a training prompt of the user shares {CLOSE:.0%} of its words.",
+        ),
     )  # fmt: skip
 
 
@@ -123,8 +141,7 @@ def distributions(tables: Relations) -> tuple[Distribution, ...]:
     if "owner" in models and len(models):
         shown.append(logs.top_users("LoRAs of the most active owners", _counts(models["owner"])))
     if "rank" in models and len(models):
-        ranks = models["rank"].astype("str").replace("0", "unknown")
-        shown.append(logs.shares("Rank of a LoRA", ranks))
+        shown.append(logs.by_value("Rank of a LoRA", models["rank"].to_numpy(), "unknown"))
     named = models if "base_model" in models and len(models) else images
     if "base_model" in named:
         shown.append(logs.shares("Base model", named["base_model"]))

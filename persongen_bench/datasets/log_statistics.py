@@ -7,7 +7,7 @@ from itertools import pairwise
 
 import numpy as np
 import pandas as pd
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
 from persongen_bench.core.dataset import Dataset
 from persongen_bench.core.statistics import Cell, CountTable, Distribution, Statistics
@@ -51,6 +51,14 @@ def binned(
     )
     labels = [f"{low}" if high == low + 1 else f"{low}-{high - 1}" for low, high in pairwise(edges)]
     return Distribution(title, (*labels, f"{edges[-1]}+"), counts, log=True)
+
+
+def by_value(title: str, values: Int[np.ndarray, " n"], zero: str) -> Distribution:
+    """How often each whole number occurs, in their order; 0 is called ``zero`` and comes last."""
+    numbers, counts = np.unique(values, return_counts=True)
+    order = np.argsort(np.where(numbers == 0, np.inf, numbers))
+    names = tuple(str(number) if number else zero for number in numbers[order].tolist())
+    return Distribution(title, names, (("count", tuple(map(float, counts[order]))),))
 
 
 def shares(title: str, values: pd.Series, most: int = 12) -> Distribution:

@@ -28,7 +28,8 @@ PUBLISHED, BY_PROMPT, BY_USER = "published", "prompt", splits.USER_DISJOINT
 INSTRUCTIONS = (
     "Get the Parquet shards of Pick-a-Pic (https://stability.ai/research/pick-a-pic; the official "
     "repositories have moved, mirrors remain) and put them into ROOT or ROOT/data: "
-    "train-*.parquet, and validation_unique-*.parquet and test_unique-*.parquet where you have them."
+    "train-*.parquet, and validation_unique-*.parquet and test_unique-*.parquet where you have "
+    "them."
 )
 
 
@@ -144,12 +145,12 @@ def _pairs(rows: pd.DataFrame) -> pd.DataFrame:
         "winner": np.where(second, other, first), "loser": np.where(second, first, other),
         "tie": rows["label_0"] == rows["label_1"],
     })[list(PAIR_COLUMNS)]  # fmt: skip
-    return pairs.astype({name: "str" for name in PAIR_COLUMNS[:-1]})
+    return pairs.astype(dict.fromkeys(PAIR_COLUMNS[:-1], "str"))
 
 
 def _log(rows: pd.DataFrame) -> pd.DataFrame:
     """One row per user and picture: the share of its comparisons that it won (a tie is half)."""
-    times = rows["created_at"] if "created_at" in rows else np.nan
+    times = rows.get("created_at", np.nan)
     parts = [
         pd.DataFrame({"user_id": rows["user_id"], "item_id": rows[f"image_{side}_uid"],
                       "rating": rows[f"label_{side}"].astype("float64"), "timestamp": times})
@@ -220,9 +221,8 @@ def _card(rows: pd.DataFrame, notes: list[str]) -> DatasetCard:
         "Text-to-Image Generation, NeurIPS 2023",
         instructions=INSTRUCTIONS,
         notes=(
-            "A like is a picture that won more than half of a person's comparisons of it; the "
-            "rating is that share, where a tie counts half.",
-            "Prompts are held out once, by the data set's seed; in the split user-disjoint they "
-            "may be trained on.",
+            "A rating is the share of a person's comparisons that a picture won (a tie is half).",
+            "A like is a picture that won more than half of them.",
+            "Prompts are held out once, by the data set's seed; user-disjoint may train on them.",
         ),
     )  # fmt: skip
