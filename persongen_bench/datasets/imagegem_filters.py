@@ -92,7 +92,7 @@ def safe(
     worst = _worst(tables, scorer)
     unknown = np.isnan(worst)
     with np.errstate(invalid="ignore"):
-        keep = worst <= threshold
+        keep = worst.astype(np.float32) <= np.float32(threshold)  # as tables may hold them
     said = f"{int((~keep & ~unknown).sum()):,} images had a prompt above {threshold:g}"
     return tables.with_images(keep, f"{said} and {int(unknown.sum()):,} an unscored one")
 
