@@ -216,7 +216,7 @@ def test_pictures_that_are_missing_are_left_out_and_counted(tmp_path):
     (root / "images/a1.png").unlink()
     data = images(root)
     assert "a1" not in data.catalog.ids
-    assert "have no picture" in data.card.description
+    assert "had no picture" in data.card.description
     rows = [r | {"image": f"images/{r['image_id']}.png"} for r in IMAGES]
     named = images(write_gem(tmp_path, images=rows))  # by a column
     assert named.catalog.items.loc["a2", "image"] == "images/a2.png"
