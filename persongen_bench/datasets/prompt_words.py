@@ -65,7 +65,7 @@ def of_topic(prompts: pd.Series, topic: str) -> Bool[np.ndarray, " n"]:
         raise ConfigError(f"no topic is called {topic!r}", fix=f"Use one of {', '.join(TOPICS)}.")
     small = prompts.str.lower()
     words = small.str.contains(rf"\b(?:{'|'.join(TOPICS[topic])})\b", regex=True)
-    return words.to_numpy(dtype=bool) & ~with_humans(prompts)
+    return np.asarray(words.to_numpy(dtype=bool) & ~with_humans(prompts))
 
 
 def with_humans(prompts: pd.Series) -> Bool[np.ndarray, " n"]:

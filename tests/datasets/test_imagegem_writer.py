@@ -13,7 +13,7 @@ from persongen_bench.datasets.imagegem import Imagegem, ImagegemConfig
 from persongen_bench.datasets.imagegem_models import ImagegemModels, ImagegemModelsConfig
 from persongen_bench.datasets.imagegem_writer import write_imagegem
 from persongen_bench.worlds import imagegem_images
-from persongen_bench.worlds.imagegem_log import GemPlan
+from persongen_bench.worlds.imagegem_plan import GemPlan
 
 PLAN = GemPlan(
     n_users=40, n_images=700, n_models=60, n_pairs=200, in_house_share=0.2, unsafe_share=0.0, seed=2

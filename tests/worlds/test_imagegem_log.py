@@ -10,15 +10,13 @@ from persongen_bench.core.errors import ConfigError
 from persongen_bench.worlds.imagegem_images import image_blocks, mixed, tags_of
 from persongen_bench.worlds.imagegem_log import (
     BASE_SHARES,
-    LEAST,
-    PRESETS,
     RANK_SHARES,
     RANKS,
     TOPICS,
-    GemPlan,
     make_world,
     spread,
 )
+from persongen_bench.worlds.imagegem_plan import LEAST, PRESETS, GemPlan
 
 PLAN = GemPlan(n_users=120, n_images=3_000, n_models=200, n_pairs=800, seed=3)
 
