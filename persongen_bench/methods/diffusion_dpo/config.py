@@ -100,8 +100,8 @@ PAPER: Mapping[str, object] = {
     "score": "hps/2.1",
 }
 """ImageGem, sec. 5.1: batch 1, accumulation 128, 4 GPUs: 512 pairs a step (here all of them are
-accumulated), 2000 steps. "As DiffusionDPO": beta, 1e-8 scaled by 512, warm-up, empty prompts, flips.
-Ours: the version of HPSv2, and what `DiffusionDpoConfig` calls silent."""
+accumulated), 2000 steps. "As DiffusionDPO": beta, 1e-8 scaled by 512, warm-up, empty prompts and
+flips. Ours: the version of HPSv2, and what `DiffusionDpoConfig` calls silent."""
 SANDBOX: Mapping[str, object] = {
     "train": "lora",
     "rank": 16,

@@ -70,8 +70,7 @@ class DiffusionDpo:
         if self.config.pairs == "published":
             return ("decoder",)
         score = () if self.config.score == RATINGS else (self.config.score,)
-        # With pairs of its own a data set needs neither, which no configuration can tell.
-        return ("decoder", "clip", *score) if self.config.pairs == "clusters" else ("decoder",)
+        return ("decoder", "clip", *score)
 
     def fit(self, train: View, context: FitContext) -> None:
         """Train on the view's preferences; the stack's pipeline stays as it was, bit for bit.

@@ -38,9 +38,7 @@ class PairSet:
     counts: dict[str, int | str]
 
 
-def collect(
-    train: View, config: DiffusionDpoConfig, context: FitContext
-) -> PairSet:
+def collect(train: View, config: DiffusionDpoConfig, context: FitContext) -> PairSet:
     """The pairs that the configuration asks for.
 
     Raises `DataError` where none is left, with what was lost at which step.
@@ -87,9 +85,7 @@ def min_max(
     return chosen
 
 
-def _published(
-    train: View, config: DiffusionDpoConfig
-) -> tuple[list[Pair], dict[str, int | str]]:
+def _published(train: View, config: DiffusionDpoConfig) -> tuple[list[Pair], dict[str, int | str]]:
     """The data set's preferences, ties left out (as the authors' trainer does)."""
     if train.pairs is None:
         raise DataError("this data set has no preferences", fix="Use pairs=clusters.")

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass
-from typing import Any, ContextManager, Protocol
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -25,7 +24,7 @@ class Policy(Protocol):
     parameters: list[nn.Parameter]
     """float32."""
 
-    def reference(self) -> ContextManager[Any]:
+    def reference(self) -> AbstractContextManager[Any]:
         """The denoiser as it was, bit for bit, while the context is open."""
         ...
 
@@ -80,7 +79,7 @@ class FullPolicy:
         self.unet = copy.deepcopy(unet).float().requires_grad_(True)
         self.parameters = list(self.unet.parameters())
 
-    def reference(self) -> ContextManager[Any]:
+    def reference(self) -> AbstractContextManager[Any]:
         """The network that was copied."""
         return nullcontext(self._base)
 
@@ -91,16 +90,6 @@ class FullPolicy:
             name: (value.detach() - base[name].detach().float()).cpu().numpy()
             for name, value in self.unet.named_parameters()
         }
-
-
-@dataclass(frozen=True)
-class Weights:
-    """What a fit leaves to draw with."""
-
-    kind: str
-    """``lora`` or ``full``."""
-    tensors: dict[str, np.ndarray]
-    alpha: float | None = None
 
 
 @contextmanager

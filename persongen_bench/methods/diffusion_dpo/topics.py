@@ -11,13 +11,16 @@ TOPICS: Mapping[str, tuple[str, ...]] = {
     "scenery": ("scenery", "landscape"),
 }
 """The key words of table 2, word for word."""
-PEOPLE = frozenset(
-    "person people human humans man men woman women boy boys girl girls guy guys lady ladies "
-    "gentleman gentlemen child children kid kids baby babies toddler teenager teen adult "
-    "male female he she his her him himself herself 1girl 2girls 1boy 2boys solo "
-    "portrait face faces selfie model actor actress singer dancer warrior knight soldier samurai "
-    "princess prince queen king witch wizard nurse doctor bride waifu husbando character".split()
-)
+PEOPLE = frozenset({
+    "person", "people", "human", "humans", "man", "men", "woman", "women", "boy", "boys",
+    "girl", "girls", "guy", "guys", "lady", "ladies", "gentleman", "gentlemen", "child",
+    "children", "kid", "kids", "baby", "babies", "toddler", "teenager", "teen", "adult",
+    "male", "female", "he", "she", "his", "her", "him", "himself", "herself", "1girl",
+    "2girls", "1boy", "2boys", "solo", "portrait", "face", "faces", "selfie", "model",
+    "actor", "actress", "singer", "dancer", "warrior", "knight", "soldier", "samurai",
+    "princess", "prince", "queen", "king", "witch", "wizard", "nurse", "doctor", "bride",
+    "waifu", "husbando", "character",
+})  # fmt: skip
 """Words of human characters (ours: the paper says that such prompts are left out, not how)."""
 _WORD = re.compile(r"[a-z0-9]+")
 

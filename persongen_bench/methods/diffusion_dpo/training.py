@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
@@ -56,9 +56,7 @@ class Lesson:
     latents: Latents
 
     @classmethod
-    def on(
-        cls, denoiser: Denoiser, catalog: Catalog, config: DiffusionDpoConfig
-    ) -> Lesson:
+    def on(cls, denoiser: Denoiser, catalog: Catalog, config: DiffusionDpoConfig) -> Lesson:
         """An empty one, for the pictures of ``catalog``."""
         return cls(denoiser, config, Latents(denoiser, catalog, flips=config.flips))
 
@@ -109,9 +107,7 @@ class Lesson:
 class PreferenceTrainer(FinetuneTrainer):
     """`FinetuneTrainer` that also keeps `NOTED` of every step, whatever kills it."""
 
-    def __init__(
-        self, policy: Policy, lesson: Lesson, pairs: Sequence[Pair], seeds: Seeds
-    ) -> None:
+    def __init__(self, policy: Policy, lesson: Lesson, pairs: Sequence[Pair], seeds: Seeds) -> None:
         super().__init__(policy.parameters, lesson.config, lesson.denoiser.dtype)
         self._policy, self._lesson, self._pairs, self._seeds = policy, lesson, pairs, seeds
         self._noted: list[Facts] = []

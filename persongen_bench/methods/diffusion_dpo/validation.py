@@ -31,9 +31,7 @@ class Accuracy(TypedDict):
     n_pairs: int
 
 
-def implicit_accuracy(
-    lesson: Lesson, policy: Policy, pairs: Sequence[Pair], seed: int
-) -> Accuracy:
+def implicit_accuracy(lesson: Lesson, policy: Policy, pairs: Sequence[Pair], seed: int) -> Accuracy:
     """Of every pair whether its margin, a mean over draws, is above 0; 95% interval over prompts.
 
     Times are spread evenly over the schedule. A margin of exactly 0, as that of an untrained
