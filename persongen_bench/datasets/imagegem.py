@@ -71,7 +71,10 @@ def splits(prompts: pd.Series, config: ImagegemConfig) -> dict[str, SplitFunctio
 
 
 def _items(images: pd.DataFrame) -> pd.DataFrame:
-    items = images[[name for name in SHOWN if name in images]].assign(caption=images["prompt"])
+    prompts = images["prompt"]
+    items = images[[name for name in SHOWN if name in images]].assign(
+        caption=prompts, prompt=prompts
+    )
     return parts.plain_labels(items.rename_axis("item_id"))
 
 
