@@ -37,7 +37,7 @@ def context(features=None, seed=0):
     return FitContext(ToyStack(), seed, lambda *_: features)
 
 
-def fitted(method, likes, features=None, seed=0):
+def fitted(method, likes, features=None, seed=0, times=None):
     """The method, fitted to a table of likes."""
-    method.fit(view_of(likes), context(features, seed))
+    method.fit(view_of(likes, times=times), context(features, seed))
     return method
