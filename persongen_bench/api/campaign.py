@@ -16,6 +16,7 @@ from persongen_bench.core import registry
 from persongen_bench.core.errors import ConfigError
 from persongen_bench.core.metric_cards import expand, parse_metric
 from persongen_bench.core.progress import no_progress
+from persongen_bench.core.track import open_track
 from persongen_bench.leaderboards.board import ALL, Board, board_for
 from persongen_bench.leaderboards.gallery import draw_contact_sheet
 from persongen_bench.loop.choice import MethodChoice, Options
@@ -61,6 +62,8 @@ class Campaign:
     """Metrics besides the board's own."""
     pseudonymize: bool = False
     """Write pseudonyms in place of the names of users, requests and samples."""
+    lora: Path | None = None
+    """A LoRA file that every picture is drawn with."""
 
     def __post_init__(self) -> None:
         """Refuse numbers out of range and texts that cannot be written, by name."""
@@ -103,6 +106,7 @@ class Campaign:
             root=self.root,
             split=self.split or self.board.split,
             split_seed=self.split_seed,
+            lora=self.lora,
         )
 
     @property
@@ -120,7 +124,8 @@ class Campaign:
 def metrics_on(board: Board, world: World, others: Sequence[str] = ()) -> tuple[str, ...]:
     """What runs of a board on this world are scored by: its own metrics and ``others``."""
     known, catalog = world.dataset.taste is not None, world.dataset.catalog
-    expanded = expand(others, world.stack, known_taste=known)
+    output = open_track(board.track).output
+    expanded = expand(others, world.stack, known_taste=known, output=output)
     if ALL in others:
         bare = wordless(world.stack, [parse_metric(name) for name in expanded], catalog)
         expanded = tuple(name for name in expanded if name in others or name not in bare)

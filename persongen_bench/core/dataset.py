@@ -16,6 +16,7 @@ from persongen_bench.core.ratings import Ratings, time_order
 from persongen_bench.core.request import Request
 from persongen_bench.core.truth import KnownContent, KnownTaste
 from persongen_bench.core.types import INTERACTION_COLUMNS, Catalog, content_hash, frame_hash
+from persongen_bench.core.zoo import ModelZoo
 
 Disjoint = Literal["users", "items", "contents", "time"]
 """What the training rows of a split and its held-out rows (validation and test) may be free of:
@@ -63,6 +64,9 @@ class Split:
     """In what the two sides are disjoint; the leak audit holds the split to it."""
     support: int | None = None
     """How many rows each tested person keeps in training, at most; None: the split is not cut."""
+    open_catalog: bool = False
+    """Whether the training view's catalogue holds the held-out items too, without what anybody
+    thinks of them: the candidates of a recommendation."""
 
     @cached_property
     def hash(self) -> str:
@@ -127,6 +131,14 @@ class Dataset:
     """What it asks for on the track ``reference``, where it has references to follow."""
     content: KnownContent | None = None
     """Tells what a picture is of, where that is known."""
+    pairs: pd.DataFrame | None = None
+    """Preferences between pictures (`PAIR_COLUMNS`), where there are some."""
+    prompts: tuple[str, ...] = ()
+    """What the track ``alignment`` asks to draw: held-out prompts."""
+    models: ModelZoo | None = None
+    """LoRAs, where they are part of the data."""
+    model_prompt: str = ""
+    """What is drawn with the models on the track ``model-editing``."""
 
     def __repr__(self) -> str:
         n_users = self.interactions["user_id"].nunique()
@@ -140,7 +152,13 @@ class Dataset:
         Loaders of files give them sorted (`persongen_bench.core.ratings.canonical`, items by id),
         so that the order of the rows of a file does not matter.
         """
-        return content_hash(self.name, self.catalog.hash, frame_hash(self.interactions))
+        more = _hashes(self.pairs, self.models)
+        # Beside ratings prompts are what is asked, like references: every sample names its own.
+        prompts = self.prompts if self.interactions.empty else ()
+        if prompts or self.model_prompt:
+            more["prompts"] = content_hash(prompts, self.model_prompt)
+        base = (self.name, self.catalog.hash, frame_hash(self.interactions))
+        return content_hash(*base, more) if more else content_hash(*base)
 
     def split(self, name: str | None = None, seed: int = 0) -> Split:
         """Divide the interactions by the named rule (default: the first)."""
@@ -177,11 +195,20 @@ class Dataset:
         return known[k]
 
     def train_view(self, split: Split) -> View:
-        """What a method sees: training rows, and the catalogue without held-out items."""
+        """What a method sees: training rows, and the catalogue without held-out items.
+
+        The catalogue is whole where the split opens it. Pairs of pictures of which one is hidden
+        and models that are held out are not in it.
+        """
         held_out = set(split.test["item_id"]) | set(split.validation["item_id"])
-        hidden = held_out - set(split.train["item_id"])
+        hidden = set() if split.open_catalog else held_out - set(split.train["item_id"])
         visible = self.catalog.items.index[~self.catalog.items.index.isin(hidden)]
-        return View(self.catalog.subset(visible), split.train.reset_index(drop=True))
+        catalog, pairs = self.catalog.subset(visible), self.pairs
+        if pairs is not None:
+            shown = pairs["winner"].isin(visible) & pairs["loser"].isin(visible)
+            pairs = pairs[shown].reset_index(drop=True)
+        models = None if self.models is None else self.models.seen
+        return View(catalog, split.train.reset_index(drop=True), pairs, models)
 
     def test_view(self, split: Split) -> View:
         """The held-out rows and their items: for metrics and privileged anchors only."""
@@ -195,6 +222,10 @@ class View:
 
     catalog: Catalog
     interactions: pd.DataFrame
+    pairs: pd.DataFrame | None = None
+    """Preferences between pictures of the catalogue (`PAIR_COLUMNS`), where there are some."""
+    models: ModelZoo | None = None
+    """LoRAs that may be learned from, where they are part of the data."""
 
     def __repr__(self) -> str:
         held = f"{len(self.catalog):,} items, {len(self.interactions):,} ratings"
@@ -229,8 +260,15 @@ class View:
 
     @cached_property
     def hash(self) -> str:
-        """Content hash of the interactions and the catalogue."""
-        return content_hash(self.catalog.hash, frame_hash(self.interactions))
+        """Content hash of the interactions, the catalogue, the pairs and the models."""
+        more, base = _hashes(self.pairs, self.models), frame_hash(self.interactions)
+        return content_hash(self.catalog.hash, base, *([more] if more else []))
+
+
+def _hashes(pairs: pd.DataFrame | None, models: ModelZoo | None) -> dict[str, str]:
+    """Of those of them that there are."""
+    hashes = {} if pairs is None else {"pairs": frame_hash(pairs)}
+    return hashes if models is None else {**hashes, "models": models.hash}
 
 
 class DatasetLoader(Protocol):

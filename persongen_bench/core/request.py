@@ -10,6 +10,7 @@ from typing import Any, Literal
 import numpy as np
 
 from persongen_bench.core.errors import DataError
+from persongen_bench.core.roles import Adapter
 from persongen_bench.core.types import Image, Unit, content_hash
 
 
@@ -33,6 +34,10 @@ class Request:
     target: str | None = field(default=None, compare=False, repr=False)
     """Item id of what came next in truth, where that is known. It is held out: the loop takes it
     out of every request before a method sees one."""
+    model: str | None = None
+    """Id of the LoRA to edit; it may be held out (see `open_model`)."""
+    model_opener: Callable[[str], Adapter] | None = field(default=None, compare=False, repr=False)
+    """How the loop lets a method see the model, and nothing else."""
 
     def __post_init__(self) -> None:
         """Name the request by its content where nobody named it."""
@@ -55,13 +60,24 @@ class Request:
             raise DataError(f"the request {self.request_id} of user {self.user_id!r} has {what}")
         return self.opener(self.reference)
 
+    def open_model(self) -> Adapter:
+        """The LoRA to edit, held out or not.
+
+        Raises `DataError` where the request has none, or where nobody gave it an opener.
+        """
+        if self.model is None or self.model_opener is None:
+            what = "no model" if self.model is None else "no opener for its model"
+            raise DataError(f"the request {self.request_id} of user {self.user_id!r} has {what}")
+        return self.model_opener(self.model)
+
     def _content(self) -> dict[str, Any]:
-        return {
+        content: dict[str, Any] = {
             "user_id": self.user_id,
             "history": list(self.history),
             "reference": self.reference,
             "instruction": self.instruction,
         }
+        return content if self.model is None else {**content, "model": self.model}
 
 
 @dataclass(frozen=True)

@@ -32,6 +32,10 @@ Unit = Literal["user", "prompt"]
 """What is resampled for an interval: the users, or the prompts."""
 
 INTERACTION_COLUMNS = ("user_id", "item_id", "rating", "liked", "timestamp")
+PAIR_COLUMNS = ("pair_id", "user_id", "prompt", "winner", "loser", "tie")
+"""Of a table of preferences: somebody saw two pictures of one prompt and liked one of them better.
+``winner`` and ``loser`` are item ids; where ``tie`` is true neither is preferred, and they stand in
+the order in which they were shown."""
 
 
 def content_hash(*parts: object) -> str:
@@ -53,6 +57,19 @@ class ImageSource(Protocol):
     def open(self, rows: pd.DataFrame) -> list[Image]:
         """The images of ``rows`` (indexed by item id) in their order."""
         ...
+
+
+class NoImages:
+    """The source of a catalogue whose items have no pictures, such as films without posters."""
+
+    def open(self, rows: pd.DataFrame) -> list[Image]:
+        """Raises `DataError`, but for no rows at all."""
+        if len(rows):
+            raise DataError(
+                f"item {rows.index[0]!r} has no picture, nor has any item of this catalogue",
+                fix="Use methods, metrics and tracks that need no pictures, or data with pictures.",
+            )
+        return []
 
 
 @runtime_checkable
@@ -95,6 +112,11 @@ class Catalog:
     def ids(self) -> list[str]:
         """Item ids in table order."""
         return [str(i) for i in self.items.index]
+
+    @property
+    def pictured(self) -> bool:
+        """Whether its items have pictures at all."""
+        return not isinstance(self.source, NoImages)
 
     def images(self, item_ids: Sequence[str]) -> list[Image]:
         """Open ``item_ids`` in their order; an id outside this catalogue raises `DataError`."""

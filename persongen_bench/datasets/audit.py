@@ -145,7 +145,8 @@ def audit(
         for kind, who in shared.items()
         if who
     ]
-    opened = len(opened_unseen) + len(opened_seen) if opened_unseen else 0
+    looked = bool(opened_unseen) and dataset.catalog.pictured
+    opened = len(opened_unseen) + len(opened_seen) if looked else 0
     targets = None if dataset.asks is None else Targets.of(split)
     return AuditReport(split.name, tuple(findings), opened, len(unseen) + len(seen), targets)
 
@@ -165,7 +166,7 @@ class _Pictures:
         self, unseen: Sequence[str], seen: Sequence[str], rms: float
     ) -> tuple[list[str], list[str]]:
         """Held-out pictures with a pixel-identical and with a similar picture in training."""
-        if not unseen or not seen:
+        if not unseen or not seen or not self.catalog.pictured:
             return [], []
         hashes, thumbnails = self._read(unseen)
         seen_hashes, seen_thumbnails = self._read(seen)

@@ -9,8 +9,10 @@ from functools import cached_property
 
 from persongen_bench.core.errors import DataError
 from persongen_bench.core.request import Request, Sample, plan_samples
+from persongen_bench.core.roles import Adapter
 from persongen_bench.core.track import AskedWorld, Track, open_track
 from persongen_bench.core.types import Catalog, Image, Unit
+from persongen_bench.core.zoo import ModelZoo
 from persongen_bench.loop.schema import RunConfig
 
 
@@ -27,6 +29,18 @@ class References:
         (image,) = self.catalog.images([item_id])
         self.opened[item_id] += 1
         return image
+
+
+@dataclass(frozen=True)
+class Models:
+    """Opens the models that a run asks to edit, and nothing else."""
+
+    zoo: ModelZoo
+
+    def __call__(self, model_id: str) -> Adapter:
+        """A model of a request; raises `DataError` for any other."""
+        (adapter,) = self.zoo.open([model_id])
+        return adapter
 
 
 @dataclass(frozen=True)
@@ -81,13 +95,28 @@ def ask(world: AskedWorld, config: RunConfig) -> Asked:
     requests = requests_of(track, world, config.n_images, config.n_history)
     wanted = {request.reference for request in requests if request.reference is not None}
     references = References(world.dataset.catalog.subset(wanted))
+    models = _models(world, requests)
     asked = tuple(
-        replace(request, opener=references if request.reference else None, target=None)
+        replace(
+            request,
+            opener=references if request.reference else None,
+            target=None,
+            model_opener=models if request.model else None,
+        )
         for request in requests
     )
     samples = tuple(plan_samples(config.protocol(), asked))
     targets = {r.request_id: r.target for r in requests if r.target is not None}
     return Asked(track, asked, samples, references, targets)
+
+
+def _models(world: AskedWorld, requests: Sequence[Request]) -> Models | None:
+    wanted = {request.model for request in requests if request.model is not None}
+    if not wanted:
+        return None
+    if world.dataset.models is None:
+        raise DataError(f"dataset {world.dataset.name} has no models to edit")
+    return Models(world.dataset.models.subset(wanted))
 
 
 def requests_of(track: Track, world: AskedWorld, n_images: int, n_history: int) -> list[Request]:

@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 from persongen_bench.core import registry
 from persongen_bench.core.errors import UnsupportedRequestError
 from persongen_bench.core.method import Method
-from persongen_bench.core.output import IMAGE, OutputKind, kind_of
+from persongen_bench.core.output import ADAPTER, IMAGE, OutputKind, kind_of
 from persongen_bench.core.request import Failure, Request, Sample, plan_samples
 from persongen_bench.core.stack import Stack
 from persongen_bench.testing.base import Contract
@@ -127,7 +127,7 @@ class MethodCase(Contract):
         """Load, and generate in reverse order and two batches; the worker's side of a check."""
         world, method = self.world(), self.make()
         method.load(Path(folder), world.stack, world.train)
-        backwards = world.samples(references=references)[::-1]
+        backwards = self._asked(world, references=references)[::-1]
         parts = [method.generate(part) for part in (backwards[:5], backwards[5:])]
         return printed([answer for part in parts for answer in part][::-1], self.kind())
 
@@ -149,7 +149,7 @@ class MethodCase(Contract):
         """Fit a new method on ``world`` and let it generate."""
         method = self.make()
         method.fit(world.train, world.context(FIT_SEED, privileged=method.privileged))
-        plain, following = world.samples(), world.samples(references=True)
+        plain, following = (self._asked(world, references=asked) for asked in (False, True))
         try:
             delivery = _copied(method.generate(plain))
         except UnsupportedRequestError:
@@ -157,6 +157,11 @@ class MethodCase(Contract):
         if delivery and all(isinstance(answer, Failure) for answer in delivery):
             return Fitted(world, method, following, _copied(method.generate(following)))
         return Fitted(world, method, plain, delivery)
+
+    def _asked(self, world: ToyWorld, *, references: bool) -> list[Sample]:
+        """A method that answers with LoRAs is also given one to edit where it is asked for more."""
+        edits = references and self.kind() is ADAPTER
+        return world.samples(references=references, models=edits)
 
     def served_or_refused(self, request: Request) -> None:
         """Answers, failures or `UnsupportedRequestError`; any other end is a broken promise."""

@@ -26,6 +26,9 @@ from persongen_bench.core.types import (
     ImageSource,
     content_hash,
 )
+from persongen_bench.core.zoo import ModelZoo
+from persongen_bench.testing.toy_models import toy_zoo
+from persongen_bench.testing.toy_pairs import toy_pairs
 from persongen_bench.testing.toy_pictures import (
     N_HUES,
     DrawnSource,
@@ -71,16 +74,20 @@ class ToyWorld:
         }
         return replace(context, held_out=self.test, taste=self.dataset.taste, targets=targets)
 
-    def samples(self, n_images: int = 2, *, references: bool = False) -> list[Sample]:
+    def samples(
+        self, n_images: int = 2, *, references: bool = False, models: bool = False
+    ) -> list[Sample]:
         """``n_images`` samples for every user, with their whole liked history.
 
         ``references``: each request also names a picture to follow (`reference_image`) and says
-        so in words.
+        so in words. ``models``: it names the person's held-out LoRA to edit.
         """
         liked = self.train.liked_items
         requests = [Request(user, liked[user], n_images) for user in self.train.users]
         if references:
             requests = [_following(request, k) for k, request in enumerate(requests)]
+        if models:
+            requests = [_editing(request, toy_zoo()) for request in requests]
         return plan_samples(PROTOCOL, requests)
 
 
@@ -106,10 +113,13 @@ def toy_dataset(items: pd.DataFrame, source: ImageSource) -> Dataset:
         card=DatasetCard("Toy hues", "Six people who like one hue each.", "Apache-2.0", "drawn"),
         catalog=Catalog(items, source),
         interactions=_interactions(items),
-        splits={"by-time": split_by_time},
+        splits={"by-time": split_by_time, "open": split_open},
         taste=HueTaste({user: _hue(k) for k, user in enumerate(_users())}),
         asks=partial(ask_to_follow, catalog=Catalog(items, source)),
         content=HueContent(dict(zip(items.index.astype(str), items["hue"], strict=True))),
+        pairs=toy_pairs(items),
+        prompts=tuple(f"hue {k} again" for k in range(N_HUES)),
+        models=toy_zoo(),
     )
 
 
@@ -127,6 +137,19 @@ def _following(request: Request, k: int) -> Request:
         request_id="",
         opener=reference_image,
     )
+
+
+def _editing(request: Request, zoo: ModelZoo) -> Request:
+    owned = zoo.items["owner"] == request.user_id
+    model = str(zoo.items.index[owned & zoo.items["held_out"]][0])
+    return replace(
+        request, model=model, request_id="", model_opener=lambda name: zoo.open([name])[0]
+    )
+
+
+def split_open(interactions: pd.DataFrame, seed: int) -> Split:
+    """As `split_by_time`, with the held-out items among the candidates of recommendations."""
+    return replace(split_by_time(interactions, seed), name="open", open_catalog=True)
 
 
 def split_by_time(interactions: pd.DataFrame, seed: int) -> Split:
@@ -215,6 +238,7 @@ __all__ = [
     "features_of",
     "reference_image",
     "split_by_time",
+    "split_open",
     "toy_dataset",
     "toy_world",
     "world_of",

@@ -41,7 +41,7 @@ class TrackContract(Contract):
     def world(self) -> ToyWorld:
         """What is asked about."""
         if not self.dataset:
-            return toy_world()
+            return world_of(toy_world().dataset, self._toy_split())
         loader = registry.get("datasets", self.dataset)
         return world_of(loader.load(loader.Config(), None), self.split)
 
@@ -57,11 +57,13 @@ class TrackContract(Contract):
         require(track.unit in units, f"unit is {track.unit!r}, not one of {', '.join(units)}")
 
     def test_asks_something_of_known_users(self) -> None:
-        """At least one `Request`, each of a user of the data."""
+        """At least one `Request`; where users are compared, each of a user of the data."""
         requests, world = self.requests(), self._world()
         require(requests, "it asks nothing")
         for request in requests:
             require(isinstance(request, Request), f"found a {type(request).__name__}")
+        if self.make().unit == "prompt":
+            return  # who asks does not matter
         unknown = {r.user_id for r in requests} - {*world.train.users, *world.test.users}
         require(not unknown, f"asks for user {min(unknown, default='')!r}, who is not in the data")
 
@@ -102,6 +104,15 @@ class TrackContract(Contract):
             require(inside, f"user {request.user_id}: {request.reference!r} is no item")
             require(request.opener is None, "a track gives no opener; the loop does")
 
+    def test_models_are_models(self) -> None:
+        """A model to edit is one of the data set's, held out or not; the loop gives the opener."""
+        zoo = self._world().dataset.models
+        known = set() if zoo is None else set(zoo.ids)
+        for request in self.requests():
+            inside = request.model is None or request.model in known
+            require(inside, f"user {request.user_id}: {request.model!r} is no model")
+            require(request.model_opener is None, "a track gives no opener; the loop does")
+
     def test_number_of_answers_is_as_asked(self) -> None:
         """Each request asks for ``n_images`` answers, and is otherwise the same for any number."""
         few, many = self.requests(n_images=1), self.requests(n_images=4)
@@ -120,6 +131,9 @@ class TrackContract(Contract):
     def asked(self) -> list[dict[str, object]]:
         """What identifies each request; also the worker's side of a check."""
         return [request.key() for request in self.requests()]
+
+    def _toy_split(self) -> str | None:
+        return "open" if self.make().output == "ranking" else None
 
     def _world(self) -> ToyWorld:
         return self.once("world", self.world)

@@ -111,6 +111,11 @@ class OpensIt(Good):
         return [Request(world.train.users[0], (), n_images, item, opener=opener)]
 
 
+class NoSuchModel(Good):
+    def requests(self, world, n_images, n_history):
+        return [Request(world.train.users[0], (), n_images, model="no-such-model")]
+
+
 class AlwaysTwo(Good):
     def requests(self, world, n_images, n_history):
         return super().requests(world, 2, n_history)
@@ -141,6 +146,7 @@ BROKEN = {
     WholeHistory: "test_histories_are_as_long_as_asked",
     Elsewhere: "test_references_are_items",
     OpensIt: "test_references_are_items",
+    NoSuchModel: "test_models_are_models",
     AlwaysTwo: "test_number_of_answers_is_as_asked",
     NamedByNumber: "test_number_of_answers_is_as_asked",
     Forgetful: "test_inputs_stay_as_they_were",

@@ -1,0 +1,18 @@
+"""The preferences of the toy world: everybody likes pictures of the own hue better."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from persongen_bench.core.types import PAIR_COLUMNS
+from persongen_bench.testing.toy_pictures import N_HUES
+
+
+def toy_pairs(items: pd.DataFrame) -> pd.DataFrame:
+    """Person k prefers each of the own pictures to one of the next hue; every fifth is a tie."""
+    rows = []
+    for number, (item_id, order) in enumerate(items["order"].items()):
+        k = order % N_HUES
+        (other,) = items.index[items["order"] == (order + 1) % len(items)]
+        rows.append((f"pair-{order}", f"user-{k}", f"hue {k}", item_id, other, number % 5 == 4))
+    return pd.DataFrame(rows, columns=list(PAIR_COLUMNS))
