@@ -57,7 +57,7 @@ def test_the_place_skips_what_the_user_trained_on():
 
 def test_an_unlisted_item_has_the_mean_of_the_places_that_remain():
     """Eight candidates c..j, three are listed: c stands on one of the places 4 to 8, mean 6."""
-    context = one_user("dea" "f")
+    context = one_user("deaf")
     assert value("list-rank", context) == 6.0
     for name in ("list-recall@10", "list-ndcg@10", "list-mrr"):
         assert value(name, context) == 0.0
@@ -141,9 +141,10 @@ def test_coverage_by_hand():
     spread = parse_metric("list-coverage@2").per_unit(context)
     assert spread.mean() == pytest.approx(0.3)
     assert spread.tolist() == pytest.approx([0.3, 0.3])  # each has one item alone
-    assert "2 users can cover 0.400 of 10 items" in caveats_of(
-        parse_metric("list-coverage@2"), context
-    )[0]
+    assert (
+        "2 users can cover 0.400 of 10 items"
+        in caveats_of(parse_metric("list-coverage@2"), context)[0]
+    )
 
 
 def test_one_held_out_item_is_said_to_make_recall_the_hit_rate():
@@ -229,9 +230,10 @@ def test_near_duplicates_of_the_user_are_left_out():
 def test_without_contents_nothing_is_left_out_and_it_says_so():
     context = one_user("c")
     assert value("list-recall-novel@1", context) == 1.0
-    assert "neither content_id nor prompt" in caveats_of(
-        parse_metric("list-recall-novel@1"), context
-    )[0]
+    assert (
+        "neither content_id nor prompt"
+        in caveats_of(parse_metric("list-recall-novel@1"), context)[0]
+    )
 
 
 def test_words_overlap_by_hand():
@@ -353,15 +355,15 @@ def test_forms_that_belong_to_all_are_printed():
 
 
 def test_long_lists_are_fast():
-    """300 users with lists of 10,000 of 50,000 items, all metrics: about a second here."""
+    """100 users with lists of 10,000 of 50,000 items, four metrics: a second or two of computing."""
     ids = [f"item-{k}" for k in range(50_000)]
     rng = np.random.default_rng(0)
-    users = [f"u{k:03}" for k in range(300)]
+    users = [f"u{k:03}" for k in range(100)]
     lists = [tuple(ids[j] for j in rng.permutation(50_000)[:10_000]) for _ in range(20)]
     seen = {user: [ids[j] for j in rng.integers(0, 50_000, 40)] for user in users}
     held = {user: [ids[int(rng.integers(50_000))]] for user in users}
     context = Lists(ids, seen, held, [(u, lists[k % 20]) for k, u in enumerate(users)])
-    start = time.perf_counter()
+    start = time.process_time()
     for name in ("list-recall@10", "list-ndcg@10", "list-rank", "sampled-recall@10"):
         parse_metric(name).per_unit(context)
-    assert time.perf_counter() - start < 20
+    assert time.process_time() - start < 15

@@ -146,6 +146,4 @@ class ConditionalRankDeviation(Plain):
     def per_unit(self, context: ScoreContext) -> pd.Series:
         """The number, spread over the chosen users."""
         found = conditional(context)
-        return spread_deviation(
-            context, mean_by_unit(context, found.row, found.spots.mean_place)
-        )
+        return spread_deviation(context, mean_by_unit(context, found.row, found.spots.mean_place))
