@@ -166,9 +166,7 @@ class MethodContract(MethodCase):
             require(short, f"explain needs more than {MARK_LENGTH} characters for an item")
             require(len(said.note) <= NOTE_LENGTH, f"its note has more than {NOTE_LENGTH} of them")
             brief = all(0 < len(why) <= LISTED_LENGTH for why in said.listed.values())
-            require(
-                brief, f"what it says of a listed item is empty or over {LISTED_LENGTH} of them"
-            )
+            require(brief, f"it says nothing of a listed item, or more than {LISTED_LENGTH}")
             require(fitted.method.explain(request) == said, "explain says something else each time")
         again = fitted.method.generate(self.samples())
         self.same(fitted.delivery, again, "generating before and after explaining")

@@ -140,7 +140,7 @@ def test_any_json_is_read_or_refused(value):
 def test_every_item_is_drawn_equally_often(n, size, n_subsets, seed):
     drawn = subsets(n, size, n_subsets, np.random.default_rng(seed))
     assert all(len(set(one)) == len(one) == min(n, size) for one in drawn)
-    times = Counter({k: 0 for k in range(n)})
+    times = Counter(dict.fromkeys(range(n), 0))
     times.update(k for one in drawn for k in one)
     assert max(times.values()) - min(times.values()) <= ((n_subsets * min(n, size)) % n != 0)
 

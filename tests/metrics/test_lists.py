@@ -248,8 +248,8 @@ def many(n_users=40, n_items=60, seed=0):
     ids = [f"i{k:02}" for k in range(n_items)]
     rng = np.random.default_rng(seed)
     users = [f"u{k:02}" for k in range(n_users)]
-    train = {user: ids[:2] for user in users}
-    held = {user: ids[5:6] for user in users}
+    train = dict.fromkeys(users, ids[:2])
+    held = dict.fromkeys(users, ids[5:6])
     orders = [(user, rng.permutation(ids[2:])[: n_items // 2]) for user in users]
     return Lists(ids, train, held, [(user, tuple(order)) for user, order in orders])
 

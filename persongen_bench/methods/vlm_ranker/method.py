@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import ClassVar, final
 
@@ -100,9 +101,8 @@ class VlmRanker(Stateless):
         if isinstance(made, Failure) or not request.history:
             return Explanation()
         said = self._judge_list(request, made)
-        note = (
-            f"first {self.config.n_candidates} of {self.config.base} by judge {self.config.judge}"
-        )
+        config = self.config
+        note = f"first {config.n_candidates} of {config.base} by judge {config.judge}"
         unread = f"; {said.n_unread} of {said.n_subsets} replies unread" if said.n_unread else ""
         why = {item: f"{said.scores[item]:.1f} {words}"[:LISTED_LENGTH]
                for item, words in said.explanations.items()}  # fmt: skip
@@ -177,6 +177,6 @@ def reordered(made: Ranking, scores: Mapping[str, float], n: int) -> Ranking:
     ]
     order = sorted(range(len(keys)), key=lambda k: (keys[k], k))
     places = [0]
-    for one, other in zip(order, order[1:], strict=False):
+    for one, other in pairwise(order):
         places.append(places[-1] if keys[one] == keys[other] else len(places))
     return Ranking(tuple(made.item_ids[k] for k in order), tuple(-float(p) for p in places))

@@ -29,17 +29,13 @@ class Criterion:
 
 
 OVERALL = (
-    Criterion(
-        "subject", 20, "is it of the same category (person, animal, scene, object)?", SUBJECT
-    ),
+    Criterion("subject", 20, "is it of one category (person, animal, scene, object)?", SUBJECT),
     Criterion("artistic style", 15, "is it made in the same way (anime, photo, painting)?", STYLE),
     Criterion("palette and mood", 15, "are tones, light and contrast alike?", FEATURES),
     Criterion("background", 10, "is the setting the same (indoors, nature, city)?", BACKGROUND),
 )
 DETAIL = (
-    Criterion(
-        "key features", 20, "hair and clothes, fur and shape, or texture and light", FEATURES
-    ),
+    Criterion("key features", 20, "hair and clothes, fur and shape, texture and light", FEATURES),
     Criterion("pose and expression", 10, "are they as in the profile?"),
     Criterion("fine details", 10, "composition and small elements"),
 )
@@ -56,10 +52,10 @@ BANDS = (
 """Least score of each band, of models."""
 
 CAPTION_IMAGES = (
-    "These are pictures that one person likes. Describe what they have in common, a line under each "
-    f"of these headings: {'; '.join(HEADINGS)}. Under the first say what they are of; under the "
-    "second name faces, clothes, colours, poses; under the third how they are made; under the last "
-    "what is behind."
+    "These are pictures that one person likes. Describe what they have in common, a line for "
+    f"each of these headings: {'; '.join(HEADINGS)}. Under the first say what they are of; under "
+    "the second name faces, clothes, colours, poses; under the third how they are made; under the "
+    "last what is behind."
 )
 CAPTION_MODELS = (
     "These are prompts of image models that one person uses. Summarise in detail the features, "
@@ -83,11 +79,11 @@ def _images_task() -> str:
 def _models_task() -> str:
     tops = [100, *(least - 1 for least, _ in BANDS[:-1])]
     bands = [f"- {least}-{top}: {said}" for (least, said), top in zip(BANDS, tops, strict=True)]
-    return "\n".join([
+    task = (
         "Score how well the prompt of each item fits a person's style preferences. Compare the "
-        "subject; the artistic style and its features; colour, composition and lighting.",
-        *bands,
-    ])  # fmt: skip
+        "subject; the artistic style and its features; colour, composition and lighting."
+    )
+    return "\n".join([task, *bands])
 
 
 IMAGES_TASK, MODELS_TASK = _images_task(), _models_task()

@@ -13,9 +13,9 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Bool, Float, Int
 
+from persongen_bench.core.dataset import View
 from persongen_bench.core.metric import ScoreContext
 from persongen_bench.core.output import Ranking
-from persongen_bench.core.dataset import View
 from persongen_bench.core.types import content_hash
 from persongen_bench.metrics.lists.functions import Spots, draw_negatives, tie_starts
 
