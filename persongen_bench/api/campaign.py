@@ -62,6 +62,8 @@ class Campaign:
     """Metrics besides the board's own."""
     pseudonymize: bool = False
     """Write pseudonyms in place of the names of users, requests and samples."""
+    lora: Path | None = None
+    """A LoRA file that every picture is drawn with."""
 
     def __post_init__(self) -> None:
         """Refuse numbers out of range and texts that cannot be written, by name."""
@@ -104,6 +106,7 @@ class Campaign:
             root=self.root,
             split=self.split or self.board.split,
             split_seed=self.split_seed,
+            lora=self.lora,
         )
 
     @property
