@@ -4,6 +4,7 @@ import json
 import re
 from collections import Counter
 from dataclasses import replace
+from typing import ClassVar
 
 import numpy as np
 import pandas as pd
@@ -40,7 +41,7 @@ def base(monkeypatch):
 
 class TestVlmRanker(MethodContract):
     method = VlmRanker
-    config = {"base": BASE}
+    config: ClassVar = {"base": BASE}
 
     def make(self):
         if BASE not in registry.entries("methods"):  # in the worker
@@ -208,7 +209,7 @@ def test_the_rule_awards_the_rubrics_points_by_hand():
             a=caption("star", "red", "flat", "night"),
             b=caption("cross", "pink", "flat", "paper"),
             c=caption(),
-        )  # fmt: skip
+        )
     )
     assert said["a"].score == pytest.approx(45 + 35 * 2 / 3 + 20 * 11 / 12, abs=0.051)
     assert said["b"].score == pytest.approx(15 + 20 / 4)

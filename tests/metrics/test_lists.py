@@ -355,7 +355,7 @@ def test_forms_that_belong_to_all_are_printed():
 
 
 def test_long_lists_are_fast():
-    """100 users with lists of 10,000 of 50,000 items, four metrics: a second or two of computing."""
+    """100 users with lists of 10,000 of 50,000 items, four metrics: a second or two."""
     ids = [f"item-{k}" for k in range(50_000)]
     rng = np.random.default_rng(0)
     users = [f"u{k:03}" for k in range(100)]
