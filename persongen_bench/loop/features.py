@@ -210,8 +210,11 @@ class CatalogFeatures:
         return [hashes[k] for k in places]
 
     def restricted(self, view: View) -> CatalogFeatures:
-        """Features of a view alone: nothing in them leads to an item outside the view."""
-        hashes = self.pixel_hashes(view.catalog.ids)
+        """Features of a view alone: nothing in them leads to an item outside the view.
+
+        Of a catalogue without pictures they are refused when they are asked for.
+        """
+        hashes = self.pixel_hashes(view.catalog.ids) if view.catalog.pictured else []
         return CatalogFeatures(view.catalog, self.store, self.cache, hashes)
 
     def for_view(self, role: str, view: View) -> Embeddings:

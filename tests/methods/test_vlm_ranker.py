@@ -388,7 +388,7 @@ def test_roles_are_those_of_who_captions_and_who_judges():
 
 def test_models_need_their_prompts():
     catalog = Catalog(pd.DataFrame(index=pd.Index(["a"], name="item_id")), NoImages())
-    with pytest.raises(DataError, match="no column prompt"):
+    with pytest.raises(DataError, match="no column prompt or caption"):
         ModelPrompts(catalog, RubricJudge())
 
 

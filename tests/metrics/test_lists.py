@@ -205,26 +205,35 @@ def test_negatives_are_drawn_uniformly():
 # --- near duplicates ------------------------------------------------------------------------------
 
 
-def test_near_duplicates_of_the_user_are_left_out():
-    """ann's c has the prompt of her a but for one word of six (5/7 of the union differ: kept);
-    ben's d repeats a to the letter but for case and commas; cid's e has the motif of b."""
-    prompts = {
-        "a": "a red star, oil painting, at night", "c": "a red star oil painting by day",
-        "d": "A red star oil painting at night", "e": "", "b": "something else", "f": "",
-    }  # fmt: skip
-    motifs = {"b": "m1", "e": "m1"}
-    held = {"ann": "c", "ben": "d", "cid": "e", "dan": "f"}
-    columns = {
-        "prompt": [prompts.get(i, "") for i in LETTERS],
-        "content_id": [motifs.get(i, "") for i in LETTERS],
-    }
+def novel(columns, **held):
     context = Lists(
-        LETTERS, dict.fromkeys(held, "ab"), held, [(u, "cdef") for u in held], columns=columns
-    )
+        LETTERS, dict.fromkeys(held, "ab"), held, [(user, "cdef") for user in held],
+        columns={n: [own.get(i, "") for i in LETTERS] for n, own in columns.items()},
+    )  # fmt: skip
     values = parse_metric("list-recall-novel@4").per_unit(context)
-    assert values.notna().tolist() == [True, False, False, True]
-    said = caveats_of(parse_metric("list-recall-novel@4"), context)[0]
+    return values.notna().tolist(), caveats_of(parse_metric("list-recall-novel@4"), context)[0]
+
+
+@pytest.mark.parametrize("column", ["prompt", "caption"])
+def test_near_duplicates_of_the_user_are_left_out(column):
+    """Of a's seven words c lacks two and has two others (5 of 9: kept), d has the same in other
+    letters, e has one word more (7 of 8: left out); f says too little to tell."""
+    words = {
+        "a": "a red star, oil painting, at night", "c": "a red star oil painting by day",
+        "d": "A red_star (oil painting) at NIGHT", "e": "a bright red star, oil painting at night",
+        "b": "on it", "f": "on it",
+    }  # fmt: skip
+    kept, said = novel({column: words}, ann="c", ben="d", cid="e", dan="f")
+    assert kept == [True, False, False, True]
     assert "2 of 4 held-out items are near duplicates" in said
+
+
+def test_motifs_tell_before_words():
+    columns = {
+        "content_id": {"a": "m1", "c": "m1"},
+        "prompt": dict.fromkeys("abcd", "one two three"),
+    }
+    assert novel(columns, ann="c", ben="d")[0] == [False, True]
 
 
 def test_without_contents_nothing_is_left_out_and_it_says_so():

@@ -13,8 +13,8 @@ from persongen_bench.methods.vlm_ranker import rubric
 from persongen_bench.methods.vlm_ranker.judges import Judge, counted
 from persongen_bench.methods.vlm_ranker.rubric import FEATURES, HEADINGS
 
-COLUMN = "prompt"
-"""Of a catalogue of models: the prompt of each that users like best."""
+COLUMNS = ("prompt", "caption")
+"""Of a catalogue of models, the first that is there: the prompt of each that users like best."""
 
 
 class Captions(Protocol):
@@ -94,12 +94,13 @@ class ModelPrompts:
     task = rubric.MODELS_TASK
 
     def __init__(self, catalog: Catalog, judge: Judge) -> None:
-        if COLUMN not in catalog.items:
+        column = next((name for name in COLUMNS if name in catalog.items), None)
+        if column is None:
             raise DataError(
-                f"the items have no column {COLUMN}, by which models are told apart",
-                fix="Use data that have it, or items with pictures.",
+                f"the items have no column {' or '.join(COLUMNS)}, by which models are told apart",
+                fix="Use data that have one, or items with pictures (items=images).",
             )
-        self._prompts, self._judge = catalog.items[COLUMN].fillna("").astype(str), judge
+        self._prompts, self._judge = catalog.items[column].fillna("").astype(str), judge
 
     def of(self, item_ids: Sequence[str]) -> tuple[str, ...]:
         """The prompts, a line each."""

@@ -31,8 +31,9 @@ class VlmRankerConfig(Config):
     that ``n_subsets x subset_size`` must be a multiple of ``n_candidates``; with fewer candidates
     than that, numbers differ by one at most."""
     items: Literal["auto", "images", "models"] = "auto"
-    """``images``: items are told apart by their pictures. ``models``: by the column ``prompt``, the
-    prompt of each model that users like best. ``auto``: images where the catalogue has pictures."""
+    """``images``: items are told apart by their pictures. ``models``: by the column ``prompt`` (or
+    ``caption``), the prompt of each model that users like best. ``auto``: images where the
+    catalogue has pictures; say ``models`` for LoRAs that have some."""
     captions: Literal["captioner", "lmm"] = "captioner"
     """Who puts pictures into words under the four headings: the role ``captioner``, whose tags are
     sorted by ``words``, or the role ``lmm``, which is asked as in the paper."""
