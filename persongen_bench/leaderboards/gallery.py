@@ -27,11 +27,13 @@ N_USERS = 12
 def draw_contact_sheet(results: RunResults, world: World) -> Path:
     """Write the contact sheet into the run directory, unless it is up to date.
 
-    There is none of lists of items that have no pictures.
+    Nothing is drawn of data without pictures.
     """
     path = results.path / CONTACT_SHEET
     made = results.path / "summary.json"
     if path.exists() and path.stat().st_mtime >= made.stat().st_mtime:
+        return path
+    if not world.dataset.catalog.pictured:
         return path
     kind = RunDirectory(results.path, results.config).kind
     if kind is RANKING:

@@ -31,9 +31,7 @@ MARK, FOLLOWED = "held out", "held out"
 
 
 def draw_list_sheet(results: RunResults, world: World, path: Path) -> None:
-    """The lists of one run, a strip a user; nothing where the items have no pictures."""
-    if not world.dataset.catalog.pictured:
-        return
+    """The lists of one run of items with pictures, a strip a user."""
     requests = world.asked(results.config).requests
     shown = _first_users(requests, N_USERS)
     reader = _Reader(results, world)
