@@ -1,4 +1,4 @@
-"""Lists as strips: history, the held-out item, the first ten, framed where it is found; whole runs."""
+"""Lists as strips: history, the held-out item, the first ten, framed where it is found."""
 
 import json
 
