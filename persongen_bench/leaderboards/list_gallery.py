@@ -45,7 +45,7 @@ def draw_list_strips(runs: Sequence[RunResults], world: World, path: Path, title
     shown = _first_users(requests, N_USERS_OF_TABLE)
     readers = [_Reader(run, world) for run in runs]
     strips = [
-        reader.strip(request, run.config.method.label, reasons=False)
+        reader.strip(request, run.config.method.label, of_table=True)
         for request in shown
         for run, reader in zip(runs, readers, strict=True)
     ]
@@ -82,19 +82,19 @@ class _Reader:
         """The user's name in the run directory, which may be a pseudonym."""
         return self._run.veil.user(request.user_id)
 
-    def strip(self, request: Request, name: str, *, reasons: bool = True) -> RequestStrip:
-        """One user's list, under a name."""
+    def strip(self, request: Request, name: str, *, of_table: bool = False) -> RequestStrip:
+        """One user's list, under a name; in a table with the user's, and without reasons."""
         wanted = self.world.test.liked_items.get(request.user_id, ())
         listed = self._listed(request)
-        shown = listed[:N_LISTED]
+        shown, where = listed[:N_LISTED], _where(listed, wanted)
         blank = [None] * (N_LISTED - len(shown))
         return RequestStrip(
             name,
-            _where(listed, wanted),
+            f"{self.user(request)}: {where}" if of_table else where,
             self.world.train.catalog.images(request.history[-N_LIKED:]),
             next(iter(self._pictures(wanted[:1])), None),
             [*self._pictures(shown), *blank],
-            self._reasons(request, shown) if reasons else (),
+            () if of_table else self._reasons(request, shown),
             [MARK if item in wanted else "" for item in shown] + [""] * len(blank),
         )
 

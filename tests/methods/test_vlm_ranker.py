@@ -371,6 +371,18 @@ def test_the_fit_seed_draws_the_subsets():
     assert one != [q.item_ids for q in method._questions(request, items)]
 
 
+def test_the_base_takes_its_own_preset_of_the_same_name():
+    """So that on the sandbox the base is the very recommender that stands beside it."""
+    from persongen_bench.methods.recommenders.content_knn import ContentKnn
+
+    own = ContentKnn.Config.model_validate(ContentKnn.presets["sandbox"])
+    made = VlmRanker(VlmRankerConfig.model_validate(SANDBOX))
+    assert made.config.base == "content-knn"
+    assert made.base.config == own
+    other = VlmRanker(VlmRankerConfig.model_validate({**SANDBOX, "base_config": {"n_last": 3}}))
+    assert other.base.config.n_last == 3
+
+
 def test_a_base_that_makes_pictures_is_refused():
     with pytest.raises(ConfigError, match="its base copy-history makes images"):
         VlmRanker(VlmRankerConfig(base="copy-history"))

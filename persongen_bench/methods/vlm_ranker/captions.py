@@ -10,6 +10,7 @@ from persongen_bench.core.language import MultimodalModel, PicturePart
 from persongen_bench.core.types import Catalog, Description
 from persongen_bench.methods.personas import DescriptionBook
 from persongen_bench.methods.vlm_ranker import rubric
+from persongen_bench.methods.vlm_ranker.config import Heading
 from persongen_bench.methods.vlm_ranker.judges import Judge, counted
 from persongen_bench.methods.vlm_ranker.rubric import FEATURES, HEADINGS
 
@@ -37,9 +38,9 @@ class TaggedPictures:
 
     task = rubric.IMAGES_TASK
 
-    def __init__(self, book: DescriptionBook, words: Mapping[str, Sequence[str]]) -> None:
+    def __init__(self, book: DescriptionBook, words: Mapping[Heading, Sequence[str]]) -> None:
         self._book = book
-        self._heading = {word: heading for heading, own in words.items() for word in own}
+        self._heading: dict[str, str] = {word: name for name, own in words.items() for word in own}
 
     def of(self, item_ids: Sequence[str]) -> tuple[str, ...]:
         """The tags of each item."""

@@ -20,6 +20,8 @@ class VlmRankerConfig(Config):
     does not say whose list its VLM re-ranks."""
     base_config: dict[str, Any] = Field(default_factory=dict)
     """Its configuration values."""
+    base_preset: str = ""
+    """Preset of the base that these values go before, where it has one of that name."""
     n_history: int = Field(default=5, ge=1)
     """Latest liked items that the profile is made of (H of the paper: 5)."""
     n_candidates: int = Field(default=10, ge=2)
@@ -62,11 +64,12 @@ class VlmRankerConfig(Config):
 
 
 PAPER: Mapping[str, object] = {
-    "n_history": 5, "n_candidates": 10, "captions": "lmm", "judge": "lmm",
+    "n_history": 5, "n_candidates": 10, "captions": "lmm", "judge": "lmm", "base_preset": "paper",
 }  # fmt: skip
 """H and M of paper 004, sec. 5.2.2, and one model that captions and scores; k, T and the base are
 ours."""
 SANDBOX: Mapping[str, object] = {
+    "base_preset": "sandbox",
     "captions": "captioner",
     "judge": "rubric",
     "words": {
@@ -78,5 +81,5 @@ SANDBOX: Mapping[str, object] = {
     },
 }  # fmt: skip
 """The sandbox's language models cannot follow such an instruction: a fixed rule judges."""
-GENERATE_FIELDS = frozenset(VlmRankerConfig.model_fields) - {"base", "base_config"}
+GENERATE_FIELDS = frozenset(VlmRankerConfig.model_fields) - {"base", "base_config", "base_preset"}
 """Nothing but the base is fitted."""

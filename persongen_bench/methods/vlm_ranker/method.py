@@ -62,7 +62,8 @@ class VlmRanker(Stateless):
                 f"vlm-ranker re-ranks lists, and its base {config.base} makes {cls.makes}s",
                 fix="Use a recommender, such as base=item-knn.",
             )
-        self.base: Method = cls(cls.Config.model_validate(config.base_config))
+        values = {**cls.presets.get(config.base_preset, {}), **config.base_config}
+        self.base: Method = cls(cls.Config.model_validate(values))
         self._said: dict[tuple[str, ...], Judged] = {}
 
     @property

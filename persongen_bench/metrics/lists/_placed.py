@@ -141,7 +141,7 @@ def _numbers(
     starts = tie_starts(len(ids), ranking.scores)
     skipped = np.sort([place[item] for item in own.seen if item in place]).astype(np.int64)
     n_left = own.n_candidates - sum(map(known.__contains__, ids)) + len(skipped)
-    numbers = []
+    numbers: list[tuple[int, ...]] = []
     for item, others in zip(own.items, negatives, strict=True):
         at = place.get(item)
         start = len(ids) if at is None else int(starts[at])
