@@ -49,7 +49,9 @@ class ZooPlan(Config):
     """LoRAs of one maker."""
     kind_shares: tuple[float, float, float] = (0.7, 0.15, 0.15)
     """Shares of the kinds ``style``, ``content`` and ``both``."""
-    ranks: dict[int, float] = {1: 0.25, 2: 0.25, 4: 0.2, 8: 0.15, 16: 0.15}
+    ranks: tuple[int, ...] = (1, 2, 4, 8, 16)
+    """Ranks there are."""
+    rank_shares: tuple[float, ...] = (0.25, 0.25, 0.2, 0.15, 0.15)
     """Share of every rank."""
     shared_share: float = Field(default=0.5, ge=0, le=1)
     """Share of the LoRAs that start from the same matrices A; the others have their own."""
@@ -112,7 +114,7 @@ class Makers:
         order = rng.permutation(plan.n_makers)
         self._held_out = set(order[: max(1, round(plan.n_makers * plan.held_out_share))].tolist())
         self._kinds = _spread(KINDS, plan.kind_shares, plan.n_models, rng)
-        self._ranks = _spread(tuple(plan.ranks), tuple(plan.ranks.values()), plan.n_models, rng)
+        self._ranks = _spread(plan.ranks, plan.rank_shares, plan.n_models, rng)
         shares = (plan.shared_share, 1 - plan.shared_share)
         starts: tuple[Start, Start] = ("shared", "own")
         self._starts = _spread(starts, shares, plan.n_models, rng)
