@@ -28,10 +28,12 @@ BUILD = "pgbench models build tasteworld-loras --output FOLDER"
 class TasteworldModelsConfig(TasteworldConfig):
     """Tasteworld, and which LoRAs belong to it."""
 
-    n_edited: int = Field(default=4, ge=1)
+    n_edited: int = Field(default=3, ge=1)
     """Held-out LoRAs that are to be edited, each of another maker."""
     fold: int = Field(default=0, ge=0)
     """Which of the held-out LoRAs these are: choose settings on other folds than are reported."""
+    edited_rank: int | None = Field(default=None, ge=1)
+    """Rank of the LoRAs that are to be edited; None: any."""
     start: Literal["all", "shared", "own"] = "all"
     """LoRAs that started from the same matrices A, from their own, or both."""
     model_prompt: str = ""
@@ -72,7 +74,8 @@ def chosen(zoo: ModelZoo, config: TasteworldModelsConfig) -> ModelZoo:
     table = zoo.items
     if config.start != "all":
         table = table[table["start"] == config.start]
-    edited = edited_models(table, config.n_edited, config.fold)
+    fits = table if config.edited_rank is None else table[table["rank"] == config.edited_rank]
+    edited = edited_models(fits, config.n_edited, config.fold)
     seen = table.index[~table["held_out"].astype(bool)]
     return zoo.subset([*map(str, seen), *edited])
 

@@ -13,13 +13,18 @@ from typing import Any
 
 import torch
 
+from persongen_bench.core import images
 from persongen_bench.core.errors import ConfigError
 from persongen_bench.core.output import ADAPTER
 from persongen_bench.core.progress import Progress, no_progress
 from persongen_bench.core.roles import Adapter
 from persongen_bench.core.types import Image
 from persongen_bench.stacks.sandbox import FOLDER as WEIGHTS
-from persongen_bench.stacks.sandbox.loras.examples import draw_examples
+from persongen_bench.stacks.sandbox.loras.examples import (
+    draw_examples,
+    read_row,
+    row_of,
+)
 from persongen_bench.stacks.sandbox.loras.files import checksums, write_zoo
 from persongen_bench.stacks.sandbox.loras.makers import LoraPlan, Makers, ZooPlan
 from persongen_bench.stacks.sandbox.loras.training import LoraTrainer, LoraTraining
@@ -49,8 +54,8 @@ def build(
     models = [Makers(plan).model(number) for number in range(plan.n_models)]
     train_all(folder, models, training, progress)
     adapters = [_read(folder, model) for model in models]
-    drawn = draw_examples(progress(adapters, "draw examples", len(adapters)))
-    pictures = list(drawn)
+    draw_all(folder, models, progress)
+    pictures = [read_row(_row(folder, model)) for model in models]
     _write(folder, models, adapters, pictures)
     shipped = _shipped(models)
     _write(folder / PART, *([part[k] for k in shipped] for part in (models, adapters, pictures)))
@@ -70,6 +75,14 @@ def train_all(
         if trainer is not None:
             adapter = Adapter(trainer.train(model), alpha=float(model.rank))
             write_atomic(_path(folder, model), ADAPTER.to_bytes(adapter))
+
+
+def draw_all(folder: Path, models: Sequence[LoraPlan], progress: Progress = no_progress) -> None:
+    """Draw the examples of every LoRA without a row of pictures in ``folder/parts``."""
+    todo = [model for model in models if not _row(folder, model).exists()]
+    drawn = draw_examples(_read(folder, model) for model in todo)
+    for model, own in progress(zip(todo, drawn, strict=True), "draw examples", len(todo)):
+        write_atomic(_row(folder, model), images.png_bytes(row_of(own)))
 
 
 def _write(
@@ -124,6 +137,10 @@ def _shipped(models: Sequence[LoraPlan]) -> list[int]:
 
 def _path(folder: Path, model: LoraPlan) -> Path:
     return folder / PARTS / f"{model.model_id}{ADAPTER.suffix}"
+
+
+def _row(folder: Path, model: LoraPlan) -> Path:
+    return folder / PARTS / f"{model.model_id}.png"
 
 
 def _read(folder: Path, model: LoraPlan) -> Adapter:

@@ -6,10 +6,13 @@ what the LoRAs do.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
+
+from persongen_bench.core import images
 from persongen_bench.core.roles import Adapter, Condition
 from persongen_bench.core.types import Image
 from persongen_bench.stacks.sandbox import FOLDER as WEIGHTS
@@ -32,6 +35,17 @@ EXAMPLES = (
     Example("", 5), Example("", 6),
 )  # fmt: skip
 """Four contents, for which background and style are open, and two for which all is."""
+
+
+def row_of(pictures: Sequence[Image]) -> Image:
+    """The examples of one LoRA side by side."""
+    return np.concatenate(list(pictures), axis=2)
+
+
+def read_row(path: Path) -> list[Image]:
+    """The examples in a picture that `row_of` made."""
+    row = images.decode(path.read_bytes(), str(path))
+    return [np.ascontiguousarray(part) for part in np.split(row, len(EXAMPLES), axis=2)]
 
 
 def draw_examples(adapters: Iterable[Adapter], folder: Path = WEIGHTS) -> Iterator[list[Image]]:

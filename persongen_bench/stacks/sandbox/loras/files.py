@@ -25,7 +25,7 @@ from persongen_bench.core.output import ADAPTER
 from persongen_bench.core.roles import Adapter
 from persongen_bench.core.types import Catalog, Image
 from persongen_bench.core.zoo import ModelZoo
-from persongen_bench.stacks.sandbox.loras.examples import EXAMPLES, SIDE
+from persongen_bench.stacks.sandbox.loras.examples import EXAMPLES, SIDE, row_of
 from persongen_bench.util.files import file_sha256, write_atomic
 
 WEIGHTS, TABLE, SHEET = "loras.safetensors", "models.json", "examples.png"
@@ -105,7 +105,7 @@ def write_zoo(
         for key, value in adapter.lora.items()
     }
     write_atomic(folder / WEIGHTS, save(tensors))
-    sheet = np.concatenate([np.concatenate(list(row), axis=2) for row in pictures], axis=1)
+    sheet = np.concatenate([row_of(row) for row in pictures], axis=1)
     write_atomic(folder / SHEET, images.png_bytes(sheet))
     described = [
         {**record, "weights": ADAPTER.digest(adapter), "pictures": [*map(images.pixel_hash, row)]}
