@@ -61,6 +61,8 @@ class Campaign:
     """Metrics besides the board's own."""
     pseudonymize: bool = False
     """Write pseudonyms in place of the names of users, requests and samples."""
+    lora: Path | None = None
+    """A LoRA file that every picture is drawn with."""
 
     def __post_init__(self) -> None:
         """Refuse numbers out of range and texts that cannot be written, by name."""
@@ -97,13 +99,10 @@ class Campaign:
     def world_ref(self) -> WorldRef:
         """Which world the runs share."""
         return WorldRef(
-            dataset=self.dataset,
-            stack=self.chosen_stack.name,
-            options=self.data_options,
-            root=self.root,
-            split=self.split or self.board.split,
-            split_seed=self.split_seed,
-        )
+            dataset=self.dataset, stack=self.chosen_stack.name, options=self.data_options,
+            root=self.root, split=self.split or self.board.split, split_seed=self.split_seed,
+            lora=self.lora,
+        )  # fmt: skip
 
     @property
     def n_answers(self) -> int:

@@ -80,6 +80,7 @@ def resume(
     run: str | Path | Run,
     *,
     data: str | Path | None = None,
+    lora: str | Path | None = None,
     rebuild: bool = False,
     execution: Execution | None = None,
 ) -> Run:
@@ -88,12 +89,13 @@ def resume(
     Args:
         run: it, or its directory.
         data: where the data lie now.
+        lora: where the LoRA of the run lies, where the cache has lost it.
         rebuild: make the journal anew from the answers on disk.
         execution: how to run; changes speed only.
     """
     execution = execution or Execution()
     path = run.path if isinstance(run, Run) else Path(run)
-    directory, world = loop.reopen(path, path_of(data), execution)
+    directory, world = loop.reopen(path, path_of(data), execution, path_of(lora))
     results = loop.resume(directory, world, execution, rebuild=rebuild)
     draw_contact_sheet(results, world)
     return Run(results)
