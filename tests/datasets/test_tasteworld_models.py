@@ -21,6 +21,7 @@ from persongen_bench.datasets.tasteworld_models import (
 from persongen_bench.stacks.sandbox.loras.files import SHIPPED, open_zoo
 from persongen_bench.testing.datasets import DatasetContract
 
+FEW = {"n_users": 20}
 TINY = {
     "n_panel": 5, "n_cold": 4, "n_users": 25, "n_items": 600, "n_ratings": 2500,
     "panel_ratings": 120, "n_edited": 2,
@@ -45,7 +46,7 @@ class TestModels(DatasetContract):
 
 class TestLoras(DatasetContract):
     dataset = "tasteworld-loras"
-    config = {"n_users": 20}
+    config = FEW
     root = loras_case.folder()
 
 

@@ -134,7 +134,9 @@ def test_what_is_written_is_read():
         }
     assert zoo.held_out == tuple(m.model_id for m in models if m.held_out)
     assert len(zoo.examples) == 24 * len(EXAMPLES)
-    assert all(image.shape == (3, SIDE, SIDE) for image in zoo.examples.images(zoo.examples.ids[:7]))
+    assert all(
+        image.shape == (3, SIDE, SIDE) for image in zoo.examples.images(zoo.examples.ids[:7])
+    )
 
 
 def test_writing_again_gives_the_same_bytes(tmp_path):

@@ -10,6 +10,7 @@ from persongen_bench.core.config import Config
 
 Space = Literal["svd", "attn_v", "ff"]
 Residual = Literal["keep", "drop"]
+Sign = Literal["corpus", "largest"]
 
 
 class SpaceConfig(Config):
@@ -33,6 +34,10 @@ class SpaceConfig(Config):
     """How far along the direction, in standard deviations of the training models' projections;
     negative: the other way. The paper's raw units (6000 to 7500) depend on the corpus and the
     classifier; what a strength is in them is said beside every answer."""
+    sign: Sign = "corpus"
+    """Of ``svd``: which of (u, v) and (-u, -v) a layer's first triplet is (the paper is silent).
+    ``corpus``: the one along the direction in which the training models' pairs vary most;
+    ``largest``: the one whose largest ``|u|`` is positive, which chance decides for many layers."""
     residual: Residual = "keep"
     """Of ``svd``: what becomes of the rest of the LoRA. ``keep``: the change is added to the whole
     LoRA; ``drop``: the edited first triplet is all that stays (paper)."""
