@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Literal, final
 import numpy as np
 import pandas as pd
 from jaxtyping import Float
+from pydantic import Field
 from safetensors.numpy import load_file, save_file
 
 from persongen_bench.core.config import Config
@@ -33,8 +34,10 @@ class SignatureKnnConfig(Config):
 
     weight: Literal["none", "consistency"] = "consistency"
     """Whether a liked model counts by how much its own changes agree (0 where they do not)."""
-    dislikes: bool = True
-    """Whether models that were tried and not liked count against their neighbours."""
+    dislikes: float = Field(default=0.0, ge=0)
+    """Weight against their neighbours of models that were tried and not liked."""
+    centred: bool = True
+    """Whether what all models do alike, such as any training on few pictures, is taken out."""
 
 
 @final
@@ -59,7 +62,7 @@ class SignatureKnn(Stateless):
         self._train, zoo = train, _zoo(train)
         found = zoo_signatures(zoo, context.stack)
         self._ids = zoo.ids
-        self._direction = found.direction.astype(np.float32)
+        self._direction = self._ways(found).astype(np.float32)
         self._consistency = np.nan_to_num(found.consistency, nan=1.0).astype(np.float32)
 
     def generate(self, samples: Sequence[Sample]) -> Sequence[Ranking]:
@@ -79,12 +82,19 @@ class SignatureKnn(Stateless):
         if len(self._direction) != len(self._ids):
             raise RunError(f"{folder}: signatures of other models", fix="Fit the method again.")
 
+    def _ways(self, found: Signatures) -> Float[np.ndarray, "n d"]:
+        if not self.config.centred:
+            return found.direction
+        change = found.direction * found.strength[:, None]
+        change = change - change.mean(axis=0)
+        return _unit(change)
+
     def _ranking(self, user: str) -> Ranking:
         rows = self._train.interactions[self._train.interactions["user_id"] == user]
         place = {name: number for number, name in enumerate(self._ids)}
-        tried = [place[str(item)] for item in rows["item_id"] if str(item) in place]
-        sign = np.where(rows["liked"].to_numpy(dtype=bool), 1.0, -1.0 * self.config.dislikes)
-        counts = sign[[str(item) in place for item in rows["item_id"]]]
+        rows = rows[rows["item_id"].isin(place)]
+        tried = [place[str(item)] for item in rows["item_id"]]
+        counts = np.where(rows["liked"].to_numpy(dtype=bool), 1.0, -self.config.dislikes)
         if self.config.weight == "consistency":
             counts = counts * np.maximum(self._consistency[tried], 0)
         profile = counts @ self._direction[tried].astype(np.float64)
@@ -121,7 +131,8 @@ def _asked(rows: pd.DataFrame) -> list[tuple[str, int]]:
 
 def _unit(rows: Embeddings) -> Float[np.ndarray, "n d"]:
     wide = np.asarray(rows, dtype=np.float64)
-    return np.asarray(wide / np.linalg.norm(wide, axis=1, keepdims=True))
+    length = np.linalg.norm(wide, axis=1, keepdims=True)
+    return np.asarray(wide / np.where(length > 0, length, 1))
 
 
 def _zoo(train: View) -> ModelZoo:
