@@ -16,6 +16,7 @@ from persongen_bench.core import registry
 from persongen_bench.core.errors import ConfigError
 from persongen_bench.core.metric_cards import expand, parse_metric
 from persongen_bench.core.progress import no_progress
+from persongen_bench.core.track import open_track
 from persongen_bench.leaderboards.board import ALL, Board, board_for
 from persongen_bench.leaderboards.gallery import draw_contact_sheet
 from persongen_bench.loop.choice import MethodChoice, Options
@@ -119,7 +120,8 @@ class Campaign:
 def metrics_on(board: Board, world: World, others: Sequence[str] = ()) -> tuple[str, ...]:
     """What runs of a board on this world are scored by: its own metrics and ``others``."""
     known, catalog = world.dataset.taste is not None, world.dataset.catalog
-    expanded = expand(others, world.stack, known_taste=known)
+    output = open_track(board.track).output
+    expanded = expand(others, world.stack, known_taste=known, output=output)
     if ALL in others:
         bare = wordless(world.stack, [parse_metric(name) for name in expanded], catalog)
         expanded = tuple(name for name in expanded if name in others or name not in bare)

@@ -153,8 +153,10 @@ class Dataset:
         so that the order of the rows of a file does not matter.
         """
         more = _hashes(self.pairs, self.models)
-        if self.prompts or self.model_prompt:
-            more["prompts"] = content_hash(self.prompts, self.model_prompt)
+        # Beside ratings prompts are what is asked, like references: every sample names its own.
+        prompts = self.prompts if self.interactions.empty else ()
+        if prompts or self.model_prompt:
+            more["prompts"] = content_hash(prompts, self.model_prompt)
         base = (self.name, self.catalog.hash, frame_hash(self.interactions))
         return content_hash(*base, more) if more else content_hash(*base)
 

@@ -19,6 +19,12 @@ from pydantic import Field, model_validator
 from persongen_bench.core.config import Config as BaseConfig
 from persongen_bench.core.dataset import Dataset, DatasetCard
 from persongen_bench.core.types import Catalog, Image
+from persongen_bench.datasets.leave_one_last import LEAVE_ONE_LAST, leave_one_last
+from persongen_bench.datasets.tasteworld_prompts import (
+    PROMPTS,
+    held_out_subjects,
+    hold_out_prompts,
+)
 from persongen_bench.datasets.tasteworld_references import ask_neutral
 from persongen_bench.datasets.tasteworld_splits import Roles, tasteworld_splits
 from persongen_bench.worlds.tasteworld import by_content, ceilings, labels
@@ -117,7 +123,9 @@ class Tasteworld:
     """Pictures with content and style, and people with a known taste for both."""
 
     Config: ClassVar[type[BaseConfig]] = TasteworldConfig
-    tracks: ClassVar[tuple[str, ...]] = ("prompt-free", "cold-start", "reference")
+    tracks: ClassVar[tuple[str, ...]] = (
+        "prompt-free", "cold-start", "reference", "recommendation", "alignment",
+    )  # fmt: skip
 
     @classmethod
     def load(cls, config: TasteworldConfig, root: Path | None) -> Dataset:  # noqa: ARG003  # nothing to read
@@ -129,17 +137,21 @@ class Tasteworld:
         items = labels.item_table(pictures, rngs[1])
         items = items[items.index.isin(set(log["item_id"]))]
         catalog = Catalog(items, TasteworldSource())
+        people_of, prompts = roles(config, items), held_out_subjects(config.seed)
         return Dataset(
             name="tasteworld",
             card=_card(config, people, log, items),
             catalog=catalog,
             interactions=log,
-            splits=tasteworld_splits(
-                roles(config, items), config.test_fraction, config.latest_fraction
-            ),
+            splits={
+                **tasteworld_splits(people_of, config.test_fraction, config.latest_fraction),
+                LEAVE_ONE_LAST: leave_one_last(),
+                PROMPTS: partial(hold_out_prompts, roles=people_of, prompts=prompts, items=items),
+            },
             taste=TasteworldTaste(people),
             asks=partial(ask_neutral, catalog=catalog, n_references=config.n_references),
             content=TasteworldContent(catalog.ids, labels.scenes_of(items)),
+            prompts=prompts,
         )
 
 

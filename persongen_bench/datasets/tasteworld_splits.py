@@ -64,16 +64,16 @@ def tasteworld_splits(
 
 
 def _panel(interactions: pd.DataFrame, seed: int, *, roles: Roles, fraction: float) -> Split:
-    return _cut(PANEL, seed, interactions, roles, _random(roles, fraction, seed))
+    return cut(PANEL, seed, interactions, roles, _random(roles, fraction, seed))
 
 
 def _temporal(interactions: pd.DataFrame, seed: int, *, roles: Roles, fraction: float) -> Split:
     motifs = sorted(set(roles.motif_of.values()))
-    return _cut(TEMPORAL, seed, interactions, roles, motifs[-_n_held_out(motifs, fraction) :])
+    return cut(TEMPORAL, seed, interactions, roles, motifs[-_n_held_out(motifs, fraction) :])
 
 
 def _cold_start(interactions: pd.DataFrame, seed: int, *, roles: Roles, fraction: float) -> Split:
-    return _cut(COLD_START, seed, interactions, roles, _random(roles, fraction, seed))
+    return cut(COLD_START, seed, interactions, roles, _random(roles, fraction, seed))
 
 
 def _random(roles: Roles, fraction: float, seed: int) -> list[str]:
@@ -87,10 +87,10 @@ def _n_held_out(motifs: list[str], fraction: float) -> int:
     return min(max(1, round(len(motifs) * fraction)), len(motifs) - 1)
 
 
-def _cut(
+def cut(
     name: str, seed: int, interactions: pd.DataFrame, roles: Roles, motifs: Iterable[str]
 ) -> Split:
-    """The split, from rows in an order of their own."""
+    """The split that holds out ``motifs``, from rows in an order of their own."""
     keys = ["user_id", "timestamp", "item_id"]
     rows = interactions[list(INTERACTION_COLUMNS)].sort_values(keys, kind="stable")
     of_row = rows["item_id"].map(dict(roles.motif_of))

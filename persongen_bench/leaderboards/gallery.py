@@ -1,7 +1,7 @@
 """The contact sheet of a run: what its users liked above, what was made for them below.
 
 A ranked list stands there with the pictures of its first items. Where requests have a picture to
-follow, every request has a strip of its own.
+follow, every request has a strip of its own; where prompts are asked, every prompt has a row.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from persongen_bench.core.output import IMAGE, RANKING, Ranking
 from persongen_bench.core.types import Image
 from persongen_bench.leaderboards.board import get_board
 from persongen_bench.leaderboards.pictures import UserStrip, contact_sheet
+from persongen_bench.leaderboards.prompt_gallery import draw_prompts
 from persongen_bench.leaderboards.request_gallery import draw_request_sheet
 from persongen_bench.loop.results import RunResults
 from persongen_bench.loop.store import RunDirectory
@@ -28,9 +29,13 @@ def draw_contact_sheet(results: RunResults, world: World) -> Path:
     made = results.path / "summary.json"
     if path.exists() and path.stat().st_mtime >= made.stat().st_mtime:
         return path
-    if RunDirectory(results.path, results.config).kind is IMAGE and _follows(results, world):
-        draw_request_sheet(results, world, path)
-        return path
+    if RunDirectory(results.path, results.config).kind is IMAGE:
+        if results.config.unit == "prompt":
+            draw_prompts(results, world, path)
+            return path
+        if _follows(results, world):
+            draw_request_sheet(results, world, path)
+            return path
     shown = set(results.samples["user_id"].astype(str))
     veil = RunDirectory(results.path, results.config).veil
     likers = {veil.user(user): user for user in world.train.users}

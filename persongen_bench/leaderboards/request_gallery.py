@@ -11,6 +11,7 @@ from persongen_bench.core.output import IMAGE
 from persongen_bench.core.progress import no_progress
 from persongen_bench.core.request import Request
 from persongen_bench.core.types import Image
+from persongen_bench.leaderboards.prompt_gallery import draw_methods
 from persongen_bench.leaderboards.ranking import gather
 from persongen_bench.leaderboards.standings import Standings
 from persongen_bench.leaderboards.strips import (
@@ -66,6 +67,9 @@ def draw_strips(table: Standings, folder: Path, path: Path) -> None:
     if not runs or RunDirectory(runs[0].path, runs[0].config).kind is not IMAGE:
         raise ConfigError(f"board {table.board.name}: there are no images to draw strips of")
     world = reopen_world(runs[0].config, None, no_progress)
+    if runs[0].config.unit == "prompt":
+        draw_methods(runs, world, path, table.board.title)
+        return
     requests = world.asked(runs[0].config).requests
     shown = shown_requests(requests)
     made, uses = [_made(run, shown) for run in runs], _uses(world, runs, shown)

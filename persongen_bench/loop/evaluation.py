@@ -225,8 +225,12 @@ class Evaluation:
         self._memo.clear()
 
     def taste(self, users: Sequence[str]) -> ScoreMatrix:
-        """True utility of every image for these users; small tables are read once and kept."""
-        if len(self.samples) * len(self.users) > LARGEST_TABLE:
+        """True utility of every image for these users; small tables are read once and kept.
+
+        They need not be those that something was asked for.
+        """
+        asked = set(users) <= set(self.users)
+        if not asked or len(self.samples) * len(self.users) > LARGEST_TABLE:
             return self._read_taste(users)
         every = self.memo("true taste", lambda: self._read_taste(self.users))
         return every[:, pd.Index(self.users).get_indexer(pd.Index(users))]

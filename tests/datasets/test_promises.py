@@ -36,7 +36,7 @@ LOADED = {
     ),
 }
 PROMISES = {
-    "toy": {"by-time": ITEMS | TIME},
+    "toy": {"by-time": ITEMS | TIME, "open": ITEMS | TIME},
     "rehearsal": {"last": ITEMS | TIME},
     "dsprites": {"item": ITEMS, "row": ROWS},
     "folder": {

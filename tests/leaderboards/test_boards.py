@@ -68,7 +68,8 @@ def test_every_file_is_a_board_and_every_board_a_file():
     assert files == {f"{name.replace('-', '_')}.toml" for name in OWN}
     assert set(OWN) == {
         "tasteworld", "tasteworld-reference", "controlled", "cold-start", "catalogue", "flickr-aes",
-        "stickers", "posters", "fashion", "catalogue-reference",
+        "stickers", "posters", "fashion", "catalogue-reference", "tasteworld-alignment",
+        "movies", "image-retrieval", "model-retrieval", "alignment",
     }  # fmt: skip
 
 

@@ -41,7 +41,7 @@ class Latents:
         for ids in progress(parts, "encode liked images", len(parts)):
             squares = (prepared(i, self._denoiser.size) for i in self._open(ids))
             pixels = np.stack(list(squares))
-            views = [pixels, pixels[..., ::-1]] if self._flips else [pixels]
+            views = [pixels, pixels[..., ::-1].copy()] if self._flips else [pixels]
             encoded = torch.stack([posteriors(self._denoiser.pipeline, v) for v in views], dim=1)
             self._known.update(zip(ids, encoded, strict=True))
 

@@ -139,16 +139,27 @@ class Denoiser:
         ``latents, noise``: float32 ``(b, c, h, w)``; ``times``: int64 ``(b,)``; b texts. The
         target is the noise, the velocity or the latents, as the scheduler is configured.
         """
+        predicted, target = self.predict(self.pipeline.unet, latents, noise, times, text)
+        return F.mse_loss(predicted, target)
+
+    def predict(
+        self,
+        unet: Any,  # noqa: ANN401  # a diffusers model
+        latents: Tensor,
+        noise: Tensor,
+        times: Tensor,
+        text: Text,
+    ) -> tuple[Tensor, Tensor]:
+        """What ``unet`` says and what it should say, float32 ``(b, c, h, w)`` both; see `loss`."""
         noisy = self.schedule.add_noise(latents, noise, times)
         with torch.autocast(self.device.type, self.dtype, enabled=self.dtype != torch.float32):
-            predicted = self.pipeline.unet(
+            predicted = unet(
                 noisy.to(self.dtype),
                 times,
                 text.hidden.to(self.dtype),
                 added_cond_kwargs=self._added(text),
             ).sample
-        target = self._target(latents, noise, times)
-        return F.mse_loss(predicted.float(), target)
+        return predicted.float(), self._target(latents, noise, times)
 
     def _target(self, latents: Tensor, noise: Tensor, times: Tensor) -> Tensor:
         kind = self.schedule.config.prediction_type
