@@ -137,7 +137,8 @@ def experiment(
         raise ConfigError(f"no experiment is called {name!r}", fix=f"Use {', '.join(VARIANTS)}.")
     opened = registry.get("stacks", stack)() if isinstance(stack, str) else stack
     drawing = _Drawing(opened, draw)
-    rows, strips = [], []
+    rows: list[tuple[Any, ...]] = []
+    strips: list[tuple[str, dict[str, Image]]] = []
     pairs = models.items() if isinstance(models, Mapping) else models
     for model, lora in progress(pairs, "models", None):
         pictures = drawing.variants(lora, VARIANTS[name])
