@@ -5,11 +5,14 @@ import pytest
 
 from persongen_bench.core.errors import ConfigError, DataError
 from persongen_bench.core.progress import no_progress
-from persongen_bench.loop import loras
+from persongen_bench.core.track import open_track
+from persongen_bench.loop import loras, making
 from persongen_bench.loop.choice import MethodChoice
+from persongen_bench.loop.fit import code_of
 from persongen_bench.loop.schema import RunConfig, parse
 from persongen_bench.loop.terms import Terms, run_config
 from persongen_bench.loop.world import WorldRef, load_world, reopen_world
+from persongen_bench.util import provenance
 from tests.cases import lora_case as case
 from tests.cases.refusals import refused
 
@@ -73,6 +76,15 @@ def test_the_same_change_under_other_names_is_the_same_run(file, tmp_path):
     same = {next(iter(SHAPES)): (down, up * np.float32(2 / 3))}
     peft = case.write(tmp_path / "p.safetensors", case.dotted(same, "unet."))
     assert load_world(ref(file)).lora == load_world(ref(peft)).lora
+
+
+def test_the_code_of_the_stack_counts_and_that_which_changes_it(file):
+    """A run's code hash covers both the stack's module and `stacks.with_lora`."""
+    plain, world = load_world(ref()), load_world(ref(file))
+    method = MethodChoice("random-item").build()
+    with_lora, without = (code_of(method, w, "prompt-free") for w in (world, plain))
+    alone = provenance.code_of(method, world.stack, open_track("prompt-free"), making)
+    assert len({with_lora, without, alone}) == 3
 
 
 def test_a_wrong_file_is_one_line(tmp_path):

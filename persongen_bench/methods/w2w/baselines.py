@@ -51,7 +51,7 @@ class RandomDirection(EditsModels):
         made = {}
         for user in context.users or train.users:
             seed = int(content_hash("random-direction", context.seed, user), 16)
-            normal = np.random.default_rng(seed).standard_normal(coordinates.shape[1])
+            normal = np.random.default_rng(seed).standard_normal((coordinates.shape[1],))
             found = direction_of(normal, coordinates)
             if found is not None:
                 made[user] = found

@@ -44,7 +44,9 @@ class GramPca:
         total = float(np.trace(gram))
         n = len(gram)
         first = max(0, n - min(n_components, max(1, n - 1)))
-        values, vectors = eigh(gram, overwrite_a=True, lower=True, subset_by_index=(first, n - 1))
+        values, vectors = eigh(
+            gram, overwrite_a=True, lower=True, check_finite=False, subset_by_index=(first, n - 1)
+        )
         values, vectors = values[::-1].astype(np.float64), vectors[:, ::-1].astype(np.float64)
         kept = values > _NOTHING * max(values[0], 0.0)
         roots = np.sqrt(values[kept])

@@ -59,12 +59,16 @@ class EditsModels(Stateless, ABC):
     """
 
     makes: ClassVar[str] = "adapter"
-    roles: tuple[str, ...] = ()
     generate_fields: ClassVar[frozenset[str]] = frozenset({"strength", "residual"})
     config: SpaceConfig
 
     def __init__(self, config: SpaceConfig) -> None:
         self.config = config
+
+    @property
+    def roles(self) -> tuple[str, ...]:
+        """None, where the directions need none."""
+        return ()
 
     @abstractmethod
     def directions(
