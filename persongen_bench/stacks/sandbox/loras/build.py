@@ -34,7 +34,7 @@ from persongen_bench.worlds.tasteworld.attributes import ATTRIBUTES, NAMES
 
 RECIPE, PARTS, PART = "recipe.json", "parts", "shipped"
 """Beside the LoRAs: how they were made, a file of each, and the part that ships."""
-SHIPPED_RANKS: Mapping[int, int] = {1: 36, 2: 20, 4: 8, 8: 3, 16: 1}
+SHIPPED_RANKS: Mapping[int, int] = {1: 32, 2: 18, 4: 6, 8: 3, 16: 1}
 """LoRAs of every rank that ship with the package; the first ones."""
 
 
