@@ -23,8 +23,8 @@ from persongen_bench.leaderboards.request_gallery import draw_strips
 from persongen_bench.leaderboards.standings import MethodRow, Standings
 from persongen_bench.util.files import write_atomic
 
-REFERENCE = "reference"
-"""The track whose requests have a picture or words to follow."""
+DRAWN = ("reference", "alignment")
+"""Tracks whose requests say what to show, so that methods stand side by side in a picture."""
 PLANE, STRIPS = "plane.png", "strips.png"
 
 
@@ -135,13 +135,13 @@ class Leaderboard(Sequence[Standings]):
         return Path(path)
 
     def draw_requests(self) -> list[Path]:
-        """Strips, and the plane where the board names one, beside the runs of a reference board.
+        """Strips, and the plane where the board names one, beside the runs of boards on `DRAWN`.
 
         ``strips.png`` and ``plane.png`` in the folder of the board. None on other tracks, and where
         fewer than two rows could stand in a picture.
         """
         table, runs = self.largest, self._folder
-        if table.board.track != REFERENCE or runs is None or len(table.rows) < 2:
+        if table.board.track not in DRAWN or runs is None or len(table.rows) < 2:
             return []
         folder = runs / table.board.name
         drawn = [self.draw_strips(folder / STRIPS)]
