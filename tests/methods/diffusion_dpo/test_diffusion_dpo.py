@@ -31,7 +31,8 @@ from persongen_bench.methods.finetune.pipeline import Denoiser, frozen
 from persongen_bench.methods.sd_prompt import SdPrompt, SdPromptConfig
 
 OPTIONS = {"train": "lora", "rank": 2, "beta": 10.0, "n_steps": 3, "n_warmup_steps": 0,
-           "validation_share": 0.3, "n_validation_draws": 2, "weights_dtype": "float32"}  # fmt: skip
+           "validation_share": 0.3, "n_validation_draws": 2,
+           "weights_dtype": "float32"}  # fmt: skip
 FULL = {**OPTIONS, "train": "full", "learning_rate": 1e-3}
 PROMPTS = ("a small red star", "a large blue heart", "hue 1")
 SAMPLES = plan_samples({}, [Request("anybody", instruction=prompt) for prompt in PROMPTS])
