@@ -12,7 +12,7 @@ from typing import ClassVar
 import pandas as pd
 
 from persongen_bench.core.config import Config as BaseConfig
-from persongen_bench.core.dataset import Dataset, SplitFunction
+from persongen_bench.core.dataset import Dataset, DatasetCard, SplitFunction
 from persongen_bench.datasets import imagegem_parts as parts
 from persongen_bench.datasets import prompt_words
 from persongen_bench.datasets.imagegem_parts import ImagegemConfig
@@ -80,7 +80,7 @@ def _items(images: pd.DataFrame) -> pd.DataFrame:
     return parts.plain_labels(items.rename_axis("item_id"))
 
 
-def _card(tables: Relations, rows: pd.DataFrame) -> parts.DatasetCard:
+def _card(tables: Relations, rows: pd.DataFrame) -> DatasetCard:
     said = f"{len(rows):,} images by {rows['user_id'].nunique():,} users."
     notes = (
         "An interaction is that somebody made an image; nobody says what they dislike.",
