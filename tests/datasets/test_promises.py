@@ -70,7 +70,7 @@ def test_tracks_of_the_built_in_data_sets():
         "dsprites": ("controlled",),
         "flickr-aes": ("prompt-free",),
         "folder": ("prompt-free", "reference"),
-        "imagegem": ("recommendation", "alignment"),
+        "imagegem": ("recommendation", "alignment", "model-editing"),
         "imagegem-models": ("recommendation",),
         "ml-latest-small": ("reference",),
         "pick-a-pic": ("alignment", "prompt-free"),
