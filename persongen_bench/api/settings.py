@@ -36,6 +36,8 @@ class Settings(TypedDict, total=False):
     """Which board the runs go to; default: the one that data set and track lead to."""
     stack: str | None
     """The frozen models; default: the board's, or its fallback where files are missing."""
+    lora: str | Path | None
+    """A LoRA file that the decoder draws with (see `pgbench convert lora`); default: none."""
     preset: str | None
     """Named options of the methods that have it; default: what stack and board prefer."""
     options: Options
@@ -88,6 +90,7 @@ def campaign_of(
         threads=settings.get("threads", THREADS),
         metrics=_names("metrics", settings.get("metrics", ())),
         pseudonymize=settings.get("pseudonymize", False),
+        lora=path_of(settings.get("lora"), "the LoRA file"),
     )
 
 
@@ -108,9 +111,9 @@ def check_places(settings: Settings) -> None:
     usable_folder(Path(runs), "the folder of runs", "Name another one (--runs).")
 
 
-def path_of(value: str | Path | None) -> Path | None:
-    """A folder as it was said."""
-    return None if value is None else Path(no_surrogates("the folder of the data", str(value)))
+def path_of(value: str | Path | None, what: str = "the folder of the data") -> Path | None:
+    """A place as it was said; ``what`` it is, in the words of an error."""
+    return None if value is None else Path(no_surrogates(what, str(value)))
 
 
 def _seeds(value: object) -> tuple[int, ...]:

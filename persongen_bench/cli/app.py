@@ -16,7 +16,10 @@ from persongen_bench.cli.audit import audit_app
 from persongen_bench.cli.boards import boards_app
 from persongen_bench.cli.claims import claims_app
 from persongen_bench.cli.cold_start import cold_start_app
+from persongen_bench.cli.convert import convert_app
+from persongen_bench.cli.experiment import experiment_app
 from persongen_bench.cli.listing import listing_app
+from persongen_bench.cli.make import make_app
 from persongen_bench.cli.models import models_app
 from persongen_bench.cli.plugins import new_app, plugins_app
 from persongen_bench.cli.rehearse import rehearse_app
@@ -89,7 +92,10 @@ for group in (
 ):  # fmt: skip
     app.add_typer(group)
 app.add_typer(new_app, name="new")
+app.add_typer(make_app, name="make")
 app.add_typer(models_app, name="models")
+app.add_typer(convert_app, name="convert")
+app.add_typer(experiment_app, name="experiment")
 app.add_typer(audit_app, name="audit")
 
 

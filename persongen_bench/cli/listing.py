@@ -6,12 +6,15 @@ import json
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from persongen_bench.cli import options
 from persongen_bench.core.errors import ConfigError
+
+if TYPE_CHECKING:
+    from persongen_bench.core.statistics import Statistics
 
 listing_app = typer.Typer()
 FORMS = ("table", "json")
@@ -61,16 +64,30 @@ def show(
     ],
     name: Annotated[str, typer.Argument(help="Its name, or the folder of a run.")],
     form: options.Form = "table",
+    data: options.Data = None,
+    data_option: options.DataOptions = None,
+    picture: Annotated[
+        Path | None, typer.Option(help="Draw a data set's distributions into this file.")
+    ] = None,
 ) -> None:
-    """Show the card of one thing."""
-    from persongen_bench.api import cards
+    """Show the card of one thing; of a data set also what was read, where its data are there."""
+    from persongen_bench.api import cards, statistics
 
     _require(form)
     card = cards.card(kind, name)
+    told = None
+    if kind == "dataset":
+        told = statistics.of_dataset(name, data, options.pairs(data_option), drawn=bool(picture))
+    elif data or data_option or picture:
+        raise ConfigError(f"--data, --data-option and --picture with a {kind}", fix="Leave it out.")
     if form == "json":
-        _write_json(card)
-    else:
-        _print_card(name, card)
+        _write_json(card if told is None else {**card, "statistics": statistics.values(told)})
+        return
+    _print_card(name, card)
+    if told is not None:
+        _print_statistics(told)
+    if told is not None and picture is not None:
+        statistics.draw(told, picture)
 
 
 def _require(form: str) -> None:
@@ -103,6 +120,13 @@ def _print_card(title: str, card: Mapping[str, Any]) -> None:
     for key, value in card.items():
         table.add_row(_plain(key), _plain(value))
     Console().print(table)
+
+
+def _print_statistics(told: Statistics) -> None:
+    from persongen_bench.api import statistics
+
+    for line in statistics.text(told):
+        sys.stdout.write(f"{line}\n")
 
 
 def _plain(value: object) -> str:

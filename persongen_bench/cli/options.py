@@ -26,6 +26,9 @@ Split = Annotated[str | None, typer.Option(help="Split rule of the data set.")]
 Track = Annotated[str | None, typer.Option(help="What is asked; default: the data set's first.")]
 BoardName = Annotated[str | None, typer.Option("--board", help="Board that the runs go to.")]
 Stack = Annotated[str | None, typer.Option(help="Frozen models; default: the board's.")]
+Lora = Annotated[
+    Path | None, typer.Option(help="LoRA file that every picture is drawn with (safetensors).")
+]
 Preset = Annotated[str | None, typer.Option(help="Named settings of the method.")]
 Seeds = Annotated[
     list[int] | None,

@@ -26,6 +26,7 @@ def run(
     track: options.Track = None,
     board: options.BoardName = None,
     stack: options.Stack = None,
+    lora: options.Lora = None,
     preset: options.Preset = None,
     option: options.Option = None,
     sweep: Annotated[list[str] | None, typer.Option(metavar="KEY=V1,V2,...")] = None,
@@ -54,7 +55,7 @@ def run(
         n_images=n_images, beside=beside,
         sweep={key: tuple(map(options.value_of, text.split(",")))
                for key, text in options.texts(sweep).items()},
-        threads=threads, metrics=tuple(metric or ()), pseudonymize=pseudonymize,
+        threads=threads, metrics=tuple(metric or ()), pseudonymize=pseudonymize, lora=lora,
     )  # fmt: skip
     printing.notice(campaign.chosen_stack.notice)
     with execution_of({"workers": workers, "batch_size": batch_size}) as execution:
@@ -66,6 +67,7 @@ def run(
 def resume(
     path: Annotated[Path, typer.Argument(metavar="RUN", help="Run directory.")],
     data: options.Data = None,
+    lora: options.Lora = None,
     workers: options.Workers = 1,
     batch_size: options.Batch = 64,
     rebuild: Annotated[bool, typer.Option(help="Remake the journal from the files.")] = False,
@@ -76,7 +78,7 @@ def resume(
     from persongen_bench.cli import printing
 
     with execution_of({"workers": workers, "batch_size": batch_size}) as execution:
-        made = go_on(path, data=data, rebuild=rebuild, execution=execution)
+        made = go_on(path, data=data, lora=lora, rebuild=rebuild, execution=execution)
     printing.print_run(made)
 
 

@@ -13,6 +13,7 @@ from typing import Any, ClassVar, Protocol, runtime_checkable
 from persongen_bench.core import registry
 from persongen_bench.core.errors import ConfigError, MissingRoleError
 from persongen_bench.core.metric import Metric, MetricInfo, Parametrised
+from persongen_bench.core.output import IMAGE, readable
 from persongen_bench.core.roles import open_role
 from persongen_bench.core.stack import Stack
 
@@ -73,8 +74,12 @@ def every_metric() -> list[str]:
     return sorted(form for entry in registry.entries("metrics") for form in printed_forms(entry))
 
 
-def expand(names: Sequence[str], stack: Stack, *, known_taste: bool) -> tuple[str, ...]:
+def expand(
+    names: Sequence[str], stack: Stack, *, known_taste: bool, output: str = IMAGE.name
+) -> tuple[str, ...]:
     """Printed names, each once; `ALL` becomes every metric that this stack and world can have.
+
+    ``output``: kind of the answers that are measured.
 
     Raises:
         MissingRoleError: if the stack lacks a model that a named metric looks through.
@@ -83,7 +88,8 @@ def expand(names: Sequence[str], stack: Stack, *, known_taste: bool) -> tuple[st
     for name in names:
         if name == ALL:
             every = every_metric()
-            found |= {m: None for m in every if possible(m, stack, known_taste=known_taste)}
+            can = (m for m in every if possible(m, stack, known_taste=known_taste, output=output))
+            found |= dict.fromkeys(can)
         else:
             metric = parse_metric(name)
             _open_roles(metric, stack)
@@ -91,10 +97,12 @@ def expand(names: Sequence[str], stack: Stack, *, known_taste: bool) -> tuple[st
     return tuple(found)
 
 
-def possible(printed: str, stack: Stack, *, known_taste: bool) -> bool:
-    """Whether the stack has the models of a metric, and the world the truth."""
+def possible(printed: str, stack: Stack, *, known_taste: bool, output: str = IMAGE.name) -> bool:
+    """Whether a metric reads such answers, the stack has its models, and the world the truth."""
     metric = parse_metric(printed)
     if metric.info.known_taste and not known_taste:
+        return False
+    if not readable(metric.info.reads, output):
         return False
     try:
         _open_roles(metric, stack)

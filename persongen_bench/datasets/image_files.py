@@ -19,6 +19,8 @@ from persongen_bench.core.regular_files import open_regular
 from persongen_bench.core.types import Catalog, Image
 from persongen_bench.datasets.tables import Table
 
+_INSIDE = "Use paths relative to the data folder that stay inside it."
+
 
 @dataclass(frozen=True)
 class ImageFiles:
@@ -39,16 +41,19 @@ def check_paths(table: Table, root: Path, column: str = "image") -> None:
     """Raise `DataError` for the first row whose file is outside ``root`` or not there."""
     names = table.frame[column]
     table.reject((names == "").to_numpy(), f"empty {column}", "Name an image file.")
-    inside = "Use paths relative to the data folder that stay inside it."
-    table.reject(
-        _mask(names, _leaves), f"{column} {{{column}}} is not a path inside {root}", inside
-    )
+    check_inside(table, root, column)
     missing = _mask(names, lambda name: not os.path.isfile(root / name))  # noqa: PTH113  # never raises
     message = f"{column} {{{column}}}: no such file, or not a regular one"
     table.reject(missing, message, "Add it or remove the row.")
     real_root = os.path.realpath(root) + os.sep
     outside = _mask(names, lambda name: not os.path.realpath(root / name).startswith(real_root))
-    table.reject(outside, f"{column} {{{column}}} is a link to outside {root}", inside)
+    table.reject(outside, f"{column} {{{column}}} is a link to outside {root}", _INSIDE)
+
+
+def check_inside(table: Table, root: Path, column: str = "image") -> None:
+    """Raise `DataError` for the first path that leads out of ``root`` by its own words."""
+    what = f"{column} {{{column}}} is not a path inside {root}"
+    table.reject(_mask(table.frame[column], _leaves), what, _INSIDE)
 
 
 def checksums(root: Path, names: Iterable[str]) -> list[str]:

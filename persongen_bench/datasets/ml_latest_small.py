@@ -2,12 +2,14 @@
 
 ``ratings.csv``, ``movies.csv``, ``links.csv`` and ``tags.csv`` are read as published. Posters are
 not part of it: they come from a folder of files named by ``movieId`` or ``imdbId``, and movies
-without one are left out and counted.
+without one are left out and counted. Recommendation needs no pictures: ``pictures=none`` keeps all
+rated movies.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar, Literal
 
@@ -17,9 +19,10 @@ from pydantic import Field
 from persongen_bench.core.config import Config as BaseConfig
 from persongen_bench.core.dataset import Dataset, DatasetCard, SplitFunction
 from persongen_bench.core.errors import DataError
-from persongen_bench.core.types import Catalog
+from persongen_bench.core.types import Catalog, NoImages
 from persongen_bench.datasets import reference_splits as ways
 from persongen_bench.datasets.image_files import ImageFiles
+from persongen_bench.datasets.leave_one_last import LEAVE_ONE_LAST, leave_one_last
 from persongen_bench.datasets.ml_tables import MOVIES, RATINGS, read_movies, read_ratings
 from persongen_bench.datasets.reference_asks import (
     RECONSTRUCTION,
@@ -34,12 +37,16 @@ from persongen_bench.datasets.reference_users import CHUNK, chunks_as_users, win
 INSTRUCTIONS = (
     "Get ml-latest-small.zip from https://grouplens.org/datasets/movielens/latest/ and unpack it "
     "to ROOT; put posters of your own into ROOT/posters/<movieId>.jpg (or by imdbId: --data-option "
-    "posters_by=imdbId)."
+    "posters_by=imdbId), or go without for recommendation: --data-option pictures=none."
 )
 
 
 class MlLatestSmallConfig(ReferenceConfig):
     """What is liked, whose posters there are, and who is a user."""
+
+    pictures: Literal["posters", "none"] = "posters"
+    """``posters``: movies that have one, for the tracks ``reference`` and ``recommendation``.
+    ``none``: every movie that somebody rated, without pictures, for ``recommendation``."""
 
     like_threshold: float = Field(default=4.0, ge=0.5, le=5)
     """A rating of at least this is a like (the papers' code: 4)."""
@@ -60,7 +67,7 @@ class MlLatestSmall:
     """Movie posters, and people who rated the movies."""
 
     Config: ClassVar[type[BaseConfig]] = MlLatestSmallConfig
-    tracks: ClassVar[tuple[str, ...]] = ("reference",)
+    tracks: ClassVar[tuple[str, ...]] = ("reference", "recommendation")
 
     @classmethod
     def load(cls, config: MlLatestSmallConfig, root: Path | None) -> Dataset:
@@ -72,11 +79,39 @@ class MlLatestSmall:
         root = _existing(root)
         movies = read_movies(root, links=config.posters_by == "imdbId")
         ratings = read_ratings(root, set(movies.index), config.like_threshold)
+        if config.pictures == "none":
+            return _without_pictures(movies, ratings, config)
         catalog, notes = _catalog(root, movies, config)
         log, more = _log_of(ratings, catalog, config)
         data = ReferenceData("ml-latest-small", catalog, log, notes + more)
         rule = reference_rule(config.reference, catalog)
-        return data.dataset(_card(data, config), rule, _split(config), config.requests_per_user)
+        made = data.dataset(_card(data, config), rule, _split(config), config.requests_per_user)
+        if config.users != "persons":
+            return made
+        return replace(made, splits={**made.splits, **_last()})
+
+
+def _without_pictures(
+    movies: pd.DataFrame, ratings: pd.DataFrame, config: MlLatestSmallConfig
+) -> Dataset:
+    """Every rated movie and everybody; their latest like is held out."""
+    if config.users != "persons":
+        raise DataError(
+            f"dataset ml-latest-small: users={config.users} with pictures=none",
+            fix="Use --data-option users=persons: windows and chunks are of the track reference.",
+        )
+    rated = movies[movies.index.isin(set(ratings["item_id"]))]
+    notes = []
+    if len(rated) < len(movies):
+        n_lost = len(movies) - len(rated)
+        notes = [f"dropped {n_lost:,} of {len(movies):,} movies, which nobody rated"]
+    data = ReferenceData("ml-latest-small", Catalog(rated, NoImages()), ratings, notes)
+    card = _card(data, config)
+    return Dataset(data.name, card, data.catalog, ratings, splits=_last())
+
+
+def _last() -> dict[str, SplitFunction]:
+    return {LEAVE_ONE_LAST: leave_one_last()}
 
 
 def _existing(root: Path | None) -> Path:
@@ -172,12 +207,14 @@ _WHO = {
 
 def _card(data: ReferenceData, config: MlLatestSmallConfig) -> DatasetCard:
     log = data.log
+    what = "Posters of" if data.catalog.pictured else "Without pictures:"
     said = (
-        f"Posters of {len(data.catalog):,} movies with {len(log):,} ratings from 0.5 to 5 "
+        f"{what} {len(data.catalog):,} movies with {len(log):,} ratings from 0.5 to 5 "
         f"({log['liked'].mean():.3f} of them likes: at least {config.like_threshold:g}) of "
         f"{log['user_id'].nunique():,} users ({_WHO[config.users]})."
     )
-    meaning = [RECONSTRUCTION] if config.reference == "target" else []
+    targets = data.catalog.pictured and config.reference == "target"
+    meaning = [RECONSTRUCTION] if targets else []
     if config.users == "windows":
         meaning.append(
             "Users are windows of six likes: those of a person share posters, so that the posters "

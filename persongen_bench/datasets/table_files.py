@@ -61,7 +61,7 @@ def _refuse_a_near_name(root: Path, stem: str) -> None:
 def read_csv(path: Path) -> pd.DataFrame:
     """The cells of a CSV in UTF-8 with commas, indexed by the rows of the file (header: 1)."""
     text = _utf8(path)
-    _check_header(path, text)
+    check_header(path, text)
     try:
         cells = pd.read_csv(
             io.StringIO(text),
@@ -74,7 +74,7 @@ def read_csv(path: Path) -> pd.DataFrame:
     except pd.errors.EmptyDataError:
         raise DataError(f"{path}: the file is empty", fix="Add a header and rows.") from None
     except pd.errors.ParserError as error:
-        raise _not_csv(path, error) from None
+        raise not_csv(path, error) from None
     cells = cells.fillna("")
     filled = (cells.apply(lambda column: column.str.strip()) != "").any()  # ends of rows in commas
     cells = cells[list(cells.columns[filled])]
@@ -82,7 +82,8 @@ def read_csv(path: Path) -> pd.DataFrame:
     return frame.set_axis(pd.RangeIndex(2, len(cells) + 1), axis=0)
 
 
-def _not_csv(path: Path, error: Exception) -> DataError:
+def not_csv(path: Path, error: Exception) -> DataError:
+    """What is wrong with a file that the parser of CSV refused."""
     reason = str(error).strip().removeprefix("Error tokenizing data. C error: ")
     fix = "Quote cells with commas, and write decimals with a point."
     if "EOF inside string" in reason:
@@ -91,10 +92,11 @@ def _not_csv(path: Path, error: Exception) -> DataError:
     return DataError(f"{path}: not a valid CSV ({reason})", fix=fix)
 
 
-def _check_header(path: Path, text: str) -> None:
+def check_header(path: Path, text: str) -> None:
+    """Raise `DataError` for a first line that cannot name the columns of a CSV."""
     header = re.split(r"\r\n|\r|\n", text[:1_000_000], maxsplit=1)[0]
     if header.count(",") >= MOST_COLUMNS:
-        raise _too_wide(path)
+        raise too_wide(path)
     if text.strip() and not header.strip(" ,"):
         raise DataError(
             f"{path} row 1: blank, expected the names of the columns", fix="Remove blank rows."
@@ -107,7 +109,8 @@ def _check_header(path: Path, text: str) -> None:
             )
 
 
-def _too_wide(path: Path) -> DataError:
+def too_wide(path: Path) -> DataError:
+    """Too many columns."""
     return DataError(
         f"{path} row 1: more than {MOST_COLUMNS:,} columns",
         fix="Expected one row per item or interaction; remove columns that are not needed.",
@@ -153,7 +156,7 @@ def read_parquet(path: Path) -> pd.DataFrame:
 
 def _check_schema(path: Path, schema: pa.Schema) -> None:
     if len(schema) > MOST_COLUMNS:
-        raise _too_wide(path)
+        raise too_wide(path)
     twice = [name for name in schema.names if schema.names.count(name) > 1]
     if twice:
         raise DataError(f"{path} row 1: column {twice[0][:80]!r} occurs twice", fix="Rename one.")

@@ -19,6 +19,7 @@ from pydantic import Field, model_validator
 from persongen_bench.core.config import Config as BaseConfig
 from persongen_bench.core.dataset import Dataset, DatasetCard
 from persongen_bench.core.types import Catalog, Image
+from persongen_bench.datasets.leave_one_last import LEAVE_ONE_LAST, leave_one_last
 from persongen_bench.datasets.tasteworld_prompts import (
     PROMPTS,
     held_out_subjects,
@@ -122,7 +123,9 @@ class Tasteworld:
     """Pictures with content and style, and people with a known taste for both."""
 
     Config: ClassVar[type[BaseConfig]] = TasteworldConfig
-    tracks: ClassVar[tuple[str, ...]] = ("prompt-free", "cold-start", "reference", "alignment")
+    tracks: ClassVar[tuple[str, ...]] = (
+        "prompt-free", "cold-start", "reference", "recommendation", "alignment",
+    )  # fmt: skip
 
     @classmethod
     def load(cls, config: TasteworldConfig, root: Path | None) -> Dataset:  # noqa: ARG003  # nothing to read
@@ -142,6 +145,7 @@ class Tasteworld:
             interactions=log,
             splits={
                 **tasteworld_splits(people_of, config.test_fraction, config.latest_fraction),
+                LEAVE_ONE_LAST: leave_one_last(),
                 PROMPTS: partial(hold_out_prompts, roles=people_of, prompts=prompts, items=items),
             },
             taste=TasteworldTaste(people),

@@ -59,10 +59,15 @@ def run(job: Job, runs: Path, execution: Execution | None = None) -> RunResults:
     return advance(directory, job.world, execution or Execution())
 
 
-def reopen(path: Path, root: Path | None, execution: Execution) -> tuple[RunDirectory, World]:
-    """A run and its world from the directory alone; refuses data that changed since."""
+def reopen(
+    path: Path, root: Path | None, execution: Execution, lora: Path | None = None
+) -> tuple[RunDirectory, World]:
+    """A run and its world from the directory alone; refuses what changed since.
+
+    ``root`` and ``lora``: where its data and its LoRA lie now, where that is not known.
+    """
     directory = RunDirectory.open(path)
-    world = reopen_world(directory.config, root, execution.progress)
+    world = reopen_world(directory.config, root, execution.progress, lora)
     if root is not None:
         directory.data_lies_in(root)
     directory.veil.plan(world.asked(directory.config).samples)

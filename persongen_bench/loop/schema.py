@@ -18,7 +18,7 @@ from persongen_bench.core.errors import RunError
 from persongen_bench.core.registry import LOCAL
 from persongen_bench.core.types import Unit, content_hash
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 
 
 def _units(document: dict[str, Any]) -> dict[str, Any]:
@@ -40,7 +40,14 @@ def _private(document: dict[str, Any]) -> dict[str, Any]:
     return {**document, "schema_version": 3}
 
 
-MIGRATIONS: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {1: _units, 2: _private}
+def _lora(document: dict[str, Any]) -> dict[str, Any]:
+    """Version 4 knows a LoRA in the decoder, which no older run has."""
+    return {**document, "schema_version": 4}
+
+
+MIGRATIONS: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {
+    1: _units, 2: _private, 3: _lora,
+}  # fmt: skip
 """``MIGRATIONS[v]`` turns a document of version v into one of version v + 1."""
 
 
@@ -85,6 +92,8 @@ class StackRef(Config):
 
     name: str
     signature: str
+    lora: str | None = None
+    """Digest of the LoRA in the decoder's weights (`LoraLayers.digest`); None: it has none."""
 
 
 class RunConfig(Config):
@@ -139,6 +148,8 @@ class RunConfig(Config):
     def _hash(self, *left_out: str) -> str:
         document = self.model_dump(mode="json", exclude={*self._NOT_IDENTITY, *left_out})
         document["dataset"].pop("notes")
+        if self.stack.lora is None:  # runs of before version 4 keep their identity
+            document["stack"].pop("lora")
         return content_hash(document)
 
     def protocol(self) -> dict[str, Any]:

@@ -51,7 +51,7 @@ def run_config(
         board=terms.board,
         dataset=dataset_ref(world),
         method=method,
-        stack=StackRef(name=world.ref.stack, signature=world.stack.signature),
+        stack=StackRef(name=world.ref.stack, signature=world.stack.signature, lora=world.lora),
         seed=seed,
         n_images=terms.n_images,
         n_history=terms.n_history,

@@ -14,6 +14,7 @@ from persongen_bench.core.request import Request
 from persongen_bench.core.stack import Stack
 from persongen_bench.core.track import open_track
 from persongen_bench.datasets.supports import with_new_people
+from persongen_bench.loop import loras
 from persongen_bench.loop.asked import Asked, ask, requests_of
 from persongen_bench.loop.choice import Options, make_config
 from persongen_bench.loop.features import CatalogFeatures, FeatureStore
@@ -31,6 +32,8 @@ class WorldRef:
     root: Path | None = None
     split: str | None = None
     split_seed: int = 0
+    lora: Path | None = None
+    """A file whose LoRA the stack's decoder draws with; see `persongen_bench.stacks.with_lora`."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +45,8 @@ class World:
     split: Split
     stack: Stack
     progress: Progress = no_progress
+    lora: str | None = None
+    """Digest of the LoRA in the stack's decoder; None: it has none."""
     domains: dict[tuple[object, ...], frozenset[str]] = field(
         default_factory=dict, repr=False, compare=False
     )
@@ -92,11 +97,20 @@ def load_world(ref: WorldRef, progress: Progress = no_progress) -> World:
     """Load data, split it and open the stack; every user error is one line."""
     dataset = with_new_people(load_data(ref.dataset, ref.options, ref.root))
     stack = registry.get("stacks", ref.stack)()
-    return World(ref, dataset, dataset.split(ref.split, ref.split_seed), stack, progress)
+    split = dataset.split(ref.split, ref.split_seed)
+    if ref.lora is None:
+        return World(ref, dataset, split, stack, progress)
+    lora, adapted = loras.open_with(stack, ref.lora)
+    return World(ref, dataset, split, adapted, progress, lora=lora)
 
 
-def reopen_world(config: RunConfig, root: Path | None, progress: Progress) -> World:
-    """The world of an existing run; refuses data that is not what it was."""
+def reopen_world(
+    config: RunConfig, root: Path | None, progress: Progress, lora: Path | None = None
+) -> World:
+    """The world of an existing run; refuses data and a LoRA that are not what they were.
+
+    ``lora``: where the LoRA of the run lies; None: what the cache keeps of it.
+    """
     kept = None if config.dataset.root is None else Path(config.dataset.root)
     ref = WorldRef(
         dataset=config.dataset.name,
@@ -105,6 +119,7 @@ def reopen_world(config: RunConfig, root: Path | None, progress: Progress) -> Wo
         root=root or kept,
         split=config.dataset.split,
         split_seed=config.dataset.split_seed,
+        lora=lora or loras.kept(config.stack.lora),
     )
     world = load_world(ref, progress)
     found = (world.dataset.revision, world.split.hash, world.stack.signature)

@@ -56,7 +56,11 @@ def test_forms_are_told_apart_by_their_signatures():
 
 def test_all_means_what_the_stack_and_the_world_can_have():
     everything = expand(["all"], ToyStack(), known_taste=True)
-    assert set(everything) == {name for name in FORMS if name != "taste-gap@true"}
+    of_images = {name for name in FORMS if parse_metric(name).info.reads == "image"}
+    assert set(everything) == of_images - {"taste-gap@true"}
+    of_lists = expand(["all"], ToyStack(), known_taste=True, output="ranking")
+    assert set(of_lists) == {n for n in FORMS if parse_metric(n).info.reads == "ranking"}
+    assert "list-recall@10" in of_lists
     without_truth = expand(["all"], ToyStack(), known_taste=False)
     assert set(everything) - set(without_truth) == {"true-taste"}
     seen = expand(["all"], PixelsStack(), known_taste=False)

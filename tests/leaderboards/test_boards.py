@@ -69,7 +69,7 @@ def test_every_file_is_a_board_and_every_board_a_file():
     assert set(OWN) == {
         "tasteworld", "tasteworld-reference", "controlled", "cold-start", "catalogue", "flickr-aes",
         "stickers", "posters", "fashion", "catalogue-reference", "tasteworld-alignment",
-        "alignment",
+        "movies", "image-retrieval", "model-retrieval", "alignment",
     }  # fmt: skip
 
 

@@ -21,6 +21,7 @@ from persongen_bench.metrics.taste._pool import Ranked, retrieved
 from persongen_bench.metrics.variety.vendi import vendi_score
 
 INFOS = {name: parse_metric(name).info for name in every_metric()}
+INFOS = {name: info for name, info in INFOS.items() if info.reads == "image"}
 RANKING = [name for name, info in INFOS.items() if info.can_rank]
 """Those that count a failure as the worst there is."""
 LEFT_OUT = {

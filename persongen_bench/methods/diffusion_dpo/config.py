@@ -7,8 +7,8 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from persongen_bench.methods.diffusion_dpo.topics import TOPICS
 from persongen_bench.methods.finetune.config import Tier, TrainingConfig
+from persongen_bench.util.topics import TOPICS
 
 RATINGS = "ratings"
 """The score of a picture is what people gave it."""
