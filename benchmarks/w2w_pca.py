@@ -67,12 +67,13 @@ def products_bytes(n: int) -> int:
 def expected_bytes(n: int, size: int, n_components: int) -> int:
     """What a fit holds at most, above the libraries.
 
-    The products and three blocks (the rows, the standardised rows, a temporary), or the products,
-    the eigenvectors and their float64 copies; beside them vectors of the length and directions.
+    The products and four blocks (the rows, their differences, the standardised rows in both
+    orders), or the products and the eigenvectors with their float64 copies; beside them vectors of
+    the length and directions.
     """
-    blocks = 3 * max(BLOCK, 4 * 64 * n) * (2 if n <= EXACT else 1)
+    blocks = 4 * max(BLOCK, 4 * 64 * n) * (2 if n <= EXACT else 1)
     vectors = size * 4 * (2 + N_DIRECTIONS)
-    components = 3 * 8 * n * min(n_components, n)
+    components = 6 * 8 * n * min(n_components, n)
     return products_bytes(n) + max(blocks, components) + vectors
 
 
