@@ -211,12 +211,17 @@ class CatalogFeatures:
 
     def restricted(self, view: View) -> CatalogFeatures:
         """Features of a view alone: nothing in them leads to an item outside the view."""
-        hashes = self.pixel_hashes(view.catalog.ids)
+        hashes = self.pixel_hashes(view.catalog.ids) if view.catalog.pictured else []
         return CatalogFeatures(view.catalog, self.store, self.cache, hashes)
 
     def for_view(self, role: str, view: View) -> Embeddings:
-        """Features of a view's catalogue, in its order (what `FitContext.features` calls)."""
-        return self.rows(role, view.catalog.ids)
+        """Features of a view's catalogue, in its order (what `FitContext.features` calls).
+
+        It may be another catalogue than this one, such as the pictures of a zoo's models.
+        """
+        if view.catalog.items.index.isin(self.catalog.items.index).all():
+            return self.rows(role, view.catalog.ids)
+        return CatalogFeatures(view.catalog, self.store, self.cache).rows(role, view.catalog.ids)
 
     @cached_property
     def _ids(self) -> list[str]:

@@ -10,6 +10,7 @@ from persongen_bench.core.config import Config
 
 Space = Literal["svd", "attn_v", "ff"]
 Residual = Literal["keep", "drop"]
+Sign = Literal["corpus", "largest"]
 
 
 class SpaceConfig(Config):
@@ -33,6 +34,10 @@ class SpaceConfig(Config):
     """How far along the direction, in standard deviations of the training models' projections;
     negative: the other way. The paper's raw units (6000 to 7500) depend on the corpus and the
     classifier; what a strength is in them is said beside every answer."""
+    sign: Sign = "corpus"
+    """Of ``svd``: which of (u, v) and (-u, -v) a layer's first triplet is (the paper is silent).
+    ``corpus``: the one along the direction in which the training models' pairs vary most;
+    ``largest``: the one whose largest ``|u|`` is positive, which chance decides for many layers."""
     residual: Residual = "keep"
     """Of ``svd``: what becomes of the rest of the LoRA. ``keep``: the change is added to the whole
     LoRA; ``drop``: the edited first triplet is all that stays (paper)."""
@@ -41,10 +46,10 @@ class SpaceConfig(Config):
 class W2WConfig(SpaceConfig):
     """Settings of `W2W`."""
 
-    labels: Literal["taste", "texts", "tags"] = "taste"
-    """Where the labels of the training models come from: each user's taste (sec. 5.3.2), two texts
-    (sec. 5.3.1), or the models' own tags (found noisy there); the last two are one direction for
-    all users."""
+    labels: Literal["taste", "ratings", "texts", "tags"] = "taste"
+    """Where the labels of the training models come from: each user's taste (sec. 5.3.2), a linear
+    probe of what each user likes and dislikes (ours), two texts (sec. 5.3.1), or the models' own
+    tags (found noisy there); the last two are one direction for all users."""
     describe: Literal["images", "captions"] = "images"
     """Of ``taste``: whether the representative images speak for themselves (ours) or through the
     captioner's words (paper: Pixtral-12B)."""
@@ -53,8 +58,8 @@ class W2WConfig(SpaceConfig):
     n_nearest: int = Field(default=9, ge=1)
     """Images nearest the mean of the largest cluster that stand for the taste (paper: 9)."""
     share: float | None = Field(default=0.2, gt=0, le=0.5)
-    """Of ``taste`` and ``texts``: the most and the least similar share of the models are labelled
-    (silent in sec. 5.3.2, ours). None, of ``texts``: by the thresholds."""
+    """Of all but ``tags``: the most and the least similar share of the models are labelled (silent
+    in sec. 5.3.2, ours). None, of ``texts``: by the thresholds."""
     positive: str = "realistic"
     """Text or tag of the models that edits lead to."""
     negative: str = "anime"
@@ -71,8 +76,8 @@ class W2WConfig(SpaceConfig):
 
     @model_validator(mode="after")
     def _together(self) -> W2WConfig:
-        if self.labels == "taste" and self.share is None:
-            raise ValueError("labels='taste' needs a share")
+        if self.labels in ("taste", "ratings") and self.share is None:
+            raise ValueError(f"labels={self.labels!r} needs a share")
         return self
 
 

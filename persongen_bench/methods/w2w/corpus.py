@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 
 from persongen_bench.core.errors import DataError
 
@@ -48,6 +48,14 @@ class Corpus:
         for start in range(0, size, width):
             columns = slice(start, min(start + width, size))
             yield columns, np.asarray(self._rows[:, columns], dtype=np.float32) / self._lift
+
+    def columns(self, columns: slice) -> Float[np.ndarray, "n columns"]:
+        """Some columns of all rows, float32."""
+        return np.asarray(self._rows[:, columns], dtype=np.float32) / self._lift
+
+    def negate(self, rows: Bool[np.ndarray, " n"], columns: slice) -> None:
+        """Change the sign of some columns of some rows."""
+        self._rows[:, columns][rows] *= -1
 
     def remove(self) -> None:
         """Unmap and delete the file."""

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float, Int
 from sklearn.cluster import HDBSCAN
+from sklearn.linear_model import LogisticRegression
 
 from persongen_bench.core.types import Embeddings
 from persongen_bench.core.zoo import ModelZoo
@@ -17,6 +18,8 @@ from persongen_bench.util.opening import opened_items
 
 CHUNK = 64
 """Pictures opened and encoded at a time, fewer where they are large."""
+PROBE_C = 10.0
+"""Inverse penalty of `probe`; on another world's users 1, 10 and 100 did alike."""
 Labels = Int[np.ndarray, " n"]
 
 
@@ -73,6 +76,19 @@ def representative(liked: Embeddings, min_cluster_size: int, n_nearest: int) -> 
     centre = rows[members].mean(axis=0)
     order = np.argsort(-(rows[members] @ centre), kind="stable")
     return [int(k) for k in members[order[:n_nearest]]]
+
+
+def probe(liked: Embeddings, disliked: Embeddings) -> Float[np.ndarray, " d"] | None:
+    """What tells likes from dislikes: the normal of a logistic classifier of unit rows.
+
+    None where there are no likes or no dislikes.
+    """
+    if not len(liked) or not len(disliked):
+        return None
+    rows = np.concatenate([unit(liked), unit(disliked)])
+    labels = np.arange(len(rows)) < len(liked)
+    model = LogisticRegression(C=PROBE_C, max_iter=1000).fit(rows, labels)
+    return np.asarray(np.ravel(model.coef_), dtype=np.float64)
 
 
 def by_share(similarity: Float[np.ndarray, " n"], share: float) -> Labels:

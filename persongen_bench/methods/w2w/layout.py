@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from math import prod
 
@@ -34,6 +34,9 @@ class Layout:
     """Path => shape of the weight, sorted by path."""
     rank: int = 1
     """Of the factors; 1 for ``svd``."""
+    signs: Mapping[str, Vector] = field(default_factory=dict)
+    """Of ``svd``: path => what a layer's ``up`` and ``down`` end to end must not point away from
+    (`persongen_bench.methods.w2w.signs`); layers that are not in it keep the signs they have."""
 
     @classmethod
     def of(cls, loras: Iterable[LoraLayers], space: Space, rank: int, least_share: float) -> Layout:
@@ -67,6 +70,13 @@ class Layout:
         """Numbers of a vector."""
         return sum(sum(self._sizes(path)) for path in self.shapes)
 
+    @property
+    def places(self) -> dict[str, slice]:
+        """Path => where its numbers are in a vector."""
+        ends = np.cumsum([sum(self._sizes(path)) for path in self.shapes]).tolist()
+        starts = [0, *ends[:-1]]
+        return {p: slice(a, b) for p, a, b in zip(self.shapes, starts, ends, strict=True)}
+
     def takes(self, lora: LoraLayers) -> bool:
         """Whether a LoRA is one of the space: of the rank, where the factors are taken as is."""
         return fits_rank(lora, self.space, self.rank)
@@ -79,8 +89,8 @@ class Layout:
             n_up, n_down = self._sizes(path)
             if path in lora.layers:
                 up, down = self._pair(lora.layers[path])
-                vector[start : start + n_up] = up.ravel()
-                vector[start + n_up : start + n_up + n_down] = down.ravel()
+                part = np.concatenate([up.ravel(), down.ravel()]).astype(np.float32)
+                vector[start : start + n_up + n_down] = self._signed(path, part)
             start += n_up + n_down
         return vector
 
@@ -131,6 +141,10 @@ class Layout:
 
     def _pair(self, layer: LoraLayer) -> Pair:
         return triplets(layer).factors(1) if self.space == "svd" else layer.factors
+
+    def _signed(self, path: str, part: Vector) -> Vector:
+        """The part of a vector, or its opposite, which is the same change."""
+        return -part if path in self.signs and float(part @ self.signs[path]) < 0 else part
 
     def _layer(self, path: str, pair: Pair) -> LoraLayer:
         (n_out, *into), (up, down) = self.shapes[path], pair

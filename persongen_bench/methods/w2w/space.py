@@ -27,6 +27,7 @@ from persongen_bench.methods.w2w.corpus import Corpus
 from persongen_bench.methods.w2w.directions import Direction
 from persongen_bench.methods.w2w.layout import Layout, fits_rank
 from persongen_bench.methods.w2w.pca import GramPca
+from persongen_bench.methods.w2w.signs import align
 from persongen_bench.util.lora.layers import LoraLayers
 from persongen_bench.util.lora.writing import from_adapter, to_adapter
 
@@ -111,6 +112,8 @@ class EditsModels(Stateless, ABC):
         corpus = Corpus(folder, (len(ids), layout.size), config.corpus_dtype)
         loras = context.progress(_opened(models_of(train), ids), "models", len(ids))
         corpus.write(map(layout.vector, loras))
+        if config.space == "svd" and config.sign == "corpus":
+            self._layout = replace(layout, signs=align(corpus, layout.places))
         pca = GramPca.fit(corpus, config.n_components, config.sd_floor)
         found = self.directions(train, pca.coordinates, rows, context)
         users = sorted(found)
@@ -159,6 +162,8 @@ class EditsModels(Stateless, ABC):
             {str(k): self._moves[user].change for k, user in enumerate(users)},
             folder / "moves.safetensors",
         )
+        signs = {path: np.asarray(way) for path, way in self._layout.signs.items()}
+        save_file(signs, folder / "signs.safetensors")
         document = {
             "space": self._layout.space,
             "rank": self._layout.rank,
@@ -171,7 +176,8 @@ class EditsModels(Stateless, ABC):
         """What `save` wrote; no model of the stack is needed."""
         said = json.loads((folder / "space.json").read_text(encoding="utf-8"))
         shapes = {path: tuple(shape) for path, shape in said["shapes"].items()}
-        self._layout = Layout(said["space"], shapes, said["rank"])
+        signs = load_file(folder / "signs.safetensors")
+        self._layout = Layout(said["space"], shapes, said["rank"], signs)
         changes = load_file(folder / "moves.safetensors")
         self._moves = {
             user: Move(changes[str(k)], alpha, raw)
