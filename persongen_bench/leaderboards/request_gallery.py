@@ -7,10 +7,11 @@ from itertools import islice
 from pathlib import Path
 
 from persongen_bench.core.errors import ConfigError
-from persongen_bench.core.output import ADAPTER, IMAGE
+from persongen_bench.core.output import ADAPTER, IMAGE, RANKING
 from persongen_bench.core.progress import no_progress
 from persongen_bench.core.request import Request
 from persongen_bench.core.types import Image
+from persongen_bench.leaderboards.list_gallery import draw_list_strips
 from persongen_bench.leaderboards.prompt_gallery import draw_methods
 from persongen_bench.leaderboards.ranking import gather
 from persongen_bench.leaderboards.standings import MethodRow, Standings
@@ -65,19 +66,25 @@ def draw_request_sheet(results: RunResults, world: World, path: Path) -> None:
 def draw_strips(table: Standings, folder: Path, path: Path) -> None:
     """The strips of a table: a column for each method and anchor, with its first image.
 
-    The methods stand in the order of the table, by their first seed.
+    The methods stand in the order of the table, by their first seed. Where the answers are ranked
+    lists, a strip for each method and user (`list_gallery`).
 
     Raises:
-        ConfigError: if the board's answers are no images.
+        ConfigError: if the board's answers are neither images nor lists of items with pictures.
     """
     runs = _runs_of(table.rows, folder)
     kind = RunDirectory(runs[0].path, runs[0].config).kind if runs else None
     if kind is ADAPTER:
         _draw_edits(table, folder, path)
         return
-    if kind is not IMAGE:
+    if kind not in (IMAGE, RANKING):
         raise ConfigError(f"board {table.board.name}: there are no images to draw strips of")
     world = reopen_world(runs[0].config, None, no_progress)
+    if kind is RANKING:
+        if not world.dataset.catalog.pictured:
+            raise ConfigError(f"board {table.board.name}: its items have no pictures to draw")
+        draw_list_strips(runs, world, path, table.board.title)
+        return
     if runs[0].config.unit == "prompt":
         draw_methods(runs, world, path, table.board.title)
         return
@@ -91,6 +98,14 @@ def draw_strips(table: Standings, folder: Path, path: Path) -> None:
     columns = [run.config.method.label for run in runs]
     said = f"{_said(shown, requests)}; the first image of each"
     request_sheet(strips, columns, path, title=table.board.title, subtitle=said)
+
+
+def has_pictures(table: Standings, folder: Path) -> bool:
+    """Whether the lists of a table are of items with pictures; False where no run is there."""
+    runs = _runs_of(table.rows, folder)
+    if not runs:
+        return False
+    return reopen_world(runs[0].config, None, no_progress).dataset.catalog.pictured
 
 
 def _draw_edits(table: Standings, folder: Path, path: Path) -> None:

@@ -46,6 +46,14 @@ def test_a_base_it_was_not_made_for_is_refused(pairs, tmp_path):
     assert not (tmp_path / "out2.safetensors").exists()
 
 
+def test_a_place_that_cannot_be_written_is_one_line(pairs, tmp_path):
+    source = case.write(tmp_path / "in.safetensors", case.kohya(pairs))
+    with refused("this is a folder", error=ConfigError):
+        convert_lora(source, tmp_path)
+    with refused("is a file", error=ConfigError):
+        convert_lora(source, source, to="peft")
+
+
 @pytest.mark.parametrize(
     ("settings", "message"),
     [({"to": "a1111"}, "to is"), ({"only": "vae"}, "only is"), ({"rank": 0}, "rank")],
