@@ -99,14 +99,10 @@ class Campaign:
     def world_ref(self) -> WorldRef:
         """Which world the runs share."""
         return WorldRef(
-            dataset=self.dataset,
-            stack=self.chosen_stack.name,
-            options=self.data_options,
-            root=self.root,
-            split=self.split or self.board.split,
-            split_seed=self.split_seed,
+            dataset=self.dataset, stack=self.chosen_stack.name, options=self.data_options,
+            root=self.root, split=self.split or self.board.split, split_seed=self.split_seed,
             lora=self.lora,
-        )
+        )  # fmt: skip
 
     @property
     def n_answers(self) -> int:

@@ -23,8 +23,9 @@ from persongen_bench.leaderboards.request_gallery import draw_strips, has_pictur
 from persongen_bench.leaderboards.standings import MethodRow, Standings
 from persongen_bench.util.files import write_atomic
 
-REFERENCE, RECOMMENDATION = "reference", "recommendation"
-"""The tracks with strips: of what follows something, and of lists of items with pictures."""
+RECOMMENDATION = "recommendation"
+DRAWN = ("reference", "alignment", "model-editing")
+"""Tracks whose requests say what to show, so that methods stand side by side in a picture."""
 PLANE, STRIPS = "plane.png", "strips.png"
 
 
@@ -136,10 +137,11 @@ class Leaderboard(Sequence[Standings]):
         return Path(path)
 
     def draw_requests(self) -> list[Path]:
-        """Strips, and the plane where the board names one, of a board of references or of lists.
+        """Strips, and the plane where the board names one, beside the runs of a board.
 
-        ``strips.png`` and ``plane.png`` in the folder of the board. None on other tracks, where
-        fewer than two rows could stand in a picture, and where the items have no pictures.
+        ``strips.png`` and ``plane.png`` in the folder of the board, on the tracks `DRAWN` and on
+        ``recommendation``. None on other tracks, where fewer than two rows could stand in a
+        picture, and where the items have no pictures.
         """
         table, runs = self.largest, self._folder
         if runs is None or len(table.rows) < 2 or not _has_strips(table, runs):
@@ -168,7 +170,7 @@ class Leaderboard(Sequence[Standings]):
 def _has_strips(table: Standings, runs: Path) -> bool:
     if table.board.track == RECOMMENDATION:
         return has_pictures(table, runs)
-    return table.board.track == REFERENCE
+    return table.board.track in DRAWN
 
 
 def leaderboard(

@@ -117,14 +117,13 @@ def best(
     """
     if left_out is not None and len(left_out):
         scores[left_out] = -np.inf
-    if k < len(scores):
-        least = np.partition(scores, len(scores) - k)[len(scores) - k]
-        near = np.flatnonzero(scores >= least)
-    else:
-        near = np.arange(len(scores))
-    order = near[np.argsort(-scores[near], kind="stable")[:k]]
-    order = order[scores[order] > -np.inf]
-    return order, scores[order]
+    near = np.flatnonzero(scores > -np.inf)
+    values = scores[near]
+    if k < len(near):
+        enough = np.flatnonzero(values >= np.partition(values, len(near) - k)[len(near) - k])
+        near, values = near[enough], values[enough]
+    order = np.argsort(-values, kind="stable")[:k]
+    return near[order], values[order]
 
 
 def recall(approximate: Hits, exact: Hits) -> float:

@@ -4,9 +4,9 @@ import json
 
 import numpy as np
 import pytest
+from hash_list_case import HashList
 from PIL import Image as PilImage
 from plugin_case import fresh_registry
-from recommender_case import HashList
 
 import persongen_bench as pb
 from persongen_bench.core import registry

@@ -106,8 +106,11 @@ def _inverted(product: np.ndarray, r: float) -> np.ndarray:
 def _leverage(likes: csr_array, inverse: np.ndarray) -> np.ndarray:
     """diag(X' inverse X), ``(items,)``: for every item the sum over pairs of who likes it."""
     columns = likes.T.tocsr()
+    start, counts = columns.indptr, np.diff(columns.indptr)
     out = np.zeros(columns.shape[0])
-    for item in np.flatnonzero(np.diff(columns.indptr)):
-        who = columns.indices[columns.indptr[item] : columns.indptr[item + 1]]
-        out[item] = inverse[np.ix_(who, who)].sum()
+    alone = np.flatnonzero(counts == 1)
+    out[alone] = np.diag(inverse)[columns.indices[start[alone]]]
+    for item in np.flatnonzero(counts > 1):
+        who = columns.indices[start[item] : start[item + 1]]
+        out[item] = inverse[who[:, None], who].sum()
     return out

@@ -43,7 +43,9 @@ class Item2VecConfig(VectorConfig):
     n_contexts: int = Field(default=4, ge=1)
     """Other likes of the user drawn for each like and pass."""
     n_negatives: int = Field(default=5, ge=1)
-    """Items drawn against each pair."""
+    """Weight of the negatives: as if so many were drawn against each pair."""
+    n_drawn: int = Field(default=128, ge=1)
+    """Items drawn for a step, which stand against all its pairs (ours, for speed)."""
     power: float = Field(default=0.75, ge=0)
     """Of the number of likes, by which negatives are drawn."""
     subsample: float | None = Field(default=None, gt=0)
@@ -88,8 +90,8 @@ class Item2Vec(VectorRecommender):
         for _ in context.progress(range(config.n_epochs), "fit item2vec", config.n_epochs):
             like, other = pairs.epoch(rng)
             for part in blocks(len(like), config.batch_size):
-                drawn = pairs.negatives(rng, (part.stop - part.start, config.n_negatives))
-                loss = network.loss(like[part], other[part], drawn)
+                drawn = pairs.negatives(rng, config.n_drawn)
+                loss = network.loss(like[part], other[part], drawn, config.n_negatives)
                 optimizer.zero_grad(set_to_none=True)
                 loss.backward()  # type: ignore[no-untyped-call]  # torch
                 optimizer.step()
@@ -112,13 +114,13 @@ class _SkipGram(nn.Module):
         self.items = nn.Embedding(n, d, sparse=True, _weight=torch.tensor(start))
         self.contexts = nn.Embedding(n, d, sparse=True, _weight=torch.zeros(n, d))
 
-    def loss(self, like: np.ndarray, other: np.ndarray, drawn: np.ndarray) -> Tensor:
-        """Mean over pairs ``(n,)`` with negatives ``(n, m)``."""
+    def loss(self, like: np.ndarray, other: np.ndarray, drawn: np.ndarray, weight: float) -> Tensor:
+        """Mean over pairs ``(n,)``, with ``weight`` times the mean over negatives ``(m,)``."""
         item = self.items(torch.from_numpy(like))
         near = (item * self.contexts(torch.from_numpy(other))).sum(dim=1)
-        far = torch.einsum("nd,nmd->nm", item, self.contexts(torch.from_numpy(drawn)))
+        far = item @ self.contexts(torch.from_numpy(drawn)).T
         sigmoid = nn.functional.logsigmoid
-        return -(sigmoid(near) + sigmoid(-far).sum(dim=1)).mean()
+        return -(sigmoid(near).mean() + weight * sigmoid(-far).mean())
 
 
 class _Pairs:
@@ -145,6 +147,6 @@ class _Pairs:
         place = (at - liked.start[row] + step) % self._size[row]
         return liked.values[at], liked.values[liked.start[row] + place]
 
-    def negatives(self, rng: np.random.Generator, shape: tuple[int, int]) -> np.ndarray:
-        """Items by their likes to the power that the configuration names."""
-        return np.searchsorted(self._weights, rng.random(shape) * self._weights[-1], side="right")
+    def negatives(self, rng: np.random.Generator, n: int) -> np.ndarray:
+        """Items by their likes to the power that the configuration names, ``(n,)``."""
+        return np.searchsorted(self._weights, rng.random(n) * self._weights[-1], side="right")

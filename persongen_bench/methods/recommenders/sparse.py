@@ -57,18 +57,21 @@ def neighbours(
     """Of every row the ``k`` rows of largest inner product, itself among them, ``(n, n)``.
 
     ``shrink``: one number a row, ``s_i``: products become ``s_i s_j / (s_i s_j + 1)`` of what they
-    are. ``ties``: see `strongest`.
+    are. ``ties``: see `strongest`. Rows with one and the same entry have the same neighbours, which
+    are looked for once.
     """
     turned = rows.T.tocsr()
+    own, of = _different(rows)
+    some = rows[own]
     parts = []
-    for part in _row_blocks(rows, turned):
-        product = csr_array(rows[part] @ turned)
+    for part in _row_blocks(some, turned):
+        product = csr_array(some[part] @ turned)
         if shrink is not None:
-            own = np.repeat(shrink[part], np.diff(product.indptr))
-            both = own * shrink[product.indices]
+            left = np.repeat(shrink[own[part]], np.diff(product.indptr))
+            both = left * shrink[product.indices]
             product.data *= both / (both + 1)
         parts.append(strongest(product, k, ties))
-    return csr_array(vstack(parts, format="csr"))
+    return csr_array(csr_array(vstack(parts, format="csr"))[of])
 
 
 def strongest(product: csr_array, k: int, ties: Ties = "position") -> csr_array:
@@ -78,20 +81,19 @@ def strongest(product: csr_array, k: int, ties: Ties = "position") -> csr_array:
     (``position``), or those that `implicit` 0.7 keeps: of the first k entries that are as large
     or larger, in the order in which the product comes upon them, those of the last columns.
     """
-    if ties == "position":
-        product.sort_indices()
     counts = np.diff(product.indptr)
-    kept = np.ones(product.nnz, dtype=bool)
+    least = np.full(len(counts), -np.inf)
     for rows in _alike(counts, k):
         at = product.indptr[rows][:, None] + np.arange(counts[rows].max())[None]
-        inside = at < product.indptr[rows + 1][:, None]
-        at = np.minimum(at, product.nnz - 1)
-        values = np.where(inside, product.data[at], -np.inf)
-        chosen = _kept(values, np.where(inside, product.indices[at], -1), k, ties)
-        kept[at[inside]] = chosen[inside]
-    before = np.concatenate([[0], np.cumsum(kept)])
-    start = before[product.indptr].astype(product.indptr.dtype)
-    return csr_array((product.data[kept], product.indices[kept], start), shape=product.shape)
+        values = product.data[np.minimum(at, product.nnz - 1)]
+        values[at >= product.indptr[rows + 1][:, None]] = -np.inf
+        least[rows] = np.partition(values, values.shape[1] - k, axis=1)[:, -k]
+    near = product.data >= np.repeat(least, counts)
+    row = np.repeat(np.arange(len(counts)), counts)[near]
+    data, column = product.data[near], product.indices[near]
+    kept = _without_ties(row, column, data == least[row], (k, ties))
+    start = np.concatenate([[0], np.cumsum(np.bincount(row[kept], minlength=len(counts)))])
+    return csr_array((data[kept], column[kept], start), shape=product.shape)
 
 
 def packed(matrix: csr_array, name: str) -> State:
@@ -112,19 +114,38 @@ def unpacked(state: State, name: str) -> csr_array:
     return csr_array((data, columns, start), shape=(int(shape[0]), int(shape[1])))
 
 
-def _kept(values: np.ndarray, columns: np.ndarray, k: int, ties: Ties) -> np.ndarray:
-    """Which entries of each row of ``values`` are among its ``k`` largest."""
-    least = np.partition(values, values.shape[1] - k, axis=1)[:, -k][:, None]
-    above, equal = values > least, values == least
-    missing = k - above.sum(axis=1)[:, None]
-    if ties == "position":
-        return np.asarray(above | (equal & (equal.cumsum(axis=1) <= missing)))
-    early = equal & ((above | equal).cumsum(axis=1) <= k)
-    for row in np.flatnonzero(early.sum(axis=1) > missing[:, 0]):
-        places = np.flatnonzero(early[row])
-        late = places[np.argsort(columns[row, places])][: len(places) - missing[row, 0]]
-        early[row, late] = False
-    return np.asarray(above | early)
+def _without_ties(
+    row: np.ndarray, column: np.ndarray, last: np.ndarray, rule: tuple[int, Ties]
+) -> np.ndarray:
+    """Which entries stay where a row has more than k; ``last``: those equal to its smallest."""
+    k, ties = rule
+    total = np.bincount(row)
+    kept = np.ones(len(row), dtype=bool)
+    tied = np.flatnonzero(last & (total > k)[row])
+    if ties == "implicit":
+        place = tied - (np.cumsum(total) - total)[row[tied]]
+        kept[tied[place >= k]] = False
+        tied = tied[place < k]
+        total = np.bincount(row[kept], minlength=len(total))
+    turned = column[tied] if ties == "implicit" else -column[tied].astype(np.int64)
+    order = tied[np.lexsort([turned, row[tied]])]  # those to be dropped first
+    of = row[order]
+    number = np.arange(len(order)) - np.searchsorted(of, of)
+    kept[order[number < (total - k)[of]]] = False
+    return kept
+
+
+def _different(rows: csr_array) -> tuple[np.ndarray, np.ndarray]:
+    """Rows to look at, and for each row its place among them: one of those with equal entries."""
+    alone = np.flatnonzero(np.diff(rows.indptr) == 1)
+    at = rows.indptr[alone]
+    keys = np.stack([rows.indices[at].astype(np.float64), rows.data[at]], axis=1)
+    _, first, inverse = np.unique(keys, axis=0, return_index=True, return_inverse=True)
+    others = np.setdiff1d(np.arange(rows.shape[0]), alone)
+    of = np.empty(rows.shape[0], dtype=np.int64)
+    of[others] = np.arange(len(others))
+    of[alone] = len(others) + inverse.ravel()
+    return np.concatenate([others, alone[first]]), of
 
 
 def _alike(counts: np.ndarray, k: int) -> Iterator[np.ndarray]:
