@@ -11,17 +11,16 @@ from multiprocessing import get_context
 from pathlib import Path
 
 from persongen_bench.api.every_method import every_method
+from persongen_bench.api.scored_by import metrics_on
 from persongen_bench.api.stacks import ChosenStack, choose_stack
 from persongen_bench.core import registry
 from persongen_bench.core.errors import ConfigError
-from persongen_bench.core.metric_cards import expand, parse_metric
 from persongen_bench.core.progress import no_progress
-from persongen_bench.core.track import open_track
 from persongen_bench.leaderboards.board import ALL, Board, board_for
 from persongen_bench.leaderboards.gallery import draw_contact_sheet
 from persongen_bench.loop.choice import MethodChoice, Options
 from persongen_bench.loop.generate import Execution
-from persongen_bench.loop.needs import check_needs, wordless
+from persongen_bench.loop.needs import check_needs
 from persongen_bench.loop.results import RunResults
 from persongen_bench.loop.run import Job, run
 from persongen_bench.loop.store import RunDirectory
@@ -100,14 +99,10 @@ class Campaign:
     def world_ref(self) -> WorldRef:
         """Which world the runs share."""
         return WorldRef(
-            dataset=self.dataset,
-            stack=self.chosen_stack.name,
-            options=self.data_options,
-            root=self.root,
-            split=self.split or self.board.split,
-            split_seed=self.split_seed,
+            dataset=self.dataset, stack=self.chosen_stack.name, options=self.data_options,
+            root=self.root, split=self.split or self.board.split, split_seed=self.split_seed,
             lora=self.lora,
-        )
+        )  # fmt: skip
 
     @property
     def n_answers(self) -> int:
@@ -119,17 +114,6 @@ class Campaign:
         board, metrics = self.board, metrics_on(self.board, world, self.metrics)
         key = Pseudonyms.of_this_machine().fingerprint if self.pseudonymize else None
         return Terms(board.name, board.track, metrics, self.n_answers, board.n_history, key)
-
-
-def metrics_on(board: Board, world: World, others: Sequence[str] = ()) -> tuple[str, ...]:
-    """What runs of a board on this world are scored by: its own metrics and ``others``."""
-    known, catalog = world.dataset.taste is not None, world.dataset.catalog
-    output = open_track(board.track).output
-    expanded = expand(others, world.stack, known_taste=known, output=output)
-    if ALL in others:
-        bare = wordless(world.stack, [parse_metric(name) for name in expanded], catalog)
-        expanded = tuple(name for name in expanded if name in others or name not in bare)
-    return tuple(dict.fromkeys((*board.metrics_for(known_taste=known), *expanded)))
 
 
 def choices(campaign: Campaign) -> list[tuple[MethodChoice, bool]]:

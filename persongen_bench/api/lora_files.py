@@ -11,6 +11,7 @@ from persongen_bench.core.errors import ConfigError
 from persongen_bench.stacks.diffusion.hub_layout import WeightFile
 from persongen_bench.stacks.published.blueprints import FULL
 from persongen_bench.stacks.with_lora import base_of
+from persongen_bench.util.files import usable_folder, writable_file
 from persongen_bench.util.lora.base import Base
 from persongen_bench.util.lora.layers import LoraLayers
 from persongen_bench.util.lora.reading import Mask, read_lora
@@ -68,6 +69,10 @@ def convert_lora(
         ConfigError: for a wrong setting.
     """
     _check(to, only, rank)
+    if to == "peft":
+        usable_folder(Path(target), "the folder of the LoRA", "Name another one.")
+    else:
+        writable_file(Path(target))
     read = read_lora(Path(source), None if base is None else known_base(base), only)
     lora = read if rank is None else truncated(read, rank)
     path = write_lora(lora, Path(target), to)

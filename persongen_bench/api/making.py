@@ -9,7 +9,7 @@ from pathlib import Path
 from persongen_bench.core.errors import ConfigError
 from persongen_bench.datasets.imagegem_writer import write_imagegem
 from persongen_bench.util.progress import bars
-from persongen_bench.worlds.imagegem_log import PRESETS
+from persongen_bench.worlds.imagegem_plan import PRESETS
 
 
 def imagegem(

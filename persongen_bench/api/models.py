@@ -141,8 +141,16 @@ def build(name: str, output: Path, only: str | None, steps: int | None, threads:
             from persongen_bench.stacks.sandbox.build import build as build_sandbox
 
             build_sandbox(output, only=only, steps=steps, progress=progress)
+        elif name == "tasteworld-loras":
+            from persongen_bench.stacks.sandbox.loras.build import build as build_loras
+            from persongen_bench.stacks.sandbox.loras.training import LoraTraining
+
+            shorter = LoraTraining() if steps is None else LoraTraining(n_steps=steps)
+            build_loras(output, training=shorter, progress=progress)
         else:
-            raise ConfigError(f"no models are called {name!r}", fix="Choose sandbox or sprites.")
+            raise ConfigError(
+                f"no models are called {name!r}", fix="Choose sandbox, sprites or tasteworld-loras."
+            )
     _console().print(f"wrote {escape(str(output))}")
 
 

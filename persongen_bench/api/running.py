@@ -12,6 +12,7 @@ from persongen_bench.api import campaign as campaigns
 from persongen_bench.api.campaign import Campaign
 from persongen_bench.api.local import as_choice
 from persongen_bench.api.runs import Run
+from persongen_bench.api.scored_by import metrics_on
 from persongen_bench.api.settings import Settings, campaign_of, check_places, execution_of, path_of
 from persongen_bench.core.errors import ConfigError
 from persongen_bench.core.method import Method
@@ -177,7 +178,7 @@ def score_again(path: Path, settings: Settings, execution: Execution) -> Run:
     """Score the answers of a run by the board's present metrics and others."""
     directory, world = loop.reopen(path, path_of(settings.get("data")), execution)
     board, others = get_board(directory.config.board), settings.get("metrics", ())
-    metrics, kept = campaigns.metrics_on(board, world, tuple(others)), directory.config
+    metrics, kept = metrics_on(board, world, tuple(others)), directory.config
     terms = Terms(kept.board, kept.track, metrics, kept.n_images, kept.n_history, kept.pseudonyms)
     check_needs(world.stack, terms, (), world.dataset)
     directory.score_by(metrics)

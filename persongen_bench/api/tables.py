@@ -19,12 +19,13 @@ from persongen_bench.leaderboards.column import NOTHING
 from persongen_bench.leaderboards.compare import Comparison
 from persongen_bench.leaderboards.ranking import collect
 from persongen_bench.leaderboards.render import RenderOptions, render
-from persongen_bench.leaderboards.request_gallery import draw_strips
+from persongen_bench.leaderboards.request_gallery import draw_strips, has_pictures
 from persongen_bench.leaderboards.standings import MethodRow, Standings
 from persongen_bench.util.files import write_atomic
 
-REFERENCE = "reference"
-"""The track whose requests have a picture or words to follow."""
+RECOMMENDATION = "recommendation"
+DRAWN = ("reference", "alignment", "model-editing")
+"""Tracks whose requests say what to show, so that methods stand side by side in a picture."""
 PLANE, STRIPS = "plane.png", "strips.png"
 
 
@@ -127,7 +128,8 @@ class Leaderboard(Sequence[Standings]):
     def draw_strips(self, path: str | Path) -> Path:
         """Requests of the largest table: what was liked, what to follow, a column a method (PNG).
 
-        Raises `ConfigError` where the answers are no images.
+        Of lists a strip for each method and user. Raises `ConfigError` where the answers are
+        neither images nor lists of items with pictures.
         """
         if self._folder is None:
             raise ConfigError("the runs of this table are not at hand, so nothing can be drawn")
@@ -135,13 +137,14 @@ class Leaderboard(Sequence[Standings]):
         return Path(path)
 
     def draw_requests(self) -> list[Path]:
-        """Strips, and the plane where the board names one, beside the runs of a reference board.
+        """Strips, and the plane where the board names one, beside the runs of a board.
 
-        ``strips.png`` and ``plane.png`` in the folder of the board. None on other tracks, and where
-        fewer than two rows could stand in a picture.
+        ``strips.png`` and ``plane.png`` in the folder of the board, on the tracks `DRAWN` and on
+        ``recommendation``. None on other tracks, where fewer than two rows could stand in a
+        picture, and where the items have no pictures.
         """
         table, runs = self.largest, self._folder
-        if table.board.track != REFERENCE or runs is None or len(table.rows) < 2:
+        if runs is None or len(table.rows) < 2 or not _has_strips(table, runs):
             return []
         folder = runs / table.board.name
         drawn = [self.draw_strips(folder / STRIPS)]
@@ -162,6 +165,12 @@ class Leaderboard(Sequence[Standings]):
     def _repr_html_(self) -> str:
         """For notebooks: the tables, rounded, without the page around them."""
         return "".join(_notebook_table(table) for table in self.tables)
+
+
+def _has_strips(table: Standings, runs: Path) -> bool:
+    if table.board.track == RECOMMENDATION:
+        return has_pictures(table, runs)
+    return table.board.track in DRAWN
 
 
 def leaderboard(

@@ -17,6 +17,7 @@ from persongen_bench.cli.boards import boards_app
 from persongen_bench.cli.claims import claims_app
 from persongen_bench.cli.cold_start import cold_start_app
 from persongen_bench.cli.convert import convert_app
+from persongen_bench.cli.experiment import experiment_app
 from persongen_bench.cli.listing import listing_app
 from persongen_bench.cli.make import make_app
 from persongen_bench.cli.models import models_app
@@ -94,6 +95,7 @@ app.add_typer(new_app, name="new")
 app.add_typer(make_app, name="make")
 app.add_typer(models_app, name="models")
 app.add_typer(convert_app, name="convert")
+app.add_typer(experiment_app, name="experiment")
 app.add_typer(audit_app, name="audit")
 
 

@@ -71,3 +71,26 @@ def compare(
     from persongen_bench.leaderboards.compare import render
 
     sys.stdout.write(render(compare_runs(first, second), form, width()))
+
+
+@boards_app.command()
+def edits(
+    runs: options.Runs = Path("runs"),
+    plot: Annotated[Path | None, typer.Option(help="Draw the gain over an option (PNG).")] = None,
+    over: Annotated[str, typer.Option(help="Which option the figure is over.")] = "strength",
+) -> None:
+    """What editing models gained in true taste: pictures against those of the unedited model."""
+    from persongen_bench.api.edits import gains, plot_gains
+    from persongen_bench.cli.printing import width
+    from persongen_bench.leaderboards.edit_gain import HEADER, lines
+    from persongen_bench.leaderboards.figures import require_drawable
+    from persongen_bench.leaderboards.terminal import plain_table
+    from persongen_bench.util.files import writable_file
+
+    if plot is not None:
+        require_drawable(plot)
+        writable_file(plot)
+    rows = gains(runs)
+    sys.stdout.write(plain_table(HEADER, lines(rows), width()))
+    if plot is not None:
+        plot_gains(rows, over, plot)

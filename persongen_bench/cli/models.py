@@ -47,7 +47,7 @@ def verify(
 
 @models_app.command("build")
 def build(
-    name: Annotated[str, typer.Argument(help="Whose models: sandbox or sprites.")],
+    name: Annotated[str, typer.Argument(help="Whose: sandbox, sprites or tasteworld-loras.")],
     output: Annotated[Path, typer.Option(help="Folder for the weights.")] = Path("models"),
     only: Annotated[str | None, typer.Option(help="One part of the sandbox, such as clip.")] = None,
     steps: Annotated[

@@ -137,8 +137,8 @@ def unfair_reason(method: Method) -> str:
     return method.unfair if isinstance(method, HasUnfairSettings) else ""
 
 
-MARK_LENGTH, NOTE_LENGTH = 24, 120
-"""Most characters of a word on an item, and of a note."""
+MARK_LENGTH, NOTE_LENGTH, LISTED_LENGTH = 24, 120, 160
+"""Most characters of a word on an item, of a note, and of why an item is listed."""
 
 
 @dataclass(frozen=True)
@@ -150,6 +150,8 @@ class Explanation:
     such as ``retrieved`` or ``masked .4``. Items that are not named were used like any other."""
     note: str = ""
     """A few words on the rest, such as ``reference masked .3``; empty: nothing to say."""
+    listed: Mapping[str, str] = field(default_factory=dict)
+    """Item id of a list that answers the request => a sentence on why it stands there."""
 
 
 @runtime_checkable
@@ -157,7 +159,7 @@ class Explains(Protocol):
     """A method that can say how it used a request; what it says touches no answer and no number.
 
     The loop asks after it has answered, keeps what is said in the run directory, and strips show
-    it. Words are cut at `MARK_LENGTH` and `NOTE_LENGTH`.
+    it. Words are cut at `MARK_LENGTH`, `NOTE_LENGTH` and `LISTED_LENGTH`.
     """
 
     def explain(self, request: Request) -> Explanation:

@@ -97,9 +97,7 @@ def expand(
     return tuple(found)
 
 
-def possible(
-    printed: str, stack: Stack, *, known_taste: bool, output: str = IMAGE.name
-) -> bool:
+def possible(printed: str, stack: Stack, *, known_taste: bool, output: str = IMAGE.name) -> bool:
     """Whether a metric reads such answers, the stack has its models, and the world the truth."""
     metric = parse_metric(printed)
     if metric.info.known_taste and not known_taste:

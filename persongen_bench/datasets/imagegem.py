@@ -16,6 +16,7 @@ from persongen_bench.core.dataset import Dataset, SplitFunction
 from persongen_bench.datasets import imagegem_parts as parts
 from persongen_bench.datasets import prompt_words
 from persongen_bench.datasets.imagegem_parts import ImagegemConfig
+from persongen_bench.datasets.imagegem_relation import among
 from persongen_bench.datasets.imagegem_schema import EMOJI
 from persongen_bench.datasets.imagegem_statistics import ImagegemStatistics
 from persongen_bench.datasets.imagegem_tables import Relations
@@ -49,12 +50,12 @@ class Imagegem(ImagegemStatistics):
         tables = parts.without_prompts(tables, prompts)
         images = tables.images
         catalog = parts.catalog_of(_items(images), tables.root, config)
-        rows = parts.image_rows(images[images.index.isin(catalog.items.index)])
+        rows = parts.image_rows(images[among(images.index, catalog.items.index)])
         rows, note = parts.active(rows, config.least_interactions)
         catalog = catalog.subset(rows["item_id"])
-        lost = len(images) - int(images.index.isin(catalog.items.index).sum())
-        tables = tables.noted(note, f"{lost:,} images are of such users or have no picture")
-        card = _card(tables, rows)
+        lost = len(images) - len(catalog)
+        left = f"{lost:,} images were of such users or had no picture" if lost else ""
+        card = _card(tables.noted(note, left), rows)
         log = parts.log_of(rows)
         return Dataset("imagegem", card, catalog, log, splits(catalog.items["caption"], config),
                        prompts=prompts)  # fmt: skip
@@ -70,7 +71,10 @@ def splits(prompts: pd.Series, config: ImagegemConfig) -> dict[str, SplitFunctio
 
 
 def _items(images: pd.DataFrame) -> pd.DataFrame:
-    items = images[[name for name in SHOWN if name in images]].assign(caption=images["prompt"])
+    prompts = images["prompt"]
+    items = images[[name for name in SHOWN if name in images]].assign(
+        caption=prompts, prompt=prompts
+    )
     return parts.plain_labels(items.rename_axis("item_id"))
 
 

@@ -16,6 +16,7 @@ from pydantic import Field
 from persongen_bench.core.config import Config as BaseConfig
 from persongen_bench.core.errors import ConfigError, DataError
 from persongen_bench.datasets import prompt_words
+from persongen_bench.datasets.imagegem_relation import among
 from persongen_bench.datasets.imagegem_schema import ASPECTS, MAP
 from persongen_bench.datasets.imagegem_tables import Relations
 
@@ -92,7 +93,7 @@ def safe(
     worst = _worst(tables, scorer)
     unknown = np.isnan(worst)
     with np.errstate(invalid="ignore"):
-        keep = worst <= threshold
+        keep = worst.astype(np.float32) <= np.float32(threshold)  # as tables may hold them
     said = f"{int((~keep & ~unknown).sum()):,} images had a prompt above {threshold:g}"
     return tables.with_images(keep, f"{said} and {int(unknown.sum()):,} an unscored one")
 
@@ -123,7 +124,7 @@ def in_house(tables: Relations) -> Bool[np.ndarray, " n"] | None:
     owner = tables.models["owner"].reindex(tables.uses["model_id"]).to_numpy()
     maker = tables.images["user_id"].reindex(tables.uses["image_id"]).to_numpy()
     shown = tables.uses["image_id"][owner == maker]
-    return np.asarray(tables.images.index.isin(shown))
+    return among(tables.images.index, shown)
 
 
 def _by_house(tables: Relations, which: InHouse) -> Relations:
@@ -158,8 +159,8 @@ def _by_label(tables: Relations, column: str, allowed: str) -> Relations:
         )
     fits = table.index[table[column].astype("str").isin(wanted)]
     if not of_images:
-        fits = pd.Index(tables.uses["image_id"][tables.uses["model_id"].isin(fits)])
-    keep = np.asarray(tables.images.index.isin(fits))
+        fits = pd.Index(tables.uses["image_id"][among(tables.uses["model_id"], fits)])
+    keep = among(tables.images.index, fits)
     return tables.with_images(keep, f"{int((~keep).sum()):,} images had another {column}")
 
 
@@ -170,12 +171,12 @@ def of_rank(tables: Relations, rank: int) -> Relations:
     if "rank" not in tables.models:
         raise DataError(f"{tables.root}: no column rank of the models", fix="Add it.")
     fits = tables.models.index[tables.models["rank"] == rank]
-    uses = tables.uses[tables.uses["model_id"].isin(fits)]
-    keep = np.asarray(tables.images.index.isin(uses["image_id"]))
+    uses = tables.uses[among(tables.uses["model_id"], fits)]
+    keep = among(tables.images.index, uses["image_id"])
     kept = tables.with_images(keep, f"{int((~keep).sum()):,} images used no LoRA of rank {rank}")
     n_out = len(tables.models) - len(fits)
     note = f"{n_out:,} of {len(tables.models):,} LoRAs were of another or unknown rank"
-    uses = kept.uses[kept.uses["model_id"].isin(fits)].reset_index(drop=True)
+    uses = kept.uses[among(kept.uses["model_id"], fits)].reset_index(drop=True)
     return Relations(
         kept.root, kept.images, kept.models.loc[fits], uses, (*kept.notes, note), kept.given
     )

@@ -19,6 +19,7 @@ from persongen_bench.core.errors import DataError
 from persongen_bench.datasets import imagegem_parts as parts
 from persongen_bench.datasets.imagegem import TIMES
 from persongen_bench.datasets.imagegem_parts import ImagegemConfig
+from persongen_bench.datasets.imagegem_relation import among
 from persongen_bench.datasets.imagegem_schema import EMOJI
 from persongen_bench.datasets.imagegem_statistics import ImagegemStatistics
 from persongen_bench.datasets.imagegem_tables import INSTRUCTIONS, Relations
@@ -60,7 +61,7 @@ class ImagegemModels(ImagegemStatistics):
             )
         catalog = parts.catalog_of(_items(tables), tables.root, config)
         rows = parts.last_uses(tables)
-        rows = rows[rows["item_id"].isin(catalog.items.index)]
+        rows = rows[among(rows["item_id"], catalog.items.index)]
         n_users = rows["item_id"].map(rows["item_id"].value_counts())
         rows = rows[(n_users >= config.users_of_model).to_numpy()]
         rows, note = parts.active(rows, config.least_interactions)

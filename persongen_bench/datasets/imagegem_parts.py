@@ -28,8 +28,8 @@ FOLDER = "images"
 class ImagegemConfig(FilterConfig):
     """What counts, and what is read beside the tables."""
 
-    least_interactions: int = Field(default=3, ge=2)
-    """Users with fewer are left out with what they did (paper 004, 5.2)."""
+    least_interactions: int = Field(default=3, ge=1)
+    """Users with fewer are left out with what they did (paper 004, 5.2: 3); for ``alignment`` 1."""
     session_minutes: float = Field(default=30.0, gt=0)
     """Images of a user without a longer pause are one session, for the split `novel-prompt`."""
     pictures: Literal["files", "none"] = "files"

@@ -13,6 +13,7 @@ from persongen_bench.datasets import log_statistics as logs
 from persongen_bench.datasets import prompt_words
 from persongen_bench.datasets.imagegem_filters import filtered, in_house, safe
 from persongen_bench.datasets.imagegem_parts import ImagegemConfig
+from persongen_bench.datasets.imagegem_relation import among
 from persongen_bench.datasets.imagegem_schema import ASPECTS, EMOJI
 from persongen_bench.datasets.imagegem_tables import Relations, read_relations
 from persongen_bench.datasets.large_tables import LIST_MARK
@@ -80,7 +81,7 @@ def _of_safe(tables: Relations) -> Relations:
     """Only LoRAs that an image is left of."""
     if tables.uses.empty:
         return tables
-    models = tables.models[tables.models.index.isin(tables.uses["model_id"])]
+    models = tables.models[among(tables.models.index, tables.uses["model_id"])]
     return Relations(tables.root, tables.images, models, tables.uses, tables.notes, tables.given)
 
 

@@ -12,6 +12,7 @@ from jaxtyping import Bool
 
 from persongen_bench.core.errors import DataError
 from persongen_bench.datasets import causes
+from persongen_bench.datasets.imagegem_relation import among, indexed_by, read_relation
 from persongen_bench.datasets.imagegem_schema import (
     ASPECTS,
     EMOJI,
@@ -19,8 +20,7 @@ from persongen_bench.datasets.imagegem_schema import (
     ColumnMap,
     read_map,
 )
-from persongen_bench.datasets.large_tables import LIST_MARK, batches, columns_of, find_tables
-from persongen_bench.datasets.typed_columns import convert
+from persongen_bench.datasets.large_tables import LIST_MARK
 
 INSTRUCTIONS = (
     "Get the data through https://maps-research.github.io/imagegem-iccv2025/ and put the tables "
@@ -51,7 +51,7 @@ class Relations:
         if keep.all():
             return self
         images = self.images[keep]
-        uses = self.uses[self.uses["image_id"].isin(images.index)]
+        uses = self.uses[among(self.uses["image_id"], images.index)]
         return replace(
             self, images=images, uses=uses.reset_index(drop=True),
             notes=(*self.notes, note) if note else self.notes,
@@ -69,13 +69,13 @@ def read_relations(root: Path) -> Relations:
     References that lead nowhere are dropped and counted; where all do, that is an error.
     """
     names = read_map(root)
-    tables = {name: _read(names, name) for name in RELATIONS}
+    tables = {name: read_relation(names, name) for name in RELATIONS}
     images = tables["images"]
     if images is None:
         stem = names.stem("images")
         raise DataError(f"{root}: no {stem}.csv or {stem}.parquet", fix=INSTRUCTIONS)
     notes: list[str] = []
-    images = _unique(images, "image_id", root, names.stem("images"))
+    images = indexed_by(images, "image_id", root, names.stem("images"))
     models = _models(tables, root, names, notes)
     images = _with_prompts(images, tables["prompts"], names, notes)
     images = _with_feedback(images, tables["feedback"], names, notes)
@@ -83,60 +83,6 @@ def read_relations(root: Path) -> Relations:
     images = images.drop(columns=["model_id", "prompt_id"], errors="ignore")
     given = frozenset(name for name, table in tables.items() if table is not None)
     return Relations(root, images, models, uses, tuple(notes), given)
-
-
-def _read(names: ColumnMap, relation: str) -> pd.DataFrame | None:
-    """A relation with the column ``_row`` of the rows of its file; None: there is no table."""
-    paths = find_tables(names.root, names.stem(relation))
-    if not paths and relation in names.said:
-        stem = names.stem(relation)
-        raise DataError(
-            f"{names.root}: no {stem}.csv or {stem}.parquet, which columns.toml names as "
-            f"{relation}", fix="Add it, or correct columns.toml.",
-        )  # fmt: skip
-    parts: list[pd.DataFrame] = []
-    for path in paths:
-        columns = names.columns(relation, columns_of(path), path)
-        for table in batches(path, list(columns.values())):
-            part = {n: convert(table, c, RELATIONS[relation][n].kind) for n, c in columns.items()}
-            parts.append(pd.DataFrame(part).assign(_row=table.frame.index, _file=path.name))
-    return _joined(parts) if parts else None
-
-
-def _joined(parts: list[pd.DataFrame]) -> pd.DataFrame:
-    for name in parts[0].columns:
-        if any(name not in part for part in parts):
-            continue
-        if isinstance(parts[0][name].dtype, pd.CategoricalDtype):
-            kinds = sorted({kind for part in parts for kind in part[name].cat.categories})
-            parts = [p.assign(**{name: p[name].cat.set_categories(kinds)}) for p in parts]
-    missing = {
-        name for part in parts for name in parts[0].columns.symmetric_difference(part.columns)
-    }
-    if missing:
-        name = min(missing)
-        lacks = next(part for part in parts if name not in part)
-        raise DataError(
-            f"{lacks['_file'].iloc[0]} row 1: no column for {name!r}, which other shards have",
-            fix="Give all shards the same columns.",
-        )
-    whole = pd.concat(parts, ignore_index=True)
-    return whole.assign(_file=whole["_file"].astype("category"))
-
-
-def _unique(table: pd.DataFrame, key: str, root: Path, what: str) -> pd.DataFrame:
-    """Indexed by ``key``, sorted; a key that stands twice is refused with both rows."""
-    repeated = table.duplicated(key).to_numpy()
-    if repeated.any():
-        again = table.iloc[int(np.argmax(repeated))]
-        first = table[(table[key] == again[key]).to_numpy()].iloc[0]
-        raise DataError(
-            f"{root / str(again['_file'])} row {again['_row']}: {key} {again[key]!r} is already in "
-            f"row {first['_row']} of {first['_file']} ({int(repeated.sum())} such rows)",
-            fix=f"Keep one row of {what} for each {key}.",
-        )
-    rows = table.drop(columns=["_row", "_file"]).set_index(key)
-    return rows.sort_index()
 
 
 def _models(
@@ -150,7 +96,7 @@ def _models(
                 fix=INSTRUCTIONS,
             )
         return pd.DataFrame({"tags": pd.Series(dtype="str")}, index=pd.Index([], dtype="str"))
-    models = _unique(table, "model_id", root, names.stem("models"))
+    models = indexed_by(table, "model_id", root, names.stem("models"))
     if tags is not None:
         if "tags" in models:
             raise DataError(f"{root}: both a column and a table of tags", fix="Keep one of them.")
@@ -173,7 +119,7 @@ def _with_prompts(
             f"{'a prompt of their own' if 'prompt' in images else 'no prompt_id'}",
             fix="Refer to it by prompt_id and leave prompt out of the images, or remove it.",
         )
-    rows = _unique(prompts, "prompt_id", names.root, names.stem("prompts"))
+    rows = indexed_by(prompts, "prompt_id", names.root, names.stem("prompts"))
     place = rows.index.get_indexer(pd.Index(images["prompt_id"]))
     _count_lost(place < 0, images["prompt_id"], rows.index, (names, "images", "prompts"), notes)
     found = rows.take(place[place >= 0])
@@ -191,10 +137,10 @@ def _with_feedback(
         raise DataError(
             f"{names.root}: feedback in the images and in a table of its own", fix="Keep one."
         )
-    rows = _unique(feedback, "image_id", names.root, names.stem("feedback"))
-    unknown = ~rows.index.isin(images.index)
+    rows = indexed_by(feedback, "image_id", names.root, names.stem("feedback"))
+    unknown = ~among(rows.index, images.index)
     _count_lost(unknown, rows.index.to_series(), images.index, (names, "feedback", "images"), notes)
-    silent = int((~images.index.isin(rows.index)).sum())
+    silent = int((~among(images.index, rows.index)).sum())
     if silent:
         notes.append(f"{silent:,} images have no row of feedback, which was read as none given")
     counts = rows.reindex(images.index, fill_value=0)
@@ -228,7 +174,7 @@ def _known(
     rows: pd.DataFrame, column: str, known: pd.Index, names: ColumnMap, of: tuple[str, str],
     notes: list[str],
 ) -> pd.DataFrame:  # fmt: skip
-    unknown = ~rows[column].isin(known).to_numpy()
+    unknown = ~among(rows[column], known)
     _count_lost(unknown, rows[column], known, (names, *of), notes)
     return rows[~unknown]
 

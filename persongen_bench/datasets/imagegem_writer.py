@@ -19,7 +19,8 @@ from persongen_bench.datasets.imagegem_schema import ASPECTS, EMOJI
 from persongen_bench.util.files import usable_folder
 from persongen_bench.worlds import imagegem_images as drawn
 from persongen_bench.worlds.imagegem_images import GemImages, mixed
-from persongen_bench.worlds.imagegem_log import BASE_MODELS, GemPlan, GemWorld, make_world
+from persongen_bench.worlds.imagegem_log import BASE_MODELS, GemWorld, make_world
+from persongen_bench.worlds.imagegem_plan import GemPlan
 from persongen_bench.worlds.tasteworld.render import render
 
 Form = Literal["parquet", "csv"]

@@ -177,10 +177,11 @@ def _cells(path: Path, name: str, column: pa.ChunkedArray) -> pd.Series:
             f"{path}: column {name[:80]!r} holds {str(kind)[:80]}, expected one value per cell",
             fix="Unnest or remove the column.",
         )
-    series = column.to_pandas()
+    series: pd.Series = column.to_pandas()
     if pd.api.types.is_numeric_dtype(series) or pd.api.types.is_datetime64_any_dtype(series):
         return series
-    return series.astype("str").where(series.notna(), "").astype("str").str.strip()
+    text: pd.Series = series.astype("str").where(series.notna(), "").astype("str").str.strip()
+    return text
 
 
 def _not_parquet(path: Path, error: Exception) -> DataError:

@@ -33,7 +33,7 @@ class PromptChoice:
     """Which prompts of a file."""
 
     topic: str = ""
-    """Only those with a key word of a topic (`prompt_words.TOPICS`) and no human character."""
+    """Only those with a key word of a topic and no human character: `prompt_words.of_topic`."""
     category: str = ""
     """Only those of a category of PartiPrompts."""
     n: int = 0

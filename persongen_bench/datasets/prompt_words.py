@@ -11,29 +11,15 @@ from jaxtyping import Bool, Int
 
 from persongen_bench.core.errors import ConfigError
 from persongen_bench.core.types import content_hash
+from persongen_bench.util import topics
 
-TOPICS: Mapping[str, tuple[str, ...]] = {
-    "cars": ("cars", "car", "vehicle", "vehicles"),
-    "dogs": ("dog", "dogs", "puppy", "puppies"),
-    "scenery": ("scenery", "landscape"),
-}
-"""Key words of the subsets of paper 004, Table 2."""
 PAIRS: Mapping[tuple[str, str], int] = {
     ("cars", "small"): 13_436, ("cars", "large"): 27_837, ("dogs", "small"): 8_764,
     ("scenery", "small"): 9_498, ("scenery", "large"): 85_473,
 }  # fmt: skip
 """Pairs of each subset (paper 004, Table 2); it has one of dogs, which is called small here."""
-HUMANS = (
-    "man", "men", "woman", "women", "girl", "girls", "boy", "boys", "person", "persons", "people",
-    "human", "humans", "lady", "ladies", "guy", "guys", "child", "children", "kid", "kids", "baby",
-    "babies", "gentleman", "female", "male", "mother", "father", "bride", "princess", "prince",
-    "queen", "king", "warrior", "witch", "nurse", "knight", "soldier", "he", "she", "his", "her",
-)  # fmt: skip
-"""A prompt with one of these words, or with a count such as ``1girl``, is about a human character
-and is left out. The paper leaves such prompts out and does not say how: the list is ours."""
 _ASIDES = re.compile(r"<[^<>]*>|:\s*-?\d*\.?\d+")
 _NO_WORD = re.compile(r"[\W_]+")
-_HUMAN = rf"\b(?:{'|'.join(HUMANS)}|\d+\+?(?:girl|boy|man|woman)s?)\b"
 
 
 def normalised(prompt: str) -> str:
@@ -61,16 +47,18 @@ def n_words(prompts: pd.Series) -> Int[np.ndarray, " n"]:
 
 def of_topic(prompts: pd.Series, topic: str) -> Bool[np.ndarray, " n"]:
     """Prompts with a key word of a topic and without a human character, by whole words."""
-    if topic not in TOPICS:
-        raise ConfigError(f"no topic is called {topic!r}", fix=f"Use one of {', '.join(TOPICS)}.")
+    if topic not in topics.TOPICS:
+        raise ConfigError(
+            f"no topic is called {topic!r}", fix=f"Use one of {', '.join(topics.TOPICS)}."
+        )
     small = prompts.str.lower()
-    words = small.str.contains(rf"\b(?:{'|'.join(TOPICS[topic])})\b", regex=True)
-    return words.to_numpy(dtype=bool) & ~with_humans(prompts)
+    words = small.str.contains(topics.pattern(topics.TOPICS[topic]), regex=True)
+    return np.asarray(words.to_numpy(dtype=bool) & ~with_humans(prompts))
 
 
 def with_humans(prompts: pd.Series) -> Bool[np.ndarray, " n"]:
-    """Prompts with one of the words of `HUMANS`."""
-    found = prompts.str.lower().str.contains(_HUMAN, regex=True)
+    """Prompts about a human character (`persongen_bench.util.topics`)."""
+    found = prompts.str.lower().str.contains(topics.WITH_PEOPLE, regex=True)
     return found.to_numpy(dtype=bool)
 
 

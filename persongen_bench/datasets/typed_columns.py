@@ -8,7 +8,7 @@ from typing import Literal, TypeAlias
 
 import numpy as np
 import pandas as pd
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 
 from persongen_bench.datasets.image_files import check_inside
 from persongen_bench.datasets.tables import Table
@@ -92,7 +92,7 @@ def _numbers(table: Table, column: str) -> Float[np.ndarray, " n"]:
     return values
 
 
-def _whole(table: Table, column: str, least: int) -> Bool[np.ndarray, " n"]:
+def _whole(table: Table, column: str, least: int) -> Float[np.ndarray, " n"]:
     values = _numbers(table, column)
     with np.errstate(invalid="ignore"):
         wrong = (values < least) | (values > LARGEST) | (values != np.floor(values))
@@ -109,7 +109,7 @@ def _count(table: Table, column: str) -> np.ndarray:
 
 
 def _rank(table: Table, column: str) -> np.ndarray:
-    return np.nan_to_num(_whole(table, column, 1)).astype(np.int32)
+    return np.asarray(np.nan_to_num(_whole(table, column, 1)).astype(np.int32))
 
 
 def _share(table: Table, column: str) -> np.ndarray:
@@ -136,7 +136,7 @@ def _time(table: Table, column: str) -> np.ndarray:
     if pd.api.types.is_datetime64_any_dtype(cells):
         aware = cells.dt.tz_localize("UTC") if cells.dt.tz is None else cells.dt.tz_convert("UTC")
         seconds = (aware - pd.Timestamp(0, tz="UTC")) / pd.Timedelta(seconds=1)
-        return seconds.to_numpy(dtype=np.float64)
+        return np.asarray(seconds.to_numpy(dtype=np.float64))
     if pd.api.types.is_string_dtype(cells):
         return table.times(column)
     text = cells.astype("str").where(cells.notna(), "").astype("str")

@@ -1,6 +1,6 @@
 """The contact sheet of a run: what its users liked above, what was made for them below.
 
-A ranked list stands there with the pictures of its first items. Where requests have a picture to
+Ranked lists have a strip for each user (`list_gallery`). Where requests have a picture to
 follow, every request has a strip of its own; where prompts are asked, every prompt has a row.
 """
 
@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from persongen_bench.core.output import IMAGE, RANKING, Ranking
+from persongen_bench.core.output import IMAGE, RANKING
 from persongen_bench.core.types import Image
 from persongen_bench.leaderboards.board import get_board
+from persongen_bench.leaderboards.list_gallery import draw_list_sheet
 from persongen_bench.leaderboards.pictures import UserStrip, contact_sheet
 from persongen_bench.leaderboards.prompt_gallery import draw_prompts
 from persongen_bench.leaderboards.request_gallery import draw_request_sheet
@@ -34,7 +35,11 @@ def draw_contact_sheet(results: RunResults, world: World) -> Path:
         return path
     if not world.dataset.catalog.pictured:
         return path
-    if RunDirectory(results.path, results.config).kind is IMAGE:
+    kind = RunDirectory(results.path, results.config).kind
+    if kind is RANKING:
+        draw_list_sheet(results, world, path)
+        return path
+    if kind is IMAGE:
         if results.config.unit == "prompt":
             draw_prompts(results, world, path)
             return path
@@ -51,7 +56,7 @@ def draw_contact_sheet(results: RunResults, world: World) -> Path:
         UserStrip(
             user,
             _liked(world, likers.get(user, user)),
-            _made(results, world, user),
+            _made(results, user),
             float(scores.get(user, "nan")),
         )
         for user in users[:N_USERS]
@@ -71,7 +76,7 @@ def _liked(world: World, user: str) -> list[Image]:
     return world.train.catalog.images(likes)
 
 
-def _made(results: RunResults, world: World, user: str) -> list[Image | None]:
+def _made(results: RunResults, user: str) -> list[Image | None]:
     """The first images made for a user; None for those that were not delivered."""
     run = RunDirectory(results.path, results.config)
     rows = results.samples[results.samples["user_id"] == user].head(N_COLUMNS)
@@ -79,15 +84,6 @@ def _made(results: RunResults, world: World, user: str) -> list[Image | None]:
     for row in rows.itertuples():
         if row.state != "ok":
             made.append(None)
-        elif run.kind is RANKING:
-            made += _listed(run.read_output(str(row.sample_id), str(row.digest)), world)
         else:
             made.append(run.read_image(str(row.sample_id), str(row.pixel_hash)))
     return made[:N_COLUMNS]
-
-
-def _listed(ranking: Ranking, world: World) -> list[Image]:
-    """The pictures of the first items of a list; items that the data set lacks have none."""
-    catalog = world.dataset.catalog
-    known = set(catalog.ids)
-    return catalog.images([item for item in ranking.item_ids if item in known][:N_COLUMNS])

@@ -72,9 +72,9 @@ class Legend:
 
 
 def place_marked(
-    sheet: PilImage.Image, image: Image, at: tuple[int, int], cell: int, mark: Mark | None
+    sheet: PilImage.Image, image: Image | None, at: tuple[int, int], cell: int, mark: Mark | None
 ) -> None:
-    """A picture in its cell, under its mark."""
+    """A picture in its cell, crossed where there is none, under its mark."""
     place_image(sheet, image, at, cell)
     if mark is not None:
         _mark(sheet, at, cell, mark)

@@ -7,13 +7,21 @@ from itertools import islice
 from pathlib import Path
 
 from persongen_bench.core.errors import ConfigError
-from persongen_bench.core.output import IMAGE
+from persongen_bench.core.output import ADAPTER, IMAGE, RANKING
 from persongen_bench.core.progress import no_progress
 from persongen_bench.core.request import Request
 from persongen_bench.core.types import Image
+from persongen_bench.leaderboards.list_gallery import draw_list_strips
 from persongen_bench.leaderboards.prompt_gallery import draw_methods
 from persongen_bench.leaderboards.ranking import gather
-from persongen_bench.leaderboards.standings import Standings
+from persongen_bench.leaderboards.standings import MethodRow, Standings
+from persongen_bench.leaderboards.strength_strips import (
+    edit_sheet,
+    ordered_columns,
+    shown_edits,
+    strips_of,
+    subtitle_of,
+)
 from persongen_bench.leaderboards.strips import (
     N_LIKED,
     N_USED,
@@ -58,15 +66,25 @@ def draw_request_sheet(results: RunResults, world: World, path: Path) -> None:
 def draw_strips(table: Standings, folder: Path, path: Path) -> None:
     """The strips of a table: a column for each method and anchor, with its first image.
 
-    The methods stand in the order of the table, by their first seed.
+    The methods stand in the order of the table, by their first seed. Where the answers are ranked
+    lists, a strip for each method and user (`list_gallery`).
 
     Raises:
-        ConfigError: if the board's answers are no images.
+        ConfigError: if the board's answers are neither images nor lists of items with pictures.
     """
-    runs = _runs_of(table, folder)
-    if not runs or RunDirectory(runs[0].path, runs[0].config).kind is not IMAGE:
+    runs = _runs_of(table.rows, folder)
+    kind = RunDirectory(runs[0].path, runs[0].config).kind if runs else None
+    if kind is ADAPTER:
+        _draw_edits(table, folder, path)
+        return
+    if kind not in (IMAGE, RANKING):
         raise ConfigError(f"board {table.board.name}: there are no images to draw strips of")
     world = reopen_world(runs[0].config, None, no_progress)
+    if kind is RANKING:
+        if not world.dataset.catalog.pictured:
+            raise ConfigError(f"board {table.board.name}: its items have no pictures to draw")
+        draw_list_strips(runs, world, path, table.board.title)
+        return
     if runs[0].config.unit == "prompt":
         draw_methods(runs, world, path, table.board.title)
         return
@@ -82,10 +100,36 @@ def draw_strips(table: Standings, folder: Path, path: Path) -> None:
     request_sheet(strips, columns, path, title=table.board.title, subtitle=said)
 
 
-def _runs_of(table: Standings, folder: Path) -> list[RunResults]:
-    """One run for each row of the table."""
+def has_pictures(table: Standings, folder: Path) -> bool:
+    """Whether the lists of a table are of items with pictures; False where no run is there."""
+    runs = _runs_of(table.rows, folder)
+    if not runs:
+        return False
+    return reopen_world(runs[0].config, None, no_progress).dataset.catalog.pictured
+
+
+def _draw_edits(table: Standings, folder: Path, path: Path) -> None:
+    """The strips of edited models, over the strengths that were run."""
+    runs = _runs_of(ordered_columns(table.rows), folder)
+    world = reopen_world(runs[0].config, None, no_progress)
+    veil = RunDirectory(runs[0].path, runs[0].config).veil
+    requests = world.asked(runs[0].config).requests
+    shown = shown_edits(requests)
+    liked = {
+        request.request_id: world.train.catalog.images(request.history[-N_LIKED:])
+        for request in shown
+    }
+    names = {request.request_id: veil.user(request.user_id) for request in shown}
+    strips = strips_of(shown, [_made(run, shown) for run in runs], liked, names)
+    columns = [run.config.method.label for run in runs]
+    said = subtitle_of(shown, requests)
+    edit_sheet(strips, columns, path, title=table.board.title, subtitle=said)
+
+
+def _runs_of(rows: Sequence[MethodRow], folder: Path) -> list[RunResults]:
+    """One run for each row of a table."""
     known = {run.config.run_id: run for run in gather(folder)[0]}
-    return [known[row.run_ids[0]] for row in table.rows if row.run_ids[0] in known]
+    return [known[row.run_ids[0]] for row in rows if row.run_ids[0] in known]
 
 
 def _said(shown: Sequence[Request], requests: Sequence[Request]) -> str:

@@ -83,6 +83,8 @@ class RequestStrip:
     """One for each column; None: not delivered."""
     used: Sequence[HistoryUse] = ()
     """What methods say of the history, a line each."""
+    marks: Sequence[str] = ()
+    """A word for the frame of each of ``made``, empty: no frame; none at all: no frames."""
 
 
 def request_sheet(
@@ -92,6 +94,7 @@ def request_sheet(
     *,
     title: str,
     subtitle: str,
+    followed: str = "to follow",
 ) -> None:
     """Draw the strips below one another and write a PNG.
 
@@ -101,6 +104,7 @@ def request_sheet(
         path: the PNG to write.
         title: such as the name of the method or of the board.
         subtitle: what is shown, in a line.
+        followed: what the picture between likes and answers is.
 
     Raises:
         ConfigError: if there is no strip or no column.
@@ -109,17 +113,19 @@ def request_sheet(
         raise ConfigError("strips need at least one request and one column")
     left = MARGIN + _LABEL
     places = _places(left, len(columns))
-    legend = Legend.of(mark for strip in strips for use in strip.used for _, mark in use.pictures)
+    said_of = (mark for strip in strips for use in strip.used for _, mark in use.pictures)
+    legend = Legend.of([*said_of, *(mark for strip in strips for mark in strip.marks)])
     top = HEAD + (_LEGEND if legend.colours else 0)
     height = top + _NAMES + sum(_height(strip) for strip in strips) + MARGIN
     crossed = any(image is None for strip in strips for image in strip.made)
     said = f"{subtitle}; crossed: not delivered" if crossed else subtitle
     sheet = new_sheet(_width(strips, left, places), height, title, said)
     legend.draw(sheet, (MARGIN, HEAD - 2))
-    _column_names(ImageDraw.Draw(sheet), top, left, places, columns)
+    names = [(left, "liked"), *zip(places, (followed, *columns), strict=True)]
+    _column_names(ImageDraw.Draw(sheet), top, names)
     top += _NAMES
     for strip in strips:
-        _strip(sheet, strip, top, places)
+        _strip(sheet, strip, top, places, legend)
         line = top + _CELL + 2 * GAP
         for use in strip.used:
             _use(sheet, use, (left, line), legend)
@@ -148,19 +154,18 @@ def _places(left: int, n_columns: int) -> list[int]:
     return [reference, *(first + k * (_CELL + GAP) for k in range(n_columns))]
 
 
-def _column_names(
-    draw: ImageDraw.ImageDraw, top: int, left: int, places: Sequence[int], columns: Sequence[str]
-) -> None:
+def _column_names(draw: ImageDraw.ImageDraw, top: int, names: Sequence[tuple[int, str]]) -> None:
     """Above the images, on up to three lines that end at one height."""
-    liked = (left, "liked")
-    for x, name in (liked, *zip(places, ("to follow", *columns), strict=True)):
+    for x, name in names:
         lines = wrapped(name, _HEADER, _CELL - 4, 3)
         for k, line in enumerate(lines):
             y = top + _NAMES - 17 - 17 * (len(lines) - k)
             write_line(draw, (x, y), line, _HEADER, _CELL - 4)
 
 
-def _strip(sheet: PilImage.Image, strip: RequestStrip, top: int, places: Sequence[int]) -> None:
+def _strip(
+    sheet: PilImage.Image, strip: RequestStrip, top: int, places: Sequence[int], legend: Legend
+) -> None:
     draw = ImageDraw.Draw(sheet)
     draw.line((MARGIN, top - _BAND // 2, sheet.width - MARGIN, top - _BAND // 2), fill=LINE)
     room = _LABEL - 16
@@ -176,8 +181,9 @@ def _strip(sheet: PilImage.Image, strip: RequestStrip, top: int, places: Sequenc
         write_line(draw, (left, top + _CELL // 2 - 9), "nothing liked", QUIET)
     if strip.reference is not None:
         place_image(sheet, strip.reference, (places[0], top), _CELL)
-    for x, made in zip(places[1:], strip.made, strict=True):
-        place_image(sheet, made, (x, top), _CELL)
+    marks = strip.marks or [""] * len(strip.made)
+    for x, made, mark in zip(places[1:], strip.made, marks, strict=True):
+        place_marked(sheet, made, (x, top), _CELL, legend.of_mark(mark))
 
 
 def _use(sheet: PilImage.Image, use: HistoryUse, at: tuple[int, int], legend: Legend) -> None:

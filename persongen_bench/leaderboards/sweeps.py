@@ -27,7 +27,7 @@ def families(rows: Sequence[MethodRow]) -> dict[str, list[Point]]:
     Labels that differ in the value of a single numeric option belong together; where several
     options would do, the one that gathers most rows. A family of one is no sweep.
     """
-    settings = {row.label: dict(_settings(row.label)) for row in rows}
+    settings = {row.label: dict(settings_of(row.label)) for row in rows}
     sizes = Counter(family for values in settings.values() for family in values)
     result: dict[str, list[Point]] = defaultdict(list)
     for row in rows:
@@ -43,7 +43,7 @@ def families(rows: Sequence[MethodRow]) -> dict[str, list[Point]]:
     }
 
 
-def _settings(label: str) -> Iterator[tuple[str, float]]:
+def settings_of(label: str) -> Iterator[tuple[str, float]]:
     """Families that a label may belong to, ``rebeca[guidance_scale]``, with its value in each."""
     match = _OPTIONS.fullmatch(label)
     options = match["options"].split(",") if match else []

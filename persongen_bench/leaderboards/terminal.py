@@ -110,6 +110,16 @@ def _extra(extra: Extra) -> RenderableType:
     return Group(Text(f"\n{extra.title}", style="bold"), table)
 
 
+def plain_table(header: Sequence[str], rows: Sequence[Sequence[str]], width: int) -> str:
+    """A small table as plain text: names to the left, numbers to the right."""
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, _GAP - 1, 0, 0), pad_edge=False, show_edge=False)
+    for place, name in enumerate(header):
+        table.add_column(Text(name), justify="right" if place else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*(Text(value) for value in row))
+    return to_text(table, width)
+
+
 def to_text(renderable: RenderableType, width: int) -> str:
     """Plain text of a renderable, without colours."""
     console = Console(width=width, no_color=True, color_system=None, force_terminal=False)

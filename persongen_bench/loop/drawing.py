@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 from persongen_bench.core.errors import DataError, MissingRoleError
 from persongen_bench.core.output import OutputKind
 from persongen_bench.core.request import Sample
@@ -25,18 +28,38 @@ class Draws:
             MissingRoleError: if the stack's decoder takes no adapters.
             DataError: if the decoder cannot take this one.
         """
+        (drawn,) = self.each([sample], [answer])
+        if isinstance(drawn, DataError):
+            raise drawn
+        return drawn
+
+    def each(
+        self, samples: Sequence[Sample], answers: Sequence[Any]
+    ) -> list[Image | DataError | None]:
+        """As for each sample alone; what one adapter answers is drawn at once, which is faster."""
         if not self._kind.drawable:
-            return None
+            return [None] * len(samples)
+        groups: dict[str, list[int]] = {}
+        for place, answer in enumerate(answers):
+            groups.setdefault(self._kind.digest(answer), []).append(place)
+        drawn: dict[int, Image | DataError] = {}
+        for places in groups.values():
+            own = self._drawn(answers[places[0]], [samples[place] for place in places])
+            drawn |= dict(zip(places, own, strict=True))
+        return [drawn[place] for place in range(len(samples))]
+
+    def _drawn(self, answer: Adapter, samples: Sequence[Sample]) -> Sequence[Image | DataError]:
         decoder = self._stack.role("decoder")
         if not isinstance(decoder, PromptDecoder):
             raise MissingRoleError(
                 f"the decoder of stack {self._stack.name} takes no adapters",
                 fix="Use a text-to-image stack, such as sandbox.",
             )
-        condition = Condition(sample.request.instruction or "")
+        conditions = [Condition(sample.request.instruction or "") for sample in samples]
         try:
             with decoder.adapted(answer):
-                (image,) = decoder.draw([condition], [sample.seed])
+                return decoder.draw(conditions, [sample.seed for sample in samples])
         except (KeyError, ValueError, RuntimeError) as error:
-            raise DataError(f"the decoder does not take this adapter: {error}") from error
-        return image
+            said = DataError(f"the decoder does not take this adapter: {error}")
+            said.__cause__ = error
+            return [said] * len(samples)

@@ -7,11 +7,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from persongen_bench.core.errors import DataError
-from persongen_bench.core.method import MARK_LENGTH, NOTE_LENGTH, Explains, Method
+from persongen_bench.core.method import (
+    LISTED_LENGTH,
+    MARK_LENGTH,
+    NOTE_LENGTH,
+    Explains,
+    Method,
+)
 from persongen_bench.core.regular_files import read_regular
 from persongen_bench.core.request import Request
 from persongen_bench.util.files import write_atomic
@@ -28,10 +34,13 @@ class Explained:
     marks: Mapping[int, str]
     """Place in the history, 0 the oldest => how the picture there was used."""
     note: str = ""
+    listed: Mapping[str, str] = field(default_factory=dict)
+    """Item of the answered list => why it stands there; the list itself names its items too."""
 
     def line(self) -> str:
-        """As a line of JSON."""
-        return json.dumps(asdict(self), ensure_ascii=False, sort_keys=True)
+        """As a line of JSON; without ``listed`` where there is nothing of it."""
+        said = {name: value for name, value in asdict(self).items() if name != "listed" or value}
+        return json.dumps(said, ensure_ascii=False, sort_keys=True)
 
 
 def explained(method: Method, requests: Iterable[Request]) -> list[Explained]:
@@ -42,7 +51,7 @@ def explained(method: Method, requests: Iterable[Request]) -> list[Explained]:
     if not isinstance(method, Explains):
         return []
     said = [_of_request(method, request) for request in requests]
-    return [one for one in said if one.marks or one.note]
+    return [one for one in said if one.marks or one.note or one.listed]
 
 
 def _of_request(method: Explains, request: Request) -> Explained:
@@ -51,11 +60,13 @@ def _of_request(method: Explains, request: Request) -> Explained:
         marks = {k: _short(told.history.get(item, ""), MARK_LENGTH)
                  for k, item in enumerate(request.history)}  # fmt: skip
         note = _short(told.note, NOTE_LENGTH)
+        listed = {item: _short(why, LISTED_LENGTH) for item, why in told.listed.items()}
     except (MemoryError, OSError):
         raise
     except Exception as error:  # noqa: BLE001  # whatever a method raises
-        marks, note = {}, f"explain failed: {type(error).__name__}"
-    return Explained(request.request_id, {k: mark for k, mark in marks.items() if mark}, note)
+        marks, note, listed = {}, f"explain failed: {type(error).__name__}", {}
+    shown = {k: mark for k, mark in marks.items() if mark}
+    return Explained(request.request_id, shown, note, {k: w for k, w in listed.items() if w})
 
 
 def _short(words: str, most: int) -> str:
@@ -88,6 +99,8 @@ def parse(line: str) -> Explained | None:
     try:
         raw = json.loads(line)
         marks = {int(place): _short(mark, MARK_LENGTH) for place, mark in raw["marks"].items()}
-        return Explained(str(raw["request_id"]), marks, _short(raw["note"], NOTE_LENGTH))
+        note, told = _short(raw["note"], NOTE_LENGTH), raw.get("listed", {}).items()
+        listed = {item: _short(why, LISTED_LENGTH) for item, why in told}
+        return Explained(str(raw["request_id"]), marks, note, listed)
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
         return None

@@ -24,6 +24,7 @@ from persongen_bench.loop.generate import Execution
 from persongen_bench.loop.role_record import RecordingStack
 from persongen_bench.loop.schema import RunConfig
 from persongen_bench.loop.world import World
+from persongen_bench.stacks.with_lora import StackWithLora
 from persongen_bench.util import provenance
 from persongen_bench.util.execution import peak_memory_mb
 from persongen_bench.util.files import cache_root, folder_atomic, write_atomic
@@ -71,7 +72,9 @@ def code_of(method: Method, world: World, track: str) -> str:
 
     That is what the method, the stack, the track and `making` import, and nothing else.
     """
-    return provenance.code_of(method, world.stack, open_track(track), making)
+    stack = world.stack
+    around = (stack, stack.inner) if isinstance(stack, StackWithLora) else (stack,)
+    return provenance.code_of(method, *around, open_track(track), making)
 
 
 def fit_key(config: RunConfig, world: World) -> str:

@@ -43,18 +43,29 @@ class Maker:
     def make(self, samples: Sequence[Sample]) -> list[Made | Failure]:
         """What became of each sample: a checked answer, or why there is none."""
         with fixed_threads(self.threads):
-            answers = _attempt(self.method, samples)
-            draw = Draws(self.stack, self.kind)
-            return [self._kept(s, a, draw) for s, a in zip(samples, answers, strict=True)]
+            answers = [self._checked(answer) for answer in _attempt(self.method, samples)]
+            sound = [k for k, answer in enumerate(answers) if isinstance(answer, Made)]
+            drawn = Draws(self.stack, self.kind).each(
+                [samples[k] for k in sound], [answers[k].answer for k in sound]
+            )
+            for k, image in zip(sound, drawn, strict=True):
+                answers[k] = self._kept(answers[k].answer, image)
+            return answers
 
-    def _kept(self, sample: Sample, answer: Any, draw: Draws) -> Made | Failure:  # noqa: ANN401  # whatever a method returned
+    def _checked(self, answer: Any) -> Any:  # noqa: ANN401  # whatever a method returned
+        """`Made` without its image, or the `Failure`."""
         if isinstance(answer, Failure):
             return _said(answer)
         try:
-            checked = self.kind.check(answer)
-            return Made(checked, draw(sample, checked))
+            return Made(self.kind.check(answer))
         except DataError as error:
-            return Failure("method_error", f"bad {self.kind.name}: {error}")
+            return self._bad(error)
+
+    def _kept(self, answer: Any, drawn: Image | DataError | None) -> Made | Failure:  # noqa: ANN401  # of the kind
+        return self._bad(drawn) if isinstance(drawn, DataError) else Made(answer, drawn)
+
+    def _bad(self, error: DataError) -> Failure:
+        return Failure("method_error", f"bad {self.kind.name}: {error}")
 
 
 def _said(failure: Failure) -> Failure:

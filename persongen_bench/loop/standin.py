@@ -7,7 +7,7 @@ method alike; inside it, whoever delivers nothing that can be scored counts the 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -63,14 +63,15 @@ def _plan(evaluation: Evaluation) -> str:
 
 
 def stand_in(evaluation: Evaluation) -> Evaluation:
-    """The same plan with every sample delivered: a picture by its request and index."""
-    pictures = _pictures(evaluation.world)
-    hashes = [imaging.pixel_hash(picture) for picture in pictures]
-    planned = evaluation.planned
-    starts = {r: int(content_hash(r), 16) % len(pictures) for r in set(planned["request_id"])}
-    pairs = zip(planned["request_id"], planned["index"], strict=True)
-    digits = [hashes[(starts[request] + int(k)) % len(pictures)] for request, k in pairs]
-    opened = dict(zip(hashes, pictures, strict=True))
+    """The same plan with every sample delivered: a picture, or a list, by request and index."""
+    planned, opened = evaluation.planned, {}
+    pairs = list(zip(planned["request_id"], planned["index"], strict=True))
+    if evaluation.kind is RANKING:  # of items that may have no pictures
+        digits = [content_hash(request, int(k)) for request, k in pairs]
+    else:
+        pictures = _pictures(evaluation.world)
+        opened = {imaging.pixel_hash(picture): picture for picture in pictures}
+        digits = _dealt(pairs, list(opened))
     return Evaluation(
         evaluation.world,
         evaluation.all_samples.assign(state="ok", pixel_hash=digits, digest=digits),
@@ -81,6 +82,12 @@ def stand_in(evaluation: Evaluation) -> Evaluation:
         open_output=_answers(evaluation, opened),
         instruments=evaluation.instruments,
     )
+
+
+def _dealt(pairs: Sequence[tuple[str, int]], hashes: Sequence[str]) -> list[str]:
+    """A picture for each request and index, different ones within a request."""
+    starts = {request: int(content_hash(request), 16) % len(hashes) for request, _ in pairs}
+    return [hashes[(starts[request] + int(k)) % len(hashes)] for request, k in pairs]
 
 
 def _answers(evaluation: Evaluation, opened: dict[str, Image]) -> Callable[[str, str], Any]:

@@ -101,7 +101,8 @@ class Veil:
     def explained(self, said: Explained) -> Explained:
         """As it is kept: whose likes a history holds, no place in it tells."""
         marks = {place: self.text(mark) for place, mark in said.marks.items()}
-        return Explained(self.request(said.request_id), marks, self.text(said.note))
+        listed = {item: self.text(why) for item, why in said.listed.items()}
+        return Explained(self.request(said.request_id), marks, self.text(said.note), listed)
 
     def scores(self, scores: pd.DataFrame) -> pd.DataFrame:
         """The table of ``unit, metric, value, signature`` as it is exported."""

@@ -32,6 +32,11 @@ class StackWithLora(StackShell):
         self._decoder: DecoderWithLora | None = None
 
     @property
+    def inner(self) -> Stack:
+        """The stack that is changed."""
+        return self._stack
+
+    @property
     def signature(self) -> str:
         """That of the stack, and the digest of what the LoRA holds."""
         return f"{self._stack.signature}+{mark(self._lora)}"

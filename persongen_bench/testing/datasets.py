@@ -89,8 +89,13 @@ class DatasetContract(Contract):
         require(not unknown, f"item {min(unknown, default='')!r} is not in the catalogue")
 
     def test_images_keep_the_contract(self) -> None:
-        """First, middle and last item open as uint8 RGB (3, h, w), the same every time."""
+        """First, middle and last item open as uint8 RGB (3, h, w), the same every time.
+
+        Not where the items have no pictures (`types.NoImages`).
+        """
         catalog = self._data().catalog
+        if not catalog.pictured:
+            return
         some = [catalog.ids[k] for k in sorted({0, len(catalog) // 2, len(catalog) - 1})]
         opened = require_images(catalog.images(some), len(some))
         require_same(opened, catalog.images(some), "opening an item twice")

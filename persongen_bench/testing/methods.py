@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from persongen_bench.core.config import Config
-from persongen_bench.core.method import MARK_LENGTH, NOTE_LENGTH, Explains
+from persongen_bench.core.method import LISTED_LENGTH, MARK_LENGTH, NOTE_LENGTH, Explains
 from persongen_bench.core.output import KINDS
 from persongen_bench.core.request import Failure, Request
 from persongen_bench.testing.leaks import find_strings, opened_files
@@ -165,6 +165,8 @@ class MethodContract(MethodCase):
             short = all(len(word) <= MARK_LENGTH for word in words)
             require(short, f"explain needs more than {MARK_LENGTH} characters for an item")
             require(len(said.note) <= NOTE_LENGTH, f"its note has more than {NOTE_LENGTH} of them")
+            brief = all(0 < len(why) <= LISTED_LENGTH for why in said.listed.values())
+            require(brief, f"it says nothing of a listed item, or more than {LISTED_LENGTH}")
             require(fitted.method.explain(request) == said, "explain says something else each time")
         again = fitted.method.generate(self.samples())
         self.same(fitted.delivery, again, "generating before and after explaining")

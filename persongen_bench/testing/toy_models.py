@@ -54,9 +54,10 @@ def _pictures(items: pd.DataFrame) -> pd.DataFrame:
     near = np.repeat(items["hue"].to_numpy(), N_EXAMPLES) + rng.uniform(-0.02, 0.02, len(names))
     numbers = {"value": rng.uniform(0.7, 0.95, len(names)), "slope_x": 0.0, "slope_y": 0.0}
     ids = [f"{name}-picture-{k % N_EXAMPLES}" for k, name in enumerate(names)]
-    return pd.DataFrame({"item_id": ids, "model_id": names, "hue": near, **numbers}).set_index(
-        "item_id"
-    )
+    drawn = {"prompt": "", "seed": np.arange(len(names)) % N_EXAMPLES}
+    return pd.DataFrame(
+        {"item_id": ids, "model_id": names, "hue": near, **numbers, **drawn}
+    ).set_index("item_id")
 
 
 def _factors(name: str, hue: float, rank: int) -> dict[str, np.ndarray]:

@@ -166,7 +166,7 @@ def _feedback(
     fame = world.models.popularity[world.sessions.model[session]]
     rate = fame / world.models.popularity.mean() * rng.lognormal(-0.5, 1.2, len(session))
     share = np.array([2.0, 3.0, 0.3, 0.2])
-    return rng.poisson(np.minimum(rate, 1e4)[:, None] * share)
+    return np.asarray(rng.poisson(np.minimum(rate, 1e4)[:, None] * share))
 
 
 def _aspects(unsafe: Bool[np.ndarray, " s"], rng: np.random.Generator) -> np.ndarray:

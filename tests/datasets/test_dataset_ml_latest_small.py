@@ -3,6 +3,7 @@
 import logging
 import re
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import pandas as pd
@@ -325,3 +326,52 @@ def test_the_papers_users_of_the_real_tables(real):
     chunks = load(real, users="chunks")
     # RAGAR prints 4,689 users; all ratings of all movies make 4,769 (sum of n // 20, by pandas)
     assert chunks.interactions["user_id"].nunique() == 4_769
+
+
+# --- recommendation ------------------------------------------------------------------------------
+
+
+def test_without_pictures_every_rated_movie_is_there(folder):
+    """The posters are not even looked for; movies 1 and 2 lose their ratings, and are dropped."""
+    table = raw(folder)
+    table[~table["movieId"].isin(["1", "2"])].to_csv(folder / "ratings.csv", index=False)
+    for poster in (folder / "posters").iterdir():
+        poster.unlink()
+    (folder / "posters").rmdir()
+    data = load(folder, pictures="none")
+    assert set(data.catalog.ids) == {str(k) for k in range(3, N_MOVIES + 1)}
+    assert not data.catalog.pictured
+    assert "dropped 2 of 40 movies, which nobody rated" in data.card.description
+    with pytest.raises(DataError, match="'3' has no picture"):
+        data.catalog.images(["3"])
+    assert "recommendation" in MlLatestSmall.tracks
+
+
+def test_the_latest_like_is_held_out_in_an_open_catalogue(published):
+    """By the table: of every person the liked movie of the latest minute."""
+    table = raw(published)
+    liked = table[table["rating"] >= 4].sort_values("timestamp")
+    liked = liked.drop_duplicates("userId", keep="last")
+    for data in (load(published), load(published, pictures="none")):
+        split = data.split("leave-one-last")
+        assert dict(zip(split.test["user_id"], split.test["item_id"], strict=True)) == dict(
+            zip(liked["userId"], liked["movieId"], strict=True)
+        )
+        assert data.train_view(split).catalog.ids == data.catalog.ids
+    assert next(iter(load(published).splits)) == "latest-likes"
+    assert list(load(published, pictures="none").splits) == ["leave-one-last"]
+
+
+def test_windows_and_chunks_are_of_the_other_track(published):
+    with pytest.raises(DataError, match="users=chunks with pictures=none"):
+        load(published, pictures="none", users="chunks")
+    assert list(load(published, users="windows").splits) == ["paper-samples"]
+
+
+class TestWithoutPictures(DatasetContract):
+    dataset = "ml-latest-small"
+    config: ClassVar = {"pictures": "none"}
+
+    @pytest.fixture(autouse=True)
+    def _folder(self, published):
+        self.root = published

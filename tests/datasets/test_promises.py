@@ -70,8 +70,12 @@ def test_tracks_of_the_built_in_data_sets():
         "dsprites": ("controlled",),
         "flickr-aes": ("prompt-free",),
         "folder": ("prompt-free", "reference"),
+        "imagegem": ("recommendation", "alignment"),
+        "imagegem-models": ("recommendation",),
         "ml-latest-small": ("reference",),
+        "pick-a-pic": ("alignment", "prompt-free"),
         "pog": ("reference",),
+        "prompts": ("alignment",),
         "ser30k": ("reference",),
         "tasteworld": ("prompt-free", "cold-start", "reference"),
     }

@@ -57,7 +57,7 @@ def test_the_place_skips_what_the_user_trained_on():
 
 def test_an_unlisted_item_has_the_mean_of_the_places_that_remain():
     """Eight candidates c..j, three are listed: c stands on one of the places 4 to 8, mean 6."""
-    context = one_user("dea" "f")
+    context = one_user("deaf")
     assert value("list-rank", context) == 6.0
     for name in ("list-recall@10", "list-ndcg@10", "list-mrr"):
         assert value(name, context) == 0.0
@@ -141,9 +141,10 @@ def test_coverage_by_hand():
     spread = parse_metric("list-coverage@2").per_unit(context)
     assert spread.mean() == pytest.approx(0.3)
     assert spread.tolist() == pytest.approx([0.3, 0.3])  # each has one item alone
-    assert "2 users can cover 0.400 of 10 items" in caveats_of(
-        parse_metric("list-coverage@2"), context
-    )[0]
+    assert (
+        "2 users can cover 0.400 of 10 items"
+        in caveats_of(parse_metric("list-coverage@2"), context)[0]
+    )
 
 
 def test_one_held_out_item_is_said_to_make_recall_the_hit_rate():
@@ -204,34 +205,44 @@ def test_negatives_are_drawn_uniformly():
 # --- near duplicates ------------------------------------------------------------------------------
 
 
-def test_near_duplicates_of_the_user_are_left_out():
-    """ann's c has the prompt of her a but for one word of six (5/7 of the union differ: kept);
-    ben's d repeats a to the letter but for case and commas; cid's e has the motif of b."""
-    prompts = {
-        "a": "a red star, oil painting, at night", "c": "a red star oil painting by day",
-        "d": "A red star oil painting at night", "e": "", "b": "something else", "f": "",
-    }  # fmt: skip
-    motifs = {"b": "m1", "e": "m1"}
-    held = {"ann": "c", "ben": "d", "cid": "e", "dan": "f"}
-    columns = {
-        "prompt": [prompts.get(i, "") for i in LETTERS],
-        "content_id": [motifs.get(i, "") for i in LETTERS],
-    }
+def novel(columns, **held):
     context = Lists(
-        LETTERS, dict.fromkeys(held, "ab"), held, [(u, "cdef") for u in held], columns=columns
-    )
+        LETTERS, dict.fromkeys(held, "ab"), held, [(user, "cdef") for user in held],
+        columns={n: [own.get(i, "") for i in LETTERS] for n, own in columns.items()},
+    )  # fmt: skip
     values = parse_metric("list-recall-novel@4").per_unit(context)
-    assert values.notna().tolist() == [True, False, False, True]
-    said = caveats_of(parse_metric("list-recall-novel@4"), context)[0]
+    return values.notna().tolist(), caveats_of(parse_metric("list-recall-novel@4"), context)[0]
+
+
+@pytest.mark.parametrize("column", ["prompt", "caption"])
+def test_near_duplicates_of_the_user_are_left_out(column):
+    """Of a's seven words c lacks two and has two others (5 of 9: kept), d has the same in other
+    letters, e has one word more (7 of 8: left out); f says too little to tell."""
+    words = {
+        "a": "a red star, oil painting, at night", "c": "a red star oil painting by day",
+        "d": "A red_star (oil painting) at NIGHT", "e": "a bright red star, oil painting at night",
+        "b": "on it", "f": "on it",
+    }  # fmt: skip
+    kept, said = novel({column: words}, ann="c", ben="d", cid="e", dan="f")
+    assert kept == [True, False, False, True]
     assert "2 of 4 held-out items are near duplicates" in said
+
+
+def test_motifs_tell_before_words():
+    columns = {
+        "content_id": {"a": "m1", "c": "m1"},
+        "prompt": dict.fromkeys("abcd", "one two three"),
+    }
+    assert novel(columns, ann="c", ben="d")[0] == [False, True]
 
 
 def test_without_contents_nothing_is_left_out_and_it_says_so():
     context = one_user("c")
     assert value("list-recall-novel@1", context) == 1.0
-    assert "neither content_id nor prompt" in caveats_of(
-        parse_metric("list-recall-novel@1"), context
-    )[0]
+    assert (
+        "neither content_id nor prompt"
+        in caveats_of(parse_metric("list-recall-novel@1"), context)[0]
+    )
 
 
 def test_words_overlap_by_hand():
@@ -246,8 +257,8 @@ def many(n_users=40, n_items=60, seed=0):
     ids = [f"i{k:02}" for k in range(n_items)]
     rng = np.random.default_rng(seed)
     users = [f"u{k:02}" for k in range(n_users)]
-    train = {user: ids[:2] for user in users}
-    held = {user: ids[5:6] for user in users}
+    train = dict.fromkeys(users, ids[:2])
+    held = dict.fromkeys(users, ids[5:6])
     orders = [(user, rng.permutation(ids[2:])[: n_items // 2]) for user in users]
     return Lists(ids, train, held, [(user, tuple(order)) for user, order in orders])
 
@@ -353,15 +364,15 @@ def test_forms_that_belong_to_all_are_printed():
 
 
 def test_long_lists_are_fast():
-    """300 users with lists of 10,000 of 50,000 items, all metrics: about a second here."""
+    """100 users with lists of 10,000 of 50,000 items, four metrics: a second or two."""
     ids = [f"item-{k}" for k in range(50_000)]
     rng = np.random.default_rng(0)
-    users = [f"u{k:03}" for k in range(300)]
+    users = [f"u{k:03}" for k in range(100)]
     lists = [tuple(ids[j] for j in rng.permutation(50_000)[:10_000]) for _ in range(20)]
     seen = {user: [ids[j] for j in rng.integers(0, 50_000, 40)] for user in users}
     held = {user: [ids[int(rng.integers(50_000))]] for user in users}
     context = Lists(ids, seen, held, [(u, lists[k % 20]) for k, u in enumerate(users)])
-    start = time.perf_counter()
+    start = time.process_time()
     for name in ("list-recall@10", "list-ndcg@10", "list-rank", "sampled-recall@10"):
         parse_metric(name).per_unit(context)
-    assert time.perf_counter() - start < 20
+    assert time.process_time() - start < 15

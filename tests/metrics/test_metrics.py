@@ -22,6 +22,7 @@ from persongen_bench.metrics._space import nearest_in_pool
 from persongen_bench.metrics.risk.copy_rate import CopyRate
 from persongen_bench.metrics.risk.novelty import Novelty, expected_best
 from persongen_bench.metrics.similarity.history_similarity import HistorySimilarity
+from persongen_bench.metrics.taste.population_taste import PopulationTaste
 from persongen_bench.metrics.taste.precision_recall import Precision, Recall, hit_probability
 from persongen_bench.metrics.taste.taste_gap import TasteGap
 from persongen_bench.metrics.taste.true_taste import TrueTaste
@@ -125,6 +126,16 @@ def test_true_taste_reads_the_own_column():
 
 def test_true_taste_is_undefined_where_nobody_knows_it():
     assert TrueTaste().per_unit(Plane([("anna", 0)])).isna().all()
+
+
+def test_population_taste_is_a_mean_over_people_whoever_asked():
+    # By hand: anna's pictures (.9 + .1)/2 = .5 and (.7 + .2)/2 = .45; ben's (.3 + .6)/2 = .45.
+    taste = [[0.9, 0.1], [0.7, 0.2], [0.3, 0.6]]
+    context = Plane([("anna", 0), ("anna", 0), ("ben", 0)], taste=taste)
+    scores = PopulationTaste().per_unit(context)
+    assert scores["anna"] == pytest.approx(0.475)
+    assert scores["ben"] == pytest.approx(0.45)
+    assert PopulationTaste().per_unit(Plane([("anna", 0)])).isna().all()
 
 
 def test_the_gap_compares_with_other_peoples_images():

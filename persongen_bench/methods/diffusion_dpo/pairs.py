@@ -15,7 +15,7 @@ from persongen_bench.core.method import FitContext
 from persongen_bench.core.types import content_hash
 from persongen_bench.methods.diffusion_dpo.config import DiffusionDpoConfig
 from persongen_bench.methods.diffusion_dpo.grouping import cluster_words, scores_of, words_of
-from persongen_bench.methods.diffusion_dpo.topics import about
+from persongen_bench.util.topics import about
 
 T = TypeVar("T")
 

@@ -27,6 +27,8 @@ Facts = dict[str, float]
 NOTED = ("loss", "accuracy", "winner", "winner_gap", "loser_gap")
 """Of every step: the loss, the share of pairs that are right (implicit accuracy), the winner's own
 error, and how much worse than the reference winner and loser are denoised."""
+ASTRAY = 1.5 * math.log(2)
+"""A loss that ends above this went astray; small batches alone carry it a little above ln 2."""
 WORSE = 0.25
 """The winner's own error may grow by this share of the reference's, unremarked."""
 TEXTS = 4096
@@ -172,12 +174,12 @@ def ending(curves: Mapping[str, Sequence[float]]) -> Facts:
 def warn_if_diverged(last: Mapping[str, float]) -> bool:
     """Whether the training went astray, said aloud; implicit accuracy alone would not show it.
 
-    That is: its loss ends above ln 2, where it began, or it denoises the preferred pictures
-    themselves much worse (`WORSE`) than the reference.
+    That is: its loss ends far above ln 2, where it began (`ASTRAY`), or it denoises the preferred
+    pictures themselves much worse (`WORSE`) than the reference.
     """
     reference = last["winner"] - last["winner_gap"]
     worse = last["winner_gap"] / reference if reference > 0 else 0.0
-    if last["loss"] <= math.log(2) and worse <= WORSE:
+    if last["loss"] <= ASTRAY and worse <= WORSE:
         return False
     warnings.warn(
         f"the preference training diverged: its loss ends at {last['loss']:.3f} (ln 2 = 0.693 at "

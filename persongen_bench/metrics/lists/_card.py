@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from persongen_bench.core.metric import MetricInfo, ScoreContext
 from persongen_bench.core.output import RANKING
+from persongen_bench.metrics._base import Plain
 from persongen_bench.metrics.lists._placed import catalogue, relevant
 
 CANDIDATES = "candidates:all-but-own-training|ties:mean"
@@ -20,6 +21,19 @@ CARD = MetricInfo(
     reads=RANKING.name,
     personal=True,
 )
+
+
+def signed(info: MetricInfo, details: str) -> str:
+    """Signature of a metric of lists: no model is looked through and no picture opened."""
+    return f"{info.name}|{details}|impl:1"
+
+
+class OfLists(Plain):
+    """A metric of lists without an argument."""
+
+    def signature(self, context: ScoreContext) -> str:  # noqa: ARG002  # the seam
+        """Name, details, version."""
+        return signed(self.info, self.details)
 
 
 def about_the_world(context: ScoreContext) -> Sequence[str]:

@@ -13,9 +13,9 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Bool, Float, Int
 
+from persongen_bench.core.dataset import View
 from persongen_bench.core.metric import ScoreContext
 from persongen_bench.core.output import Ranking
-from persongen_bench.core.dataset import View
 from persongen_bench.core.types import content_hash
 from persongen_bench.metrics.lists.functions import Spots, draw_negatives, tie_starts
 
@@ -141,7 +141,7 @@ def _numbers(
     starts = tie_starts(len(ids), ranking.scores)
     skipped = np.sort([place[item] for item in own.seen if item in place]).astype(np.int64)
     n_left = own.n_candidates - sum(map(known.__contains__, ids)) + len(skipped)
-    numbers = []
+    numbers: list[tuple[int, ...]] = []
     for item, others in zip(own.items, negatives, strict=True):
         at = place.get(item)
         start = len(ids) if at is None else int(starts[at])

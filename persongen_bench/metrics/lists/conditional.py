@@ -16,8 +16,8 @@ import pandas as pd
 
 from persongen_bench.core.metric import MetricInfo, ScoreContext
 from persongen_bench.core.types import content_hash
-from persongen_bench.metrics._base import AtCount, Plain, build_signature
-from persongen_bench.metrics.lists._card import CANDIDATES, CARD
+from persongen_bench.metrics._base import AtCount
+from persongen_bench.metrics.lists._card import CANDIDATES, CARD, OfLists, signed
 from persongen_bench.metrics.lists._placed import Placed, mean_by_unit, placed, relevant
 from persongen_bench.metrics.lists.functions import Places, gain_at, recall_at
 from persongen_bench.metrics.lists.rank import spread_deviation
@@ -64,9 +64,9 @@ class ConditionalAtTop(AtCount):
     arguments: ClassVar[tuple[str, ...]] = ("5",)
     example: ClassVar[str] = "5"
 
-    def signature(self, context: ScoreContext) -> str:
+    def signature(self, context: ScoreContext) -> str:  # noqa: ARG002  # the seam
         """Names the condition."""
-        return build_signature(self.info, context, _DETAILS, 1)
+        return signed(self.info, _DETAILS)
 
     def caveats(self, context: ScoreContext) -> Sequence[str]:
         """The number of users and the condition."""
@@ -110,7 +110,7 @@ _PLACES = replace(_CARD, direction="lower", range=(1.0, float(N_CANDIDATES)), un
 
 
 @final
-class ConditionalRank(Plain):
+class ConditionalRank(OfLists):
     """Mean place of the held-out item in lists that have it among the first ten; in [1, 10]."""
 
     info: ClassVar[MetricInfo] = replace(_PLACES, name="conditional-rank")
@@ -127,7 +127,7 @@ class ConditionalRank(Plain):
 
 
 @final
-class ConditionalRankDeviation(Plain):
+class ConditionalRankDeviation(OfLists):
     """Standard deviation over users (divided by n) of `ConditionalRank`; one number of all."""
 
     info: ClassVar[MetricInfo] = replace(
@@ -146,6 +146,4 @@ class ConditionalRankDeviation(Plain):
     def per_unit(self, context: ScoreContext) -> pd.Series:
         """The number, spread over the chosen users."""
         found = conditional(context)
-        return spread_deviation(
-            context, mean_by_unit(context, found.row, found.spots.mean_place)
-        )
+        return spread_deviation(context, mean_by_unit(context, found.row, found.spots.mean_place))

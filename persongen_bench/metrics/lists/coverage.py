@@ -13,9 +13,9 @@ import pandas as pd
 
 from persongen_bench.core.metric import MetricInfo, ScoreContext
 from persongen_bench.core.output import Ranking
-from persongen_bench.metrics._base import AtCount, build_signature
+from persongen_bench.metrics._base import AtCount
 from persongen_bench.metrics._sets import jackknife_influence, spread_over_units
-from persongen_bench.metrics.lists._card import CARD
+from persongen_bench.metrics.lists._card import CARD, signed
 from persongen_bench.metrics.lists._placed import catalogue, relevant
 
 
@@ -40,9 +40,9 @@ class ListCoverage(AtCount):
     arguments: ClassVar[tuple[str, ...]] = ("10", "100")
     example: ClassVar[str] = "5"
 
-    def signature(self, context: ScoreContext) -> str:
+    def signature(self, context: ScoreContext) -> str:  # noqa: ARG002  # the seam
         """Names what is skipped."""
-        return build_signature(self.info, context, "skipped:own-training", 1)
+        return signed(self.info, "skipped:own-training")
 
     def caveats(self, context: ScoreContext) -> Sequence[str]:
         """How much could be covered at all."""

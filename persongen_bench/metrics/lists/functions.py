@@ -83,9 +83,7 @@ def deviation(values: Float[np.ndarray, " n"]) -> tuple[float, Float[np.ndarray,
     return float(np.sqrt(away.mean())), np.sqrt(left / max(n - 1, 1))
 
 
-def draw_negatives(
-    excluded: set[int], n_items: int, n: int, rng: np.random.Generator
-) -> list[int]:
+def draw_negatives(excluded: set[int], n_items: int, n: int, rng: np.random.Generator) -> list[int]:
     """``n`` different numbers below ``n_items``, none excluded; all there are where they are fewer.
 
     Sorted.

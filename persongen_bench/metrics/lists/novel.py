@@ -6,6 +6,7 @@ among the earlier ones, and a list that repeats the user's own pictures finds it
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar, final
@@ -19,19 +20,21 @@ from persongen_bench.metrics.lists._placed import Placed, mean_by_unit, placed, 
 from persongen_bench.metrics.lists.functions import Places, recall_at, word_overlap
 from persongen_bench.metrics.lists.top import AtTop
 
-CONTENT, PROMPT = "content_id", "prompt"
-"""Columns of the item table that tell what a picture is of."""
-NEAR = 0.8
-"""Overlap of the words of two prompts (Jaccard) from which on they are near duplicates."""
+CONTENT, PROMPTS = "content_id", ("prompt", "caption")
+"""Columns of the item table that tell what an item is of: its motif, or the first of these."""
+NEAR, LEAST_WORDS = 0.8, 3
+"""Overlap of the words of two prompts (Jaccard) from which on they are near duplicates, and how
+many different words both must have to say anything."""
 
 
 @final
 class ListRecallNovel(AtTop):
     """`ListRecall` over the held-out likes that are new to their user; in [0, 1].
 
-    One is not new where an item with training interactions of the user has its ``content_id``, or
-    a ``prompt`` with at least `NEAR` of the words in common (Jaccard index, lower case). A user
-    with no new one is left out, for every method alike.
+    One is not new where an item with training interactions of the user has its ``content_id``; or,
+    of items without such a column, where the two have at least `NEAR` of the words of their
+    ``prompt`` (else ``caption``) in common (Jaccard index, small letters, from `LEAST_WORDS`
+    words on). A user with no new one is left out, for every method alike.
     """
 
     card: ClassVar[MetricInfo] = replace(
@@ -42,13 +45,13 @@ class ListRecallNovel(AtTop):
         shows_not="Near duplicates of other people's items, and pictures that look alike under "
         "other words.",
     )
-    details: ClassVar[str] = f"{CANDIDATES}|near:{CONTENT}-or-{PROMPT}-jaccard>={NEAR}"
+    details: ClassVar[str] = f"{CANDIDATES}|near:{CONTENT}-or-words-jaccard>={NEAR}"
 
     def caveats(self, context: ScoreContext) -> Sequence[str]:
         """How many held-out items are near duplicates, or that nobody can tell."""
         twins, wanted = near_duplicates(context), relevant(context).values()
         if twins is None:
-            return (f"the items have neither {CONTENT} nor {PROMPT}: nothing is left out",)
+            return (f"the items have no {CONTENT} and no prompt: nothing is left out",)
         n = sum(len(own.items) for own in wanted)
         said = f"{len(twins):,} of {n:,} held-out items are near duplicates of training items"
         return (f"{said} of their user and are left out",)
@@ -76,18 +79,17 @@ class _Contents:
     """What items are of."""
 
     motif: Mapping[str, str]
+    """Empty where the items have no motif: then words tell."""
     words: Mapping[str, frozenset[str]]
 
     def near(self, item: str, other: str) -> bool:
         """Whether two items are near duplicates."""
-        motif = self.motif.get(item)
-        if motif and motif == self.motif.get(other):
-            return True
-        one, two = self.words.get(item), self.words.get(other)
-        return bool(one and two) and word_overlap(one or _NONE, two or _NONE) >= NEAR
-
-
-_NONE: frozenset[str] = frozenset()
+        if self.motif:
+            motif = self.motif.get(item)
+            return bool(motif) and motif == self.motif.get(other)
+        one, two = (self.words.get(name, frozenset()) for name in (item, other))
+        told = min(len(one), len(two)) >= LEAST_WORDS
+        return told and word_overlap(one, two) >= NEAR
 
 
 def _near_duplicates(context: ScoreContext) -> frozenset[tuple[str, str]] | None:
@@ -106,13 +108,18 @@ def _contents(context: ScoreContext) -> _Contents | None:
     """Of the items that matter: those of the users who are tested."""
     wanted = {i for own in relevant(context).values() for i in (*own.items, *own.seen)}
     tables = [view.catalog.items for view in (context.train, context.test)]
-    columns = [name for name in (CONTENT, PROMPT) if any(name in table for table in tables)]
-    if not columns:
+    column = next((name for name in (CONTENT, *PROMPTS) if name in tables[0]), None)
+    if column is None:
         return None
-    table = pd.concat(tables).reindex(columns=[CONTENT, PROMPT])
-    table = table[~table.index.duplicated() & table.index.isin(wanted)].fillna("").astype(str)
-    ids = table.index.astype(str)
-    words = (frozenset(text.casefold().replace(",", " ").split()) for text in table[PROMPT])
-    return _Contents(
-        dict(zip(ids, table[CONTENT], strict=True)), dict(zip(ids, words, strict=True))
-    )
+    told = pd.concat([table[column] for table in tables])
+    told = told[~told.index.duplicated() & told.index.isin(wanted)].fillna("").astype(str)
+    texts = dict(zip(told.index.astype(str), told, strict=True))
+    if column == CONTENT:
+        return _Contents(texts, {})
+    words = {
+        item: frozenset(_NO_WORD.split(text.casefold())) - {""} for item, text in texts.items()
+    }
+    return _Contents({}, words)
+
+
+_NO_WORD = re.compile(r"[\W_]+")

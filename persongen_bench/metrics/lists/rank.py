@@ -10,9 +10,14 @@ import numpy as np
 import pandas as pd
 
 from persongen_bench.core.metric import MetricInfo, ScoreContext
-from persongen_bench.metrics._base import Plain
 from persongen_bench.metrics._sets import jackknife_influence, spread_over_units
-from persongen_bench.metrics.lists._card import CANDIDATES, CARD, about_the_world, undelivered
+from persongen_bench.metrics.lists._card import (
+    CANDIDATES,
+    CARD,
+    OfLists,
+    about_the_world,
+    undelivered,
+)
 from persongen_bench.metrics.lists._placed import mean_by_unit, placed, relevant
 from persongen_bench.metrics.lists.functions import deviation
 
@@ -27,7 +32,7 @@ _RANK = replace(
 
 
 @final
-class ListRank(Plain):
+class ListRank(OfLists):
     """Mean place of a user's held-out likes among all items but their training ones; from 1 on.
 
     Ties get the mean of their places. An item that the list does not name gets the mean of the
@@ -53,7 +58,7 @@ class ListRank(Plain):
 
 
 @final
-class ListRankDeviation(Plain):
+class ListRankDeviation(OfLists):
     """Standard deviation over users of `ListRank` (divided by n); 0: all held-out items alike.
 
     One number of all lists: a user's value is the number plus the user's jackknife influence on

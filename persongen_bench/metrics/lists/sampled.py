@@ -30,10 +30,8 @@ class Sampled(AtTop):
     def caveats(self, context: ScoreContext) -> Sequence[str]:  # noqa: ARG002  # the seam
         """Says what it must not be compared with."""
         chance = min(1.0, self.k / (N_NEGATIVES + 1))
-        return (
-            f"among {N_NEGATIVES} random items (chance: recall {chance:.3f}), not comparable with "
-            "numbers over all items",
-        )
+        among = f"among {N_NEGATIVES} random items (chance: recall {chance:.3f})"
+        return (f"{among}, not comparable with numbers over all items",)
 
 
 @final

@@ -11,8 +11,8 @@ import numpy as np
 import pandas as pd
 
 from persongen_bench.core.metric import MetricInfo, ScoreContext
-from persongen_bench.metrics._base import AtCount, Plain, build_signature
-from persongen_bench.metrics.lists._card import CANDIDATES, CARD, about_the_world
+from persongen_bench.metrics._base import AtCount
+from persongen_bench.metrics.lists._card import CANDIDATES, CARD, OfLists, about_the_world, signed
 from persongen_bench.metrics.lists._placed import Placed, mean_by_unit, placed
 from persongen_bench.metrics.lists.functions import Places, gain_at, ideal_gain, recall_at
 
@@ -24,9 +24,9 @@ class AtTop(AtCount):
     example: ClassVar[str] = "5"
     details: ClassVar[str] = CANDIDATES
 
-    def signature(self, context: ScoreContext) -> str:
+    def signature(self, context: ScoreContext) -> str:  # noqa: ARG002  # the seam
         """Names the candidates and the tie rule."""
-        return build_signature(self.info, context, self.details, 1)
+        return signed(self.info, self.details)
 
     def caveats(self, context: ScoreContext) -> Sequence[str]:
         """How many items there are to list, and what recall is with one of them held out."""
@@ -88,7 +88,7 @@ class ListNdcg(AtTop):
 
 
 @final
-class ListMrr(Plain):
+class ListMrr(OfLists):
     """Reciprocal of the place of the first held-out like; in [0, 1], 0 where none is listed.
 
     The place of a tied item is the mean of the tie's places.

@@ -44,7 +44,7 @@ def read_tensors(path: Path) -> TensorFile:
     data = read_regular(path, "LoRA", LARGEST)
     _refuse_others(data, path)
     try:
-        entries = deserialize(data)
+        entries = deserialize(data)  # type: ignore[no-untyped-call]
         (size,) = struct.unpack("<Q", data[:8])
         metadata = json.loads(data[8 : 8 + size]).get("__metadata__", {})
         return TensorFile({name: _array(name, about) for name, about in entries}, metadata)

@@ -41,7 +41,7 @@ def named_tensors(lora: LoraLayers, naming: Naming = "diffusers") -> dict[str, n
         if naming == "kohya":
             name = f"lora_unet_{path.replace('.', '_')}"
             tensors |= {f"{name}.lora_down.weight": layer.down, f"{name}.lora_up.weight": layer.up,
-                        f"{name}.alpha": np.float32(layer.rank).reshape(())}  # fmt: skip
+                        f"{name}.alpha": np.array(layer.rank, dtype=np.float32)}  # fmt: skip
         else:
             name = f"{'unet' if naming == 'diffusers' else 'base_model.model'}.{path}"
             tensors |= {f"{name}.lora_A.weight": layer.down, f"{name}.lora_B.weight": layer.up}

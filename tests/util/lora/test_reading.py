@@ -55,19 +55,46 @@ GOOD = {
     "kohya-fp16": (case.kohya(HALF, alpha=6), HALF, 2.0, None),
     "kohya-negative-alpha": (case.kohya(PAIRS, alpha=-3), PAIRS, -1.0, None),
     "lycoris": (case.kohya(PAIRS, 3, head="lycoris_"), PAIRS, 1.0, None),
-    "original-kohya": (original("lora_unet_", False), {p: PAIRS[p] for p in ORIGINAL.values()}, 1.0, None),
+    "original-kohya": (
+        original("lora_unet_", False),
+        {p: PAIRS[p] for p in ORIGINAL.values()},
+        1.0,
+        None,
+    ),
     "comfy": (COMFY, {Q: PAIRS[Q]}, 1.0, None),
     "peft": (case.dotted(PAIRS, "base_model.model."), PAIRS, 1.0, None),
-    "peft-named": (case.dotted(PAIRS, "base_model.model.", ".lora_A.default.weight", ".lora_B.default.weight"), PAIRS, 1.0, None),
+    "peft-named": (
+        case.dotted(PAIRS, "base_model.model.", ".lora_A.default.weight", ".lora_B.default.weight"),
+        PAIRS,
+        1.0,
+        None,
+    ),
     "diffusers": (case.dotted(PAIRS, "unet."), PAIRS, 1.0, None),
     "diffusers-metadata": (case.dotted(PAIRS, "unet."), PAIRS, 2.0, DIFFUSERS_META),
-    "diffusers-linear-layer": (case.dotted(LINEAR_PAIRS, "unet.", ".lora_linear_layer.down.weight", ".lora_linear_layer.up.weight"), LINEAR_PAIRS, 1.0, None),
-    "diffusers-dots": (case.dotted(LINEAR_PAIRS, "unet.", ".lora.down.weight", ".lora.up.weight"), LINEAR_PAIRS, 1.0, None),
+    "diffusers-linear-layer": (
+        case.dotted(
+            LINEAR_PAIRS, "unet.", ".lora_linear_layer.down.weight", ".lora_linear_layer.up.weight"
+        ),
+        LINEAR_PAIRS,
+        1.0,
+        None,
+    ),
+    "diffusers-dots": (
+        case.dotted(LINEAR_PAIRS, "unet.", ".lora.down.weight", ".lora.up.weight"),
+        LINEAR_PAIRS,
+        1.0,
+        None,
+    ),
     "diffusers-processors": (case.processors(ATTENTION_PAIRS), ATTENTION_PAIRS, 1.0, None),
-    "diffusers-processors-bare": (case.processors(ATTENTION_PAIRS, head=""), ATTENTION_PAIRS, 1.0, None),
+    "diffusers-processors-bare": (
+        case.processors(ATTENTION_PAIRS, head=""),
+        ATTENTION_PAIRS,
+        1.0,
+        None,
+    ),
     "bare-paths": (case.dotted(PAIRS, ""), PAIRS, 1.0, None),
     "one-layer": (case.kohya({Q: PAIRS[Q]}), {Q: PAIRS[Q]}, 1.0, None),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", GOOD)
@@ -153,33 +180,75 @@ NAN = np.where(np.eye(8, 3) > 0, np.nan, 0)
 OTHER_Q = {Q: case.factors({Q: (16, 16)})[Q]}
 BAD = {
     "dora": (case.kohya(PAIRS) | {f"{KOHYA_Q}.dora_scale": np.ones((8, 1), np.float32)}, "DoRA"),
-    "dora-peft": (case.dotted(PAIRS, "unet.") | {f"unet.{Q}.lora_magnitude_vector": np.ones(8, np.float32)}, "DoRA"),
+    "dora-peft": (
+        case.dotted(PAIRS, "unet.") | {f"unet.{Q}.lora_magnitude_vector": np.ones(8, np.float32)},
+        "DoRA",
+    ),
     "loha": ({f"{KOHYA_Q}.hada_w1_a": np.ones((8, 2), np.float32)}, "LoHa"),
     "lokr": ({f"{KOHYA_Q}.lokr_w1": np.ones((2, 2), np.float32)}, "LoKr"),
-    "tucker": (case.kohya(PAIRS) | {f"{KOHYA_Q}.lora_mid.weight": np.ones((3, 3, 3, 3), np.float32)}, "Tucker"),
+    "tucker": (
+        case.kohya(PAIRS) | {f"{KOHYA_Q}.lora_mid.weight": np.ones((3, 3, 3, 3), np.float32)},
+        "Tucker",
+    ),
     "full-difference": ({f"{KOHYA_Q}.diff": np.ones((8, 8), np.float32)}, "full differences"),
-    "bias": (case.dotted(PAIRS, "unet.") | {f"unet.{Q}.lora_B.bias": np.ones(8, np.float32)}, "biases"),
-    "flux": ({"transformer.single_transformer_blocks.0.attn.to_q.lora_A.weight": np.ones((2, 8), np.float32)}, "FLUX"),
-    "flux-kohya": ({"lora_unet_double_blocks_0_img_attn_qkv.lora_down.weight": np.ones((2, 8), np.float32)}, "FLUX"),
-    "no-up": (without(case.kohya(PAIRS), f"{KOHYA_Q[-5:]}.lora_up.weight"), "the up matrix is missing"),
-    "no-down": (without(case.kohya(PAIRS), f"{KOHYA_Q[-5:]}.lora_down.weight"), "the down matrix is missing"),
+    "bias": (
+        case.dotted(PAIRS, "unet.") | {f"unet.{Q}.lora_B.bias": np.ones(8, np.float32)},
+        "biases",
+    ),
+    "flux": (
+        {
+            "transformer.single_transformer_blocks.0.attn.to_q.lora_A.weight": np.ones(
+                (2, 8), np.float32
+            )
+        },
+        "FLUX",
+    ),
+    "flux-kohya": (
+        {"lora_unet_double_blocks_0_img_attn_qkv.lora_down.weight": np.ones((2, 8), np.float32)},
+        "FLUX",
+    ),
+    "no-up": (
+        without(case.kohya(PAIRS), f"{KOHYA_Q[-5:]}.lora_up.weight"),
+        "the up matrix is missing",
+    ),
+    "no-down": (
+        without(case.kohya(PAIRS), f"{KOHYA_Q[-5:]}.lora_down.weight"),
+        "the down matrix is missing",
+    ),
     "alpha-alone": ({f"{KOHYA_Q}.alpha": np.ones((), np.float32)}, "is missing"),
     "ranks": (with_one(np.ones((8, 4))), "the ranks differ"),
     "nan": (with_one(NAN), "NaN"),
     "alpha-0": (with_one(0, f"{KOHYA_Q}.alpha"), "alpha is 0"),
     "alpha-vector": (with_one([1, 2], f"{KOHYA_Q}.alpha"), "expected one number"),
-    "rank-0": (case.kohya({Q: (np.ones((0, 8), np.float32), np.ones((8, 0), np.float32))}), "no factors"),
+    "rank-0": (
+        case.kohya({Q: (np.ones((0, 8), np.float32), np.ones((8, 0), np.float32))}),
+        "no factors",
+    ),
     "three-dimensions": (with_one(np.ones((8, 3, 1))), "no factors"),
-    "kernel-in-up": (with_one(np.ones((8, 3, 3, 3)), f"lora_unet_{BLOCK.replace('.', '_')}_proj_in.lora_up.weight"), "kernel"),
+    "kernel-in-up": (
+        with_one(
+            np.ones((8, 3, 3, 3)), f"lora_unet_{BLOCK.replace('.', '_')}_proj_in.lora_up.weight"
+        ),
+        "kernel",
+    ),
     "twice": (case.kohya(PAIRS) | case.dotted(PAIRS, "unet."), "the same factor"),
     "other-base": (case.kohya(OTHER_Q), "in the small base it is (8, 8)"),
     "unknown-layer": (case.kohya(case.factors({"up_blocks.3.conv1": (8, 8)})), "does not have"),
-    "checkpoint": ({"model.diffusion_model.input_blocks.1.1.proj_in.weight": np.ones((8, 8), np.float32)}, "no tensor of a LoRA"),
+    "checkpoint": (
+        {"model.diffusion_model.input_blocks.1.1.proj_in.weight": np.ones((8, 8), np.float32)},
+        "no tensor of a LoRA",
+    ),
     "embedding": ({"emb_params": np.ones((2, 8), np.float32)}, "new words"),
     "no-tensors": ({}, "no LoRA of a UNet"),
-    "zeros": (case.kohya({p: (d, np.zeros_like(u)) for p, (d, u) in PAIRS.items()}), "changes nothing"),
-    "whole-numbers": ({name: np.ones_like(a, dtype=np.int32) for name, a in case.kohya(PAIRS).items()}, "whole numbers"),
-}  # fmt: skip
+    "zeros": (
+        case.kohya({p: (d, np.zeros_like(u)) for p, (d, u) in PAIRS.items()}),
+        "changes nothing",
+    ),
+    "whole-numbers": (
+        {name: np.ones_like(a, dtype=np.int32) for name, a in case.kohya(PAIRS).items()},
+        "whole numbers",
+    ),
+}
 
 
 @pytest.mark.parametrize("name", BAD)
@@ -202,7 +271,10 @@ def cut(path):
 
 FILES = {
     "truncated.safetensors": (cut, "not a safetensors file"),
-    "garbage.safetensors": (lambda p: p.write_bytes(bytes(range(256)) * 20), "not a safetensors file"),
+    "garbage.safetensors": (
+        lambda p: p.write_bytes(bytes(range(256)) * 20),
+        "not a safetensors file",
+    ),
     "huge-header.safetensors": (lambda p: p.write_bytes(b"\xff" * 64), "not a safetensors file"),
     "empty.safetensors": (lambda p: p.write_bytes(b""), "empty"),
     "page.safetensors": (lambda p: p.write_text("<!doctype html><html>"), "web page"),
@@ -211,7 +283,7 @@ FILES = {
     "lora.pt": (lambda p: p.write_bytes(b"\x80\x02}q\x00."), "hold pickle"),
     "lora.ckpt": (zip_bomb, "hold pickle"),
     "folder": (lambda p: p.mkdir(), "a folder with 0"),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", FILES)

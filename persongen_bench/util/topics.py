@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 TOPICS: Mapping[str, tuple[str, ...]] = {
     "cars": ("cars", "car", "vehicle", "vehicles"),
@@ -19,13 +19,23 @@ PEOPLE = frozenset({
     "2girls", "1boy", "2boys", "solo", "portrait", "face", "faces", "selfie", "model",
     "actor", "actress", "singer", "dancer", "warrior", "knight", "soldier", "samurai",
     "princess", "prince", "queen", "king", "witch", "wizard", "nurse", "doctor", "bride",
-    "waifu", "husbando", "character",
+    "waifu", "husbando", "character", "mother", "father", "persons",
 })  # fmt: skip
 """Words of human characters (ours: the paper says that such prompts are left out, not how)."""
-_WORD = re.compile(r"[a-z0-9]+")
+_COUNTED = r"[0-9]+(?:girl|boy|man|woman)s?"
+"""``1girl``, ``2boys``: how tags count human characters."""
+
+
+def pattern(words: Iterable[str]) -> str:
+    """A regular expression, for small letters, of texts with one of the words as a whole word."""
+    return rf"(?:^|[^a-z0-9])(?:{'|'.join(sorted(words))})(?:$|[^a-z0-9])"
+
+
+WITH_PEOPLE = pattern([*PEOPLE, _COUNTED])
+"""Texts, in small letters, about a human character."""
 
 
 def about(topic: str, text: str) -> bool:
-    """Whether ``text`` holds one of the topic's key words as a word and no word of `PEOPLE`."""
-    words = set(_WORD.findall(text.lower()))
-    return not words.isdisjoint(TOPICS[topic]) and words.isdisjoint(PEOPLE)
+    """Whether ``text`` holds a key word of the topic as a word and no human character."""
+    small = text.lower()
+    return bool(re.search(pattern(TOPICS[topic]), small)) and not re.search(WITH_PEOPLE, small)

@@ -1,0 +1,1 @@
+"""LoRAs of the sandbox's decoder, made by simulated people whose taste is known."""
