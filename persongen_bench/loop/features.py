@@ -215,10 +215,7 @@ class CatalogFeatures:
         return CatalogFeatures(view.catalog, self.store, self.cache, hashes)
 
     def for_view(self, role: str, view: View) -> Embeddings:
-        """Features of a view's catalogue, in its order (what `FitContext.features` calls).
-
-        It may be another catalogue than this one, such as the pictures of a zoo's models.
-        """
+        """Features of a view's catalogue, this one's items or others', in its order."""
         if view.catalog.items.index.isin(self.catalog.items.index).all():
             return self.rows(role, view.catalog.ids)
         return CatalogFeatures(view.catalog, self.store, self.cache).rows(role, view.catalog.ids)

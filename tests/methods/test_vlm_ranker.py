@@ -9,11 +9,11 @@ from typing import ClassVar
 import numpy as np
 import pandas as pd
 import pytest
+from hash_list_case import HashList
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from plugin_case import fresh_registry
 from pydantic import ValidationError
-from hash_list_case import HashList
 
 from persongen_bench.core import registry
 from persongen_bench.core.errors import ConfigError, DataError
