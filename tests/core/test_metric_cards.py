@@ -62,7 +62,7 @@ def test_all_means_what_the_stack_and_the_world_can_have():
     assert set(of_lists) == {n for n in FORMS if parse_metric(n).info.reads == "ranking"}
     assert "list-recall@10" in of_lists
     without_truth = expand(["all"], ToyStack(), known_taste=False)
-    assert set(everything) - set(without_truth) == {"true-taste"}
+    assert set(everything) - set(without_truth) == {"true-taste", "population-taste"}
     seen = expand(["all"], PixelsStack(), known_taste=False)
     assert "novelty" in seen  # judged in the only space there is
     assert not {"fid@clean", "aesthetic@v2", "cs@history"} & set(seen)

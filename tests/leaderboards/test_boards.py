@@ -69,7 +69,7 @@ def test_every_file_is_a_board_and_every_board_a_file():
     assert set(OWN) == {
         "tasteworld", "tasteworld-reference", "controlled", "cold-start", "catalogue", "flickr-aes",
         "stickers", "posters", "fashion", "catalogue-reference", "tasteworld-alignment",
-        "movies", "image-retrieval", "model-retrieval", "alignment",
+        "movies", "image-retrieval", "model-retrieval", "alignment", "model-editing",
     }  # fmt: skip
 
 
@@ -165,13 +165,20 @@ def test_a_headline_that_is_not_installed_is_taken_at_its_word(shop, fresh):
         ("folder", "catalogue"),
         ("flickr-aes", "flickr-aes"),
         ("ser30k", "stickers"),
-        ("ml-latest-small", "posters"),
         ("pog", "fashion"),
         ("some-dist/shop", "catalogue"),
     ],
 )
 def test_every_dataset_has_its_board(dataset, board):
     assert board_for(dataset).name == board
+
+
+def test_movies_go_to_the_board_of_their_first_track_and_lists_to_their_own():
+    tracks = registry.get("datasets", "ml-latest-small").tracks
+    assert board_for("ml-latest-small", tracks=tracks).name == "posters"
+    assert board_for("ml-latest-small", "recommendation").name == "movies"
+    assert board_for("tasteworld", "recommendation").name == "image-retrieval"
+    assert board_for("tasteworld-loras", "recommendation").name == "model-retrieval"
 
 
 def test_a_folder_has_a_board_of_each_of_its_tracks():

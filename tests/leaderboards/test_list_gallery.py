@@ -12,6 +12,7 @@ import persongen_bench as pb
 from persongen_bench.core import registry
 from persongen_bench.core.errors import ConfigError
 from persongen_bench.core.method import Explanation
+from persongen_bench.core.request import Failure
 from persongen_bench.leaderboards import sheets
 from persongen_bench.leaderboards.list_gallery import MARK, _told, _where
 from persongen_bench.leaderboards.strips import RequestStrip, request_sheet
@@ -148,3 +149,30 @@ def test_items_without_pictures_are_ranked_and_nothing_is_drawn(films, recommend
         board.draw_strips(films / "x.png")
     sample = json.loads(next((made.path / "rankings").rglob("*.json")).read_text())
     assert set(sample) == {"item_ids", "scores"}
+
+
+class Refuses(HashList):
+    """Nothing for user 1."""
+
+    def _one(self, request):
+        if request.user_id == "1":
+            return Failure("method_error", "not today")
+        return super()._one(request)
+
+
+def test_who_refuses_a_list_counts_the_worst(films, monkeypatch):
+    """Twelve films; user 1 gets 0 and the last place, without a picture being looked for."""
+    fresh_registry(monkeypatch)
+    registry.register("methods", "refuses", Refuses)
+    made = pb.run(
+        "local/refuses", "ml-latest-small", data=films, data_options={"pictures": "none"},
+        track="recommendation", runs=films / "runs", beside=False,
+    )  # fmt: skip
+    scores = made.scores.pivot(index="unit", columns="metric", values="value")
+    n_seen = 10 - 1  # of ten ratings the latest like is held out
+    assert scores.loc["1", "list-recall@100"] == 0.0
+    assert scores.loc["1", "list-rank"] == 12 - n_seen
+    assert (scores.loc[["2", "3"], "list-recall@100"] == 1.0).all()
+    assert made.summary.metrics["list-ndcg@10"].n_units == 3
+    said = made.summary.metrics["list-rank"].caveats
+    assert any("1 users without a list count the last place" in line for line in said)

@@ -376,3 +376,11 @@ def test_long_lists_are_fast():
     for name in ("list-recall@10", "list-ndcg@10", "list-rank", "sampled-recall@10"):
         parse_metric(name).per_unit(context)
     assert time.process_time() - start < 15
+
+
+@pytest.mark.parametrize(("place", "counts"), [(10, True), (11, False)])
+def test_ten_is_within_the_first_ten(place, counts):
+    ids = [f"i{k:02}" for k in range(30)]
+    context = Lists(ids, {"ann": []}, {"ann": [ids[place - 1]]}, [("ann", ids)])
+    rank = value("conditional-rank", context)
+    assert rank == place if counts else math.isnan(rank)

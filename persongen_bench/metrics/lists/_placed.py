@@ -140,7 +140,9 @@ def _numbers(
     place = dict(zip(ids, range(len(ids)), strict=True))
     starts = tie_starts(len(ids), ranking.scores)
     skipped = np.sort([place[item] for item in own.seen if item in place]).astype(np.int64)
-    n_left = own.n_candidates - sum(map(known.__contains__, ids)) + len(skipped)
+    n_left = 0
+    if any(item not in place for item in own.items):
+        n_left = own.n_candidates - sum(map(known.__contains__, ids)) + len(skipped)
     numbers: list[tuple[int, ...]] = []
     for item, others in zip(own.items, negatives, strict=True):
         at = place.get(item)
