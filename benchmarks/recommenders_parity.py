@@ -10,8 +10,8 @@ are those of the processor, which other work on the machine does not lengthen.
 
 Neighbours must give the same Recall@10 and NDCG@10 to 1e-6: equal scores come in our order in
 both (the first item first), and of equally near neighbours ``ties: implicit`` keeps the ones that
-`implicit` keeps. The best learned method must reach the better of BPR and ALS within 3 per cent,
-and everything must take no longer: fit and 10 recommendations for every tested user.
+`implicit` keeps. A learned method must reach the better of BPR and ALS within 3 per cent in both.
+Neither may take longer: the log read, the fit, and 10 recommendations for every tested user.
 """
 
 from __future__ import annotations
@@ -54,12 +54,12 @@ OURS: Mapping[str, tuple[str, Mapping[str, object]]] = {
     "ease": ("ease", {"regularization": 200.0}),
     "item2vec": ("item2vec", {}),
     "two-tower": ("two-tower", {"items": "ids", "init": "random"}),
-    "sasrec": ("sasrec", {}),
+    "sasrec": ("sasrec", {"n_epochs": 20, "n_negatives": 512}),
 }
 """Name => method and settings, chosen on the second latest like."""
 FACTORS: Mapping[str, tuple[Any, Mapping[str, object]]] = {
     "als": (AlternatingLeastSquares, {"factors": 64, "regularization": 10.0}),
-    "bpr": (BayesianPersonalizedRanking, {}),
+    "bpr": (BayesianPersonalizedRanking, {"factors": 64, "iterations": 200}),
 }
 """Of `implicit`, likewise chosen."""
 
@@ -241,7 +241,7 @@ def mean(outcomes: list[Outcome]) -> Outcome:
 
 
 def compare_learned(case: Case, theirs: Theirs, seeds: int) -> bool:
-    """Print every learned method; whether the best of ours reaches the best of theirs."""
+    """Print every learned method; whether one of ours reaches the best of theirs as fast."""
     mine, other = {}, {}
     for name, (make, settings) in FACTORS.items():
         other[name] = mean([theirs.factors(make, settings, seed) for seed in range(seeds)])
@@ -249,17 +249,17 @@ def compare_learned(case: Case, theirs: Theirs, seeds: int) -> bool:
     for name, (method, settings) in OURS.items():
         mine[name] = mean([ours(case, method, settings, seed) for seed in range(seeds)])
         print(shown(name, mine[name]), flush=True)
-    sound = True
-    for measure in ("recall", "ndcg"):
-        first = max(mine, key=lambda name: getattr(mine[name], measure))
-        rival = max(other, key=lambda name: getattr(other[name], measure))
-        ratio = getattr(mine[first], measure) / getattr(other[rival], measure)
-        times = mine[first].seconds / other[rival].seconds
-        print(
-            f"{measure}@{K}: {first} is {ratio:.3f} of implicit {rival}, in {times:.2f} of its time"
-        )
-        sound &= ratio >= LEARNED and times <= 1
-    return sound
+    rival = {m: max(getattr(o, m) for o in other.values()) for m in ("recall", "ndcg")}
+    least = min(o.seconds for o in other.values() if o.recall == rival["recall"])
+    reached = []
+    for name, outcome in mine.items():
+        ratios = [outcome.recall / rival["recall"], outcome.ndcg / rival["ndcg"]]
+        times = outcome.seconds / least
+        print(f"{name}: recall@{K} {ratios[0]:.3f} and ndcg@{K} {ratios[1]:.3f} of the best of "
+              f"implicit, in {times:.2f} of the time")  # fmt: skip
+        reached += [name] if min(ratios) >= LEARNED and times <= 1 else []
+    print(f"as good within {1 - LEARNED:.0%} and as fast: {', '.join(reached) or 'none'}")
+    return bool(reached)
 
 
 def main() -> int:

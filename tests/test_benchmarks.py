@@ -35,6 +35,13 @@ SMALLEST = [
                  r"(?s)whole users .*: identical\n.*image-level .*: identical\n", id="permutation"),
     pytest.param("prior_training", "--shape sandbox --rounds 1 --steps 1",
                  r"(?s)150 users, 20000 ratings.*ours, bfloat16 ", id="prior_training", marks=slow),
+    pytest.param("recommenders_at_scale", "--scale 0.002 --tested 9 --only user-knn IVF/64",
+                 r"(?s)images: 32 users.*user-knn .*IVF/64 .*models: 21 users.*: met\n",
+                 id="recommenders_at_scale", marks=slow),
+    # the targets are for the real data; here the neighbours are equal, which is checked
+    pytest.param("recommenders_parity", "--planted --seeds 1",
+                 r"(?s)neighbours: equal True.*as good within 3% and as fast: ",
+                 id="recommenders_parity", marks=slow),
     pytest.param("scale_of_scoring", "--users 30 --images 10 12 --size 8",
                  r"(?s)30 users x 10 images of 8: .*30 users x 12 images of 8: ",
                  id="scale_of_scoring", marks=slow),

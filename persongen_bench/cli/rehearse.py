@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from persongen_bench.cli import options
 from persongen_bench.util.execution import THREADS
 
 if TYPE_CHECKING:
@@ -24,13 +25,16 @@ def rehearse(
     tiny: Annotated[bool, typer.Option(help="Narrow networks of the same layout.")] = False,
     folder: Annotated[Path | None, typer.Option(help="Keep the random weights here.")] = None,
     threads: Annotated[int, typer.Option(min=1, help="Numerical threads.")] = THREADS,
+    lora: options.Lora = None,
 ) -> None:
     """Run a published stack with random weights through the whole loop; downloads nothing."""
     from persongen_bench.instruments.rehearsal.rehearse import Rehearsal
     from persongen_bench.instruments.rehearsal.rehearse import rehearse as perform
     from persongen_bench.util.progress import bars
 
-    rehearsal = Rehearsal(stack, users, images, steps, tiny=tiny, folder=folder, threads=threads)
+    rehearsal = Rehearsal(
+        stack, users, images, steps, tiny=tiny, folder=folder, threads=threads, lora=lora
+    )
     with bars() as progress:
         report = perform(rehearsal, progress)
     for line in lines(report):

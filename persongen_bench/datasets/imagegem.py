@@ -12,7 +12,7 @@ from typing import ClassVar
 import pandas as pd
 
 from persongen_bench.core.config import Config as BaseConfig
-from persongen_bench.core.dataset import Dataset, SplitFunction
+from persongen_bench.core.dataset import Dataset, DatasetCard, SplitFunction
 from persongen_bench.datasets import imagegem_parts as parts
 from persongen_bench.datasets import prompt_words
 from persongen_bench.datasets.imagegem_parts import ImagegemConfig
@@ -20,6 +20,7 @@ from persongen_bench.datasets.imagegem_relation import among
 from persongen_bench.datasets.imagegem_schema import EMOJI
 from persongen_bench.datasets.imagegem_statistics import ImagegemStatistics
 from persongen_bench.datasets.imagegem_tables import Relations
+from persongen_bench.datasets.imagegem_zoo import zoo_of
 from persongen_bench.datasets.leave_one_last import LEAVE_ONE_LAST, leave_one_last
 from persongen_bench.datasets.novel_prompt import NOVEL_PROMPT, novel_prompt
 
@@ -37,7 +38,7 @@ class Imagegem(ImagegemStatistics):
     """Images that people made with LoRAs, and who made them."""
 
     Config: ClassVar[type[BaseConfig]] = ImagegemConfig
-    tracks: ClassVar[tuple[str, ...]] = ("recommendation", "alignment")
+    tracks: ClassVar[tuple[str, ...]] = ("recommendation", "alignment", "model-editing")
 
     @classmethod
     def load(cls, config: ImagegemConfig, root: Path | None) -> Dataset:
@@ -55,10 +56,11 @@ class Imagegem(ImagegemStatistics):
         catalog = catalog.subset(rows["item_id"])
         lost = len(images) - len(catalog)
         left = f"{lost:,} images were of such users or had no picture" if lost else ""
-        card = _card(tables.noted(note, left), rows)
+        zoo, lacking = zoo_of(tables, config) if config.weights == "files" else (None, "")
+        card = _card(tables.noted(note, left, lacking), rows)
         log = parts.log_of(rows)
         return Dataset("imagegem", card, catalog, log, splits(catalog.items["caption"], config),
-                       prompts=prompts)  # fmt: skip
+                       prompts=prompts, models=zoo, model_prompt=config.model_prompt)  # fmt: skip
 
 
 def splits(prompts: pd.Series, config: ImagegemConfig) -> dict[str, SplitFunction]:
@@ -78,7 +80,7 @@ def _items(images: pd.DataFrame) -> pd.DataFrame:
     return parts.plain_labels(items.rename_axis("item_id"))
 
 
-def _card(tables: Relations, rows: pd.DataFrame) -> parts.DatasetCard:
+def _card(tables: Relations, rows: pd.DataFrame) -> DatasetCard:
     said = f"{len(rows):,} images by {rows['user_id'].nunique():,} users."
     notes = (
         "An interaction is that somebody made an image; nobody says what they dislike.",

@@ -103,7 +103,7 @@ def _worst(tables: Relations, scorer: ToxicityScorer | None) -> Float[np.ndarray
     names = [name for name in ASPECTS if name in tables.images]
     if names:
         with np.errstate(invalid="ignore"):
-            return np.fmax.reduce(tables.images[names].to_numpy(dtype=np.float64), axis=1)
+            return np.asarray(np.fmax.reduce(tables.images[names].to_numpy(np.float64), axis=1))
     if scorer is not None:
         codes, distinct = pd.factorize(tables.images["prompt"])
         return np.asarray(scorer.probabilities([str(p) for p in distinct]).max(axis=1)[codes])

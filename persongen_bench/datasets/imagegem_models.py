@@ -14,7 +14,7 @@ from jaxtyping import Bool, Float
 from pydantic import Field
 
 from persongen_bench.core.config import Config as BaseConfig
-from persongen_bench.core.dataset import Dataset
+from persongen_bench.core.dataset import Dataset, DatasetCard
 from persongen_bench.core.errors import DataError
 from persongen_bench.datasets import imagegem_parts as parts
 from persongen_bench.datasets.imagegem import TIMES
@@ -131,7 +131,7 @@ def style_by_similarity(
     return np.where(shown & ~both, labels, 0), both
 
 
-def _card(tables: Relations, rows: pd.DataFrame, items: pd.DataFrame) -> parts.DatasetCard:
+def _card(tables: Relations, rows: pd.DataFrame, items: pd.DataFrame) -> DatasetCard:
     said = (
         f"{len(rows):,} pairs of {rows['user_id'].nunique():,} users and {len(items):,} LoRAs that "
         "they made images with."

@@ -36,6 +36,13 @@ class ImagegemConfig(FilterConfig):
     """``none``: only the tables are read, for methods that need no pixels."""
     checksums: bool = True
     """Read every picture's bytes, so that a changed one changes the revision of the data."""
+    weights: Literal["files", "none"] = "none"
+    """``files``: LoRAs are read too, by the column ``file`` of the models, for the track
+    ``model-editing``."""
+    held_out_models: float = Field(default=0.1, gt=0, lt=1)
+    """With weights: share of the LoRAs, drawn by ``seed``, that are to be edited."""
+    model_prompt: str = ""
+    """With weights: what is drawn with the edited LoRAs."""
     prompts: str = ""
     """File of held-out prompts in the data folder, for the track ``alignment``; empty:
     ``held_out_prompts.txt`` if it is there. Images made with one of them are left out."""

@@ -37,24 +37,28 @@ from persongen_bench.datasets.reference_users import CHUNK, chunks_as_users, win
 INSTRUCTIONS = (
     "Get ml-latest-small.zip from https://grouplens.org/datasets/movielens/latest/ and unpack it "
     "to ROOT; put posters of your own into ROOT/posters/<movieId>.jpg (or by imdbId: --data-option "
-    "posters_by=imdbId), or go without for recommendation: --data-option pictures=none."
+    "posters_by=imdbId), or go without: recommendation (--track recommendation) needs none."
 )
+
+
+POSTERS = "posters"
+"""Where posters lie unless it is said."""
 
 
 class MlLatestSmallConfig(ReferenceConfig):
     """What is liked, whose posters there are, and who is a user."""
 
-    pictures: Literal["posters", "none"] = "posters"
+    pictures: Literal["auto", "posters", "none"] = "auto"
     """``posters``: movies that have one, for the tracks ``reference`` and ``recommendation``.
-    ``none``: every movie that somebody rated, without pictures, for ``recommendation``."""
-
+    ``none``: every movie that somebody rated, without pictures, for ``recommendation``. ``auto``:
+    ``posters``, but ``none`` of persons where there is no folder ``posters``."""
     like_threshold: float = Field(default=4.0, ge=0.5, le=5)
     """A rating of at least this is a like (the papers' code: 4)."""
     users: Literal["persons", "windows", "chunks"] = "persons"
     """``persons``: those who rated. ``windows``: every six consecutive likes of a person are a user
     (Pigeon), divided by ``paper-samples``. ``chunks``: every 20 consecutive ratings of a person are
     (RAGAR)."""
-    posters: str = Field(default="posters", pattern=r"^[^/\\]+$")
+    posters: str = Field(default=POSTERS, pattern=r"^[^/\\]+$")
     """Name of the folder of posters in the data folder."""
     posters_by: Literal["movieId", "imdbId"] = "movieId"
     """What posters are named by; of an imdbId also with ``tt`` before it."""
@@ -79,7 +83,7 @@ class MlLatestSmall:
         root = _existing(root)
         movies = read_movies(root, links=config.posters_by == "imdbId")
         ratings = read_ratings(root, set(movies.index), config.like_threshold)
-        if config.pictures == "none":
+        if not _pictured(root, config):
             return _without_pictures(movies, ratings, config)
         catalog, notes = _catalog(root, movies, config)
         log, more = _log_of(ratings, catalog, config)
@@ -89,6 +93,13 @@ class MlLatestSmall:
         if config.users != "persons":
             return made
         return replace(made, splits={**made.splits, **_last()})
+
+
+def _pictured(root: Path, config: MlLatestSmallConfig) -> bool:
+    if config.pictures != "auto":
+        return config.pictures == "posters"
+    asked_for = config.users != "persons" or config.posters != POSTERS
+    return asked_for or (root / POSTERS).is_dir()
 
 
 def _without_pictures(

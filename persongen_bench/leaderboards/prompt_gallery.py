@@ -17,6 +17,8 @@ from persongen_bench.leaderboards.sheets import (
     GAP,
     HEAD,
     MARGIN,
+    QUIET,
+    TITLE,
     Type,
     line_width,
     new_sheet,
@@ -50,7 +52,8 @@ def prompt_sheet(
     if not rows or not columns:
         raise ConfigError("a sheet of prompts needs at least one prompt and one column")
     left, step = MARGIN + _LABEL, _CELL + GAP
-    width = max(left + len(columns) * step + MARGIN, line_width(subtitle, _WORDS) + 3 * MARGIN)
+    words = max(line_width(title, TITLE), line_width(subtitle, QUIET)) + 2 * MARGIN
+    width = max(left + len(columns) * step + MARGIN, words)
     sheet = new_sheet(width, HEAD + _NAMES + len(rows) * step + MARGIN, title, subtitle)
     draw = ImageDraw.Draw(sheet)
     for k, name in enumerate(columns):

@@ -105,8 +105,8 @@ def edit_sheet(
             place_image(sheet, image, at, _SMALL)
         if not strip.liked:
             write_line(draw, (MARGIN + _LABEL, top + _CELL // 2 - 9), "nothing", QUIET)
-        for x, image in zip(places, strip.drawn, strict=True):
-            place_image(sheet, image, (x, top), _CELL)
+        for x, drawn in zip(places, strip.drawn, strict=True):
+            place_image(sheet, drawn, (x, top), _CELL)
     write_sheet(sheet, path)
 
 

@@ -15,6 +15,9 @@ from persongen_bench.metrics.pictures._preference import text_scores
 
 POPULATION = "population"
 """In place of a role: the true taste of the people who are tested."""
+SAME_SCENE = 0.005
+"""Two pictures that are read as one scene differ in true taste by how legible they are, and by no
+more than this; that is a tie."""
 
 
 def win_share(first: Path, second: Path, judge: str = "pickscore") -> stats.Interval:
@@ -28,7 +31,8 @@ def win_share(first: Path, second: Path, judge: str = "pickscore") -> stats.Inte
 
     A tie counts one half; where one of the two was not delivered, the pair is left out.
     """
-    return wins(picture_scores(first, judge), picture_scores(second, judge))
+    margin = SAME_SCENE if judge == POPULATION else 0.0
+    return wins(picture_scores(first, judge), picture_scores(second, judge), margin)
 
 
 def picture_scores(run: Path, judge: str) -> pd.Series:
@@ -43,9 +47,10 @@ def picture_scores(run: Path, judge: str) -> pd.Series:
     return pd.Series(values, index=pd.MultiIndex.from_arrays(places))
 
 
-def wins(first: pd.Series, second: pd.Series) -> stats.Interval:
-    """`win_share` of two tables of scores, by prompt and number."""
+def wins(first: pd.Series, second: pd.Series, margin: float = 0.0) -> stats.Interval:
+    """`win_share` of two tables of scores, by prompt and number; within ``margin`` they tie."""
     both = pd.concat([first, second], axis=1, keys=["a", "b"]).dropna()
-    won = (both["a"] > both["b"]) + 0.5 * (both["a"] == both["b"])
+    gap = both["a"] - both["b"]
+    won = (gap > margin) + 0.5 * (gap.abs() <= margin)
     by_prompt = won.groupby(level=0).mean().to_numpy(dtype=np.float64)
     return stats.interval(by_prompt, np.random.default_rng(0), bounds=(0.0, 1.0))

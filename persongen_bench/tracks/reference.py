@@ -27,7 +27,10 @@ class Reference:
         """What the data set asks; `DataError` where it has nothing to ask on this split."""
         dataset = world.dataset
         if dataset.asks is None:
-            raise DataError(f"dataset {dataset.name} has no references to follow")
+            raise DataError(
+                f"dataset {dataset.name}, as it was loaded, has no references to follow",
+                fix=dataset.card.instructions or None,
+            )
         asked = dataset.asks(world.split, world.train, n_history)
         if not asked:
             raise DataError(

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from imagegem_case import IMAGES, MODELS, USES, edit, write_gem
+from lora_case import ATTENTION, LAYERS, change, factors, kohya, write
 from refusals import refused
 
 from persongen_bench.core.errors import ConfigError, DataError
@@ -237,6 +238,39 @@ def test_size_draws_by_seed_two_images_a_pair(folder, monkeypatch):
         images(folder, size="small")
     with refused("is nowhere", "Soft", error=ConfigError):
         images(folder, nsfw="PG")
+
+
+def test_loras_are_a_zoo_of_files(tmp_path):
+    layers = {path: LAYERS[path] for path in ATTENTION}
+    for k, name in enumerate(("m1", "m2", "m3")):
+        write(tmp_path / f"{name}.safetensors", kohya(factors(layers, rank=2, seed=k)))
+    rows = [row | {"file": f"{row['model_id']}.safetensors"} for row in MODELS]
+    data = images(write_gem(tmp_path, models=rows), weights="files", model_prompt="a road")
+    zoo = data.models
+    assert zoo.ids == ["m1", "m2", "m3"]  # m4 has no file
+    assert "1 of 4 LoRAs have no file there" in data.card.description
+    assert len(zoo.held_out) == 1
+    assert not set(data.train_view(data.split()).models.ids) & set(zoo.held_out)
+    assert data.model_prompt == "a road"
+    # d1 is in-house and b4 unsafe: neither is an example
+    assert zoo.examples_of("m1") == ("m1/a1", "m1/a2", "m1/a4", "m1/b1", "m1/c1")
+    np.testing.assert_array_equal(zoo.examples.images(["m1/c1"])[0], images_of(tmp_path, "c1"))
+    (adapter,) = zoo.open(["m2"])
+    down = adapter.lora[f"unet.{ATTENTION[0]}.lora_A.weight"]
+    up = adapter.lora[f"unet.{ATTENTION[0]}.lora_B.weight"]
+    np.testing.assert_allclose(
+        up @ down, change(factors(layers, rank=2, seed=1)[ATTENTION[0]]), atol=1e-5
+    )
+    other = factors(layers, rank=2, seed=9)
+    write(tmp_path / "m1.safetensors", kohya(other))
+    again = images(tmp_path, weights="files", model_prompt="a road")
+    assert again.revision != data.revision
+    for name in ("m1", "m2"):
+        (tmp_path / f"{name}.safetensors").unlink()
+    with refused("the files of 1 of 4 LoRAs are there"):
+        images(tmp_path, weights="files")
+    with refused("no column file"):
+        images(write_gem(tmp_path / "other"), weights="files")
 
 
 def test_style_by_tag_and_by_similarity():

@@ -345,6 +345,10 @@ def test_without_pictures_every_rated_movie_is_there(folder):
     with pytest.raises(DataError, match="'3' has no picture"):
         data.catalog.images(["3"])
     assert "recommendation" in MlLatestSmall.tracks
+    assert load(folder).revision == data.revision  # no folder of posters: the same by itself
+    for asked in ({"pictures": "posters"}, {"users": "windows"}, {"posters": "pics"}):
+        with pytest.raises(DataError, match="no folder"):
+            load(folder, **asked)
 
 
 def test_the_latest_like_is_held_out_in_an_open_catalogue(published):

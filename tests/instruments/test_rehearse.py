@@ -14,6 +14,7 @@ from persongen_bench.instruments.rehearsal import rehearse as rehearsal
 from persongen_bench.instruments.rehearsal.rehearse import MARK, METRICS, Rehearsal, rehearse
 from persongen_bench.stacks.diffusion.decoder import DiffusionDecoder
 from persongen_bench.stacks.published.files import MANIFESTS
+from tests.cases.refusals import refused
 
 
 @pytest.fixture(autouse=True)
@@ -99,3 +100,20 @@ def test_a_picture_that_is_not_made_fails_the_rehearsal(monkeypatch):
 def test_an_unknown_stack_is_refused():
     with pytest.raises(UnknownNameError, match="no published stack is called 'sd3'"):
         rehearse(Rehearsal(stack="sd3"))
+
+
+def test_a_lora_is_drawn_with_or_refused(tmp_path):
+    from persongen_bench.instruments.rehearsal.rehearse import STACKS
+    from persongen_bench.stacks.with_lora import base_of
+    from tests.cases import lora_case as case
+
+    folder = tmp_path / "weights"
+    rehearse(Rehearsal(tiny=True, folder=folder))
+    path = "mid_block.attentions.0.transformer_blocks.0.attn1.to_q"
+    shape = base_of(STACKS["sd15"](folder)).layers[path]
+    good = case.write(tmp_path / "l.safetensors", case.kohya(case.factors({path: shape})))
+    assert rehearse(Rehearsal(tiny=True, folder=folder, lora=good)).facts["n_images"] == 1
+    wide = case.kohya(case.factors({path: (1280, 1280)}))
+    with refused("in stack sd15 it is"):
+        bad = case.write(tmp_path / "w.safetensors", wide)
+        rehearse(Rehearsal(tiny=True, folder=folder, lora=bad))

@@ -25,3 +25,9 @@ def test_prompts_weigh_the_same_and_a_tie_is_one_half():
 def test_exchanging_the_runs_gives_the_rest_and_a_run_ties_with_itself():
     assert wins(SECOND, FIRST).mean == pytest.approx(1 - 0.625)
     assert wins(FIRST, FIRST).mean == 0.5
+
+
+def test_what_lies_within_the_margin_is_a_tie():
+    # x: +.1 and -.1; y: 0 and +.8. Within .2 all but the last are ties: (.5 + .75) / 2.
+    assert wins(FIRST, SECOND, 0.2).mean == pytest.approx(0.625)
+    assert wins(FIRST, SECOND, 1.0).mean == 0.5

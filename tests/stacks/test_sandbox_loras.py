@@ -62,7 +62,7 @@ def test_what_a_kind_leaves_open_is_even(kind):
 
 def test_noise_is_the_share_of_pictures_that_show_anything():
     """With a preference for one scene in 4,410, as good as every other picture is noise."""
-    plan = ZooPlan(n_models=40, n_pictures=500, sharpness=60, noise=0.15, kind_shares=(0, 0, 1))
+    plan = ZooPlan(n_models=40, n_pictures=500, sharpness=3000, noise=0.15, kind_shares=(0, 0, 1))
     makers = Makers(plan)
     shares = []
     for number in range(40):

@@ -66,7 +66,8 @@ ELSEWHERE = {
     "rebeca", "rebeca-no-user", "rebeca-v1", "sd-prompt", "unpersonalized", "vlm-persona",
     "vlm-persona+lora", "in-context", "ip-adapter-history", "lora-user", "lora-shared",
     "textual-inversion", "keywords", "copy-reference", "grd", "recon", "pmg", "ragar", "pigeon",
-    "lavit", "lavit-tuned", "llava", "llava-tuned", "glide", "sandbox", "sd15", "sdxl",
+    "lavit", "lavit-tuned", "llava", "llava-tuned", "glide", "popular", "item-knn", "user-knn",
+    "content-knn", "ease", "item2vec", "two-tower", "sasrec", "sandbox", "sd15", "sdxl",
 }  # fmt: skip
 """In test modules of their own."""
 

@@ -21,6 +21,7 @@ import numpy as np
 from persongen_bench.api.models import manifest, require_space
 from persongen_bench.core.errors import ConfigError, RunError
 from persongen_bench.core.progress import Progress, no_progress
+from persongen_bench.core.stack import Stack
 from persongen_bench.instruments.rehearsal.data import gradients, picture
 from persongen_bench.loop.choice import MethodChoice
 from persongen_bench.loop.generate import Execution
@@ -32,8 +33,10 @@ from persongen_bench.stacks.diffusion.hub_layout import WeightFile
 from persongen_bench.stacks.diffusion.random_weights import write
 from persongen_bench.stacks.published.blueprints import FULL, TINY
 from persongen_bench.stacks.published.stack import PublishedStack, Sd15Stack, SdxlStack
+from persongen_bench.stacks.with_lora import base_of, with_lora
 from persongen_bench.util.execution import fixed_threads, peak_memory_mb
 from persongen_bench.util.files import folder_atomic
+from persongen_bench.util.lora.reading import read_lora
 
 STACKS: dict[str, type[PublishedStack]] = {"sd15": Sd15Stack, "sdxl": SdxlStack}
 MARK = "random-weights.json"
@@ -57,6 +60,8 @@ class Rehearsal:
     folder: Path | None = None
     """Keeps the weights for the next rehearsal; None: a temporary folder."""
     threads: int = 1
+    lora: Path | None = None
+    """A LoRA file that the decoder draws with; of full-size weights a published one fits."""
 
 
 @dataclass(frozen=True)
@@ -83,7 +88,7 @@ def rehearse(rehearsal: Rehearsal, progress: Progress = no_progress) -> Report:
         with _own_cache(scratch / "cache"), fixed_threads(rehearsal.threads):
             stack = STACKS[rehearsal.stack](weights, {"n_inference_steps": rehearsal.n_steps})
             facts |= _opened(stack)
-            facts |= _looped(rehearsal, stack, scratch / "runs", progress)
+            facts |= _looped(rehearsal, _drawing(stack, rehearsal.lora), scratch / "runs", progress)
         files = [(p.label, p.n_bytes or 0, p.file.n_bytes) for p in stack.places.files]
     facts["cpu_seconds"] = time.process_time() - cpu_start
     return Report(rehearsal, facts | _memory(), files)
@@ -143,9 +148,12 @@ def _opened(stack: PublishedStack) -> dict[str, Any]:
     return facts
 
 
-def _looped(
-    rehearsal: Rehearsal, stack: PublishedStack, runs: Path, progress: Progress
-) -> dict[str, Any]:
+def _drawing(stack: PublishedStack, lora: Path | None) -> Stack:
+    """The stack, with the LoRA of a file in its decoder where there is one."""
+    return stack if lora is None else with_lora(stack, read_lora(lora, base_of(stack)))
+
+
+def _looped(rehearsal: Rehearsal, stack: Stack, runs: Path, progress: Progress) -> dict[str, Any]:
     """Prepare, fit, generate and score one method."""
     dataset = gradients(rehearsal.n_users)
     world = World(WorldRef(dataset.name, stack.name, {}), dataset, dataset.split(), stack, progress)

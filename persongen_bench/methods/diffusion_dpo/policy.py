@@ -60,11 +60,11 @@ class LoraPolicy:
         layers = [layer for layer in self.unet.modules() if isinstance(layer, LoraLayer)]
         try:
             for layer in layers:
-                layer.enable_adapters(False)  # type: ignore[attr-defined]
+                layer.enable_adapters(False)
             yield self.unet
         finally:
             for layer in layers:
-                layer.enable_adapters(True)  # type: ignore[attr-defined]
+                layer.enable_adapters(True)
 
     def weights(self) -> dict[str, np.ndarray]:
         """As `StableDiffusionPipeline.save_lora_weights` names them."""

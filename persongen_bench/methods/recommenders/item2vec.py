@@ -38,7 +38,7 @@ class Item2VecConfig(VectorConfig):
     """Role of the stack that encodes the pictures, for ``init: features``."""
     embedding_size: int | None = Field(default=64, ge=1)
     """Numbers of a vector; features are projected. None, with features only: as many as theirs."""
-    n_epochs: int = Field(default=30, ge=1)
+    n_epochs: int = Field(default=10, ge=1)
     """Passes over the likes."""
     n_contexts: int = Field(default=4, ge=1)
     """Other likes of the user drawn for each like and pass."""
@@ -66,7 +66,7 @@ class Item2Vec(VectorRecommender):
     Config: ClassVar[type[Config]] = Item2VecConfig
     presets: ClassVar[Mapping[str, Mapping[str, object]]] = {
         "paper": {"init": "features"},
-        "sandbox": {"n_epochs": 10},
+        "sandbox": {"n_epochs": 5},
     }
     generate_fields: ClassVar[frozenset[str]] = frozenset({"depth", "search", "n_last"})
     config: Item2VecConfig

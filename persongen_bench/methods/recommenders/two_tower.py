@@ -80,6 +80,7 @@ class TwoTower(VectorRecommender):
     presets: ClassVar[Mapping[str, Mapping[str, object]]] = {
         "paper": {"items": "ids"},
         "sandbox": {"n_epochs": 5},
+        "ids": {"items": "ids", "init": "random"},
     }
     config: TwoTowerConfig
 

@@ -57,8 +57,13 @@ def build(
     draw_all(folder, models, progress)
     pictures = [read_row(_row(folder, model)) for model in models]
     _write(folder, models, adapters, pictures)
-    shipped = _shipped(models)
-    _write(folder / PART, *([part[k] for k in shipped] for part in (models, adapters, pictures)))
+    places = _shipped(models)
+    _write(
+        folder / PART,
+        [models[k] for k in places],
+        [adapters[k] for k in places],
+        [pictures[k] for k in places],
+    )
     return folder
 
 

@@ -143,7 +143,7 @@ class Makers:
         open_axes = {"style": _CONTENT_AXES, "content": _STYLE_AXES, "both": ()}[kind]
         mean = value.mean(axis=open_axes, keepdims=True)
         z = (mean - mean.mean()) / mean.std()
-        odds = np.broadcast_to(np.exp(self.plan.sharpness * z), COUNTS).reshape(-1)
+        odds = np.broadcast_to(np.exp(self.plan.sharpness * (z - z.max())), COUNTS).reshape(-1)
         return np.asarray(odds / odds.sum())
 
 
