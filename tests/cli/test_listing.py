@@ -47,6 +47,8 @@ def test_a_track_says_what_it_asks_for():
         "prompt-free",
         "cold-start",
         "reference",
+        "recommendation",
+        "alignment",
     ]
 
 

@@ -88,8 +88,8 @@ def strongest(product: csr_array, k: int, ties: Ties = "position") -> csr_array:
         values = product.data[np.minimum(at, product.nnz - 1)]
         values[at >= product.indptr[rows + 1][:, None]] = -np.inf
         least[rows] = np.partition(values, values.shape[1] - k, axis=1)[:, -k]
-    near = product.data >= np.repeat(least, counts)
-    row = np.repeat(np.arange(len(counts)), counts)[near]
+    near = np.flatnonzero(product.data >= np.repeat(least, counts))
+    row = np.searchsorted(product.indptr, near, side="right") - 1
     data, column = product.data[near], product.indices[near]
     kept = _without_ties(row, column, data == least[row], (k, ties))
     start = np.concatenate([[0], np.cumsum(np.bincount(row[kept], minlength=len(counts)))])
