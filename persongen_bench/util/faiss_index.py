@@ -65,11 +65,11 @@ def _empty(rows: Embeddings, config: Search) -> Any:  # noqa: ANN401  # faiss is
     d, metric, stored = rows.shape[1], faiss.METRIC_INNER_PRODUCT, _STORED.get(config.storage)
     if config.kind == "hnsw":
         graph = (faiss.IndexHNSWFlat(d, config.m, metric) if stored is None
-                 else faiss.IndexHNSWSQ(d, stored, config.m, metric))  # fmt: skip
+                 else faiss.IndexHNSWSQ(d, stored, config.m, metric))  # type: ignore[arg-type]  # fmt: skip
         graph.hnsw.efConstruction = config.ef_construction
         return graph
     if config.kind == "exact":
-        return faiss.IndexScalarQuantizer(d, stored, metric)
+        return faiss.IndexScalarQuantizer(d, _STORED[config.storage], metric)
     centres, n = faiss.IndexFlatIP(d), _n_lists(len(rows), config)
     lists = (faiss.IndexIVFFlat(centres, d, n, metric) if stored is None
              else faiss.IndexIVFScalarQuantizer(centres, d, n, stored, metric, False))  # fmt: skip

@@ -25,6 +25,7 @@ NOTHING = -1
 _LARGEST_BLOCK = 2**26
 """Scores that are held at a time."""
 _log = logging.getLogger(__name__)
+__all__ = ["NOTHING", "Hits", "Index", "Search", "best", "recall", "unit"]
 
 
 @dataclass(frozen=True)

@@ -196,6 +196,7 @@ class VectorRecommender(Recommender):
     Config: ClassVar[type[Config]] = VectorConfig
     generate_fields: ClassVar[frozenset[str]] = frozenset({"depth", "search"})
     _vectors: Embeddings
+    _index: Index | None = None
 
     def rank(self, baskets: Sequence[Basket], depth: int) -> list[Ranked]:
         """Search the items nearest to each user's vector."""
@@ -216,7 +217,7 @@ class VectorRecommender(Recommender):
 
     def _set_vectors(self, vectors: Embeddings) -> None:
         self._vectors = np.ascontiguousarray(vectors, dtype=np.float32)
-        self._index: Index | None = None
+        self._index = None
 
     def _state(self) -> State:
         return {"items": self._vectors}

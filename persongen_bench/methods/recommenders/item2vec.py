@@ -94,7 +94,7 @@ class Item2Vec(VectorRecommender):
                 loss = network.loss(like[part], other[part], drawn, config.n_negatives)
                 optimizer.zero_grad(set_to_none=True)
                 loss.backward()  # type: ignore[no-untyped-call]  # torch
-                optimizer.step()
+                optimizer.step()  # type: ignore[no-untyped-call]  # torch
         vectors = network.items.weight.detach().numpy()
         if config.init == "random":
             vectors[log.popularity == 0] = 0
@@ -149,4 +149,5 @@ class _Pairs:
 
     def negatives(self, rng: np.random.Generator, n: int) -> np.ndarray:
         """Items by their likes to the power that the configuration names, ``(n,)``."""
-        return np.searchsorted(self._weights, rng.random(n) * self._weights[-1], side="right")
+        drawn = rng.random(n) * self._weights[-1]
+        return np.asarray(np.searchsorted(self._weights, drawn, side="right"))

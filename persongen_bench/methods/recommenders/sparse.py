@@ -28,7 +28,8 @@ def weighted(
     - ``tfidf``: sqrt(x) * (log n - log(1 + rows that have the column)), then of length one;
     - ``bm25``: x (k1 + 1) / (k1 (1 - b + b length / mean length) + x) times the same logarithm.
     """
-    out = csr_array(matrix, dtype=np.float64, copy=True)
+    out: csr_array = csr_array(matrix, copy=True)
+    out.data = out.data.astype(np.float64)
     row = np.repeat(np.arange(out.shape[0]), np.diff(out.indptr))
     if weighting in ("tfidf", "bm25"):
         columns = np.bincount(out.indices, minlength=out.shape[1])

@@ -53,7 +53,7 @@ class Items(nn.Module):
             out = self.project(torch.from_numpy(self.features[inside.numpy()]))
         return torch.as_tensor(out * (items != PADDING)[..., None])
 
-    def sparse(self) -> list[nn.Parameter]:
+    def sparse(self) -> list[Tensor]:
         """Parameters whose gradients are rows."""
         return [self.table.weight] if self.features is None else []
 
@@ -72,9 +72,10 @@ class Residual(nn.Module):
 
     def __init__(self, size: int, hidden: int) -> None:
         super().__init__()
-        self.inner = nn.Sequential(nn.Linear(size, hidden), nn.GELU(), nn.Linear(hidden, size))
-        nn.init.zeros_(self.inner[2].weight)
-        nn.init.zeros_(self.inner[2].bias)
+        last = nn.Linear(hidden, size)
+        nn.init.zeros_(last.weight)
+        nn.init.zeros_(last.bias)
+        self.inner = nn.Sequential(nn.Linear(size, hidden), nn.GELU(), last)
 
     def forward(self, x: Tensor) -> Tensor:
         """``(..., size)`` to the same."""
@@ -94,7 +95,7 @@ def last_items(lists: list[np.ndarray], length: int) -> np.ndarray:
 class Optimizers:
     """Adam on weights, and on the rows of tables that a step touches."""
 
-    def __init__(self, network: nn.Module, sparse: list[nn.Parameter], rate: float) -> None:
+    def __init__(self, network: nn.Module, sparse: list[Tensor], rate: float) -> None:
         rows = {id(p) for p in sparse}
         dense = [p for p in network.parameters() if id(p) not in rows]
         self._all: list[torch.optim.Optimizer] = []
