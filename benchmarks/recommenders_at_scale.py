@@ -119,7 +119,7 @@ def drawn_counts(users: int, likes: int, rng: np.random.Generator) -> np.ndarray
     extra = likes - FEWEST * users
     share = np.floor(weights / weights.sum() * extra).astype(np.int64)
     share[np.argsort(-weights)[: extra - share.sum()]] += 1
-    return share + FEWEST
+    return np.asarray(share + FEWEST)
 
 
 def directions(n: int, rng: np.random.Generator) -> np.ndarray:
