@@ -240,8 +240,7 @@ def test_without_contents_nothing_is_left_out_and_it_says_so():
     context = one_user("c")
     assert value("list-recall-novel@1", context) == 1.0
     assert (
-        "neither content_id nor prompt"
-        in caveats_of(parse_metric("list-recall-novel@1"), context)[0]
+        "no content_id and no prompt" in caveats_of(parse_metric("list-recall-novel@1"), context)[0]
     )
 
 

@@ -14,10 +14,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from toy_pools import example, values_as_text
+from toy_pools import example, of_pictures, values_as_text
 
 from persongen_bench import stats
-from persongen_bench.core import registry
 from persongen_bench.core.metric import MetricInfo
 from persongen_bench.core.roles import open_role
 from persongen_bench.loop.score import penalised
@@ -27,7 +26,7 @@ from persongen_bench.stacks.sandbox import SandboxStack
 from persongen_bench.testing.toy_scores import toy_score_context
 
 HERE = Path(__file__).parents[1] / "cases"
-METRICS = sorted(registry.entries("metrics"))
+METRICS = sorted(of_pictures())
 every_metric = pytest.mark.parametrize("name", METRICS)
 
 # --- E29: a bootstrap error that shrinks with the number of resamples ------------------------

@@ -67,14 +67,21 @@ ELSEWHERE = {
     "vlm-persona+lora", "in-context", "ip-adapter-history", "lora-user", "lora-shared",
     "textual-inversion", "keywords", "copy-reference", "grd", "recon", "pmg", "ragar", "pigeon",
     "lavit", "lavit-tuned", "llava", "llava-tuned", "glide", "popular", "item-knn", "user-knn",
-    "content-knn", "ease", "item2vec", "two-tower", "sasrec", "sandbox", "sd15", "sdxl",
+    "content-knn", "ease", "item2vec", "two-tower", "sasrec", "diffusion-dpo", "vlm-ranker",
+    "signature-knn", "w2w", "unedited", "random-direction", "sandbox", "sd15", "sdxl",
 }  # fmt: skip
 """In test modules of their own."""
 
 
 ON_THE_TOY = sorted(
     {name for name in registry.entries("methods") if "/" not in name}
-    - {"lora-user", "lora-shared", "textual-inversion", "vlm-persona+lora"}  # train a real decoder
+    - {
+        "lora-user",
+        "lora-shared",
+        "textual-inversion",
+        "vlm-persona+lora",
+        "diffusion-dpo",
+    }  # train a real decoder
     - {"ragar"}  # draws a real text encoder's states
 )
 
