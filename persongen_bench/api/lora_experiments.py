@@ -21,7 +21,7 @@ from persongen_bench.core import registry
 from persongen_bench.core.errors import ConfigError, DataError
 from persongen_bench.core.progress import Progress, no_progress
 from persongen_bench.core.roles import Condition
-from persongen_bench.core.types import Embeddings, Image, content_hash
+from persongen_bench.core.types import Image, content_hash
 from persongen_bench.leaderboards.sheets import (
     BODY,
     GAP,
@@ -43,6 +43,7 @@ from persongen_bench.util.lora.layers import LoraLayers
 from persongen_bench.util.lora.reading import read_lora
 from persongen_bench.util.lora.svd import truncated
 from persongen_bench.util.lora.writing import from_adapter, to_adapter
+from persongen_bench.util.vectors import unit_rows
 
 Experiment = Literal["rank-one", "layers"]
 Variants: TypeAlias = Mapping[str, Callable[[LoraLayers], LoraLayers | None]]
@@ -171,7 +172,7 @@ class _Drawing:
 
     def compared(self, model: str, pictures: Mapping[str, list[Image]]) -> list[tuple[Any, ...]]:
         """Rows of `COLUMNS`."""
-        spots = {name: _unit(self._clip.encode(images)) for name, images in pictures.items()}
+        spots = {name: unit_rows(self._clip.encode(images)) for name, images in pictures.items()}
         rows: list[tuple[Any, ...]] = []
         for name, own in spots.items():
             to_base, to_full = ((own * spots[other]).sum(axis=1) for other in (BASE, FULL))
@@ -208,11 +209,6 @@ def lora_models_of(
     n = len(ids) if most is None else min(most, len(ids))
     for place in np.linspace(0, len(ids) - 1, n).round().astype(int) if n else ():
         yield ids[place], from_adapter(zoo.open([ids[place]])[0])
-
-
-def _unit(rows: Embeddings) -> Embeddings:
-    wide = rows.astype(np.float64)
-    return np.asarray(wide / np.linalg.norm(wide, axis=1, keepdims=True))
 
 
 def _sheet(report: Report, path: Path, cell: int = 112) -> None:

@@ -20,11 +20,11 @@ from persongen_bench.core.output import Ranking
 from persongen_bench.core.request import Sample
 from persongen_bench.core.roles import Condition
 from persongen_bench.core.stack import Stack
-from persongen_bench.core.types import Embeddings
 from persongen_bench.core.zoo import ModelZoo
 from persongen_bench.methods._drawing import drawing_decoder, required_role
 from persongen_bench.methods._items import Stateless
 from persongen_bench.util.signatures import Signatures, signatures
+from persongen_bench.util.vectors import unit_rows
 
 _FILE = "signatures.safetensors"
 
@@ -90,7 +90,7 @@ class SignatureKnn(Stateless):
             return found.direction
         change = found.direction * found.strength[:, None]
         change = change - change.mean(axis=0)
-        return _unit(change)
+        return unit_rows(change)
 
     def _ranking(self, user: str) -> Ranking:
         rows = self._train.interactions[self._train.interactions["user_id"] == user]
@@ -125,17 +125,11 @@ def zoo_signatures(zoo: ModelZoo, stack: Stack) -> Signatures:
         [Condition(prompt) for prompt, _ in asked[0]], [seed for _, seed in asked[0]]
     )
     drawn = [encoder.encode(zoo.examples.images(zoo.examples_of(model))) for model in zoo.ids]
-    return signatures(np.stack([*map(_unit, drawn)]), _unit(encoder.encode(plain)))
+    return signatures(np.stack([*map(unit_rows, drawn)]), unit_rows(encoder.encode(plain)))
 
 
 def _asked(rows: pd.DataFrame) -> list[tuple[str, int]]:
     return list(zip(rows["prompt"].astype(str), rows["seed"].astype(int), strict=True))
-
-
-def _unit(rows: Embeddings) -> Float[np.ndarray, "n d"]:
-    wide = np.asarray(rows, dtype=np.float64)
-    length = np.linalg.norm(wide, axis=1, keepdims=True)
-    return np.asarray(wide / np.where(length > 0, length, 1))
 
 
 def _zoo(train: View) -> ModelZoo:

@@ -14,18 +14,12 @@ from persongen_bench.core.metric import ScoreContext
 from persongen_bench.core.request import Request, unit_of
 from persongen_bench.core.types import Embeddings, ScoreMatrix, Unit
 from persongen_bench.util.batching import blocks
+from persongen_bench.util.vectors import unit_rows as unit_rows
 
 ROLE = "judge_encoder"
 """The judging space: an encoder that no method is fitted in, where the stack has one."""
 _CELLS = 1 << 23
 """Scores of samples for users in memory at a time."""
-
-
-def unit_rows(rows: Embeddings) -> Embeddings:
-    """Rows scaled to length one (float64, so that identical rows have cosine 1); zeros stay."""
-    wide = np.asarray(rows, dtype=np.float64)
-    length = np.linalg.norm(wide, axis=1, keepdims=True)
-    return np.asarray(wide / np.where(length > 0, length, 1))
 
 
 class AnsweredRequest(NamedTuple):

@@ -7,28 +7,14 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 from jaxtyping import Float, Int
-from sklearn.cluster import HDBSCAN
 
 from persongen_bench.core.dataset import View
 from persongen_bench.core.errors import DataError, MissingRoleError
 from persongen_bench.core.method import FitContext
 from persongen_bench.core.ratings import Ratings
 from persongen_bench.core.roles import TextEncoder, open_role
-from persongen_bench.core.types import Embeddings
 from persongen_bench.methods.diffusion_dpo.config import RATINGS, WITH_WORDS, DiffusionDpoConfig
-
-
-def clusters(embeddings: Embeddings, min_cluster_size: int) -> Int[np.ndarray, " n"]:
-    """Cluster of every row, from 0; -1 for rows in none. Rows are scaled to length one.
-
-    HDBSCAN without any random number; equal rows are in one cluster.
-    """
-    if len(embeddings) < min_cluster_size:
-        return np.full(len(embeddings), -1)
-    length = np.linalg.norm(embeddings, axis=1, keepdims=True)
-    rows = np.asarray(embeddings, dtype=np.float64) / np.where(length > 0, length, 1)
-    found = HDBSCAN(min_cluster_size=min_cluster_size, copy=True).fit_predict(rows)
-    return np.asarray(found, dtype=np.int64)
+from persongen_bench.util.vectors import clusters, unit_rows
 
 
 def words_of(train: View) -> list[str]:
@@ -63,8 +49,8 @@ def scores_of(
     if config.score.partition("/")[0] not in WITH_WORDS:
         return np.asarray(rows[:, 0], dtype=np.float64)
     distinct = sorted(set(texts))
-    said = dict(zip(distinct, _unit(model.encode_texts(distinct)), strict=True))
-    return np.asarray((_unit(rows) * np.stack([said[text] for text in texts])).sum(axis=1))
+    said = dict(zip(distinct, unit_rows(model.encode_texts(distinct)), strict=True))
+    return np.asarray((unit_rows(rows) * np.stack([said[text] for text in texts])).sum(axis=1))
 
 
 def _mean_ratings(train: View, user: str | None) -> Float[np.ndarray, " n"]:
@@ -76,9 +62,3 @@ def _mean_ratings(train: View, user: str | None) -> Float[np.ndarray, " n"]:
     rated = pd.Series(ratings.rating[own], index=np.array(ratings.items)[ratings.item[own]])
     means = rated.groupby(level=0).mean()
     return np.asarray(means.reindex(train.catalog.ids), dtype=np.float64)
-
-
-def _unit(rows: Embeddings) -> Embeddings:
-    wide = np.asarray(rows, dtype=np.float64)
-    length = np.linalg.norm(wide, axis=1, keepdims=True)
-    return np.asarray(wide / np.where(length > 0, length, 1))

@@ -9,12 +9,12 @@ from typing import Any
 
 import numpy as np
 from jaxtyping import Float, Int
-from sklearn.cluster import HDBSCAN
 from sklearn.linear_model import LogisticRegression
 
 from persongen_bench.core.types import Embeddings
 from persongen_bench.core.zoo import ModelZoo
 from persongen_bench.util.opening import opened_items
+from persongen_bench.util.vectors import largest_cluster, unit_rows
 
 CHUNK = 64
 """Pictures opened and encoded at a time, fewer where they are large."""
@@ -43,21 +43,15 @@ class Examples:
         models = np.array([place[str(model)] for model in items["model_id"]], dtype=np.int64)
         width = int(clip.embedding_size)
         joined = np.concatenate([np.empty((0, width), dtype=np.float32), *rows])
-        return cls(unit(joined), models, len(zoo))
+        return cls(unit_rows(joined), models, len(zoo))
 
     def similarity(self, target: Float[np.ndarray, " d"]) -> Float[np.ndarray, " n"]:
         """Mean cosine of each model's pictures to a target; NaN for a model without pictures."""
-        cosines = self.rows @ unit(target[None])[0]
+        cosines = self.rows @ unit_rows(target[None])[0]
         sums = np.bincount(self.models, cosines, self.n_models)
         counts = np.bincount(self.models, minlength=self.n_models)
         with np.errstate(invalid="ignore"):
             return np.asarray(np.where(counts > 0, sums / np.maximum(counts, 1), np.nan))
-
-
-def unit(rows: Embeddings) -> Embeddings:
-    """Rows of length 1, float64; zeros stay."""
-    lengths = np.linalg.norm(rows.astype(np.float64), axis=1, keepdims=True)
-    return np.asarray(rows / np.maximum(lengths, 1e-12))
 
 
 def representative(liked: Embeddings, min_cluster_size: int, n_nearest: int) -> list[int]:
@@ -66,13 +60,8 @@ def representative(liked: Embeddings, min_cluster_size: int, n_nearest: int) -> 
     HDBSCAN on unit rows; of the largest cluster (the first of equal ones; everything where there is
     none) those nearest its mean, the nearest first.
     """
-    rows = unit(liked)
-    members = np.arange(len(rows))
-    if len(rows) >= max(min_cluster_size, 2):
-        found = HDBSCAN(min_cluster_size=min_cluster_size, copy=True).fit_predict(rows)
-        sizes = np.bincount(found[found >= 0])
-        if len(sizes):
-            members = np.flatnonzero(found == sizes.argmax())
+    rows = unit_rows(liked)
+    members = largest_cluster(rows, min_cluster_size)
     centre = rows[members].mean(axis=0)
     order = np.argsort(-(rows[members] @ centre), kind="stable")
     return [int(k) for k in members[order[:n_nearest]]]
@@ -85,7 +74,7 @@ def probe(liked: Embeddings, disliked: Embeddings) -> Float[np.ndarray, " d"] | 
     """
     if not len(liked) or not len(disliked):
         return None
-    rows = np.concatenate([unit(liked), unit(disliked)])
+    rows = np.concatenate([unit_rows(liked), unit_rows(disliked)])
     labels = np.arange(len(rows)) < len(liked)
     model = LogisticRegression(C=PROBE_C, max_iter=1000).fit(rows, labels)
     return np.asarray(np.ravel(model.coef_), dtype=np.float64)

@@ -23,9 +23,9 @@ from persongen_bench.methods.w2w.labels import (
     by_thresholds,
     probe,
     representative,
-    unit,
 )
 from persongen_bench.methods.w2w.space import EVERYBODY, EditsModels, models_of
+from persongen_bench.util.vectors import unit_rows
 
 SANDBOX: Mapping[str, object] = {
     "rank": 4,
@@ -127,7 +127,7 @@ class W2W(EditsModels):
         if self.config.describe == "captions":
             return self._described(chosen, train, context)
         return {
-            user: unit(features[[place[item] for item in items]]).mean(axis=0)
+            user: unit_rows(features[[place[item] for item in items]]).mean(axis=0)
             for user, items in chosen.items()
         }
 
@@ -143,6 +143,8 @@ class W2W(EditsModels):
             context.progress, context.checkpoints,
         )  # fmt: skip
         return {
-            user: unit(clip.encode_texts([said.caption for said in book.of(items)])).mean(axis=0)
+            user: unit_rows(clip.encode_texts([said.caption for said in book.of(items)])).mean(
+                axis=0
+            )
             for user, items in chosen.items()
         }

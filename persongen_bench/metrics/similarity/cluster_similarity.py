@@ -12,6 +12,7 @@ from persongen_bench.core.metric import MetricInfo, ScoreContext
 from persongen_bench.core.types import Embeddings
 from persongen_bench.metrics._base import Plain
 from persongen_bench.metrics._space import mean_per_unit, unit_rows
+from persongen_bench.util.vectors import largest_cluster
 
 ROLE = "clip"
 SMALLEST = 5
@@ -55,14 +56,6 @@ class ClusterSimilarity(Plain):
 
 def cluster_mean(liked: Embeddings) -> Float[np.ndarray, " d"]:
     """``(n, d)``, n >= 1 => the unit mean of the largest cluster of unit rows."""
-    from sklearn.cluster import HDBSCAN
-
     rows = unit_rows(liked)
-    labels = np.zeros(len(rows), dtype=np.int64)
-    if len(rows) >= 2 * SMALLEST:
-        labels = HDBSCAN(min_cluster_size=SMALLEST, copy=True).fit_predict(rows)
-    if labels.max() < 0:
-        labels = np.zeros(len(rows), dtype=np.int64)
-    largest = int(np.bincount(labels[labels >= 0]).argmax())
-    mean = rows[labels == largest].mean(axis=0, keepdims=True)
+    mean = rows[largest_cluster(rows, SMALLEST)].mean(axis=0, keepdims=True)
     return np.asarray(unit_rows(mean)[0])

@@ -12,9 +12,10 @@ from finetune_case import WORLD, context
 from persongen_bench.core.errors import DataError
 from persongen_bench.core.types import PAIR_COLUMNS
 from persongen_bench.methods.diffusion_dpo.config import DiffusionDpoConfig
-from persongen_bench.methods.diffusion_dpo.grouping import clusters, scores_of
+from persongen_bench.methods.diffusion_dpo.grouping import scores_of
 from persongen_bench.methods.diffusion_dpo.pairs import collect, min_max
 from persongen_bench.util.topics import TOPICS, about
+from persongen_bench.util.vectors import clusters
 
 TRAIN = WORLD.train
 IDS = TRAIN.catalog.ids
