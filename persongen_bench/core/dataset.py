@@ -231,6 +231,11 @@ class View:
         held = f"{len(self.catalog):,} items, {len(self.interactions):,} ratings"
         return f"<View of {held} by {len(self.users):,} users>"
 
+    @classmethod
+    def unrated(cls, catalog: Catalog) -> View:
+        """Pictures that nobody has an opinion of, such as the examples of models."""
+        return cls(catalog, pd.DataFrame(columns=list(INTERACTION_COLUMNS)))
+
     @cached_property
     def users(self) -> tuple[str, ...]:
         """User ids in sorted order."""

@@ -63,7 +63,7 @@ class SignatureKnn(Stateless):
     def fit(self, train: View, context: FitContext) -> None:
         """Encode the examples of all models, and the same pictures without one."""
         self._train, zoo = train, _zoo(train)
-        found = zoo_signatures(zoo, context.stack)
+        found = zoo_signatures(zoo, context)
         self._ids = zoo.ids
         self._direction = self._ways(found).astype(np.float32)
         self._consistency = np.nan_to_num(found.consistency, nan=1.0).astype(np.float32)
@@ -106,7 +106,7 @@ class SignatureKnn(Stateless):
         return Ranking(tuple(self._ids[k] for k in left), tuple(float(scores[k]) for k in left))
 
 
-def zoo_signatures(zoo: ModelZoo, stack: Stack) -> Signatures:
+def zoo_signatures(zoo: ModelZoo, context: FitContext) -> Signatures:
     """Signatures of a zoo's models, in its order, in the space of the role ``clip``.
 
     Its examples must have the columns ``prompt`` and ``seed``, and all models the same ones:
@@ -120,12 +120,14 @@ def zoo_signatures(zoo: ModelZoo, stack: Stack) -> Signatures:
     if any(one != asked[0] for one in asked):
         raise ConfigError("the models' examples differ in their prompts or seeds",
                           fix="Draw the same pictures with every model.")  # fmt: skip
-    encoder: Any = required_role(stack, "clip", "compare pictures")
-    plain = drawing_decoder(stack).draw(
+    encoder: Any = required_role(context.stack, "clip", "compare pictures")
+    plain = drawing_decoder(context.stack).draw(
         [Condition(prompt) for prompt, _ in asked[0]], [seed for _, seed in asked[0]]
     )
-    drawn = [encoder.encode(zoo.examples.images(zoo.examples_of(model))) for model in zoo.ids]
-    return signatures(np.stack([*map(unit_rows, drawn)]), unit_rows(encoder.encode(plain)))
+    rows = unit_rows(context.features("clip", View.unrated(zoo.examples)))
+    own = [pd.Index(zoo.examples_of(model)) for model in zoo.ids]
+    drawn = np.stack([rows[shown.index.get_indexer(names)] for names in own])
+    return signatures(drawn, unit_rows(encoder.encode(plain)))
 
 
 def _asked(rows: pd.DataFrame) -> list[tuple[str, int]]:

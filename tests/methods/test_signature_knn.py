@@ -7,8 +7,10 @@ import pytest
 
 from persongen_bench.core.dataset import View
 from persongen_bench.core.errors import ConfigError
+from persongen_bench.core.method import FitContext
 from persongen_bench.core.request import Request, plan_samples
 from persongen_bench.core.zoo import ModelZoo
+from persongen_bench.loop.features import CatalogFeatures, FeatureStore
 from persongen_bench.methods.signature_knn import SignatureKnn, SignatureKnnConfig, zoo_signatures
 from persongen_bench.stacks.sandbox.loras.files import open_zoo
 from persongen_bench.testing import MethodContract
@@ -61,14 +63,25 @@ def test_a_model_that_contradicts_itself_counts_for_nothing():
 
 def test_examples_must_be_comparable():
     zoo = open_zoo(loras_case.folder())
-    table = zoo.examples.items
+    table, context = zoo.examples.items, toy_world().context(0)
     silent = type(zoo.examples)(table.drop(columns="seed"), zoo.examples.source)
     with pytest.raises(ConfigError, match="do not say what they show"):
-        zoo_signatures(ModelZoo(zoo.items, zoo.source, silent), ToyStack())
+        zoo_signatures(ModelZoo(zoo.items, zoo.source, silent), context)
     other = table.assign(seed=range(len(table)))
     mixed = type(zoo.examples)(other, zoo.examples.source)
     with pytest.raises(ConfigError, match="differ in their prompts"):
-        zoo_signatures(ModelZoo(zoo.items, zoo.source, mixed), ToyStack())
+        zoo_signatures(ModelZoo(zoo.items, zoo.source, mixed), context)
+
+
+def test_the_examples_are_encoded_once(tmp_path):
+    """The second fit, and any other method's, finds their rows in the store."""
+    zoo, stack = open_zoo(loras_case.folder()), ToyStack()
+    store = FeatureStore(tmp_path, stack)
+    features = CatalogFeatures(toy_world().train.catalog, store, tmp_path)
+    context = FitContext(stack, 0, features.for_view)
+    first, again = zoo_signatures(zoo, context), zoo_signatures(zoo, context)
+    assert store.encoded["clip"] == len(zoo.examples)
+    np.testing.assert_array_equal(first.direction, again.direction)
 
 
 def test_data_without_models_are_refused():

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -13,11 +12,8 @@ from sklearn.linear_model import LogisticRegression
 
 from persongen_bench.core.types import Embeddings
 from persongen_bench.core.zoo import ModelZoo
-from persongen_bench.util.opening import opened_items
 from persongen_bench.util.vectors import largest_cluster, unit_rows
 
-CHUNK = 64
-"""Pictures opened and encoded at a time, fewer where they are large."""
 PROBE_C = 10.0
 """Inverse penalty of `probe`; on another world's users 1, 10 and 100 did alike."""
 Labels = Int[np.ndarray, " n"]
@@ -34,16 +30,12 @@ class Examples:
     n_models: int
 
     @classmethod
-    def of(cls, zoo: ModelZoo, clip: Any) -> Examples:  # noqa: ANN401  # the role clip
-        """Encode every example; a model without examples has no similarity (NaN)."""
+    def of(cls, zoo: ModelZoo, rows: Embeddings) -> Examples:
+        """``rows``: of ``zoo.examples``; a model without examples has no similarity (NaN)."""
         place = {model: k for k, model in enumerate(zoo.ids)}
-        items = zoo.examples.items
-        parts = opened_items(zoo.examples, zoo.examples.ids, CHUNK)
-        rows = [clip.encode(images) for _, images in parts]
-        models = np.array([place[str(model)] for model in items["model_id"]], dtype=np.int64)
-        width = int(clip.embedding_size)
-        joined = np.concatenate([np.empty((0, width), dtype=np.float32), *rows])
-        return cls(unit_rows(joined), models, len(zoo))
+        shown = zoo.examples.items["model_id"]
+        models = np.array([place[str(model)] for model in shown], dtype=np.int64)
+        return cls(unit_rows(rows), models, len(zoo))
 
     def similarity(self, target: Float[np.ndarray, " d"]) -> Float[np.ndarray, " n"]:
         """Mean cosine of each model's pictures to a target; NaN for a model without pictures."""

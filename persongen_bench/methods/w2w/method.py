@@ -82,7 +82,7 @@ class W2W(EditsModels):
             tags = by_tags(list(zoo.items["tags"]), config.positive, config.negative)
             return {EVERYBODY: tags}
         clip = required_role(context.stack, "clip", "label the models")
-        examples = Examples.of(zoo, clip)
+        examples = Examples.of(zoo, context.features("clip", View.unrated(zoo.examples)))
         if config.labels == "texts":
             return {EVERYBODY: self._by_texts(examples, clip)}
         make = self._probes if config.labels == "ratings" else self._targets

@@ -60,11 +60,11 @@ def test_tags_are_lists_or_texts():
 
 def test_a_models_similarity_is_the_mean_of_its_pictures():
     zoo, clip = toy_zoo(), ToyStack().role("clip")
-    examples = Examples.of(zoo, clip)
+    examples = Examples.of(zoo, clip.encode(zoo.examples.images(zoo.examples.ids)))
     target = examples.rows[0]
     own = examples.rows[examples.models == 0] @ target
     assert examples.similarity(target)[0] == pytest.approx(own.mean())
     empty = ModelZoo(
         zoo.items, zoo.source, Catalog(pd.DataFrame({"model_id": []}), zoo.examples.source)
     )
-    assert np.isnan(Examples.of(empty, clip).similarity(target)).all()
+    assert np.isnan(Examples.of(empty, examples.rows[:0]).similarity(target)).all()
