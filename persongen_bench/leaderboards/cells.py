@@ -22,9 +22,7 @@ _TIES = (
 _COLUMNS = (
     "p: permutation of whole users on the taste instrument, the largest over seeds. "
     "MDE: true difference to the first-ranked method that would have been found with 80% power. "
-    "images: delivered / asked for, over all seeds."
 )
-LEGEND = (_BRACKETS, _TIES, _COLUMNS)
 COMPARISON_LEGEND = (
     "Paired over units; p: paired test (exact below 12 units and for shares, t otherwise), "
     "Holm-adjusted over the metrics. MDE: true difference that would have been found with 80% "
@@ -41,6 +39,11 @@ OWN_JUDGE_NOTE = (
     f"{OWN_JUDGE}: the method used the weights of this judge in fit or selection; no judge grades "
     "its own student, so the number proves nothing for it."
 )
+
+
+def legend(answers: str) -> tuple[str, ...]:
+    """The words below every table; ``answers``: the header of what was delivered."""
+    return (_BRACKETS, _TIES, f"{_COLUMNS}{answers}: delivered / asked for, over all seeds.")
 
 
 @dataclass(frozen=True)

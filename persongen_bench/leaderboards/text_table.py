@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from persongen_bench.leaderboards.board import Board
 from persongen_bench.leaderboards.cells import (
     FEW_NOTE,
-    LEGEND,
     OWN_JUDGE_NOTE,
     Block,
     TextCell,
     TextColumn,
+    legend,
 )
 from persongen_bench.leaderboards.column import NOTHING, Column
 from persongen_bench.leaderboards.published import ReportedTable
@@ -57,10 +57,10 @@ def text_table(standings: Standings, *, costs: bool = False) -> TextTable:
     return TextTable(
         title=f"{board.title} [board {board.name}]",
         facts=_facts(standings),
-        columns=_columns(board, metrics),
+        columns=_columns(board, metrics, _answers(standings)),
         blocks=tuple(block for block in blocks if block.rows or block.kind == "methods"),
         notes=(
-            *LEGEND,
+            *legend(_answers(standings)),
             *_own_judges(standings),
             *_few(blocks),
             *(
@@ -83,14 +83,19 @@ def _facts(standings: Standings) -> tuple[str, ...]:
     number, _, several = str(said["requests"]).partition(" (")
     units += f" with {number} requests" if several else ""
     ranked = f"ranked by {column.metric} ({column.direction} is better), {units}"
-    answers = f"{said['n_images']} {said['output']}s per request"
+    answers = f"{said['n_images']} {_answers(standings)} per request"
     asked = f"{answers} from {said['n_history']} liked items at most"
     data = f"data {said['dataset']} {said['dataset revision']}"
     split = f"split {said['split']} {said['split hash']}"
     return f"{ranked}, {asked}", f"{data}, {split}, stack {said['stack signature']}"
 
 
-def _columns(board: Board, metrics: Sequence[str]) -> tuple[TextColumn, ...]:
+def _answers(standings: Standings) -> str:
+    """What methods answer with, in the plural: images, rankings, adapters."""
+    return f"{standings.protocol['output']}s"
+
+
+def _columns(board: Board, metrics: Sequence[str], answers: str) -> tuple[TextColumn, ...]:
     return (
         TextColumn("rank", "rank"),
         TextColumn("method", "method", numeric=False),
@@ -101,7 +106,7 @@ def _columns(board: Board, metrics: Sequence[str]) -> tuple[TextColumn, ...]:
         ),
         TextColumn("p", "p", 40),
         TextColumn("mde", "MDE", 60),
-        TextColumn("images", "images", 1),
+        TextColumn("answers", answers, 1),
         TextColumn("seeds", "seeds", 50),
     )
 
@@ -129,7 +134,7 @@ def _row(board: Board, row: MethodRow, n_units: int) -> dict[str, TextCell]:
         **cells,
         "p": TextCell(NOTHING if row.p_block is None else f"{row.p_block:.3f}"),
         "mde": TextCell(headline.format(mde)),
-        "images": TextCell(f"{row.n_ok}/{row.n_expected}"),
+        "answers": TextCell(f"{row.n_ok}/{row.n_expected}"),
         "seeds": TextCell(str(len(row.seeds))),
     }
 

@@ -196,7 +196,17 @@ def test_ties_and_rank_intervals_are_printed(table):
     rows = {row["method"].text: row for row in text_table(table).blocks[0].rows}
     assert rows["rebeca"]["ties"] == rows["rebeca-v1"]["ties"]
     assert (rows["rebeca"]["rank"].text, rows["rebeca"]["rank"].interval) == ("2", "[2-3]")
-    assert rows["rebeca-v1"]["images"].text == "1994/2000"
+    assert rows["rebeca-v1"]["answers"].text == "1994/2000"
+
+
+def test_answers_are_named_by_their_kind(table):
+    """Lists are no images: not in the header, nor in the legend, nor above the table."""
+    lists = table.model_copy(update={"protocol": {**table.protocol, "output": "ranking"}})
+    for name, of in (("images", table), ("rankings", lists)):
+        shown = text_table(of)
+        assert name in [column.header for column in shown.columns]
+        assert f"{name}: delivered / asked for" in " ".join(shown.notes)
+        assert f" {name} per request" in shown.facts[0]
 
 
 def bold(table):
