@@ -54,7 +54,7 @@ OURS: Mapping[str, tuple[str, Mapping[str, object]]] = {
     "ease": ("ease", {"regularization": 200.0}),
     "item2vec": ("item2vec", {}),
     "two-tower": ("two-tower", {"items": "ids", "init": "random"}),
-    "sasrec": ("sasrec", {"n_epochs": 60, "dropout": 0.5}),
+    "sasrec": ("sasrec", {}),
 }
 """Name => method and settings, chosen on the second latest like."""
 FACTORS: Mapping[str, tuple[Any, Mapping[str, object]]] = {

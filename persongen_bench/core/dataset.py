@@ -67,6 +67,9 @@ class Split:
     open_catalog: bool = False
     """Whether the training view's catalogue holds the held-out items too, without what anybody
     thinks of them: the candidates of a recommendation."""
+    tuning: bool = False
+    """Whether methods may choose their settings by ``validation``: not where that part tells of
+    test items, as what others say of the items that newcomers are tested on does."""
 
     @cached_property
     def hash(self) -> str:
@@ -209,6 +212,13 @@ class Dataset:
             pairs = pairs[shown].reset_index(drop=True)
         models = None if self.models is None else self.models.seen
         return View(catalog, split.train.reset_index(drop=True), pairs, models)
+
+    def validation_view(self, split: Split) -> View | None:
+        """The validation rows and their items, where methods may look at them (`Split.tuning`)."""
+        if not split.tuning or split.validation.empty:
+            return None
+        items = set(split.validation["item_id"])
+        return View(self.catalog.subset(items), split.validation.reset_index(drop=True))
 
     def test_view(self, split: Split) -> View:
         """The held-out rows and their items: for metrics and privileged anchors only."""

@@ -32,12 +32,24 @@ class FitContext:
     that trains per user need train. Empty: every user of the view."""
     held_out: View | None = None
     """The test part: given only to anchors that declare ``privileged``, else None."""
+    validation: View | None = None
+    """What a method may choose its settings by, such as when to stop: rows of training users that
+    it must not train on. None where the split has none (`Split.tuning`)."""
     base_fitted: bool = False
     """For a `Wrapper`: the loop has fitted its base already, once for its own run and this one."""
     taste: KnownTaste | None = None
     """The true taste, where there is one: given only to ``privileged`` anchors."""
     targets: Mapping[str, str] = field(default_factory=dict)
     """Request id => `Request.target`: given only to ``privileged`` anchors."""
+
+
+@runtime_checkable
+class Selectable(Protocol):
+    """A fitted method that says how well it does on what it was not trained on."""
+
+    def validation_loss(self) -> float:
+        """Smallest loss over validation rows during the fit; comparable between configurations."""
+        ...
 
 
 class Method(Protocol):

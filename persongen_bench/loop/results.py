@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 
 from persongen_bench.core.errors import RunError
-from persongen_bench.loop import schema
+from persongen_bench.loop import documents
 from persongen_bench.loop.schema import RunConfig, Summary
 
 
@@ -41,7 +41,7 @@ def read_results(path: Path, config: RunConfig) -> RunResults:
     return RunResults(
         path=path,
         config=config,
-        summary=schema.read(Summary, path / "summary.json"),
+        summary=documents.read(Summary, path / "summary.json"),
         scores=scores,
         samples=samples,
         cost=json.loads((path / "cost.json").read_text(encoding="utf-8")),

@@ -1,54 +1,15 @@
-"""What a run directory's files hold: versioned, strict models with migrations.
-
-`SCHEMA_VERSION` rises whenever a file changes shape. A file of an older version is migrated when
-it is read (see `MIGRATIONS`); one from the future is refused with what to do.
-"""
+"""What a run directory's files hold: versioned, strict models (`loop.documents` reads them)."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable
-from pathlib import Path
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar
 
-from pydantic import Field, ValidationError
+from pydantic import Field
 
 from persongen_bench.core.config import Config
-from persongen_bench.core.errors import RunError
 from persongen_bench.core.registry import LOCAL
 from persongen_bench.core.types import Unit, content_hash
-
-SCHEMA_VERSION = 4
-
-
-def _units(document: dict[str, Any]) -> dict[str, Any]:
-    """Version 2 counts units, which were always users, and knows kinds of output."""
-    metrics = (
-        {
-            name: {("n_units" if key == "n_users" else key): value for key, value in number.items()}
-            for name, number in document.get("metrics", {}).items()
-        }
-        if isinstance(document.get("metrics"), dict)
-        else document.get("metrics")
-    )
-    renamed = {} if metrics is None else {"metrics": metrics}
-    return {**document, **renamed, "schema_version": 2}
-
-
-def _private(document: dict[str, Any]) -> dict[str, Any]:
-    """Version 3 keeps the place of the data out of the file, knows pseudonyms, and has notes."""
-    return {**document, "schema_version": 3}
-
-
-def _lora(document: dict[str, Any]) -> dict[str, Any]:
-    """Version 4 knows a LoRA in the decoder, which no older run has."""
-    return {**document, "schema_version": 4}
-
-
-MIGRATIONS: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {
-    1: _units, 2: _private, 3: _lora,
-}  # fmt: skip
-"""``MIGRATIONS[v]`` turns a document of version v into one of version v + 1."""
+from persongen_bench.loop.documents import SCHEMA_VERSION
 
 
 class DatasetRef(Config):
@@ -67,6 +28,17 @@ class DatasetRef(Config):
     """What the data set's card says of numbers made with it; not part of the run's identity."""
 
 
+class Budget(Config):
+    """What was tried before a configuration was chosen (`pgbench search`)."""
+
+    grid: dict[str, tuple[Any, ...]]
+    """Option => the values that were tried."""
+    n_tried: int = Field(ge=1)
+    """Fits that were compared."""
+    chosen_by: str
+    """What was smallest, such as ``validation loss``."""
+
+
 class MethodRef(Config):
     """Which method, from which distribution, with its full configuration."""
 
@@ -80,6 +52,8 @@ class MethodRef(Config):
     """Anchors are shown on boards and never ranked."""
     external: bool = False
     """True where the images were made elsewhere (`pgbench score`)."""
+    budget: Budget | None = None
+    """Of the search that chose the configuration; not part of the run's identity."""
 
     @property
     def local(self) -> bool:
@@ -120,12 +94,16 @@ class RunConfig(Config):
     """Threads of every numerical call; fixed, because it may move the last bit."""
     created: str = ""
     """When the run was begun (UTC, ISO 8601); not part of its identity."""
+    permute: tuple[str, ...] = ()
+    """Instruments that the permutation tests are made with besides the board's; not part of the
+    run's identity."""
     pseudonyms: str | None = None
     """Which key (`Pseudonyms.fingerprint`) the names of users, requests and samples in the
     directory were made with; None: they are those of the data. The numbers are the same."""
 
     _NOT_IDENTITY: ClassVar = (
         "threads", "metrics", "schema_version", "created", "output", "unit", "pseudonyms",
+        "permute",
     )  # fmt: skip
 
     @property
@@ -148,6 +126,7 @@ class RunConfig(Config):
     def _hash(self, *left_out: str) -> str:
         document = self.model_dump(mode="json", exclude={*self._NOT_IDENTITY, *left_out})
         document["dataset"].pop("notes")
+        document["method"].pop("budget")
         if self.stack.lora is None:  # runs of before version 4 keep their identity
             document["stack"].pop("lora")
         return content_hash(document)
@@ -176,6 +155,19 @@ class MetricSummary(Config):
     """True where the method used weights of this metric's models in fit or selection."""
 
 
+class Null(Config):
+    """What the statistic was over the permutations."""
+
+    mean: float
+    sd: float
+    quantiles: dict[str, float]
+    """At 0.025, 0.5 and 0.975."""
+    edges: tuple[float, ...]
+    """Of the histogram's bins, from the smallest to the largest value."""
+    counts: tuple[int, ...]
+    """Permutations in each, one fewer than edges."""
+
+
 class TestSummary(Config):
     """One permutation test."""
 
@@ -184,6 +176,23 @@ class TestSummary(Config):
     statistic: float
     p_value: float
     n_permutations: int
+    reading: str = ""
+    """How the statistic summarises users and images; empty: of before version 5."""
+    instrument: str = ""
+    """Printed name of who scored the images."""
+    signature: str = ""
+    """Of the instrument."""
+    n_images: int | None = None
+    """Images that took part."""
+    null: Null | None = None
+    """None: of before version 5."""
+
+    @property
+    def z(self) -> float | None:
+        """Observed less null mean, in standard deviations of the null; None where that is 0."""
+        if self.null is None or self.null.sd == 0:
+            return None
+        return (self.statistic - self.null.mean) / self.null.sd
 
 
 class Summary(Config):
@@ -199,41 +208,3 @@ class Summary(Config):
     """``permutation.block`` and ``permutation.image`` for the board's taste instrument."""
     notes: tuple[str, ...] = ()
     """What a reader must know of the answers as a whole, such as pictures of another size."""
-
-
-M = TypeVar("M", bound=Config)
-
-
-def parse(model: type[M], document: dict[str, Any], where: Path) -> M:
-    """Migrate and validate a document; errors name the file, the field and the fix."""
-    version = document.get("schema_version")
-    if not isinstance(version, int):
-        raise RunError(f"{where}: no schema_version, expected {SCHEMA_VERSION}")
-    if version > SCHEMA_VERSION:
-        raise RunError(
-            f"{where}: schema version {version} is newer than this program's {SCHEMA_VERSION}",
-            fix="Upgrade persongen-bench to read it.",
-        )
-    while document["schema_version"] < SCHEMA_VERSION:
-        document = MIGRATIONS[document["schema_version"]](document)
-    try:
-        return model.model_validate(document)
-    except ValidationError as error:
-        first = error.errors()[0]
-        field = ".".join(str(part) for part in first["loc"])
-        raise RunError(
-            f"{where}: field {field!r}: {first['msg']}", fix="Restore the file or run again."
-        ) from None
-
-
-def read(model: type[M], path: Path) -> M:
-    """Read one JSON file as ``model``."""
-    try:
-        document = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise RunError(f"{path}: no such file", fix="Is this a run directory?") from None
-    except (UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise RunError(f"{path}: not valid JSON ({error})", fix="Run again.") from None
-    if not isinstance(document, dict):
-        raise RunError(f"{path}: expected a JSON object")
-    return parse(model, document, path)

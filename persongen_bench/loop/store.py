@@ -32,7 +32,7 @@ from persongen_bench.core.output import IMAGE, OutputKind, kind_of
 from persongen_bench.core.regular_files import read_regular, shown
 from persongen_bench.core.request import Sample
 from persongen_bench.core.types import Image
-from persongen_bench.loop import explaining, schema
+from persongen_bench.loop import documents, explaining
 from persongen_bench.loop.explaining import Explained
 from persongen_bench.loop.journal import SAMPLE_COLUMNS, Journal, Outcome
 from persongen_bench.loop.results import RunResults, read_results
@@ -73,7 +73,7 @@ class RunDirectory:
         """Open an existing run directory; where its data lie this machine remembers, or nobody."""
         if not path.is_dir():
             raise RunError(f"{path}: no such run directory", fix="See `pgbench list runs`.")
-        config = schema.read(RunConfig, path / "run.json")
+        config = documents.read(RunConfig, path / "run.json")
         root = private.recall_place(config.dataset.name, config.dataset.revision)
         return cls(path, config if root is None else _at(config, root))
 
@@ -229,7 +229,7 @@ class RunDirectory:
         file = self.path / "summary.json"
         if not file.exists():
             return False
-        return set(schema.read(Summary, file).metrics) == set(self.config.metrics)
+        return set(documents.read(Summary, file).metrics) == set(self.config.metrics)
 
     def results(self) -> RunResults:
         """The exported results; raises `RunError` where the run is not complete."""

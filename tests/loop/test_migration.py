@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from persongen_bench.leaderboards.ranking import standings
-from persongen_bench.loop.schema import SCHEMA_VERSION
+from persongen_bench.loop.documents import SCHEMA_VERSION
 from persongen_bench.loop.store import RunDirectory
 
 GOLDEN = Path(__file__).parent / "golden" / "schema-1"
@@ -50,3 +50,9 @@ def test_its_journal_takes_kinds_of_output(run):
     assert (table["digest"] == table["pixel_hash"]).all()
     assert (table["digest"] != "").all()
     assert (table["request_id"] == "").all()
+
+
+def test_a_permutation_test_of_then_has_no_null(run):
+    tests = run.results().summary.tests
+    assert set(tests) == {"permutation.block", "permutation.image"}
+    assert all(one.null is None and one.z is None for one in tests.values())

@@ -12,7 +12,7 @@ from run_case import make_config
 from persongen_bench.core import images
 from persongen_bench.core.errors import RunError
 from persongen_bench.core.request import Request, plan_samples
-from persongen_bench.loop import schema, store
+from persongen_bench.loop import documents, store
 from persongen_bench.loop.journal import Outcome
 from persongen_bench.loop.schema import RunConfig, Summary
 from persongen_bench.loop.store import RunDirectory, find_runs
@@ -268,7 +268,7 @@ def edit(run, **changes):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"schema_version": schema.SCHEMA_VERSION + 1}, "newer than this program"),
+        ({"schema_version": documents.SCHEMA_VERSION + 1}, "newer than this program"),
         ({"schema_version": "x"}, "no schema_version"),
         ({"surprise": 1}, "'surprise': Extra inputs"),
         ({"seed": -1}, "'seed'"),
@@ -295,10 +295,10 @@ def test_old_documents_migrate(tmp_path, config, monkeypatch):
         document["seed"] = document.pop("random_seed")
         return document
 
-    monkeypatch.setitem(schema.MIGRATIONS, 0, rename)
+    monkeypatch.setitem(documents.MIGRATIONS, 0, rename)
     # Where the data lie is in no file since version 3.
     placeless = config.dataset.model_copy(update={"root": None})
-    now = schema.parse(RunConfig, old, tmp_path)
+    now = documents.parse(RunConfig, old, tmp_path)
     assert now == config.model_copy(update={"dataset": placeless})
 
 
@@ -318,7 +318,7 @@ def test_a_run_of_version_2_that_says_where_its_data_lie_still_says_so(config, t
     old = {**config.model_dump(mode="json"), "schema_version": 2}
     old["dataset"]["root"] = "/somewhere/shop"
     del old["pseudonyms"]
-    now = schema.parse(RunConfig, old, tmp_path)
+    now = documents.parse(RunConfig, old, tmp_path)
     assert now.dataset.root == "/somewhere/shop"
     assert now.run_id == config.run_id
     assert "somewhere" not in now.model_dump_json()

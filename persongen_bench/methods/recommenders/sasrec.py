@@ -49,8 +49,9 @@ class SasRecConfig(VectorConfig):
     """Blocks of attention."""
     n_heads: int = Field(default=1, ge=1)
     """Heads of each; divides ``embedding_size``."""
-    dropout: float = Field(default=0.2, ge=0, lt=1)
-    """Share of numbers that are dropped in training."""
+    dropout: float = Field(default=0.5, ge=0, lt=1)
+    """Share of numbers that are dropped in training (0.5 for sparse data in the original, 0.2 for
+    dense)."""
     n_negatives: int | None = Field(default=None, ge=1)
     """Items drawn evenly against each step's targets; None: all items."""
     n_epochs: int = Field(default=60, ge=1)
@@ -76,7 +77,7 @@ class SasRec(VectorRecommender):
     Config: ClassVar[type[Config]] = SasRecConfig
     presets: ClassVar[Mapping[str, Mapping[str, object]]] = {
         "paper": {},
-        "sandbox": {"n_epochs": 10, "n_last": 20},
+        "sandbox": {"n_last": 20},
     }
     config: SasRecConfig
 
