@@ -52,7 +52,7 @@ THREADS = int(os.environ.get("OMP_NUM_THREADS", "1"))
 OURS: Mapping[str, tuple[str, Mapping[str, object]]] = {
     "popular": ("popular", {}),
     "ease": ("ease", {"regularization": 200.0}),
-    "item2vec": ("item2vec", {}),
+    "item2vec": ("item2vec", {"embedding_size": 512, "power": 0.5, "n_last": 10}),
     "two-tower": ("two-tower", {"items": "ids", "init": "random"}),
     "sasrec": ("sasrec", {}),
 }

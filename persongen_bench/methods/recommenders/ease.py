@@ -16,6 +16,7 @@ import numpy as np
 from pydantic import Field
 from scipy.linalg import lapack
 from scipy.sparse import csr_array
+from threadpoolctl import threadpool_limits
 
 from persongen_bench.core.config import Config
 from persongen_bench.core.dataset import View
@@ -92,8 +93,10 @@ def _inverted(product: np.ndarray, r: float) -> np.ndarray:
     """Inverse of a positive semidefinite matrix plus ``r`` times the identity, in its place."""
     product[np.diag_indices_from(product)] += r
     turned = product.T  # in the order of Fortran, without a copy; the matrix is symmetric
-    factor, info = lapack.dpotrf(turned, lower=1, overwrite_a=1)
-    inverse, again = lapack.dpotri(factor, lower=1, overwrite_c=1)
+    # One thread: with two OpenBLAS 0.3.30 writes past its memory from sides of about 16,000 on.
+    with threadpool_limits(1, user_api="blas"):
+        factor, info = lapack.dpotrf(turned, lower=1, overwrite_a=1)
+        inverse, again = lapack.dpotri(factor, lower=1, overwrite_c=1)
     if info or again:
         raise ConfigError("ease cannot invert its matrix", fix="Raise regularization.")
     for part in blocks(len(inverse), 1024):
