@@ -9,6 +9,7 @@ from persongen_bench.core.errors import DataError
 from persongen_bench.core.language import MultimodalModel
 from persongen_bench.core.types import Catalog
 from persongen_bench.methods.personas import DescriptionBook
+from persongen_bench.methods.vlm_ranker.config import Heading
 from persongen_bench.util.judging import rubric
 from persongen_bench.util.judging.judges import Judge, seen_together
 from persongen_bench.util.judging.tags import TagSorter
@@ -37,8 +38,9 @@ class TaggedPictures:
 
     task = rubric.IMAGES_TASK
 
-    def __init__(self, book: DescriptionBook, words: Mapping[str, Sequence[str]]) -> None:
-        self._book, self._sorter = book, TagSorter(words)
+    def __init__(self, book: DescriptionBook, words: Mapping[Heading, Sequence[str]]) -> None:
+        self._book = book
+        self._sorter = TagSorter({str(name): own for name, own in words.items()})
 
     def of(self, item_ids: Sequence[str]) -> tuple[str, ...]:
         """The tags of each item."""
