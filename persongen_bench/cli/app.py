@@ -17,6 +17,7 @@ from persongen_bench.cli.boards import boards_app
 from persongen_bench.cli.claims import claims_app
 from persongen_bench.cli.cold_start import cold_start_app
 from persongen_bench.cli.convert import convert_app
+from persongen_bench.cli.edit import edit_app
 from persongen_bench.cli.experiment import experiment_app
 from persongen_bench.cli.listing import listing_app
 from persongen_bench.cli.make import make_app
@@ -88,7 +89,8 @@ app = typer.Typer(
     help="The benchmark of personalized image generation.",
 )
 for group in (
-    runs_app, boards_app, listing_app, plugins_app, cold_start_app, claims_app, rehearse_app,
+    runs_app, boards_app, edit_app, listing_app, plugins_app, cold_start_app, claims_app,
+    rehearse_app,
 ):  # fmt: skip
     app.add_typer(group)
 app.add_typer(new_app, name="new")

@@ -135,6 +135,10 @@ class ScoreContext(Protocol):
         """Signature of the model behind a role."""
         ...
 
+    def model(self, role: str) -> Any:  # noqa: ANN401  # each role has its own protocol
+        """The model behind a role, for what is no encoding: a question to ``llm`` or ``lmm``."""
+        ...
+
     def memo(self, key: str, make: Callable[[], T]) -> T:
         """``make()``, computed once for this set of samples however many metrics ask."""
         ...

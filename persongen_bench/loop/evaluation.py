@@ -48,8 +48,7 @@ class Evaluation:
 
     world: World
     all_samples: pd.DataFrame
-    """Every planned sample, whatever became of it: ``sample_id, user_id, index, state,
-    pixel_hash`` in canonical order."""
+    """Every planned sample in canonical order: ``sample_id, user_id, index, state, pixel_hash``."""
     requests: Mapping[str, Request]
     """Sample id => what was asked for."""
     open_image: Callable[[str, str], Image]
@@ -203,7 +202,11 @@ class Evaluation:
 
     def encoder_signature(self, role: str) -> str:
         """Signature of the model behind a role."""
-        return str(open_role(self.world.stack, role).signature)
+        return str(self.model(role).signature)
+
+    def model(self, role: str) -> Any:  # noqa: ANN401  # each role has its own protocol
+        """The stack's model for a role."""
+        return open_role(self.world.stack, role)
 
     def memo(self, key: str, make: Callable[[], T]) -> T:
         """Computed once for this set of samples."""
@@ -225,10 +228,7 @@ class Evaluation:
         self._memo.clear()
 
     def taste(self, users: Sequence[str]) -> ScoreMatrix:
-        """True utility of every image for these users; small tables are read once and kept.
-
-        They need not be those that something was asked for.
-        """
+        """True utility of every image for these users, asked for or not; small tables are kept."""
         asked = set(users) <= set(self.users)
         if not asked or len(self.samples) * len(self.users) > LARGEST_TABLE:
             return self._read_taste(users)

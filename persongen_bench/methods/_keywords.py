@@ -17,7 +17,6 @@ from persongen_bench.core.language import LanguageModel
 LONGEST = 60
 """Characters of a keyword; longer ones are sentences and are left out."""
 STRICT, REPAIRED, FALLBACK = "strict", "repaired", "fallback"
-IDLE = frozenset("a an and at by for in of on or the to with".split())  # noqa: SIM905  # shorter
 _ITEM = re.compile(r"^\s*(?:\d+\s*[.):]|[-*\u2022])\s*(.+?)\s*$", re.MULTILINE)
 _LIST = re.compile(r"\[[^\[\]]*\]", re.DOTALL)
 _LEAD = re.compile(r"^[^:\n]{0,60}:\s*")
@@ -58,12 +57,6 @@ def cleaned(words: Sequence[str], n: int) -> tuple[str, ...]:
     """At most ``n`` keywords: lower case, plain blanks, each once, none empty or too long."""
     plain = (" ".join(word.lower().split()) for word in words)
     return tuple(dict.fromkeys(w for w in plain if 0 < len(w) <= LONGEST))[:n]
-
-
-def content_words(text: str) -> tuple[str, ...]:
-    """The words of a text but for articles and the like, each once."""
-    words = re.findall(r"[^\W_]+(?:[-'][^\W_]+)*", text.lower())
-    return tuple(dict.fromkeys(word for word in words if word not in IDLE))
 
 
 class KeywordReader:

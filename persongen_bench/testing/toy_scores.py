@@ -153,7 +153,11 @@ class ToyScores(Memoised):
 
     def encoder_signature(self, role: str) -> str:
         """Signature of the toy model behind ``role``."""
-        return str(open_role(self.world.stack, role).signature)
+        return str(self.model(role).signature)
+
+    def model(self, role: str) -> Any:  # noqa: ANN401  # each role has its own protocol
+        """The toy model behind ``role``."""
+        return open_role(self.world.stack, role)
 
     def taste(self, users: Sequence[str]) -> ScoreMatrix:
         """``(n samples, n users asked)`` planted like-probabilities."""

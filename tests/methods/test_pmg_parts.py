@@ -22,6 +22,7 @@ from persongen_bench.testing.toy import features_of
 from persongen_bench.testing.toy_llm import ToyLanguageModel
 from persongen_bench.testing.toy_words import HUES
 from persongen_bench.util.keyword_requests import RatedKeywords, counted, taste_request
+from persongen_bench.util.words import content_words
 
 # --- answers of language models --------------------------------------------------------------
 
@@ -67,7 +68,7 @@ def test_what_nobody_can_read_stays_unread(text):
 def test_keywords_are_plain_and_each_is_there_once():
     words = ["Red ", "red", "", " pixel  art", "x" * 61, "star"]
     assert reading.cleaned(words, 3) == ("red", "pixel art", "star")
-    assert reading.content_words("A small red star, to the left") == (
+    assert content_words("A small red star, to the left") == (
         "small", "red", "star", "left",
     )  # fmt: skip
 

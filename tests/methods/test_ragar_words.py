@@ -11,7 +11,6 @@ from ragar_case import WORLD, ListingLlm, said_train, tiny_llm
 from persongen_bench.core.errors import UnsupportedRequestError
 from persongen_bench.core.request import Request
 from persongen_bench.core.types import Description
-from persongen_bench.methods._keywords import content_words
 from persongen_bench.methods.pmg.together import Together
 from persongen_bench.methods.ragar.config import RagarConfig
 from persongen_bench.methods.ragar.preferences import ItemWords, Models, Preferences
@@ -22,6 +21,7 @@ from persongen_bench.methods.ragar.words import (
     new_words,
     preference_prompt,
 )
+from persongen_bench.util.words import content_words
 
 CAPTIONS = 5 * [
     "a red star on paper", "a blue star on paper", "a red heart at night", "a blue heart at dusk",

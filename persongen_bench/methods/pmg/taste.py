@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from persongen_bench.core.dataset import View
 from persongen_bench.core.progress import Progress, no_progress
 from persongen_bench.core.request import Request
-from persongen_bench.methods._keywords import KeywordReader, content_words
+from persongen_bench.methods._keywords import KeywordReader
 from persongen_bench.methods.personas.descriptions import DescriptionBook
 from persongen_bench.methods.pmg.config import PmgConfig
 from persongen_bench.util.keyword_requests import (
@@ -21,6 +21,7 @@ from persongen_bench.util.keyword_requests import (
     target_request,
     taste_request,
 )
+from persongen_bench.util.words import content_words
 
 CHUNK = 256
 """Questions between two steps of the progress."""

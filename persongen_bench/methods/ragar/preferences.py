@@ -15,7 +15,7 @@ from persongen_bench.core.progress import Progress, no_progress
 from persongen_bench.core.request import Request
 from persongen_bench.core.roles import Captioner, TextEncoder
 from persongen_bench.core.types import Catalog
-from persongen_bench.methods._keywords import KeywordReader, content_words
+from persongen_bench.methods._keywords import KeywordReader
 from persongen_bench.methods.personas.descriptions import DescriptionBook, descriptions_from
 from persongen_bench.methods.pmg.together import Together
 from persongen_bench.methods.ragar.config import RetrievalConfig
@@ -28,6 +28,7 @@ from persongen_bench.methods.ragar.retrieval import (
 )
 from persongen_bench.methods.ragar.words import consistent, frequent, new_words
 from persongen_bench.util.keyword_requests import caption_request
+from persongen_bench.util.words import content_words
 
 PER_ITEM = 12
 """Keywords of one item, at most."""

@@ -10,7 +10,7 @@ from jaxtyping import Float, Int
 
 from persongen_bench.core.roles import TextEncoder
 from persongen_bench.core.types import Embeddings
-from persongen_bench.methods._keywords import content_words
+from persongen_bench.util.words import content_words
 
 Similarities = Float[np.ndarray, " n"]
 

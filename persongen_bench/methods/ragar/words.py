@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
-from persongen_bench.methods._keywords import content_words
 from persongen_bench.methods.pmg.together import Together
+from persongen_bench.util.words import content_words
 
 _DECIMALS = 9
 """Of sums of shares, so that equal ones tie in whatever order they were added."""

@@ -6,13 +6,13 @@ from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from persongen_bench.core.errors import DataError
-from persongen_bench.core.language import MultimodalModel, PicturePart
-from persongen_bench.core.types import Catalog, Description
+from persongen_bench.core.language import MultimodalModel
+from persongen_bench.core.types import Catalog
 from persongen_bench.methods.personas import DescriptionBook
-from persongen_bench.methods.vlm_ranker import rubric
 from persongen_bench.methods.vlm_ranker.config import Heading
-from persongen_bench.methods.vlm_ranker.judges import Judge, counted
-from persongen_bench.methods.vlm_ranker.rubric import FEATURES, HEADINGS
+from persongen_bench.util.judging import rubric
+from persongen_bench.util.judging.judges import Judge, seen_together
+from persongen_bench.util.judging.tags import TagSorter
 
 COLUMNS = ("prompt", "caption")
 """Of a catalogue of models, the first that is there: the prompt of each that users like best."""
@@ -40,22 +40,15 @@ class TaggedPictures:
 
     def __init__(self, book: DescriptionBook, words: Mapping[Heading, Sequence[str]]) -> None:
         self._book = book
-        self._heading: dict[str, str] = {word: name for name, own in words.items() for word in own}
+        self._sorter = TagSorter({str(name): own for name, own in words.items()})
 
     def of(self, item_ids: Sequence[str]) -> tuple[str, ...]:
         """The tags of each item."""
-        said = self._book.of(item_ids)
-        return tuple(rubric.under_headings(self._sorted(one)) for one in said)
+        return tuple(self._sorter.caption(one) for one in self._book.of(item_ids))
 
     def profile(self, item_ids: Sequence[str]) -> str:
         """Under each heading the tags with the number of items that have them."""
-        every = [self._sorted(one) for one in self._book.of(item_ids)]
-        return counted({name: [one[name] for one in every] for name in HEADINGS})
-
-    def _sorted(self, said: Description) -> dict[str, Sequence[str]]:
-        tags = [tag.lower().replace(",", " ") for tag in said.tags]
-        places = {tag: self._heading.get(tag, FEATURES) for tag in tags}
-        return {name: [tag for tag in tags if places[tag] == name] for name in HEADINGS}
+        return self._sorter.profile(self._book.of(item_ids))
 
 
 class SeenPictures:
@@ -83,10 +76,7 @@ class SeenPictures:
         return self._say(item_ids)
 
     def _say(self, item_ids: Sequence[str]) -> str:
-        codes = self._lmm.tokenize(self._catalog.images(item_ids))
-        parts = [*map(PicturePart, codes), rubric.CAPTION_IMAGES]
-        (said,) = self._lmm.say([parts], self._longest)
-        return said
+        return seen_together(self._lmm, self._catalog.images(item_ids), self._longest)
 
 
 class ModelPrompts:

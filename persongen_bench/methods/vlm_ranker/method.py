@@ -32,9 +32,9 @@ from persongen_bench.methods.vlm_ranker.config import (
     SANDBOX,
     VlmRankerConfig,
 )
-from persongen_bench.methods.vlm_ranker.judges import Judge, PictureJudge, RubricJudge, TextJudge
-from persongen_bench.methods.vlm_ranker.rubric import Question
-from persongen_bench.methods.vlm_ranker.scoring import Judged, judged, subsets
+from persongen_bench.util.judging.judges import Judge, PictureJudge, RubricJudge, TextJudge
+from persongen_bench.util.judging.rubric import Question
+from persongen_bench.util.judging.scoring import Judged, judged, subsets
 
 
 @final
@@ -155,7 +155,7 @@ class VlmRanker(Stateless):
             judge = TextJudge(llm, config.max_new_tokens)
         if config.judge == "lmm":
             lmm = required_role(stack, "lmm", "score items")
-            judge = PictureJudge(lmm, catalog, config.max_new_tokens)
+            judge = PictureJudge(lmm, catalog.images, config.max_new_tokens)
         if config.items == "models" or (config.items == "auto" and not catalog.pictured):
             return judge, ModelPrompts(catalog, judge)
         seer = required_role(stack, config.captions, "put pictures into words")

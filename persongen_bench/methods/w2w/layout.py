@@ -77,9 +77,13 @@ class Layout:
         starts = [0, *ends[:-1]]
         return {p: slice(a, b) for p, a, b in zip(self.shapes, starts, ends, strict=True)}
 
-    def takes(self, lora: LoraLayers) -> bool:
-        """Whether a LoRA is one of the space: of the rank, where the factors are taken as is."""
-        return fits_rank(lora, self.space, self.rank)
+    def refusal(self, lora: LoraLayers) -> str:
+        """Why a LoRA is none of the space, which takes one rank as it is; empty where it is."""
+        if fits_rank(lora, self.space, self.rank):
+            return ""
+        ranks = sorted({x.rank for path, x in lora.layers.items() if belongs(path, self.space)})
+        said = f"not {', '.join(map(str, ranks))}" if ranks else "and this one has no such layer"
+        return f"space {self.space} edits models whose layers of it have rank {self.rank}, {said}"
 
     def vector(self, lora: LoraLayers) -> Vector:
         """float32 ``(size,)``."""

@@ -136,16 +136,27 @@ class EditsModels(Stateless, ABC):
         Raises `UnsupportedRequestError` for a user without a direction, or a model of another rank
         than the space takes.
         """
-        if not self._layout.takes(lora):
+        refusal = self._layout.refusal(lora)
+        if refusal:
+            cut = f"`pgbench convert lora IN OUT --rank {self._layout.rank}`"
             raise UnsupportedRequestError(
-                f"space {self.config.space} edits models of rank {self._layout.rank}, "
-                f"not {lora.ranks}"
+                refusal, fix=f"Cut a larger rank ({cut}), or use a method with space=svd."
             )
         change = sum(
             (np.float32(t) * self._move(user).change for user, t in strengths.items()),
             np.zeros(self._layout.size, dtype=np.float32),
         )
         return self._layout.moved(lora, change, self.config.residual)
+
+    @property
+    def moves(self) -> Mapping[str, Move]:
+        """By user; one that is the same for all under `EVERYBODY`."""
+        return self._moves
+
+    @property
+    def layers(self) -> Mapping[str, tuple[int, ...]]:
+        """Path => shape of the weights that directions change."""
+        return self._layout.shapes
 
     def explain(self, request: Request) -> Explanation:
         """What the strength is in other units."""

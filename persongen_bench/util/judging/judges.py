@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from statistics import fmean
 from typing import Any, Protocol
 
 from persongen_bench.core.language import LanguageModel, MultimodalModel, PicturePart
-from persongen_bench.core.types import Catalog
-from persongen_bench.methods._keywords import content_words
-from persongen_bench.methods.vlm_ranker import rubric
-from persongen_bench.methods.vlm_ranker.rubric import CRITERIA, ITEM, PROFILE, PROMPT, Question
+from persongen_bench.core.types import Image
+from persongen_bench.util.judging import rubric
+from persongen_bench.util.judging.rubric import CRITERIA, ITEM, PROFILE, PROMPT, Question
+from persongen_bench.util.words import content_words
 
 
 class Judge(Protocol):
@@ -46,8 +46,14 @@ class TextJudge:
 class PictureJudge:
     """The role ``lmm``: it sees the items' pictures where the question has no captions."""
 
-    def __init__(self, lmm: MultimodalModel, catalog: Catalog, max_new_tokens: int) -> None:
-        self._lmm, self._catalog, self._longest = lmm, catalog, max_new_tokens
+    def __init__(
+        self,
+        lmm: MultimodalModel,
+        pictures: Callable[[Sequence[str]], list[Image]],
+        max_new_tokens: int,
+    ) -> None:
+        """``pictures``: those of item ids, in their order."""
+        self._lmm, self._pictures, self._longest = lmm, pictures, max_new_tokens
 
     def reply(self, questions: Sequence[Question]) -> list[str]:
         """One reply a question."""
@@ -61,11 +67,18 @@ class PictureJudge:
     def _parts(self, question: Question) -> list[Any]:
         if question.captions:
             return [question.text()]
-        codes = self._lmm.tokenize(self._catalog.images(question.item_ids))
+        codes = self._lmm.tokenize(self._pictures(question.item_ids))
         parts: list[Any] = [question.head]
         for item, one in zip(question.item_ids, codes, strict=True):
             parts += [rubric.named(item), PicturePart(one)]
         return [*parts, question.tail]
+
+
+def seen_together(lmm: MultimodalModel, pictures: Sequence[Image], max_new_tokens: int) -> str:
+    """What a multimodal model says that pictures have in common: a profile."""
+    parts = [*map(PicturePart, lmm.tokenize(pictures)), rubric.CAPTION_IMAGES]
+    (said,) = lmm.say([parts], max_new_tokens)
+    return said
 
 
 class RubricJudge:

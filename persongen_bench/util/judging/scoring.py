@@ -8,9 +8,9 @@ from statistics import fmean
 
 import numpy as np
 
-from persongen_bench.methods.vlm_ranker.judges import Judge
-from persongen_bench.methods.vlm_ranker.replies import ReplyError, Scored, read_reply
-from persongen_bench.methods.vlm_ranker.rubric import Question
+from persongen_bench.util.judging.judges import Judge
+from persongen_bench.util.judging.replies import ReplyError, Scored, read_reply
+from persongen_bench.util.judging.rubric import Question
 
 
 @dataclass(frozen=True)
