@@ -105,10 +105,15 @@ def _tested(name: str, test: TestSummary) -> tuple[str, ...]:
     null = None if test.null is None else (test.null.mean, test.null.sd)
     return (
         test.instrument or "-", whole, test.reading or "-",
-        "-" if test.n_images is None else str(test.n_images), f"{test.statistic:.4f}",
-        *(("-", "-") if null is None else (f"{value:.4f}" for value in null)),
+        "-" if test.n_images is None else str(test.n_images), _short(test.statistic),
+        *(("-", "-") if null is None else map(_short, null)),
         "-" if test.z is None else f"{test.z:+.2f}", f"{test.p_value:.4f}",
     )  # fmt: skip
+
+
+def _short(value: float) -> str:
+    """Four decimals; of what would be printed as nothing, the size."""
+    return f"{value:.0e}" if 0 < abs(value) < 5e-5 else f"{value:.4f}"
 
 
 def _warn_of_failures(console: Console, made: Run) -> None:

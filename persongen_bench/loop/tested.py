@@ -126,7 +126,7 @@ def _tests(asked: _Asked, dice: Dice) -> Iterator[tuple[str, TestSummary]]:
     left = asked.residuals(rows)
     if len(left.users) < 2:
         return
-    rows &= evaluation.samples["user_id"].isin(left.users).to_numpy()
+    rows = rows & evaluation.samples["user_id"].isin(left.users).to_numpy()
     n_images = int(rows.sum())
     result = stats.user_permutation_test(left.table, dice("block"), N_PERMUTATIONS)
     yield f"{PREFIX}block", asked.summary(result, BLOCK, n_images)

@@ -8,6 +8,7 @@ import pytest
 
 from persongen_bench import stats
 from persongen_bench.core.errors import ConfigError
+from persongen_bench.core.metric import MetricInfo
 from persongen_bench.core.metric_cards import parse_metric
 from persongen_bench.core.request import Request, unit_of
 from persongen_bench.loop import score
@@ -119,7 +120,7 @@ def test_an_interval_ends_where_the_metric_does():
 class Instrument:
     """Scores every image for every user by a table."""
 
-    info = None
+    info = MetricInfo("table", "taste", "higher", (-1.0, 1.0), "points", "chosen")
 
     def __init__(self, matrix):
         self._matrix = np.array(matrix, dtype=float)

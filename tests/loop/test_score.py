@@ -141,6 +141,15 @@ def test_the_first_instrument_is_the_one_that_is_tested(scored):
     assert scored("another judge", "judge").tests == other
 
 
+def test_the_boards_instrument_is_tested_wherever_it_stands(scored):
+    own = scored("another judge").tests
+    assert scored("judge", "another judge", taste="another judge").tests == own
+    assert scored("judge", "a", taste="another judge").tests == scored("judge").tests
+    assert scored("judge", "a", taste="a").tests == scored("judge").tests  # has no scores
+    assert own["permutation.block"].instrument == "another judge"
+    assert scored("broken", "judge", taste="broken").tests == {}
+
+
 def test_an_instrument_without_a_number_has_no_test_and_no_other_stands_in(scored):
     """Its values are 99, outside its range; scores in [0, 1] it would have had."""
     assert scored("broken").tests == {}
@@ -173,7 +182,7 @@ def test_one_model_that_was_used_is_enough_for_the_mark():
 class Instrument:
     """Scores every image for every user by a table."""
 
-    info = None
+    info = MetricInfo("table", "taste", "higher", (-1.0, 1.0), "points", "chosen")
 
     def __init__(self, matrix):
         self._matrix = np.asarray(matrix, dtype=float)
