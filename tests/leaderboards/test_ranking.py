@@ -199,7 +199,7 @@ def test_the_largest_p_over_seeds_is_printed_and_a_missing_one_is_not_hidden(mak
     assert only(runs).methods[0].p_block is None
 
 
-def tested_by(run, **p_values):
+def with_tests(run, **p_values):
     """The run with block tests: ``default`` or ``asked`` by instruments of these names."""
     tests = {
         "permutation.block" if key == "default" else f"permutation.block@{name}": TestSummary(
@@ -220,7 +220,7 @@ def test_the_p_of_a_board_is_that_of_its_taste_instrument(make_run):
         (made, {"default": ("verifier-unseen", 0.5)}, None),
         (of_run, {"default": ("verifier-unseen", 0.5)}, 0.5),
     ]:
-        assert only([tested_by(run, **tests)]).methods[0].p_block == p
+        assert only([with_tests(run, **tests)]).methods[0].p_block == p
 
 
 def test_the_difference_to_the_first_is_the_paired_one(make_run):
