@@ -181,10 +181,11 @@ def score_again(path: Path, settings: Settings, execution: Execution) -> Run:
     directory, world = loop.reopen(path, path_of(settings.get("data")), execution)
     board, others = get_board(directory.config.board), settings.get("metrics", ())
     metrics, kept = metrics_on(board, world, tuple(others)), directory.config
-    permute, most = tuple(settings.get("permute", ())), settings.get("permute_images")
+    permute, most = settings.get("permute", ()), settings.get("permute_images")
     check_permuted(permute, most)
     asked = kept.model_copy(update={
-        "metrics": metrics, "taste": board.taste, "permute": permute, "permute_images": most,
+        "metrics": metrics, "taste": board.taste, "permute": tuple(permute),
+        "permute_images": most,
     })  # fmt: skip
     tested = kept.scored_by(asked).permute
     terms = Terms(

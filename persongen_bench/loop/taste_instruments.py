@@ -51,6 +51,8 @@ def open_instrument(said: str) -> Instrument:
 
 def check_permuted(names: Sequence[str], n_images: int | None) -> None:
     """Refuse instruments that are none, and a number of images for tests that nobody asked for."""
+    if isinstance(names, str):
+        raise ConfigError(f"permute is {names!r}", fix=f"Give a list: permute=[{names!r}].")
     for name in names:
         open_instrument(name)
     if n_images is None:

@@ -119,6 +119,11 @@ def test_what_cannot_be_tested_is_refused_in_one_line(plain, words, message):
     assert (plain.path / "run.json").read_text() == before
 
 
+def test_a_text_is_no_list_of_instruments(plain):
+    with pytest.raises(ConfigError, match="Give a list"):
+        pb.score(plain, permute="verifier")
+
+
 def test_permute_is_a_setting_of_the_python_door():
     campaign = campaign_of((), "dsprites", {"permute": ["verifier"], "permute_images": 30})
     assert isinstance(campaign, Campaign)

@@ -11,7 +11,7 @@ from persongen_bench.core.errors import ConfigError
 from persongen_bench.core.metric import MetricInfo
 from persongen_bench.core.metric_cards import parse_metric
 from persongen_bench.core.request import Request, unit_of
-from persongen_bench.loop import score
+from persongen_bench.loop import score, tested
 from persongen_bench.loop.evaluation import Evaluation
 
 A1 = Request("anna", ("x",), reference="r", instruction="a cat")
@@ -144,7 +144,7 @@ FLAT = [[0.3, 0.3]] * 3
 
 
 def permuted(*metrics, **options):
-    return score.permutation_tests(boarded(**options), metrics, np.random.default_rng(0))
+    return tested.permutation_tests(boarded(**options), metrics, np.random.default_rng(0))
 
 
 def test_the_first_taste_instrument_is_tested():

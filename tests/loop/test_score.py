@@ -14,7 +14,7 @@ from persongen_bench import stats
 from persongen_bench.core.metric import MetricInfo
 from persongen_bench.core.request import Request
 from persongen_bench.core.types import content_hash
-from persongen_bench.loop import score
+from persongen_bench.loop import score, tested
 from persongen_bench.loop.evaluation import Evaluation
 
 USERS = [f"user-{k:02d}" for k in range(40)]
@@ -206,7 +206,7 @@ def permuted(matrix, owners=OWNERS):
         samples=pd.DataFrame({"unit": units, "user_id": units}), users=FOUR, unit="user",
         memo=lambda key, make: make(),
     )  # fmt: skip
-    return score.permutation_tests(board, [Instrument(matrix)], np.random.default_rng(0))
+    return tested.permutation_tests(board, [Instrument(matrix)], np.random.default_rng(0))
 
 
 def exact_p(styles):
