@@ -27,7 +27,7 @@ from persongen_bench.core.dataset import View
 from persongen_bench.core.metric_cards import parse_metric
 from persongen_bench.core.request import Request
 from persongen_bench.core.types import Catalog, Embeddings, Image
-from persongen_bench.loop import score
+from persongen_bench.loop import score, tested
 from persongen_bench.loop.evaluation import Evaluation
 
 METRICS = (
@@ -137,7 +137,7 @@ def run(n_users: int, n_images: int, size: int) -> None:
         stats.interval(values, np.random.default_rng(0))
         parts.append(f"{metric.info.name} {time.perf_counter() - before:.0f}")
     before = time.perf_counter()
-    tests = score.permutation_tests(made, metrics, np.random.default_rng(0))
+    tests = tested.permutation_tests(made, metrics, np.random.default_rng(0))
     parts.append(f"permutation {time.perf_counter() - before:.0f}")
     took = time.perf_counter() - started
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20

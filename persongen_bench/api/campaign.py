@@ -24,6 +24,7 @@ from persongen_bench.loop.needs import check_needs
 from persongen_bench.loop.results import RunResults
 from persongen_bench.loop.run import Job, run
 from persongen_bench.loop.store import RunDirectory
+from persongen_bench.loop.taste_instruments import check_permuted
 from persongen_bench.loop.terms import Terms
 from persongen_bench.loop.world import World, WorldRef, load_world
 from persongen_bench.util.execution import end_with, fixed_threads
@@ -59,6 +60,10 @@ class Campaign:
     threads: int = 1
     metrics: tuple[str, ...] = ()
     """Metrics besides the board's own."""
+    permute: tuple[str, ...] = ()
+    """Instruments of permutation tests besides the board's (`loop.taste_instruments`)."""
+    permute_images: int | None = None
+    """Images of every user that these tests take; None: all."""
     pseudonymize: bool = False
     """Write pseudonyms in place of the names of users, requests and samples."""
     lora: Path | None = None
@@ -72,6 +77,7 @@ class Campaign:
         whole("threads", self.threads, 1)
         if self.n_images is not None:
             whole("n_images", self.n_images, 1)
+        check_permuted(self.permute, self.permute_images)
         if not self.seeds:
             raise ConfigError("no seed is given", fix="Give at least one, such as 0.")
         for name in ("dataset", "split", "track", "board_name", "stack", "preset"):
@@ -113,7 +119,10 @@ class Campaign:
         """What the runs have in common."""
         board, metrics = self.board, metrics_on(self.board, world, self.metrics)
         key = Pseudonyms.of_this_machine().fingerprint if self.pseudonymize else None
-        return Terms(board.name, board.track, metrics, self.n_answers, board.n_history, key)
+        return Terms(
+            board.name, board.track, metrics, self.n_answers, board.n_history, key,
+            permute=self.permute, permute_images=self.permute_images, taste=board.taste,
+        )  # fmt: skip
 
 
 def choices(campaign: Campaign) -> list[tuple[MethodChoice, bool]]:

@@ -25,6 +25,7 @@ from persongen_bench.loop.generate import Execution
 from persongen_bench.loop.manifest import from_folder, from_values
 from persongen_bench.loop.needs import check_needs
 from persongen_bench.loop.store import RunDirectory
+from persongen_bench.loop.taste_instruments import check_permuted
 from persongen_bench.loop.terms import Terms
 from persongen_bench.loop.world import load_world
 from persongen_bench.util.execution import fixed_threads
@@ -120,8 +121,9 @@ def score(
         label: name of the method that made them; default: the folder's.
         seed: which seed of the method this is.
         settings: of these ``data, data_options, split, split_seed, track, board, stack, n_images,
-            metrics, pseudonymize, runs`` count; of a run only ``data`` and ``metrics``. With
-            ``n_images`` nobody may deliver more; without it who delivers more is asked for more.
+            metrics, permute, permute_images, pseudonymize, runs`` count; of a run only ``data``,
+            ``metrics`` and what is permuted. With ``n_images`` nobody may deliver more; without
+            it who delivers more is asked for more.
 
     Raises:
         DataError: if an answer or the manifest is wrong; nothing is written then.
@@ -179,9 +181,18 @@ def score_again(path: Path, settings: Settings, execution: Execution) -> Run:
     directory, world = loop.reopen(path, path_of(settings.get("data")), execution)
     board, others = get_board(directory.config.board), settings.get("metrics", ())
     metrics, kept = metrics_on(board, world, tuple(others)), directory.config
-    terms = Terms(kept.board, kept.track, metrics, kept.n_images, kept.n_history, kept.pseudonyms)
+    permute, most = settings.get("permute", ()), settings.get("permute_images")
+    check_permuted(permute, most)
+    asked = kept.model_copy(update={
+        "metrics": metrics, "taste": board.taste, "permute": tuple(permute),
+        "permute_images": most,
+    })  # fmt: skip
+    tested = kept.scored_by(asked).permute
+    terms = Terms(
+        kept.board, kept.track, metrics, kept.n_images, kept.n_history, kept.pseudonyms, tested
+    )
     check_needs(world.stack, terms, (), world.dataset)
-    directory.score_by(metrics)
+    directory.score_by(asked)
     with directory.lock(), fixed_threads(directory.config.threads):
         loop.rescore(directory, world, execution)
     draw_contact_sheet(directory.results(), world)

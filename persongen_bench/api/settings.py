@@ -50,6 +50,10 @@ class Settings(TypedDict, total=False):
     """Run the board's baselines and anchors too; default: yes."""
     metrics: Sequence[str]
     """Besides the board's own; ``all``: all that the stack can measure."""
+    permute: Sequence[str]
+    """Instruments of permutation tests besides the board's, such as ``verifier``, ``neighbour``."""
+    permute_images: int | None
+    """Images of every user, the first by index, that these tests take; default: all."""
     pseudonymize: bool
     """Write pseudonyms in place of the names of users, requests and samples; default: no."""
     threads: int
@@ -89,6 +93,8 @@ def campaign_of(
         beside=settings.get("beside", True),
         threads=settings.get("threads", THREADS),
         metrics=_names("metrics", settings.get("metrics", ())),
+        permute=_names("permute", settings.get("permute", ())),
+        permute_images=settings.get("permute_images"),
         pseudonymize=settings.get("pseudonymize", False),
         lora=path_of(settings.get("lora"), "the LoRA file"),
     )

@@ -47,6 +47,20 @@ Metrics = Annotated[
     list[str] | None,
     typer.Option("--metric", help="Metric besides the board's own; repeatable; all: every one."),
 ]
+Permute = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--permute", metavar="INSTRUMENT",
+        help="Permutation tests by this instrument too: verifier, verifier-unseen, neighbour, "
+        "true-taste, ...; repeatable.",
+    ),
+]  # fmt: skip
+PermuteImages = Annotated[
+    int | None,
+    typer.Option(
+        min=1, max=MOST, help="Images of every user that --permute tests with. [default: all]"
+    ),
+]
 Form = Annotated[str, typer.Option("--format", "-f", help="table or json.")]
 
 

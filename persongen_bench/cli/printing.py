@@ -16,6 +16,7 @@ from persongen_bench.leaderboards.cells import OWN_JUDGE
 from persongen_bench.leaderboards.ranking import collect
 from persongen_bench.leaderboards.render import RenderOptions, render
 from persongen_bench.loop.audits import leaks
+from persongen_bench.loop.schema import TestSummary
 
 NARROW = 120
 """Characters per line where the output is not a terminal."""
@@ -37,6 +38,8 @@ def after_run(made: Sequence[Run], runs: Path, board: str, metrics: Sequence[str
     tables = collect(runs, board, metrics)
     sys.stdout.write(render(tables, "table", RenderOptions(width=width())))
     console = _console()
+    for one in [one for one in made if one.config.permute] or made[:1]:
+        print_tests(console, one)
     for one in made:
         _warn_of_failures(console, one)
     provenance = json.loads((made[0].path / "provenance.json").read_text(encoding="utf-8"))
@@ -60,7 +63,7 @@ def print_run(made: Run) -> None:
     for note in summary.notes:
         console.print(escape(note))
     units = made.scores["unit"].nunique()
-    wide = max((len(name) for name in (*summary.metrics, *summary.tests)), default=0)
+    wide = max(map(len, summary.metrics), default=0)
     for name, metric in summary.metrics.items():
         if metric.mean is not None:
             bounds = f"  [{metric.low:.4f}, {metric.high:.4f}]" if metric.low is not None else ""
@@ -71,9 +74,46 @@ def print_run(made: Run) -> None:
             console.print(f"{name:<{wide}} no number")
         for caveat in metric.caveats:
             console.print(f"{'':<{wide}} {escape(caveat)}", style="dim")
-    for name, test in summary.tests.items():
-        console.print(f"{name:<{wide}} p = {test.p_value:.4f}")
+    print_tests(console, made)
     _warn_of_failures(console, made)
+
+
+TESTED = ("permutation test by", "permuted", "reading", "images", "statistic", "null mean",
+          "null sd", "z", "p")  # fmt: skip
+"""Columns of the table of tests; the first three are words, the others numbers."""
+
+
+def print_tests(console: Console, made: Run) -> None:
+    """The permutation tests of a run, a line each; and which of those asked for could not be."""
+    tests = made.summary.tests
+    if tests:
+        console.print(f"\n{escape(made.label)}")
+        rows = [TESTED, *(_tested(name, test) for name, test in tests.items())]
+        wide = [max(len(row[k]) for row in rows) for k in range(len(TESTED))]
+        for row in rows:
+            cells = [f"{cell:<{n}}" if k < 3 else f"{cell:>{n}}"
+                     for k, (cell, n) in enumerate(zip(row, wide, strict=True))]  # fmt: skip
+            console.print(escape("  ".join(cells).rstrip()))
+    for said in made.config.permute:
+        if f"permutation.block@{said}" not in tests:
+            console.print(f"no test by {escape(said)}: it scores fewer than two users with images")
+
+
+def _tested(name: str, test: TestSummary) -> tuple[str, ...]:
+    """A row of `TESTED`; tests of before version 5 kept statistic and p only."""
+    whole = "users" if name.startswith("permutation.block") else "images"
+    null = None if test.null is None else (test.null.mean, test.null.sd)
+    return (
+        test.instrument or "-", whole, test.reading or "-",
+        "-" if test.n_images is None else str(test.n_images), _short(test.statistic),
+        *(("-", "-") if null is None else map(_short, null)),
+        "-" if test.z is None else f"{test.z:+.2f}", f"{test.p_value:.4f}",
+    )  # fmt: skip
+
+
+def _short(value: float) -> str:
+    """Four decimals; of what would be printed as nothing, the size."""
+    return f"{value:.0e}" if 0 < abs(value) < 5e-5 else f"{value:.4f}"
 
 
 def _warn_of_failures(console: Console, made: Run) -> None:

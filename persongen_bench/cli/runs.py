@@ -39,6 +39,8 @@ def run(
     batch_size: options.Batch = 64,
     beside: options.Beside = True,
     metric: options.Metrics = None,
+    permute: options.Permute = None,
+    permute_images: options.PermuteImages = None,
     pseudonymize: options.Pseudonymize = False,
 ) -> None:
     """Fit, generate, score; then print the leaderboard and draw the pictures."""
@@ -56,6 +58,7 @@ def run(
         sweep={key: tuple(map(options.value_of, text.split(",")))
                for key, text in options.texts(sweep).items()},
         threads=threads, metrics=tuple(metric or ()), pseudonymize=pseudonymize, lora=lora,
+        permute=tuple(permute or ()), permute_images=permute_images,
     )  # fmt: skip
     printing.notice(campaign.chosen_stack.notice)
     with execution_of({"workers": workers, "batch_size": batch_size}) as execution:
@@ -101,12 +104,15 @@ def score(
         int, typer.Option(min=0, max=LARGEST_SEED, help="Which seed of the method this is.")
     ] = 0,
     metric: options.Metrics = None,
+    permute: options.Permute = None,
+    permute_images: options.PermuteImages = None,
     runs: options.Runs = RUNS,
     pseudonymize: options.Pseudonymize = False,
 ) -> None:
     """Score a run again, or images, rankings or adapters made elsewhere; never generates.
 
-    A run has its own data set, split, stack and so on; of it only --data and --metric may be said.
+    A run has its own data set, split, stack and so on; of it only --data, --metric and --permute
+    may be said, and a run keeps the instruments that it was tested with until others are named.
     """
     from persongen_bench.api.running import score as score_it
     from persongen_bench.cli import printing
@@ -115,7 +121,8 @@ def score(
         folder, dataset, label=label, seed=seed, data=data,
         data_options=options.pairs(data_option), split=split, track=track, board=board,
         stack=stack, n_images=n_images, metrics=tuple(metric or ()), runs=runs,
-        pseudonymize=pseudonymize, split_seed=split_seed,
+        pseudonymize=pseudonymize, split_seed=split_seed, permute=tuple(permute or ()),
+        permute_images=permute_images,
     )  # fmt: skip
     for line in made.notices:
         printing.notice(line)

@@ -228,6 +228,23 @@ class TasteInstrument(Protocol):
         ...
 
 
+@runtime_checkable
+class PublishedInstrument(Protocol):
+    """A `TasteInstrument` that a paper tests with in another way than its own `scores`.
+
+    Where the published judge has seen the very ratings that methods learn from, its scores call a
+    copier of a user's likes personal. A metric has the fair scores, and offers both for tests.
+    """
+
+    def published(self) -> TasteInstrument:
+        """By a judge that has seen every training rating, as published."""
+        ...
+
+    def unseen(self) -> TasteInstrument:
+        """By judges that have not: the metric's own `scores`, with a signature of their own."""
+        ...
+
+
 def caveats_of(metric: Metric, context: ScoreContext) -> tuple[str, ...]:
     """What to mind about the number; nothing of a metric without caveats."""
     return tuple(metric.caveats(context)) if isinstance(metric, HasCaveats) else ()

@@ -18,7 +18,10 @@ from persongen_bench.leaderboards.board import Board
 from persongen_bench.leaderboards.column import Column
 from persongen_bench.leaderboards.standings import Cell, Difference, MethodRow
 from persongen_bench.loop.results import RunResults
+from persongen_bench.loop.schema import Summary, TestSummary
+from persongen_bench.loop.taste_instruments import default_name
 
+BLOCK_TEST = "permutation.block"
 UnitValues: TypeAlias = Float[np.ndarray, " units"]
 
 
@@ -83,7 +86,7 @@ def generator(*parts: object) -> np.random.Generator:
 def build_row(board: Board, runs: Sequence[RunResults], units: Sequence[str]) -> MethodRow:
     """Average a method's runs; ``units``: every unit of the protocol, in a fixed order."""
     method, summaries = runs[0].config.method, [run.summary for run in runs]
-    tests = [s.tests["permutation.block"] for s in summaries if "permutation.block" in s.tests]
+    tests = [test for test in (_block_test(board, s) for s in summaries) if test is not None]
     states: Counter[str] = Counter()
     for summary in summaries:
         states.update(summary.states)
@@ -106,6 +109,20 @@ def build_row(board: Board, runs: Sequence[RunResults], units: Sequence[str]) ->
         p_block=max(t.p_value for t in tests) if len(tests) == len(runs) else None,
         cost=_costs(runs),
     )
+
+
+def _block_test(board: Board, summary: Summary) -> TestSummary | None:
+    """The test by the board's taste instrument, or by the first one of a run that lacks it.
+
+    Tests of before version 5 do not say whose they are, and were by the first one.
+    """
+    default = summary.tests.get(BLOCK_TEST)
+    if default is None or board.taste not in summary.metrics:
+        return default
+    of_board = default_name(board.taste)
+    if default.instrument in ("", of_board):
+        return default
+    return summary.tests.get(f"{BLOCK_TEST}@{of_board}")
 
 
 def _cell(column: Column, runs: Sequence[RunResults], units: Sequence[str]) -> Cell:

@@ -15,6 +15,7 @@ from persongen_bench.core.stack import Obtainable, Stack
 from persongen_bench.core.track import Track, open_track
 from persongen_bench.core.types import Catalog
 from persongen_bench.loop.choice import MethodChoice
+from persongen_bench.loop.taste_instruments import open_instrument
 from persongen_bench.loop.terms import Terms
 
 CAPTIONER = "captioner"
@@ -25,23 +26,26 @@ USUAL = "sandbox"
 def check_needs(
     stack: Stack, terms: Terms, choices: Sequence[MethodChoice], dataset: Dataset | None = None
 ) -> None:
-    """Raise one error that names every method and metric that cannot work here, and why.
+    """Raise one error that names every method, metric and test that cannot work here, and why.
 
     ``dataset``: the data; None: what metrics need of them is not checked.
 
     Raises:
         MissingRoleError: if the stack lacks models.
-        ConfigError: if a method makes, or a metric reads, something else than the track asks for.
+        ConfigError: if a method makes, or a metric reads, something else than the track asks for,
+            or if there is no such instrument for a test.
     """
     track = open_track(terms.track)
     metrics = [parse_metric(name) for name in terms.metrics]
-    wrong = [*other_kinds(track, terms, choices), *unreadable(track, terms, metrics)]
+    judges = [open_instrument(name).metric for name in terms.permute]
+    looking = list({metric.info.name: metric for metric in (*metrics, *judges)}.values())
+    wrong = [*other_kinds(track, terms, choices), *unreadable(track, terms, looking)]
     if wrong:
         raise ConfigError("; ".join(wrong), fix=f"See `pgbench show board {terms.board}`.")
-    absent = [*_unserved(stack, choices), *_blind(stack, metrics), *_undrawn(stack, track)]
+    absent = [*_unserved(stack, choices), *_blind(stack, looking), *_undrawn(stack, track)]
     if dataset is not None:
         absent += wordless(stack, metrics, dataset.catalog).values()
-        absent += _unknown_taste(metrics, dataset)
+        absent += _unknown_taste(looking, dataset)
     if absent:
         fix = f"Use `--stack {USUAL}`, which ships with this package, or leave these out."
         raise MissingRoleError(

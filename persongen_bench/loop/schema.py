@@ -97,13 +97,17 @@ class RunConfig(Config):
     permute: tuple[str, ...] = ()
     """Instruments that the permutation tests are made with besides the board's; not part of the
     run's identity."""
+    permute_images: int | None = None
+    """Images of every user, by index, that these tests take; None: all."""
+    taste: str | None = None
+    """The board's metric whose instrument is tested unasked; None: the first that has one."""
     pseudonyms: str | None = None
     """Which key (`Pseudonyms.fingerprint`) the names of users, requests and samples in the
     directory were made with; None: they are those of the data. The numbers are the same."""
 
     _NOT_IDENTITY: ClassVar = (
         "threads", "metrics", "schema_version", "created", "output", "unit", "pseudonyms",
-        "permute",
+        "permute", "permute_images", "taste",
     )  # fmt: skip
 
     @property
@@ -130,6 +134,17 @@ class RunConfig(Config):
         if self.stack.lora is None:  # runs of before version 4 keep their identity
             document["stack"].pop("lora")
         return content_hash(document)
+
+    def scored_by(self, other: RunConfig) -> RunConfig:
+        """This run with the metrics and the tests of ``other``.
+
+        It keeps the instruments that it was tested with where the other names none.
+        """
+        asked = other if other.permute else self
+        return self.model_copy(update={
+            "metrics": other.metrics, "taste": other.taste,
+            "permute": asked.permute, "permute_images": asked.permute_images,
+        })  # fmt: skip
 
     def protocol(self) -> dict[str, Any]:
         """What every method's samples share: the same ids and seeds for all methods."""
@@ -205,6 +220,7 @@ class Summary(Config):
     states: dict[str, int]
     metrics: dict[str, MetricSummary]
     tests: dict[str, TestSummary] = Field(default_factory=dict)
-    """``permutation.block`` and ``permutation.image`` for the board's taste instrument."""
+    """``permutation.block`` and ``permutation.image`` by the board's taste instrument; those of
+    other instruments end in ``@INSTRUMENT`` (`loop.tested`)."""
     notes: tuple[str, ...] = ()
     """What a reader must know of the answers as a whole, such as pictures of another size."""

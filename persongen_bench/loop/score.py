@@ -15,20 +15,17 @@ import pandas as pd
 
 from persongen_bench import stats
 from persongen_bench.core.errors import ConfigError
-from persongen_bench.core.metric import Metric, TasteInstrument, caveats_of
+from persongen_bench.core.metric import Metric, caveats_of
 from persongen_bench.core.metric_cards import parse_metric
 from persongen_bench.core.metric_values import MetricRefusedError, checked
 from persongen_bench.core.progress import Progress
-from persongen_bench.core.types import content_hash
 from persongen_bench.loop.evaluation import Evaluation
 from persongen_bench.loop.role_record import same_weights
-from persongen_bench.loop.schema import MetricSummary, RunConfig, Summary, TestSummary
+from persongen_bench.loop.schema import MetricSummary, RunConfig, Summary
 from persongen_bench.loop.standin import defined
+from persongen_bench.loop.taste_instruments import board_metric
+from persongen_bench.loop.tested import asked_tests, generator, permutation_tests
 
-N_PERMUTATIONS = 1000
-"""REBECA's B (paper 001, Algorithm 2)."""
-LARGEST_IMAGE_TEST = 1 << 26
-"""Scores of images for users that the image-level test may hold in memory (512 MiB)."""
 NO_NUMBER = "no number"
 """Begins the caveat of a metric that was refused."""
 
@@ -72,19 +69,20 @@ def score(
     for metric in evaluation.progress(metrics, "score", len(metrics)):
         values, about = _measured(metric, evaluation, used)
         tables.append(_long(metric.info.name, values, about["signature"]))
-        rng = _generator(config, metric.info.name)
+        rng = generator(config, metric.info.name)
         whole = metric.info.level == "set"
         numbers[metric.info.name] = _summarise(values, about, rng, metric.info.range, whole=whole)
     states = evaluation.all_samples["state"].value_counts()
-    tested = [m for m in metrics if isinstance(m, TasteInstrument)][:1]
-    tested = [m for m in tested if not _refused(numbers[m.info.name])]
+    board = board_metric(metrics, config.taste)
+    tested = [] if board is None or _refused(numbers[board.info.name]) else [board]
+    tests = permutation_tests(evaluation, tested, generator(config, "permutation"))
     summary = Summary(
         run_id=config.run_id,
         n_expected=len(evaluation.all_samples),
         n_ok=len(evaluation.samples),
         states={str(state): int(n) for state, n in sorted(states.items())},
         metrics=numbers,
-        tests=permutation_tests(evaluation, tested, _generator(config, "permutation")),
+        tests={**tests, **asked_tests(evaluation, config)},
     )
     return summary, pd.concat(tables, ignore_index=True)
 
@@ -156,10 +154,6 @@ def describe(metric: Metric, evaluation: Evaluation, used: Mapping[str, str]) ->
     }
 
 
-def _generator(config: RunConfig, purpose: str) -> np.random.Generator:
-    return np.random.default_rng(int(content_hash(config.dice, purpose), 16))
-
-
 def _long(name: str, values: pd.Series, signature: str) -> pd.DataFrame:
     return pd.DataFrame(
         {
@@ -185,34 +179,3 @@ def _summarise(
     low, high = np.clip([over.low, over.high], *bounds)
     numbers = [None if np.isnan(x) else float(x) for x in (over.mean, low, high)]
     return MetricSummary(mean=numbers[0], low=numbers[1], high=numbers[2], n_units=over.n, **about)
-
-
-def permutation_tests(
-    evaluation: Evaluation, metrics: Sequence[Metric], rng: np.random.Generator
-) -> dict[str, TestSummary]:
-    """Block and image-level test on the first taste instrument among the run's metrics.
-
-    The block test permutes residuals (`stats.residuals_of`); the image-level test the scores
-    themselves, as published, and is left out beyond `LARGEST_IMAGE_TEST`. None where there is no
-    such instrument, no image, or where the unit is not the user.
-    """
-    instruments = [metric for metric in metrics if isinstance(metric, TasteInstrument)]
-    if not instruments or evaluation.samples.empty or evaluation.unit != "user":
-        return {}
-    left = stats.residuals_of(instruments[0], evaluation)
-    if len(left.users) < 2:
-        return {}
-    tests = {"block": stats.user_permutation_test(left.table, rng, N_PERMUTATIONS)}
-    rows = evaluation.samples["user_id"].isin(left.users).to_numpy()
-    if rows.sum() * len(left.users) <= LARGEST_IMAGE_TEST:
-        scores = instruments[0].scores(evaluation, left.users)[rows]
-        owners = pd.Index(left.users).get_indexer(pd.Index(evaluation.samples["user_id"][rows]))
-        tests["image"] = stats.image_permutation_test(scores, owners, rng, N_PERMUTATIONS)
-    return {
-        f"permutation.{name}": TestSummary(
-            statistic=result.statistic,
-            p_value=result.p_value,
-            n_permutations=result.n_permutations,
-        )
-        for name, result in tests.items()
-    }

@@ -59,7 +59,7 @@ class RunDirectory:
             run = cls.open(path)
             if run.config.run_id != config.run_id:
                 raise RunError(f"{path}: holds another run", fix="Choose another folder.")
-            run.score_by(config.metrics)
+            run.score_by(config)
             if config.dataset.root is not None:
                 run.data_lies_in(Path(config.dataset.root))
         else:
@@ -77,11 +77,17 @@ class RunDirectory:
         root = private.recall_place(config.dataset.name, config.dataset.revision)
         return cls(path, config if root is None else _at(config, root))
 
-    def score_by(self, metrics: tuple[str, ...]) -> None:
-        """Change which metrics the run is scored by; its images stay."""
-        if metrics != self.config.metrics:
-            self.config = self.config.model_copy(update={"metrics": metrics})
+    def score_by(self, other: RunConfig) -> None:
+        """Take over by which metrics and tests ``other`` is scored; the images stay.
+
+        A run that is to be tested otherwise than it was is not complete any more.
+        """
+        before, self.config = self.config, self.config.scored_by(other)
+        if self.config != before:
             self._write_config()
+        tests = [(config.permute, config.permute_images) for config in (before, self.config)]
+        if tests[0] != tests[1]:
+            (self.path / "summary.json").unlink(missing_ok=True)
 
     def data_lies_in(self, root: Path) -> None:
         """Remember where the data lie now; worker processes open them from there."""

@@ -22,6 +22,12 @@ class Terms:
     n_history: int
     pseudonyms: str | None = None
     """The key that names of users in the run directory are made with; see `RunConfig`."""
+    permute: tuple[str, ...] = ()
+    """Instruments of permutation tests besides the board's (`loop.taste_instruments`)."""
+    permute_images: int | None = None
+    """Images of every user that these tests take; None: all."""
+    taste: str | None = None
+    """The board's metric whose instrument is tested unasked; None: the first that has one."""
 
 
 def dataset_ref(world: World) -> DatasetRef:
@@ -59,5 +65,8 @@ def run_config(
         code=code,
         threads=threads,
         pseudonyms=terms.pseudonyms,
+        permute=terms.permute,
+        permute_images=terms.permute_images,
+        taste=terms.taste,
         created=datetime.now(UTC).isoformat(timespec="seconds"),
     )

@@ -14,6 +14,7 @@ from persongen_bench.stats.correlation import (
     spearman,
 )
 from persongen_bench.stats.intervals import Interval, interval, interval_of_images
+from persongen_bench.stats.null import NullDistribution
 from persongen_bench.stats.pairs import (
     PairedDifference,
     holm,
@@ -22,14 +23,16 @@ from persongen_bench.stats.pairs import (
     paired_test,
 )
 from persongen_bench.stats.permutation import (
+    ImageStatistic,
     Statistic,
+    TestResult,
     draw_permutations,
     image_permutation_test,
     user_permutation_test,
 )
 from persongen_bench.stats.power import minimum_detectable_effect
 from persongen_bench.stats.ranks import AllPairs, RankRow, all_pairs, letter_groups, rank, ranked
-from persongen_bench.stats.residuals import Residuals, residual_table, residuals_of
+from persongen_bench.stats.residuals import Residuals, owners_of, residual_table, residuals_of
 from persongen_bench.stats.seeds import over_seeds
 from persongen_bench.stats.shares import UNBOUNDED, Bounds
 
@@ -38,11 +41,14 @@ __all__ = [
     "AdditiveFit",
     "AllPairs",
     "Bounds",
+    "ImageStatistic",
     "Interval",
+    "NullDistribution",
     "PairedDifference",
     "RankRow",
     "Residuals",
     "Statistic",
+    "TestResult",
     "all_pairs",
     "block_means",
     "correlation_over_methods",
@@ -56,6 +62,7 @@ __all__ = [
     "letter_groups",
     "minimum_detectable_effect",
     "over_seeds",
+    "owners_of",
     "paired_difference",
     "paired_t",
     "paired_test",

@@ -12,6 +12,7 @@ from persongen_bench.core.errors import RunError, UnknownNameError
 from persongen_bench.leaderboards.board import get_board
 from persongen_bench.leaderboards.ranking import collect, standings
 from persongen_bench.leaderboards.render import render
+from persongen_bench.loop.schema import TestSummary
 from persongen_bench.loop.store import RunDirectory
 from persongen_bench.stats import interval, paired_difference
 
@@ -196,6 +197,30 @@ def test_the_largest_p_over_seeds_is_printed_and_a_missing_one_is_not_hidden(mak
     assert only(runs).methods[0].p_block == 0.2
     runs.append(make_run("rebeca", one_metric(0.5), seed=2, p_block=None))
     assert only(runs).methods[0].p_block is None
+
+
+def with_tests(run, **p_values):
+    """The run with block tests: ``default`` or ``asked`` by instruments of these names."""
+    tests = {
+        "permutation.block" if key == "default" else f"permutation.block@{name}": TestSummary(
+            statistic=0.1, p_value=p, n_permutations=1000, instrument=name)
+        for key, (name, p) in p_values.items()
+    }  # fmt: skip
+    return replace(run, summary=run.summary.model_copy(update={"tests": tests}))
+
+
+def test_the_p_of_a_board_is_that_of_its_taste_instrument(make_run):
+    """The board's is `taste-gap`; a run that has not measured it has the p of its own default."""
+    made = make_run("rebeca", {**one_metric(0.5), "taste-gap": np.zeros(4)})
+    of_run = make_run("rebeca", one_metric(0.5))
+    for run, tests, p in [
+        (made, {"default": ("taste-gap", 0.01), "asked": ("verifier", 0.5)}, 0.01),
+        (made, {"default": ("", 0.02)}, 0.02),  # of before version 5
+        (made, {"default": ("verifier-unseen", 0.5), "asked": ("taste-gap", 0.03)}, 0.03),
+        (made, {"default": ("verifier-unseen", 0.5)}, None),
+        (of_run, {"default": ("verifier-unseen", 0.5)}, 0.5),
+    ]:
+        assert only([with_tests(run, **tests)]).methods[0].p_block == p
 
 
 def test_the_difference_to_the_first_is_the_paired_one(make_run):

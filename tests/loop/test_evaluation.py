@@ -8,9 +8,10 @@ import pytest
 
 from persongen_bench import stats
 from persongen_bench.core.errors import ConfigError
+from persongen_bench.core.metric import MetricInfo
 from persongen_bench.core.metric_cards import parse_metric
 from persongen_bench.core.request import Request, unit_of
-from persongen_bench.loop import score
+from persongen_bench.loop import score, tested
 from persongen_bench.loop.evaluation import Evaluation
 
 A1 = Request("anna", ("x",), reference="r", instruction="a cat")
@@ -119,7 +120,7 @@ def test_an_interval_ends_where_the_metric_does():
 class Instrument:
     """Scores every image for every user by a table."""
 
-    info = None
+    info = MetricInfo("table", "taste", "higher", (-1.0, 1.0), "points", "chosen")
 
     def __init__(self, matrix):
         self._matrix = np.array(matrix, dtype=float)
@@ -143,7 +144,7 @@ FLAT = [[0.3, 0.3]] * 3
 
 
 def permuted(*metrics, **options):
-    return score.permutation_tests(boarded(**options), metrics, np.random.default_rng(0))
+    return tested.permutation_tests(boarded(**options), metrics, np.random.default_rng(0))
 
 
 def test_the_first_taste_instrument_is_tested():

@@ -1,5 +1,7 @@
 """What cannot work is refused before anything is fitted, all of it in one error."""
 
+from dataclasses import replace
+
 import pytest
 from plugin_case import fresh_registry
 
@@ -8,6 +10,7 @@ from persongen_bench.core.errors import ConfigError, MissingRoleError, PgbenchEr
 from persongen_bench.loop.choice import MethodChoice
 from persongen_bench.loop.needs import check_needs
 from persongen_bench.loop.terms import Terms
+from persongen_bench.testing.toy import toy_world
 from persongen_bench.testing.toy_stack import ToyStack
 
 
@@ -48,9 +51,9 @@ def track(monkeypatch):
     return registered
 
 
-def needs(stack, *methods, track="prompt-free", metrics=("taste-gap",)):
-    terms = Terms("catalogue", track, metrics, n_images=2, n_history=3)
-    check_needs(stack, terms, [MethodChoice(name) for name in methods])
+def needs(stack, *methods, track="prompt-free", metrics=("taste-gap",), permute=(), dataset=None):
+    terms = Terms("catalogue", track, metrics, n_images=2, n_history=3, permute=permute)
+    check_needs(stack, terms, [MethodChoice(name) for name in methods], dataset)
 
 
 def test_a_stack_with_every_role_is_enough():
@@ -96,3 +99,39 @@ def test_metrics_that_compare_users_need_users(track):
     needs(ToyStack(), track=odd, metrics=("diversity",))
     with pytest.raises(ConfigError, match="metric taste-gap compares users, the unit of local/odd"):
         needs(ToyStack(), track=odd)
+
+
+# --- instruments of permutation tests ---------------------------------------------------------
+
+
+def test_instruments_need_their_models_as_metrics_do():
+    asked = ("verifier", "neighbour")
+    needs(ToyStack(), metrics=(), permute=asked)
+    blind = Without("judge_encoder", "image_encoder")
+    with pytest.raises(MissingRoleError) as caught:
+        needs(blind, metrics=(), permute=asked)
+    text = str(caught.value)
+    assert "metric verifier looks through judge_encoder" in text
+    assert "metric taste-gap@neighbour looks through judge_encoder" in text
+    needs(blind, metrics=(), permute=("true-taste",))
+
+
+def test_the_true_taste_must_be_known():
+    known = toy_world().dataset
+    needs(ToyStack(), metrics=(), permute=("true-taste",), dataset=known)
+    unknown = replace(known, taste=None)
+    needs(ToyStack(), metrics=(), permute=("verifier",), dataset=unknown)
+    with pytest.raises(MissingRoleError, match="taste-gap@true needs a known taste"):
+        needs(ToyStack(), metrics=(), permute=("true-taste",), dataset=unknown)
+
+
+def test_instruments_compare_users_and_look_at_pictures(track):
+    with pytest.raises(ConfigError, match="metric verifier compares users, the unit of local/odd"):
+        needs(ToyStack(), track=track(unit="prompt"), metrics=(), permute=("verifier",))
+    with pytest.raises(ConfigError, match="metric verifier reads images, track local/odd has rank"):
+        needs(ToyStack(), track=track(output="ranking"), metrics=(), permute=("verifier",))
+
+
+def test_an_instrument_that_is_none_is_refused():
+    with pytest.raises(ConfigError, match="no instrument 'diversity'"):
+        needs(ToyStack(), permute=("diversity",))

@@ -14,7 +14,7 @@ from persongen_bench import stats
 from persongen_bench.core.metric import MetricInfo
 from persongen_bench.core.request import Request
 from persongen_bench.core.types import content_hash
-from persongen_bench.loop import score
+from persongen_bench.loop import score, tested
 from persongen_bench.loop.evaluation import Evaluation
 
 USERS = [f"user-{k:02d}" for k in range(40)]
@@ -141,6 +141,15 @@ def test_the_first_instrument_is_the_one_that_is_tested(scored):
     assert scored("another judge", "judge").tests == other
 
 
+def test_the_boards_instrument_is_tested_wherever_it_stands(scored):
+    own = scored("another judge").tests
+    assert scored("judge", "another judge", taste="another judge").tests == own
+    assert scored("judge", "a", taste="another judge").tests == scored("judge").tests
+    assert scored("judge", "a", taste="a").tests == scored("judge").tests  # has no scores
+    assert own["permutation.block"].instrument == "another judge"
+    assert scored("broken", "judge", taste="broken").tests == {}
+
+
 def test_an_instrument_without_a_number_has_no_test_and_no_other_stands_in(scored):
     """Its values are 99, outside its range; scores in [0, 1] it would have had."""
     assert scored("broken").tests == {}
@@ -173,7 +182,7 @@ def test_one_model_that_was_used_is_enough_for_the_mark():
 class Instrument:
     """Scores every image for every user by a table."""
 
-    info = None
+    info = MetricInfo("table", "taste", "higher", (-1.0, 1.0), "points", "chosen")
 
     def __init__(self, matrix):
         self._matrix = np.asarray(matrix, dtype=float)
@@ -197,7 +206,7 @@ def permuted(matrix, owners=OWNERS):
         samples=pd.DataFrame({"unit": units, "user_id": units}), users=FOUR, unit="user",
         memo=lambda key, make: make(),
     )  # fmt: skip
-    return score.permutation_tests(board, [Instrument(matrix)], np.random.default_rng(0))
+    return tested.permutation_tests(board, [Instrument(matrix)], np.random.default_rng(0))
 
 
 def exact_p(styles):

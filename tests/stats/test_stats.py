@@ -359,20 +359,83 @@ def test_image_permutation_test_agrees_with_exact_enumeration(statistic):
     assert found.p_value == pytest.approx(exact, abs=4 * np.sqrt(exact * (1 - exact) / 20_000))
 
 
-def test_counts_are_those_of_the_plain_loop():
-    rng, n = generator(8), 60
-    owners = rng.integers(0, 7, n)
-    scores = rng.normal(size=(n, 7))
+READINGS = {"mean": (np.mean, np.mean), "median": (np.mean, np.median),
+            "median-of-images": (np.median, np.median)}  # fmt: skip
+"""Statistic => how a user's images, then users, are summarised (paper 001, sec. 4.5 and app. I)."""
+
+
+def require_null(found, values):
+    """The null of a test is that of these statistics, by numpy."""
+    null = found.null
+    assert null.mean == pytest.approx(np.mean(values), abs=1e-12)
+    assert null.sd == pytest.approx(np.std(values), abs=1e-12)
+    for at, value in null.quantiles.items():
+        assert value == pytest.approx(np.quantile(values, float(at)), abs=1e-12)
+    assert list(null.quantiles) == ["0.025", "0.5", "0.975"]
+    assert len(null.counts) == len(null.edges) - 1 == 40
+    assert sum(null.counts) == len(values)
+    assert (null.edges[0], null.edges[-1]) == pytest.approx((min(values), max(values)), abs=1e-12)
+    in_first = np.asarray(values) < null.edges[1] - 1e-12
+    assert null.counts[0] == in_first.sum()
+
+
+@pytest.mark.parametrize("n_images", ["some", 1, 4, 5])
+@pytest.mark.parametrize("statistic", READINGS)
+def test_counts_and_null_are_those_of_the_plain_loop(statistic, n_images):
+    rng = generator(8)
+    owners = rng.integers(0, 7, 60) if n_images == "some" else np.repeat(np.arange(7), n_images)
+    owners, n = rng.permutation(owners), len(owners)
+    scores = rng.normal(size=(n, 7)) + 0.3 * np.eye(7)[owners]
     order = np.argsort(owners, kind="stable")
+    of_images, of_users = READINGS[statistic]
 
-    def median_score(images):
+    def score(images):
         own = scores[images, owners[order]]
-        return np.median([own[owners[order] == user].mean() for user in range(7)])
+        return of_users([of_images(own[owners[order] == user]) for user in range(7)])
 
-    drawn = stats.draw_permutations(generator(9), 300, n)
-    k = sum(median_score(images) >= median_score(order) for images in drawn)
-    found = stats.image_permutation_test(scores, owners, generator(9), 300)
+    values = [score(images) for images in stats.draw_permutations(generator(9), 300, n)]
+    k = sum(value >= score(order) for value in values)
+    found = stats.image_permutation_test(scores, owners, generator(9), 300, statistic)
+    assert 0 < k < 300
     assert found.p_value == (1 + k) / 301
+    assert found.statistic == pytest.approx(score(order), abs=1e-12)
+    require_null(found, values)
+
+
+@pytest.mark.parametrize("statistic", ["mean", "median"])
+def test_the_block_test_is_the_plain_loop(statistic):
+    matrix, summary = generator(14).normal(size=(9, 9)) + 0.1 * np.eye(9), getattr(np, statistic)
+
+    def score(sets):
+        return summary([matrix[user, sets[user]] for user in range(9)])
+
+    values = [score(sets) for sets in stats.draw_permutations(generator(9), 300, 9)]
+    k = sum(value >= score(np.arange(9)) for value in values)
+    found = stats.user_permutation_test(matrix, generator(9), 300, statistic)
+    assert 0 < k < 300
+    assert found.p_value == (1 + k) / 301
+    require_null(found, values)
+
+
+def test_the_readings_differ_where_a_few_images_carry_a_user():
+    """Scores 0, 0, 1 / 0, 0, .4 / .2, .2, .2: means 1/3, .4/3, .2 and medians 0, 0, .2."""
+    own = np.array([0, 0, 1, 0, 0, 0.4, 0.2, 0.2, 0.2])
+    scores, owners = np.tile(own[:, None], 3), np.repeat(np.arange(3), 3)
+    found = {s: stats.image_permutation_test(scores, owners, generator(), 9, s) for s in READINGS}
+    assert found["mean"].statistic == pytest.approx(2 / 9)
+    assert found["median"].statistic == pytest.approx(0.2)
+    assert found["median-of-images"].statistic == 0
+
+
+def test_a_null_of_ties_has_no_spread():
+    """The mean of all scores whoever owns them: each permutation rounds differently, all tie."""
+    scores = 1 / 3 + np.linspace(0.1, 0.7, 27)[:, None] + np.zeros((27, 9))
+    found = stats.image_permutation_test(
+        scores, np.repeat(np.arange(9), 3), generator(), 99, "mean"
+    )
+    assert found.null.sd == 0
+    assert found.null.counts == (99,)
+    assert found.null.mean == pytest.approx(found.statistic)
 
 
 @given(square, st.sampled_from(["mean", "median"]))
@@ -458,6 +521,7 @@ def test_nothing_to_permute_is_no_evidence():
     ):
         assert np.isnan(found.statistic)
         assert found.p_value == 1
+        assert found.null is None
     assert stats.user_permutation_test(np.array([[2.0]]), generator(), 10).p_value == 1
 
 

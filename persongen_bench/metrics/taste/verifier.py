@@ -7,10 +7,11 @@ from typing import ClassVar, final
 
 import pandas as pd
 
-from persongen_bench.core.metric import MetricInfo, ScoreContext
+from persongen_bench.core.metric import MetricInfo, ScoreContext, TasteInstrument
 from persongen_bench.core.types import ScoreMatrix
 from persongen_bench.metrics._space import ROLE, mean_per_unit
 from persongen_bench.metrics._verifier.instrument import own_probabilities, unseen_probabilities
+from persongen_bench.metrics._verifier.judging import SeenAll, UnseenFolds
 from persongen_bench.metrics._verifier.metric import OfVerifier
 
 
@@ -45,6 +46,14 @@ class Verifier(OfVerifier):
         likes that a method copies calls the copies personal, taste or not.
         """
         return unseen_probabilities(context, self.model, users)
+
+    def published(self) -> TasteInstrument:
+        """The verifier that `per_unit` asks: trained on all ratings."""
+        return SeenAll(self)
+
+    def unseen(self) -> TasteInstrument:
+        """The judges of `scores`."""
+        return UnseenFolds(self)
 
     def per_unit(self, context: ScoreContext) -> pd.Series:
         """NaN for users without images or without training ratings."""
