@@ -116,9 +116,7 @@ def fit_context(
     validation = world.validation if validated else None
     if not privileged:
         features = world.features.restricted(_shown(world, validation)).for_view
-        return FitContext(
-            stack, seed, stack.noting(features), users=fitted, validation=validation
-        )
+        return FitContext(stack, seed, stack.noting(features), users=fitted, validation=validation)
     return FitContext(
         stack, seed, stack.noting(world.features.for_view), users=fitted,
         held_out=world.test, validation=validation, taste=world.dataset.taste,

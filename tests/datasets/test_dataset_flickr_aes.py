@@ -10,13 +10,8 @@ from refusals import refused
 from persongen_bench.core import images as imaging
 from persongen_bench.core.errors import ConfigError, DataError
 from persongen_bench.datasets.audit import audit
-from persongen_bench.datasets.flickr_aes import (
-    RATINGS,
-    SCORES,
-    TEST_WORKERS,
-    FlickrAes,
-    FlickrAesConfig,
-)
+from persongen_bench.datasets.flickr_aes import FlickrAes, FlickrAesConfig
+from persongen_bench.datasets.flickr_aes_files import RATINGS, SCORES, TEST_WORKERS
 
 HEADER = "worker, imagePair, score"
 N_WORKERS, N_IMAGES, N_EACH = 6, 40, 25
