@@ -80,6 +80,15 @@ def test_the_order_of_the_log_does_not_matter_and_the_seed_does(unit):
     assert len({folds(WHOLE, 3, unit, seed)[0].hash for seed in range(8)}) > 1
 
 
+def test_hashes_are_pinned():
+    """Computed once by this code: sample ids are made from them."""
+    made = {name: split(WHOLE, 5).hash for unit in UNITS for name, split in k_fold(2, unit).items()}
+    assert made == {
+        "fold-0-of-2": "095087af402335c8", "fold-1-of-2": "30e638092a104c63",
+        "item-fold-0-of-2": "ee9c1e00dad6af9b", "item-fold-1-of-2": "44fc4eba71045d34",
+    }  # fmt: skip
+
+
 def test_published_size():
     """193,208 rows in 5 folds: 193,208 = 5 x 38,641 + 3."""
     n = 193_208
