@@ -47,11 +47,15 @@ def imagegem(
         )  # fmt: skip
 
 
-def flickr_aes(folder: Path, plan: FlickrPlan) -> dict[str, int]:
+def flickr_aes(folder: Path, sizes: Mapping[str, int]) -> dict[str, int]:
     """Write a simulated FLICKR-AES into a new folder; returns how many there are of each thing.
 
+    Args:
+        folder: is made.
+        sizes: fields of `FlickrPlan` that differ from the published sizes, and the seed.
+
     Raises:
-        ConfigError: for a folder that is not empty.
+        ConfigError: for numbers that do not go together, or a folder that is not empty.
     """
     with bars() as progress:
-        return write_flickr_aes(folder, plan, progress)
+        return write_flickr_aes(folder, FlickrPlan(**sizes), progress)

@@ -49,6 +49,7 @@ def flickr_aes(
     """Write a simulated FLICKR-AES, of the published size by default."""
     from persongen_bench.api import making
 
-    counts = making.flickr_aes(output, making.FlickrPlan(users, ratings, images, size, seed))
+    sizes = {"n_users": users, "n_ratings": ratings, "n_images": images, "size": size, "seed": seed}
+    counts = making.flickr_aes(output, sizes)
     for name, n in counts.items():
         typer.echo(f"{name:<12} {n:>10,}")

@@ -105,8 +105,11 @@ class TestContract(DatasetContract):
 
 
 @pytest.mark.slow
-def test_the_example_of_the_order_runs_as_typed(folder, tmp_path):
-    """In a shell, where no published weights are: the sandbox steps in, and a line says so."""
+def test_rebeca_runs_as_typed(tmp_path):
+    """In a shell, where no published weights are: the sandbox steps in, and a line says so. With 5
+    workers of at least 25 ratings, 125 pictures are drawn: a minute."""
+    folder = tmp_path / "flickr"
+    write_flickr_aes(folder, FlickrPlan(5, 250, 100))
     command = f"-m persongen_bench run --method rebeca --dataset flickr-aes --data {folder}"
     places = {"PGBENCH_CACHE": tmp_path / "cache", "PGBENCH_MODELS": tmp_path / "none",
               "HF_HUB_CACHE": tmp_path / "hub"}  # fmt: skip
@@ -123,5 +126,8 @@ def test_the_example_of_the_order_runs_as_typed(folder, tmp_path):
     assert "using stack sandbox" in said
     (config,) = tmp_path.rglob("run.json")
     run = json.loads(config.read_text())
-    assert run["config"]["stack"]["name"] == "sandbox"
-    assert "simulated" in run["config"]["dataset"]["notes"][0]
+    assert run["stack"]["name"] == "sandbox"
+    assert run["dataset"]["split"] == "per-user"
+    assert "simulated" in run["dataset"]["notes"][0]
+    summary = json.loads((config.parent / "summary.json").read_text())
+    assert summary["metrics"]
