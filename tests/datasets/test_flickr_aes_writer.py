@@ -99,9 +99,9 @@ def test_the_command(tmp_path):
 class TestContract(DatasetContract):
     dataset = "flickr-aes"
 
-    @pytest.fixture(autouse=True, scope="class")
-    def _folder(self, folder, request):
-        request.cls.root = folder
+    @pytest.fixture(autouse=True)
+    def _folder(self, folder):
+        self.root = folder
 
 
 @pytest.mark.slow
