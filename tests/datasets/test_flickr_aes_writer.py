@@ -107,7 +107,7 @@ class TestContract(DatasetContract):
 @pytest.mark.slow
 def test_rebeca_runs_as_typed(tmp_path):
     """In a shell, where no published weights are: the sandbox steps in, and a line says so. With 5
-    workers of at least 25 ratings, 125 pictures are drawn: a minute."""
+    workers of at least 25 ratings, 125 pictures are drawn, and as many by the anchors."""
     folder = tmp_path / "flickr"
     write_flickr_aes(folder, FlickrPlan(5, 250, 100))
     command = f"-m persongen_bench run --method rebeca --dataset flickr-aes --data {folder}"
@@ -124,10 +124,10 @@ def test_rebeca_runs_as_typed(tmp_path):
     assert done.returncode == 0, done.stderr
     said = done.stdout + done.stderr
     assert "using stack sandbox" in said
-    (config,) = tmp_path.rglob("run.json")
-    run = json.loads(config.read_text())
+    (place,) = tmp_path.glob("runs/flickr-aes/rebeca-seed0-*")
+    run = json.loads((place / "run.json").read_text())
     assert run["stack"]["name"] == "sandbox"
     assert run["dataset"]["split"] == "per-user"
     assert "simulated" in run["dataset"]["notes"][0]
-    summary = json.loads((config.parent / "summary.json").read_text())
+    summary = json.loads((place / "summary.json").read_text())
     assert summary["metrics"]
