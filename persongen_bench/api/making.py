@@ -7,8 +7,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from persongen_bench.core.errors import ConfigError
+from persongen_bench.datasets.flickr_aes_writer import write_flickr_aes
 from persongen_bench.datasets.imagegem_writer import write_imagegem
 from persongen_bench.util.progress import bars
+from persongen_bench.worlds.flickr_aes import FlickrPlan
 from persongen_bench.worlds.imagegem_plan import PRESETS
 
 
@@ -43,3 +45,17 @@ def imagegem(
             folder, replace(plan, **said), form="csv" if form == "csv" else "parquet",
             pictures=pictures, progress=progress,
         )  # fmt: skip
+
+
+def flickr_aes(folder: Path, sizes: Mapping[str, int]) -> dict[str, int]:
+    """Write a simulated FLICKR-AES into a new folder; returns how many there are of each thing.
+
+    Args:
+        folder: is made.
+        sizes: fields of `FlickrPlan` that differ from the published sizes, and the seed.
+
+    Raises:
+        ConfigError: for numbers that do not go together, or a folder that is not empty.
+    """
+    with bars() as progress:
+        return write_flickr_aes(folder, FlickrPlan(**sizes), progress)

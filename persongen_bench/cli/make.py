@@ -12,11 +12,6 @@ from persongen_bench.util.said import LARGEST_SEED
 make_app = typer.Typer(no_args_is_help=True, help="Simulated data as files.")
 
 
-@make_app.callback()
-def _make() -> None:
-    """Keeps the name of the command below."""
-
-
 @make_app.command("imagegem")
 def imagegem(
     folder: Annotated[Path, typer.Argument(help="New folder for the tables.")],
@@ -40,3 +35,21 @@ def imagegem(
     counts = making.imagegem(folder, preset, sizes, seed, pictures=pictures, form=form)
     for name, n in counts.items():
         typer.echo(f"{name:<8} {n:>12,}")
+
+
+@make_app.command("flickr-aes")
+def flickr_aes(
+    output: Annotated[Path, typer.Option("--output", "-o", help="New folder for the data.")],
+    users: Annotated[int, typer.Option(min=1, help="Workers who rate.")] = 210,
+    ratings: Annotated[int, typer.Option(min=1, help="Ratings.")] = 193_208,
+    images: Annotated[int, typer.Option(min=1, help="Pictures, all of them rated.")] = 40_988,
+    size: Annotated[int, typer.Option(min=1, help="Pixels a side of a picture.")] = 64,
+    seed: Annotated[int, typer.Option(min=0, max=LARGEST_SEED, help="Of everything.")] = 0,
+) -> None:
+    """Write a simulated FLICKR-AES, of the published size by default."""
+    from persongen_bench.api import making
+
+    sizes = {"n_users": users, "n_ratings": ratings, "n_images": images, "size": size, "seed": seed}
+    counts = making.flickr_aes(output, sizes)
+    for name, n in counts.items():
+        typer.echo(f"{name:<12} {n:>10,}")

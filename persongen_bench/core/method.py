@@ -33,8 +33,9 @@ class FitContext:
     held_out: View | None = None
     """The test part: given only to anchors that declare ``privileged``, else None."""
     validation: View | None = None
-    """What a method may choose its settings by, such as when to stop: rows of training users that
-    it must not train on. None where the split has none (`Split.tuning`)."""
+    """What a method may choose its settings by, such as when to stop: rows that it must not train
+    on. ``features`` covers its items. None where the split has no such rows (`Split.tuning`), and
+    for a method that does not declare it (`ReadsValidation`)."""
     base_fitted: bool = False
     """For a `Wrapper`: the loop has fitted its base already, once for its own run and this one."""
     taste: KnownTaste | None = None
@@ -110,6 +111,26 @@ class Wrapper(Protocol):
     """
 
     base: Method
+
+
+@runtime_checkable
+class ReadsValidation(Protocol):
+    """A method that chooses settings by the split's validation rows, with some configurations."""
+
+    @property
+    def reads_validation(self) -> bool:
+        """Whether it reads `FitContext.validation` as it is configured.
+
+        A class attribute, or a property where the configuration decides. Only then are the rows
+        given to it, and its fit is another one where they are others.
+        """
+        ...
+
+
+def reads_validation(method: Method) -> bool:
+    """Whether a fit of the method, or of one that it wraps, depends on validation rows."""
+    own = method.reads_validation if isinstance(method, ReadsValidation) else False
+    return own or (isinstance(method, Wrapper) and reads_validation(method.base))
 
 
 @runtime_checkable

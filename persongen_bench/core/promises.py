@@ -47,15 +47,26 @@ def overlaps(split: Split, catalog: Catalog) -> dict[Kind, list[str]]:
     """Sorted names of what the training rows share with the held-out ones, by kind.
 
     Users, items and motifs by their ids, rows as ``user item``. Rows that are later than held-out
-    ones are looked for only where the split promises an order.
+    ones are looked for only where the split promises an order. Where methods may look at the
+    validation rows (`Split.tuning`) and the split promises something, these are compared with the
+    test rows as well.
     """
-    rest = held_out(split)
+    every = _between(split.train, held_out(split), catalog, split.promise)
+    if split.tuning and split.promise and len(split.validation):
+        more = _between(split.validation, split.test, catalog, split.promise)
+        every = {kind: sorted({*who, *more[kind]}) for kind, who in every.items()}
+    return every | {"row-overlap": rows_in_two_parts(split, held_out(split))}
+
+
+def _between(
+    seen: pd.DataFrame, rest: pd.DataFrame, catalog: Catalog, promise: Promise
+) -> dict[Kind, list[str]]:
     return {
-        "user-overlap": shared(split.train, rest, ["user_id"]),
-        "row-overlap": rows_in_two_parts(split, rest),
-        "item-overlap": shared(split.train, rest, ["item_id"]),
-        "motif-overlap": shared_motifs(catalog, split.train, rest),
-        "later-training-row": later_rows(split.train, rest) if "time" in split.promise else [],
+        "user-overlap": shared(seen, rest, ["user_id"]),
+        "row-overlap": [],
+        "item-overlap": shared(seen, rest, ["item_id"]),
+        "motif-overlap": shared_motifs(catalog, seen, rest),
+        "later-training-row": later_rows(seen, rest) if "time" in promise else [],
     }
 
 

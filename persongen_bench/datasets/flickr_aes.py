@@ -10,39 +10,40 @@ images than its folder holds: rows of missing images are dropped and counted, no
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import ClassVar
 
-import numpy as np
 import pandas as pd
 from pydantic import Field
 
 from persongen_bench.core.config import Config as BaseConfig
 from persongen_bench.core.dataset import Dataset, DatasetCard, SplitFunction
-from persongen_bench.core.errors import DataError
-from persongen_bench.core.ratings import canonical
-from persongen_bench.core.types import INTERACTION_COLUMNS, Catalog
+from persongen_bench.core.errors import ConfigError
+from persongen_bench.core.types import Catalog
 from persongen_bench.datasets import splits
+from persongen_bench.datasets.flickr_aes_files import (
+    INSTRUCTIONS,
+    N_TEST_WORKERS,
+    N_WORKERS,
+    RATINGS,
+    SIMULATED,
+    existing,
+    item_table,
+    listed_testers,
+    rating_log,
+)
+from persongen_bench.datasets.folds import k_fold
 from persongen_bench.datasets.image_files import ImageFiles
-from persongen_bench.datasets.likes import likes
-from persongen_bench.datasets.tables import Table, read_table
 
-IMAGES = "40K"
-RATINGS = "FLICKR-AES_image_labeled_by_each_worker.csv"
-SCORES = "FLICKR-AES_image_score.txt"
-TEST_WORKERS = "test_workers_ID.csv"
-N_WORKERS = 210
-N_TEST_WORKERS = 37
-
-INSTRUCTIONS = (
-    "Get the bundle through the links in the README of "
-    "https://github.com/alanspike/personalizedImageAesthetics (research use) and lay it out as "
-    f"ROOT/{RATINGS}, ROOT/{IMAGES}/*.jpg and, if wanted, ROOT/{SCORES}. "
-    "For the user-disjoint split of the aesthetics literature add "
-    f"ROOT/{TEST_WORKERS}, the list of {N_TEST_WORKERS} test workers that "
-    "https://github.com/yzc-ippl/MTCL publishes under code/PIAA/FlickrAES_PIAA/label."
+SHARED_IMAGES = (
+    "The split per-user (REBECA's, and the default) and the folds of rows hold out ratings, not "
+    "images: most held-out images are trained on with what other workers say of them. The split "
+    "item and the folds of items hold out images."
+)
+SIMULATED_DATA = (
+    "Workers, ratings and pictures are simulated (pgbench make flickr-aes): no number made with "
+    "them is one of FLICKR-AES."
 )
 
 _log = logging.getLogger(__name__)
@@ -53,6 +54,9 @@ class FlickrAesConfig(BaseConfig):
 
     like_threshold: int = Field(default=4, ge=1, le=5)
     """A score of at least this is a like (REBECA: 4)."""
+    least_likes: int = Field(default=0, ge=0)
+    """Workers with fewer likes are left out with all their ratings (REBECA's extended abstract,
+    section 4.1: 100; the paper: 0), and so are images that nobody else rated."""
     ratings_file: str = Field(default=RATINGS, pattern=r"^[^/\\]+$")
     """Name of the ratings file in the data folder."""
     n_validation: int = Field(default=10, ge=0)
@@ -63,6 +67,8 @@ class FlickrAesConfig(BaseConfig):
     """Share of images held out by the split ``item``."""
     test_user_fraction: float = Field(default=N_TEST_WORKERS / N_WORKERS, gt=0, lt=1)
     """Share of users held out by ``user-disjoint`` where the published list is not there."""
+    folds: int = Field(default=5, ge=2)
+    """Parts of cross-validation: ``fold-0-of-5`` of rows, ``item-fold-0-of-5`` of images."""
 
 
 class FlickrAes:
@@ -78,144 +84,46 @@ class FlickrAes:
         What is dropped or unexpected is logged as warnings and stands in the card. Raises
         `DataError` with file and row for malformed rows, and with instructions without the data.
         """
-        root = _existing(root, config.ratings_file)
-        ratings, notes = _ratings(root, config)
-        testers, more = _test_workers(root, ratings)
-        items = _items(root, ratings)
+        root = existing(root, config.ratings_file)
+        ratings, notes = rating_log(root / config.ratings_file, config.like_threshold)
+        testers, more = listed_testers(root, ratings)
         notes = [*notes, *more]
+        if config.least_likes:
+            ratings, testers, more = _active(ratings, testers, config.least_likes)
+            notes = [*notes, *more]
         for note in notes:
             _log.warning("flickr-aes: %s", note)
-        catalog = Catalog(items, ImageFiles(root))
-        return Dataset("flickr-aes", _card(notes), catalog, ratings, _splits(config, testers))
+        catalog = Catalog(item_table(root, ratings), ImageFiles(root))
+        card = _card(notes, simulated=(root / SIMULATED).is_file())
+        return Dataset("flickr-aes", card, catalog, ratings, _splits(config, testers))
 
 
-def _existing(root: Path | None, ratings_file: str) -> Path:
-    if root is None:
-        raise DataError("dataset flickr-aes: no data folder named (--data ROOT)", fix=INSTRUCTIONS)
-    if not (root / ratings_file).is_file():
-        raise DataError(f"{root}: no file {ratings_file}", fix=INSTRUCTIONS)
-    if not (root / IMAGES).is_dir():
-        raise DataError(f"{root}: no folder {IMAGES}", fix=INSTRUCTIONS)
-    return root
+def _active(
+    ratings: pd.DataFrame, testers: Sequence[str], least: int
+) -> tuple[pd.DataFrame, Sequence[str], list[str]]:
+    """Rows of the workers with at least ``least`` likes, their test workers, and what was dropped.
 
-
-def _ratings(root: Path, config: FlickrAesConfig) -> tuple[pd.DataFrame, list[str]]:
-    table = read_table(root / config.ratings_file)
-    table.require(["worker", "imagePair", "score"])
-    workers, names, scores = table.ids("worker"), table.ids("imagePair"), _scores(table)
-    _check_names(table)
-    rows = {
-        "user_id": workers.to_numpy(),
-        "item_id": names.to_numpy(),
-        "rating": scores,
-        "liked": False,
-        "timestamp": np.nan,
-    }
-    ratings = pd.DataFrame(rows, columns=list(INTERACTION_COLUMNS))
-    kept, notes = _kept(ratings.astype({"user_id": "str", "item_id": "str"}), root)
-    threshold, scores = config.like_threshold, kept["rating"].to_numpy()
-    return kept.assign(liked=likes(scores, threshold, str(table.path), clicks=False)), notes
-
-
-def _scores(table: Table) -> np.ndarray:
-    scores = table.numbers("score")
-    wrong = ~np.isin(scores, (1, 2, 3, 4, 5))
-    table.reject(wrong, "score is {score}, expected 1, 2, 3, 4 or 5", "Correct it.")
-    return scores
-
-
-def _check_names(table: Table) -> None:
-    strange = table.frame["imagePair"].str.contains(r"[/\\\0]|^\.\.?$", regex=True).to_numpy()
-    table.reject(
-        strange, "imagePair {imagePair} is not a plain file name", f"Use names inside {IMAGES}."
+    Raises `ConfigError` where nobody has so many.
+    """
+    n_likes = ratings.groupby("user_id")["liked"].sum()
+    stay = set(n_likes.index[n_likes >= least])
+    if not stay:
+        raise ConfigError(
+            f"no worker of flickr-aes has {least:,} likes, the most are {n_likes.max():,}",
+            fix="Lower --data-option least_likes.",
+        )
+    kept = ratings[ratings["user_id"].isin(stay)].reset_index(drop=True)
+    n_images = ratings["item_id"].nunique() - kept["item_id"].nunique()
+    dropped = (
+        f"dropped {len(n_likes) - len(stay):,} of {len(n_likes):,} workers with fewer than {least} "
+        f"likes, with {len(ratings) - len(kept):,} of {len(ratings):,} ratings and {n_images:,} "
+        "images that nobody else rated"
     )
-
-
-def _kept(ratings: pd.DataFrame, root: Path) -> tuple[pd.DataFrame, list[str]]:
-    """Rows with an image, the highest of every (user, image) pair; and what was left out."""
-    notes = []
-    present = ratings["item_id"].isin({entry.name for entry in os.scandir(root / IMAGES)})
-    if not present.any():
-        raise DataError(f"{root / IMAGES}: holds none of the rated images", fix=INSTRUCTIONS)
-    if not present.all():
-        n_images = ratings["item_id"][~present].nunique()
-        notes.append(
-            f"dropped {(~present).sum():,} of {len(ratings):,} ratings: "
-            f"{n_images:,} images are not in {IMAGES}"
-        )
-    ratings = canonical(ratings[present])
-    repeated = ratings.duplicated(["user_id", "item_id"], keep="last")
-    if repeated.any():
-        notes.append(
-            f"dropped {repeated.sum():,} repeated ratings of the same image by the same worker "
-            "(the highest is kept)"
-        )
-    ratings = ratings[~repeated].reset_index(drop=True)
-    n_workers = ratings["user_id"].nunique()
-    if n_workers != N_WORKERS:
-        notes.append(f"found {n_workers} workers, the published data have {N_WORKERS}")
-    return ratings, notes
-
-
-def _items(root: Path, ratings: pd.DataFrame) -> pd.DataFrame:
-    """Rated images by name with their size and, where there, the published score in [0, 1]."""
-    names = sorted(ratings["item_id"].unique())
-    items = pd.DataFrame({"image": [f"{IMAGES}/{name}" for name in names]}, dtype="str")
-    items.index = pd.Index(names, name="item_id", dtype="str")
-    items["bytes"] = [(root / name).stat().st_size for name in items["image"]]
-    path = root / SCORES
-    if path.is_file():
-        items["mean_score"] = (
-            pd.Series(_mean_scores(path)).reindex(names).to_numpy(dtype=np.float64)
-        )
-    return items
-
-
-def _mean_scores(path: Path) -> dict[str, float]:
-    """``name score`` per line, blanks around both, no header."""
-    scores = {}
-    lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
-    for row, line in enumerate(lines, start=1):
-        cells = line.split()
-        if not cells:
-            continue
-        value = _unit(cells[-1])
-        if len(cells) != 2 or value is None:
-            raise DataError(
-                f"{path} row {row}: found {line.strip()!r}, expected an image name and a score "
-                "from 0 to 1",
-                fix="Take the published file, or remove it: it is optional.",
-            )
-        scores[cells[0]] = value
-    return scores
-
-
-def _unit(text: str) -> float | None:
-    try:
-        value = float(text)
-    except ValueError:
-        return None
-    return value if 0 <= value <= 1 else None
-
-
-def _test_workers(root: Path, ratings: pd.DataFrame) -> tuple[Sequence[str], list[str]]:
-    """Published test workers who have ratings; none where the list is not there."""
-    path = root / TEST_WORKERS
-    if not path.is_file():
-        return (), []
-    table = read_table(path)
-    table.require(["ID"])
-    listed = set(table.ids("ID"))
-    present = sorted(listed.intersection(ratings["user_id"]))
-    if not present:
-        raise DataError(f"{path}: none of its {len(listed)} workers has a rating", fix=INSTRUCTIONS)
-    if len(present) == len(listed) == N_TEST_WORKERS:
-        return present, []
-    note = (
-        f"{TEST_WORKERS} lists {len(listed)} workers (published: {N_TEST_WORKERS}), "
-        f"{len(present)} of them have ratings"
-    )
-    return present, [note]
+    notes, still = [dropped], [tester for tester in testers if tester in stay]
+    if len(still) < len(testers):
+        drawn = "" if still else ", so that user-disjoint draws its test workers"
+        notes.append(f"{len(still)} of the {len(testers)} listed test workers are left{drawn}")
+    return kept, still, notes
 
 
 def _splits(config: FlickrAesConfig, testers: Sequence[str]) -> Mapping[str, SplitFunction]:
@@ -223,16 +131,19 @@ def _splits(config: FlickrAesConfig, testers: Sequence[str]) -> Mapping[str, Spl
         splits.PER_USER: splits.per_user(config.n_validation, config.n_test),
         splits.ITEM: splits.by_item(config.test_fraction),
         splits.USER_DISJOINT: splits.user_disjoint(testers or config.test_user_fraction),
+        **k_fold(config.folds),
+        **k_fold(config.folds, "items"),
     }
 
 
-def _card(notes: Sequence[str]) -> DatasetCard:
+def _card(notes: Sequence[str], *, simulated: bool) -> DatasetCard:
     description = "Aesthetic ratings from 1 to 5 of Flickr photographs by crowd workers."
     return DatasetCard(
-        title="FLICKR-AES",
+        title="FLICKR-AES, simulated" if simulated else "FLICKR-AES",
         description=" ".join([description, *(f"Note: {note}." for note in notes)]),
         license="research use; photographs under their Creative Commons licences",
         source="https://github.com/alanspike/personalizedImageAesthetics",
         citation="Ren et al., Personalized Image Aesthetics, ICCV 2017",
         instructions=INSTRUCTIONS,
+        notes=(SIMULATED_DATA, SHARED_IMAGES) if simulated else (SHARED_IMAGES,),
     )

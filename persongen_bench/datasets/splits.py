@@ -9,16 +9,22 @@ least two units (rows, items, users) always gives at least one of them to the te
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
 import pandas as pd
-from jaxtyping import Bool, Int
 
 from persongen_bench.core.dataset import Promise, Split, SplitFunction
 from persongen_bench.core.errors import ConfigError, DataError
-from persongen_bench.core.ratings import canonical
-from persongen_bench.core.types import INTERACTION_COLUMNS
+from persongen_bench.datasets.dividing import (
+    canonical_rows,
+    cut,
+    draw,
+    fraction_of,
+    position_in_user,
+    share,
+)
 
 ITEM = "item"
 CONTENT = "content"
@@ -40,7 +46,7 @@ def by_item(test_fraction: float) -> SplitFunction:
 
     A user all of whose items are held out has no training row and is then unknown to methods.
     """
-    return partial(_by_item, test_fraction=_fraction(test_fraction))
+    return partial(_by_item, test_fraction=fraction_of(test_fraction))
 
 
 def by_group(
@@ -55,20 +61,20 @@ def by_group(
         promise: by default that a group holds every version of its pictures; `ITEMS` for other
             groups, such as themes.
     """
-    fraction = _fraction(test_fraction)
+    fraction = fraction_of(test_fraction)
     return partial(_by_group, group_of=group_of, test_fraction=fraction, name=name, promise=promise)
 
 
 def by_row(test_fraction: float) -> SplitFunction:
     """Rows at random: ``test_fraction`` of them are held out, whoever and whatever they hold."""
-    return partial(_by_row, test_fraction=_fraction(test_fraction))
+    return partial(_by_row, test_fraction=fraction_of(test_fraction))
 
 
 def per_user(n_validation: int = 10, n_test: int = 10) -> SplitFunction:
     """The same number of random rows of every user: REBECA's 10 + 10 (there with seed 42).
 
     A user keeps at least one training row: one with too few rows fills the test part first, then
-    validation, from all rows but one.
+    validation, from all rows but one. Methods may choose settings by the validation rows.
     """
     if n_validation < 0 or n_test < 1:
         raise ConfigError(
@@ -84,7 +90,7 @@ def user_disjoint(test_users: Sequence[str] | float) -> SplitFunction:
     ``test_users``: the ids themselves, or the share of users to draw, in (0, 1).
     """
     if isinstance(test_users, float | int):
-        return partial(_user_disjoint, test_users=_fraction(test_users))
+        return partial(_user_disjoint, test_users=fraction_of(test_users))
     return partial(_user_disjoint, test_users=tuple(test_users))
 
 
@@ -93,12 +99,12 @@ def temporal(test_fraction: float) -> SplitFunction:
 
     Rows of equal time are divided in the order of their item ids. Needs a timestamp in every row.
     """
-    return partial(_temporal, test_fraction=_fraction(test_fraction))
+    return partial(_temporal, test_fraction=fraction_of(test_fraction))
 
 
 def _by_item(interactions: pd.DataFrame, seed: int, *, test_fraction: float) -> Split:
-    rows = _canonical(interactions)
-    return _cut(ITEM, ITEMS, seed, rows, _draw(rows["item_id"], test_fraction, seed))
+    rows = canonical_rows(interactions)
+    return cut(ITEM, ITEMS, seed, rows, draw(rows["item_id"], test_fraction, seed))
 
 
 def _by_group(
@@ -110,37 +116,38 @@ def _by_group(
     name: str,
     promise: Promise,
 ) -> Split:
-    rows = _canonical(interactions)
+    rows = canonical_rows(interactions)
     groups = rows["item_id"].map(dict(group_of))
     if groups.isna().any():
         unknown = rows["item_id"][groups.isna()].iloc[0]
         raise DataError(f"item {unknown!r} has no group for split {name!r}")
-    return _cut(name, promise, seed, rows, _draw(groups, test_fraction, seed))
+    return cut(name, promise, seed, rows, draw(groups, test_fraction, seed))
 
 
 def _by_row(interactions: pd.DataFrame, seed: int, *, test_fraction: float) -> Split:
-    rows = _canonical(interactions)
-    n_test = int(_share(np.array([len(rows)]), test_fraction)[0])
+    rows = canonical_rows(interactions)
+    n_test = int(share(np.array([len(rows)]), test_fraction)[0])
     order = np.random.default_rng(seed).permutation(len(rows))
-    return _cut(ROW, ROWS, seed, rows, np.isin(np.arange(len(rows)), order[:n_test]))
+    return cut(ROW, ROWS, seed, rows, np.isin(np.arange(len(rows)), order[:n_test]))
 
 
 def _per_user(interactions: pd.DataFrame, seed: int, *, n_validation: int, n_test: int) -> Split:
-    rows = _canonical(interactions)
+    rows = canonical_rows(interactions)
     keys = np.random.default_rng(seed).random(len(rows))
-    position, size = _position_in_user(rows, keys)
+    position, size = position_in_user(rows, keys)
     test_end = np.minimum(n_test, size - 1)
     validation_end = np.minimum(n_test + n_validation, size - 1)
     test = position < test_end
-    return _cut(PER_USER, ROWS, seed, rows, test, ~test & (position < validation_end))
+    split = cut(PER_USER, ROWS, seed, rows, test, ~test & (position < validation_end))
+    return replace(split, tuning=True)
 
 
 def _user_disjoint(
     interactions: pd.DataFrame, seed: int, *, test_users: tuple[str, ...] | float
 ) -> Split:
-    rows = _canonical(interactions)
+    rows = canonical_rows(interactions)
     if isinstance(test_users, float):
-        return _cut(USER_DISJOINT, USERS, seed, rows, _draw(rows["user_id"], test_users, seed))
+        return cut(USER_DISJOINT, USERS, seed, rows, draw(rows["user_id"], test_users, seed))
     unknown = sorted(set(test_users).difference(rows["user_id"]))
     if unknown:
         raise DataError(f"test user {unknown[0]!r} ({len(unknown)} in all) has no interactions")
@@ -150,71 +157,16 @@ def _user_disjoint(
             f"{len(set(test_users))} test users hold {test.sum()} of {len(rows)} rows",
             fix="Name some of the users, and not all of them.",
         )
-    return _cut(USER_DISJOINT, USERS, seed, rows, test)
+    return cut(USER_DISJOINT, USERS, seed, rows, test)
 
 
 def _temporal(interactions: pd.DataFrame, seed: int, *, test_fraction: float) -> Split:
-    rows = _canonical(interactions)
+    rows = canonical_rows(interactions)
     n_missing = int(rows["timestamp"].isna().sum())
     if n_missing:
         raise DataError(
             f"{n_missing} of {len(rows)} interactions have no timestamp",
             fix="Add timestamps or use another split than 'temporal'.",
         )
-    position, size = _position_in_user(rows, rows["timestamp"].to_numpy(dtype=np.float64))
-    return _cut(TEMPORAL, TIME, seed, rows, position >= size - _share(size, test_fraction))
-
-
-def _fraction(value: float) -> float:
-    if not 0 < value < 1:
-        raise ConfigError(f"held-out fraction {value}", fix="Use a number between 0 and 1.")
-    return float(value)
-
-
-def _canonical(interactions: pd.DataFrame) -> pd.DataFrame:
-    """The rows in an order that does not depend on the order they came in, freshly indexed."""
-    if interactions.empty:
-        raise DataError("no interactions to split", fix="Add rows to the interaction log.")
-    return canonical(interactions[list(INTERACTION_COLUMNS)])
-
-
-def _share(sizes: Int[np.ndarray, " n"], fraction: float) -> Int[np.ndarray, " n"]:
-    """``fraction`` of each size, rounded, at least 1 and leaving at least 1; 0 where size is 1."""
-    rounded = np.floor(sizes * fraction + 0.5).astype(np.int64)
-    return np.asarray(np.minimum(np.maximum(rounded, 1), sizes - 1))
-
-
-def _draw(units: pd.Series, fraction: float, seed: int) -> Bool[np.ndarray, " n"]:
-    """Mask of the rows whose unit is among a random ``fraction`` of the distinct units."""
-    codes, distinct = pd.factorize(units, sort=True)
-    n_test = int(_share(np.array([len(distinct)]), fraction)[0])
-    chosen = np.random.default_rng(seed).permutation(len(distinct))[:n_test]
-    return np.isin(codes, chosen)
-
-
-def _position_in_user(
-    rows: pd.DataFrame, keys: np.ndarray
-) -> tuple[Int[np.ndarray, " n"], Int[np.ndarray, " n"]]:
-    """Per row its place among its user's rows by ``keys`` (from 0), and how many they are."""
-    codes = pd.factorize(rows["user_id"], sort=True)[0]
-    counts = np.bincount(codes)
-    order = np.lexsort((keys, codes))
-    starts = np.repeat(np.cumsum(counts) - counts, counts)
-    position = np.empty(len(rows), dtype=np.int64)
-    position[order] = np.arange(len(rows)) - starts
-    return position, counts[codes]
-
-
-def _cut(
-    name: str,
-    promise: Promise,
-    seed: int,
-    rows: pd.DataFrame,
-    test: np.ndarray,
-    validation: np.ndarray | None = None,
-) -> Split:
-    held_out = test if validation is None else test | validation
-    empty = np.zeros(len(rows), dtype=bool)
-    parts = [~held_out, test, empty if validation is None else validation]
-    train, tested, validated = (rows[mask].reset_index(drop=True) for mask in parts)
-    return Split(name, seed, train, tested, validated, promise)
+    position, size = position_in_user(rows, rows["timestamp"].to_numpy(dtype=np.float64))
+    return cut(TEMPORAL, TIME, seed, rows, position >= size - share(size, test_fraction))

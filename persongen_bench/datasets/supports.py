@@ -84,14 +84,15 @@ def first_rows(split: Split, k: int) -> Split:
     """``split`` where every person of the test part keeps their first ``k`` training rows.
 
     First by time; where there is none, by a hash of the item, so that the order of a log file does
-    not matter. What the split promises is kept. Raises `ConfigError` for a negative ``k``.
+    not matter. What the split promises is kept, but nothing is left to choose settings by: the
+    validation rows may be those of tested people. Raises `ConfigError` for a negative ``k``.
     """
     if k < 0:
         raise ConfigError(f"support of {k} ratings", fix="Use 0 or more.")
     train = split.train
     tested = train["user_id"].isin(split.test["user_id"].unique()).to_numpy()
     kept = train[~tested | (_place(train) < k)].reset_index(drop=True)
-    return replace(split, train=kept, support=k)
+    return replace(split, train=kept, support=k, tuning=False)
 
 
 def _new_people(

@@ -24,6 +24,8 @@ from persongen_bench.datasets.supports import supports
 
 PANEL = "panel"
 COLD_START = "cold-start"
+FOLDS = 5
+"""Parts of cross-validation."""
 _MOTIFS = 30
 """Stream of random numbers, beside those of the world."""
 
@@ -52,6 +54,8 @@ def tasteworld_splits(
     - ``cold-start`` (where there is a pool): the motifs of ``panel``, and the pool is tested. What
       its people rated among the other motifs is their support, in the training part;
       ``cold-start@k`` leaves their first k ratings there (`datasets.supports`).
+    - ``fold-0-of-5`` and so on: each holds out a fifth of the motifs, every motif in one of them,
+      and the panel is tested.
     """
     every: dict[str, SplitFunction] = {
         PANEL: partial(_panel, roles=roles, fraction=test_fraction),
@@ -60,7 +64,11 @@ def tasteworld_splits(
     if roles.cold:
         cold_start = partial(_cold_start, roles=roles, fraction=test_fraction)
         every |= {COLD_START: cold_start, **supports(COLD_START, cold_start)}
-    return every
+    folds = {f"fold-{number}-of-{FOLDS}": number for number in range(FOLDS)}
+    return every | {
+        name: partial(_fold, name=name, number=number, roles=roles)
+        for name, number in folds.items()
+    }
 
 
 def _panel(interactions: pd.DataFrame, seed: int, *, roles: Roles, fraction: float) -> Split:
@@ -76,11 +84,20 @@ def _cold_start(interactions: pd.DataFrame, seed: int, *, roles: Roles, fraction
     return cut(COLD_START, seed, interactions, roles, _random(roles, fraction, seed))
 
 
+def _fold(interactions: pd.DataFrame, seed: int, *, name: str, number: int, roles: Roles) -> Split:
+    return cut(name, seed, interactions, roles, _shuffled(roles, seed)[number::FOLDS])
+
+
 def _random(roles: Roles, fraction: float, seed: int) -> list[str]:
     """The same motifs for the same seed, whoever is tested."""
+    motifs = _shuffled(roles, seed)
+    return motifs[: _n_held_out(motifs, fraction)]
+
+
+def _shuffled(roles: Roles, seed: int) -> list[str]:
     motifs = sorted(set(roles.motif_of.values()))
     order = np.random.default_rng([seed, _MOTIFS]).permutation(len(motifs))
-    return [motifs[k] for k in order[: _n_held_out(motifs, fraction)].tolist()]
+    return [motifs[k] for k in order.tolist()]
 
 
 def _n_held_out(motifs: list[str], fraction: float) -> int:

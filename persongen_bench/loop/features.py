@@ -209,10 +209,10 @@ class CatalogFeatures:
         hashes = self._known_hashes(None)
         return [hashes[k] for k in places]
 
-    def restricted(self, view: View) -> CatalogFeatures:
-        """Features of a view alone: nothing in them leads to an item outside the view."""
-        hashes = self.pixel_hashes(view.catalog.ids) if view.catalog.pictured else []
-        return CatalogFeatures(view.catalog, self.store, self.cache, hashes)
+    def restricted(self, catalog: Catalog) -> CatalogFeatures:
+        """Features of some items alone: nothing in them leads to an item outside ``catalog``."""
+        hashes = self.pixel_hashes(catalog.ids) if catalog.pictured else []
+        return CatalogFeatures(catalog, self.store, self.cache, hashes)
 
     def for_view(self, role: str, view: View) -> Embeddings:
         """Features of a view's catalogue, this one's items or others', in its order."""

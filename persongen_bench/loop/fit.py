@@ -13,10 +13,11 @@ from typing import Any, TypeAlias
 from filelock import FileLock
 
 from persongen_bench.core import registry
+from persongen_bench.core.dataset import View
 from persongen_bench.core.errors import ConfigError, PgbenchError, RunError
-from persongen_bench.core.method import FitContext, Method, Wrapper
+from persongen_bench.core.method import FitContext, Method, Wrapper, reads_validation
 from persongen_bench.core.track import open_track
-from persongen_bench.core.types import content_hash
+from persongen_bench.core.types import Catalog, content_hash
 from persongen_bench.loop import making, newcomers
 from persongen_bench.loop.asked import Asked
 from persongen_bench.loop.choice import build_method
@@ -78,16 +79,21 @@ def code_of(method: Method, world: World, track: str) -> str:
 
 
 def fit_key(config: RunConfig, world: World) -> str:
-    """Content key of a fit: training data, method, configuration, stack, seed, code, threads."""
+    """Content key of a fit: training data, method, configuration, stack, seed, code, threads.
+
+    And the validation rows, for a method that reads them.
+    """
     cls = registry.get("methods", config.method.name)
     values = {k: v for k, v in config.method.config.items() if k not in cls.generate_fields}
     asked = world.asked(config)
     held_out: list[object] | None = None
     if cls.privileged:
         held_out = [world.dataset.revision, world.test.hash, *sorted(asked.targets.items())]
+    read = world.validation if reads_validation(build_method(config)) else None
+    more = () if read is None else ("validation", read.hash)
     return content_hash(
         world.train.hash, held_out, asked.users, config.method.name, values,
-        config.stack.signature, config.seed, config.code, config.threads,
+        config.stack.signature, config.seed, config.code, config.threads, *more,
     )  # fmt: skip
 
 
@@ -98,19 +104,31 @@ def fit_context(
     privileged: bool,
     asked: Asked | None = None,
     stack: RecordingStack | None = None,
+    validated: bool = False,
 ) -> FitContext:
-    """What a method may use while it fits; held-out items only for privileged anchors."""
+    """What a method may use while it fits; held-out items only for privileged anchors.
+
+    ``validated``: whether it gets the validation rows, and features of their items.
+    """
     users = () if asked is None else asked.users
     fitted = tuple(user for user in users if user in world.train.liked_items)
     stack = stack or RecordingStack(world.stack)
+    validation = world.validation if validated else None
     if not privileged:
-        features = world.features.restricted(world.train).for_view
-        return FitContext(stack, seed, stack.noting(features), users=fitted)
+        features = world.features.restricted(_shown(world, validation)).for_view
+        return FitContext(stack, seed, stack.noting(features), users=fitted, validation=validation)
     return FitContext(
         stack, seed, stack.noting(world.features.for_view), users=fitted,
-        held_out=world.test, taste=world.dataset.taste,
+        held_out=world.test, validation=validation, taste=world.dataset.taste,
         targets={} if asked is None else asked.targets,
     )  # fmt: skip
+
+
+def _shown(world: World, validation: View | None) -> Catalog:
+    """The items of the training view and of the validation rows."""
+    if validation is None:
+        return world.train.catalog
+    return world.dataset.catalog.subset({*world.train.catalog.ids, *validation.catalog.ids})
 
 
 def _fit(config: RunConfig, world: World, folder: Path, execution: Execution) -> None:
@@ -126,8 +144,9 @@ def _fit(config: RunConfig, world: World, folder: Path, execution: Execution) ->
         return other_folder
 
     allowed = fit_context(
-        world, config.seed, privileged=method.privileged, stack=stack, asked=world.asked(config)
-    )
+        world, config.seed, privileged=method.privileged, stack=stack,
+        asked=world.asked(config), validated=reads_validation(method),
+    )  # fmt: skip
     context = replace(
         allowed,
         checkpoints=checkpoints,

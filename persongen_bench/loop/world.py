@@ -59,6 +59,11 @@ class World:
         return self.dataset.train_view(self.split)
 
     @cached_property
+    def validation(self) -> View | None:
+        """What methods that declare it choose their settings by; None: the split has no such."""
+        return self.dataset.validation_view(self.split)
+
+    @cached_property
     def test(self) -> View:
         """What metrics and privileged anchors see besides."""
         return self.dataset.test_view(self.split)

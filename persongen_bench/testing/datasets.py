@@ -154,10 +154,15 @@ class DatasetContract(Contract):
     def test_training_view_hides_held_out_items(self) -> None:
         """No item that only held-out rows mention can be reached from the training view.
 
-        Where the split opens the catalogue they are candidates, and all of them are in it.
+        Where the split opens the catalogue they are candidates, and all of them are in it. Nor can
+        one that only the test part mentions from the validation rows, where methods see these.
         """
         data = self._data()
         for split in self._splits():
+            shown, validation = data.validation_view(split), set(split.validation["item_id"])
+            tested = {str(item) for item in set(split.test["item_id"]) - validation}
+            for item, trail in find_strings(shown, tested).items():
+                raise ContractError(f"split {split.name}: tested item {item} by {trail}")
             if split.open_catalog:
                 whole = data.train_view(split).catalog.ids == data.catalog.ids
                 require(whole, f"split {split.name} opens the catalogue, which is not whole")

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
+from persongen_bench.core.dataset import Split, View
+from persongen_bench.core.errors import DataError
 from persongen_bench.loop.fit import fit_context
 from persongen_bench.loop.world import World, WorldRef, load_world
 from persongen_bench.testing.leaks import find_strings
@@ -42,3 +46,52 @@ def test_restriction_changes_no_feature(world):
     catalog = world.train.catalog
     fresh = world.stack.role("image_encoder").encode(catalog.images(catalog.ids))
     np.testing.assert_array_equal(mine, fresh)  # same images, same encoder: equal to the last bit
+
+
+def validated(world: World) -> World:
+    """Half of the held-out items' rows are for choosing settings; dSprites' split has none."""
+    items = sorted(world.split.test["item_id"].unique())
+    first = world.split.test["item_id"].isin(items[:20])
+    parts = [world.split.test[rows].reset_index(drop=True) for rows in (~first, first)]
+    split: Split = replace(world.split, test=parts[0], validation=parts[1], tuning=True)
+    return replace(world, split=split)
+
+
+def test_methods_that_read_validation_rows_reach_these_and_no_tested_item(world):
+    world = validated(world)
+    context = fit_context(world, 0, privileged=False, validated=True)
+    assert context.validation is not None
+    assert context.validation.hash == world.dataset.validation_view(world.split).hash
+    tested = set(world.split.test["item_id"])
+    assert len(tested) == 20
+    context.features("image_encoder", world.train)
+    mine = context.features("image_encoder", context.validation)
+    assert find_strings((context, world.train), tested) == {}
+    catalog = context.validation.catalog
+    fresh = world.stack.role("image_encoder").encode(catalog.images(catalog.ids))
+    np.testing.assert_array_equal(mine, fresh)  # same images, same encoder: equal to the last bit
+
+
+def test_features_of_a_tested_item_cannot_be_asked_for(world):
+    """Not among the items of either view, nor among those the features cover."""
+    world = validated(world)
+    context = fit_context(world, 0, privileged=False, validated=True)
+    item = world.split.test["item_id"].iloc[0]
+    for view in (world.train, context.validation):
+        with pytest.raises(DataError, match="unknown item"):
+            context.features("image_encoder", View.unrated(view.catalog.subset([item])))
+    shown = world.dataset.catalog.subset(
+        {*world.train.catalog.ids, *context.validation.catalog.ids}
+    )
+    with pytest.raises(KeyError, match=item):
+        world.features.restricted(shown).rows("image_encoder", [item])
+
+
+def test_others_get_no_validation_row(world):
+    world = validated(world)
+    context = fit_context(world, 0, privileged=False)
+    assert context.validation is None
+    hidden = set(world.split.validation["item_id"]) | set(world.split.test["item_id"])
+    assert find_strings((context, world.train), hidden) == {}
+    closed = replace(world, split=replace(world.split, tuning=False))
+    assert fit_context(closed, 0, privileged=False, validated=True).validation is None

@@ -57,6 +57,19 @@ def test_severity_follows_the_promise(world):
     assert severities(audit(world, items))["motif-overlap"] == "warning"
 
 
+def test_rows_that_methods_may_choose_by_are_held_to_the_promise(world):
+    """Validation rows of tested items: nothing where nobody sees them, a leak where methods do."""
+    clean = splits.by_item(0.2)(world.interactions, 0)
+    first = clean.test.groupby("item_id").head(1).index
+    validation, test = clean.test.loc[first], clean.test.drop(index=first)
+    both = set(validation["item_id"]) & set(test["item_id"])
+    assert both
+    shown = replace(clean, validation=validation, test=test)
+    assert audit(world, shown).leaks == ()
+    (leak,) = audit(world, replace(shown, tuning=True)).leaks
+    assert (leak.kind, leak.count) == ("item-overlap", len(both))
+
+
 # What each promise makes of each kind: L a leak, w a warning, . information. From what the promises
 # mean: rows never repeat; contents include items; a motif cut apart, or a picture like a
 # trained one, is no breach of items and yet worth a warning there.

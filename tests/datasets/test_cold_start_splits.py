@@ -134,3 +134,13 @@ def test_new_people_are_tested_on_items_that_nobody_trains_on(people):
     assert known.promise == split.promise
     assert not new & set(known.train["user_id"])
     assert len(known.train) == 2 * 6
+
+
+def test_no_validation_row_of_a_cut_split_reaches_a_method():
+    """Where a split of rows is cut to k, its validation rows are more than k of their people."""
+    whole = per_user(2, 2)(log(), 0)
+    assert whole.tuning
+    assert not first_rows(whole, 1).tuning
+    cold = new_people(0.4, 0.3)(log(), 0)
+    assert len(cold.validation) > 0
+    assert not cold.tuning

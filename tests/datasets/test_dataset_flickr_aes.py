@@ -10,13 +10,8 @@ from refusals import refused
 from persongen_bench.core import images as imaging
 from persongen_bench.core.errors import ConfigError, DataError
 from persongen_bench.datasets.audit import audit
-from persongen_bench.datasets.flickr_aes import (
-    RATINGS,
-    SCORES,
-    TEST_WORKERS,
-    FlickrAes,
-    FlickrAesConfig,
-)
+from persongen_bench.datasets.flickr_aes import FlickrAes, FlickrAesConfig
+from persongen_bench.datasets.flickr_aes_files import RATINGS, SCORES, TEST_WORKERS
 
 HEADER = "worker, imagePair, score"
 N_WORKERS, N_IMAGES, N_EACH = 6, 40, 25
@@ -66,17 +61,88 @@ def test_default_split_is_ten_and_ten_of_every_user(folder):
     data = load(folder)
     split = data.split(seed=42)
     assert split.name == "per-user"
-    assert list(data.splits) == ["per-user", "item", "user-disjoint"]
+    # the published ways first, then five folds of rows and of items
+    folds = [f"{of}fold-{k}-of-5" for of in ("", "item-") for k in range(5)]
+    assert list(data.splits) == ["per-user", "item", "user-disjoint", *folds]
     for part, n in ((split.train, N_EACH - 20), (split.validation, 10), (split.test, 10)):
         assert (part.groupby("user_id").size() == n).all()
 
 
 def test_every_split_keeps_its_promise(folder):
     data = load(folder)
-    promised = {name: data.split(name).promise for name in data.splits}
+    promised = {name: set(data.split(name).promise) for name in data.splits if "fold" not in name}
     assert promised == {"per-user": set(), "item": {"items"}, "user-disjoint": {"users"}}
+    assert all(data.split(f"fold-{k}-of-5").promise == set() for k in range(5))
+    assert all(data.split(f"item-fold-{k}-of-5").promise == {"items"} for k in range(5))
     for name in data.splits:
         assert audit(data, data.split(name, seed=1)).leaks == ()
+
+
+def test_validation_rows_are_for_methods_in_the_split_per_user_alone(folder):
+    data = load(folder)
+    for name in data.splits:
+        view = data.validation_view(data.split(name, 42))
+        assert (view is not None) == (name == "per-user")
+    shown = data.validation_view(data.split("per-user", 42))
+    assert len(shown.interactions) == 10 * N_WORKERS
+    assert set(shown.catalog.ids) == set(data.split("per-user", 42).validation["item_id"])
+
+
+def test_the_number_of_folds_is_an_option(folder):
+    assert [name for name in load(folder, folds=2).splits if name.startswith("fold")] == [
+        "fold-0-of-2", "fold-1-of-2",
+    ]  # fmt: skip
+
+
+def likes_of(worker):
+    return sum(score >= 4 for who, _, score in rows() if who == worker)
+
+
+def test_workers_with_few_likes_are_left_out_where_asked(folder):
+    """000, section 4.1, drops users with fewer than 100 likes; here as many as somebody has."""
+    n_likes = {f"A{k}WORKER": likes_of(f"A{k}WORKER") for k in range(N_WORKERS)}
+    least = sorted(n_likes.values())[3]
+    stay = {worker for worker, n in n_likes.items() if n >= least}
+    assert 0 < len(stay) < N_WORKERS
+    data = load(folder, least_likes=least)
+    assert set(data.interactions["user_id"]) == stay
+    assert set(data.catalog.ids) == {image for who, image, _ in rows() if who in stay}
+    said = (
+        f"dropped {N_WORKERS - len(stay)} of {N_WORKERS} workers with fewer than {least} likes, "
+        f"with {N_EACH * (N_WORKERS - len(stay))} of {N_EACH * N_WORKERS} ratings"
+    )
+    assert said in data.card.description
+    with refused("no worker of flickr-aes has 99 likes", error=ConfigError):
+        load(folder, least_likes=99)
+
+
+def test_without_the_option_the_data_are_what_they_were(folder):
+    """Revision of the generated rows, but for the sizes of the files, which hang on PIL's JPEGs:
+    the same with a filter that nobody fails."""
+    assert load(folder).revision == load(folder, least_likes=0).revision
+    assert load(folder).revision == load(folder, least_likes=1).revision
+    assert "fewer than" not in load(folder).card.description
+
+
+def test_listed_test_workers_who_are_left_out_are_not_tested(folder):
+    n_likes = {f"A{k}WORKER": likes_of(f"A{k}WORKER") for k in range(N_WORKERS)}
+    fewest = min(n_likes, key=n_likes.get)
+    (folder / TEST_WORKERS).write_text(f"ID\n{fewest}\n")
+    assert set(load(folder).split("user-disjoint").test["user_id"]) == {fewest}
+    data = load(folder, least_likes=n_likes[fewest] + 1)
+    assert fewest not in set(data.split("user-disjoint").test["user_id"])
+    said = "0 of the 1 listed test workers are left, so that user-disjoint draws its test workers"
+    assert said in data.card.description
+
+
+def test_the_card_says_that_the_default_split_shares_images(folder):
+    """And it is so: every one of these 40 images is held out for somebody, 25 of 40 rated each."""
+    data = load(folder)
+    (note,) = data.card.notes
+    assert "not images" in note
+    split = data.split("per-user", 42)
+    shared = set(split.test["item_id"]) & set(split.train["item_id"])
+    assert len(shared) > 0.5 * split.test["item_id"].nunique()
 
 
 def test_cleaned_layout_of_rebeca_gives_the_same_log(folder):

@@ -28,7 +28,7 @@ TINY = {
     "n_panel": 5, "n_cold": 4, "n_users": 25, "n_items": 600, "n_ratings": 2500,
     "panel_ratings": 120,
 }  # fmt: skip
-SPLITS = ("panel", "temporal", "cold-start")
+SPLITS = ("panel", "temporal", "cold-start", "fold-2-of-5")
 
 
 def load(**options) -> Dataset:
@@ -398,9 +398,24 @@ def test_order_of_the_log_does_not_matter(data):
         assert data.splits[name](shuffled, 3).hash == data.split(name, 3).hash
 
 
+def test_folds_hold_out_every_motif_once(data):
+    """So that all rows of the panel are tested, each in one of the five; motifs to one."""
+    made = [data.split(f"fold-{k}-of-5", 1) for k in range(5)]
+    log = data.interactions
+    panel = log[log["user_id"] < "person-0024"]
+    keys = ["user_id", "item_id"]
+    tested = pd.concat([split.test for split in made])[keys]
+    assert sorted(map(tuple, tested.to_numpy())) == sorted(map(tuple, panel[keys].to_numpy()))
+    motif_of = data.catalog.items["content_id"]
+    held_out = [set(motif_of[split.test["item_id"]]) | set(motif_of[split.validation["item_id"]])
+                for split in made]  # fmt: skip
+    assert max(map(len, held_out)) - min(map(len, held_out)) <= 1
+    assert not any(split.tuning for split in made)
+
+
 def test_without_a_pool_there_is_no_cold_start():
     made = tasteworld_splits(Roles(frozenset({"a"}), frozenset(), {"x": "m", "y": "n"}), 0.5, 0.5)
-    assert list(made) == ["panel", "temporal"]
+    assert list(made) == ["panel", "temporal", *(f"fold-{k}-of-5" for k in range(5))]
     log = pd.DataFrame({
         "user_id": ["a", "a"], "item_id": ["x", "z"], "rating": [5.0, 1.0],
         "liked": [True, False], "timestamp": [1.0, 2.0],

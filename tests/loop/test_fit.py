@@ -5,6 +5,9 @@ from types import SimpleNamespace
 
 import pytest
 
+from persongen_bench.core import registry
+from persongen_bench.core.types import content_hash
+from persongen_bench.datasets.splits import per_user
 from persongen_bench.loop.choice import MethodChoice
 from persongen_bench.loop.fit import code_of, facts_of, fit_context, fit_key, fit_once
 from persongen_bench.loop.generate import Execution
@@ -96,6 +99,64 @@ def test_held_out_data_is_for_the_privileged_only(world):
     plain, anchor = (fit_context(world, 0, privileged=who) for who in (False, True))
     assert plain.held_out is None
     assert anchor.held_out.hash == world.test.hash
+
+
+@pytest.fixture
+def tuned(world):
+    """Two rows of everybody in each held-out part; methods may see those of one."""
+    return replace(world, split=per_user(2, 2)(world.dataset.interactions, 0))
+
+
+@pytest.fixture
+def reader(monkeypatch):
+    """`random-item` as a method that reads the validation rows."""
+    cls = registry.get("methods", "random-item")
+    monkeypatch.setattr(cls, "reads_validation", True, raising=False)
+    return cls
+
+
+def test_the_key_of_a_fit_that_reads_no_validation_row_is_what_it_was(tuned):
+    """The formula before there were such methods; validation rows do not enter it."""
+    config = config_of(tuned, "random-item")
+    cls = registry.get("methods", "random-item")
+    values = {k: v for k, v in config.method.config.items() if k not in cls.generate_fields}
+    known = content_hash(
+        tuned.train.hash, None, tuned.asked(config).users, "random-item", values,
+        config.stack.signature, 0, "c", 1,
+    )  # fmt: skip
+    assert key(tuned) == known
+    assert key(with_parts(tuned, validation=tuned.split.validation[:-1])) == known
+
+
+def test_other_validation_rows_are_another_fit_of_what_reads_them_alone(tuned, world, reader):
+    less = with_parts(tuned, validation=tuned.split.validation[:-1])
+    assert less.train.hash == tuned.train.hash
+    assert key(less) != key(tuned)
+    assert key(less, "nearest-item") == key(tuned, "nearest-item")
+    assert key(with_parts(tuned, tuning=False)) != key(tuned)
+
+
+def test_a_wrapper_reads_what_its_base_reads(tuned, reader):
+    less = with_parts(tuned, validation=tuned.split.validation[:-1])
+
+    def wrapped(where):
+        return fit_key(config_of(where, "wrong-user", base="random-item"), where)
+
+    assert wrapped(less) != wrapped(tuned)
+
+
+def test_a_fit_is_given_the_validation_rows_it_declares(tuned, reader, tmp_path, monkeypatch):
+    monkeypatch.setenv("PGBENCH_CACHE", str(tmp_path))
+    given = []
+    fit = reader.fit
+    monkeypatch.setattr(
+        reader, "fit", lambda self, train, c: (given.append(c.validation), fit(self, train, c))[1]
+    )
+    for declares in (True, False):
+        monkeypatch.setattr(reader, "reads_validation", declares)
+        fit_once(config_of(tuned, "random-item"), tuned, Execution())
+    assert given[0].hash == tuned.validation.hash
+    assert given[1] is None
 
 
 def test_people_without_a_training_row_are_not_among_those_to_fit_for(world):
