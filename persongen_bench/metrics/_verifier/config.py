@@ -98,8 +98,9 @@ PRESETS: Mapping[str, VerifierConfig] = MappingProxyType(
             mlp_size=0,
             embeddings="scaled",
             learning_rate=2e-3,
-            weight_decay=0.05,
+            weight_decay=1.0,
             batch_size=512,
+            table_sd=0.1,
         ),
         "no-taste": VerifierConfig(gmf_size=0, mlp_size=0, **_FAST),
     }
@@ -108,7 +109,10 @@ PRESETS: Mapping[str, VerifierConfig] = MappingProxyType(
 REBECA's published verifier (paper 001, sec. 4.3.2 and released settings); its start and its cap on
 epochs are not published: torch's default N(0, 1) tables, and a cap that early stopping should not
 reach. ``mf-abstract``: ``sigma(phi(U)' psi(I))``, the verifier of the workshop's paper (000, sec.
-4.4), psi linear: no biases, no linear term; its width and training are not published and are ours.
+4.4), psi linear: no biases, no linear term; its width and training are not published and are ours
+(decay and start chosen on simulated raters, by their folds: AUC 0.832, ``mf`` 0.829). Leniency and
+quality it can learn from what all embeddings have in common alone; where that is nothing, it
+cannot (there 0.749 against 0.832).
 ``no-taste``: user bias and image quality only, the control of the others."""
 
 ROLES: Mapping[str, str] = MappingProxyType({"neumf-paper": "verifier_encoder"})
