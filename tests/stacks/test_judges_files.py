@@ -33,6 +33,7 @@ from persongen_bench.stacks.published.verify import verify
 
 PINNED = {f"{repo.folder}/{file.path}": file for repo, file in files.JUDGES.files()}
 SIZED = [label for label in layouts._MODULES if PINNED[label].n_bytes is not None]
+TOWER = "IP-Adapter/sdxl_models/image_encoder"
 OF_ROLE = {
     "aesthetic": files.AESTHETIC_V2, "captioner": files.BLIP, "dino": files.DINO,
     "hps": files.HPS, "inception": files.INCEPTION, "judge_encoder": files.CLIP_336,
@@ -63,7 +64,7 @@ def test_the_architecture_gives_the_published_size(label, monkeypatch):
     expected, pinned = layouts.expected(label), PINNED[label].n_bytes
     width = 2 if label.startswith("HPSv2/") else 4
     numbers = width * sum(math.prod(tensor.shape) for tensor in expected)
-    if label.startswith("IP-Adapter/"):  # in half precision, with its positions
+    if label.startswith(TOWER):  # in half precision, with its positions
         tower = WeightFile("CLIPVisionModelWithProjection", configs.VIT_BIG_G, "F16", True)
         stored = {t.name: t.shape for t in tower.tensors if not t.name.endswith("position_ids")}
         assert {t.name: t.shape for t in expected} == stored
@@ -99,7 +100,7 @@ def test_what_is_not_known_is_what_the_module_says():
     assert unpinned == {
         "HPSv2/HPS_v2_compressed.pt", "PickScore_v1/config.json",
         "PickScore_v1/model.safetensors", "blip-image-captioning-base/config.json",
-        "IP-Adapter/sdxl_models/image_encoder/config.json",
+        f"{TOWER}/config.json",
     }  # fmt: skip
     for repo in files.JUDGES.repos:
         assert repo.license
@@ -368,7 +369,7 @@ def test_verify_checks_sizes_tensors_and_checksums(copy):
         ("clip-vit-large-patch14-336/pytorch_model.bin", "text_model.encoder.layers.10"),
         ("PickScore_v1/model.safetensors", "text_model.encoder.layers.10"),
         ("blip-image-captioning-base/pytorch_model.bin", "text_decoder.bert"),
-        ("IP-Adapter/sdxl_models/image_encoder/model.safetensors", "vision_model.encoder.layers.10"),
+        (f"{TOWER}/model.safetensors", "vision_model.encoder.layers.10"),
     ):
         assert found[label].state == "wrong"
         assert f"lacks tensor {name}" in found[label].detail

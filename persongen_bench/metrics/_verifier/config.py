@@ -112,8 +112,8 @@ reach. ``mf-abstract``: ``sigma(phi(U)' psi(I))``, the verifier of the workshop'
 4.4), psi linear: no biases, no linear term; its width and training are not published and are ours
 (decay and start chosen on simulated raters, by their folds: AUC 0.832, ``mf`` 0.829). Leniency and
 quality it can learn from what all embeddings have in common alone; where that is nothing, it
-cannot (there 0.749 against 0.832).
-``no-taste``: user bias and image quality only, the control of the others."""
+cannot (there 0.749 against 0.832). ``no-taste``: user bias and image quality only, the control of
+the others."""
 
 ROLES: Mapping[str, str] = MappingProxyType({"neumf-paper": "verifier_encoder"})
 """Presets that do not work in the role ``judge_encoder``: the published one has OpenCLIP's
@@ -129,6 +129,6 @@ def role_of(model: str) -> str:
 
 def settings_hash(model: str) -> str:
     """Eight digits over the settings of a preset."""
-    config = PRESETS[model]
-    unsaid = {name for name in _ADDED if name not in config.model_fields_set}
+    config, fields = PRESETS[model], VerifierConfig.model_fields
+    unsaid = {name for name in _ADDED if getattr(config, name) == fields[name].default}
     return content_hash(config.model_dump(mode="json", exclude=unsaid))[:8]

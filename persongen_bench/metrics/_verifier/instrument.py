@@ -196,7 +196,8 @@ def unseen_logits(
 
     def make() -> JudgedImages:
         known, kept = ratings(context), folds(context, model)
-        judges = FoldJudges.of(kept.models, known, kept.arrays["fold"], rated_features(context, model))
+        pictures = rated_features(context, model)
+        judges = FoldJudges.of(kept.models, known, kept.arrays["fold"], pictures)
         return JudgedImages.of(context, judges, role_of(model))
 
     return context.memo(f"verifier of unseen {model}", make).logits(users, rows)

@@ -162,8 +162,18 @@ VIT_BIG_G = HubRepo(
 JUDGES = Manifest(
     "judges",
     "Models that judge pictures: aesthetics, preference, features, distances, captions",
-    (AESTHETIC_V1, AESTHETIC_V2, HPS, PICKSCORE, INCEPTION, DINO, CLIP_336, BLIP, TRUNKS,
-     VIT_BIG_G),
+    (
+        AESTHETIC_V1,
+        AESTHETIC_V2,
+        HPS,
+        PICKSCORE,
+        INCEPTION,
+        DINO,
+        CLIP_336,
+        BLIP,
+        TRUNKS,
+        VIT_BIG_G,
+    ),
     (
         "Only scoring needs them.",
         "Pickled checkpoints are read as tensors alone (weights_only); no code in them is run.",

@@ -1,4 +1,4 @@
-"""The image tower of a CLIP alone, as IP-Adapters store it: OpenCLIP's ViT-bigG/14 (Cherti 2023)."""
+"""The image tower of a CLIP alone, as IP-Adapters store it: OpenCLIP's ViT-bigG/14 (2023)."""
 
 from __future__ import annotations
 
