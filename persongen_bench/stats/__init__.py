@@ -33,6 +33,7 @@ from persongen_bench.stats.permutation import (
 from persongen_bench.stats.power import minimum_detectable_effect
 from persongen_bench.stats.ranks import AllPairs, RankRow, all_pairs, letter_groups, rank, ranked
 from persongen_bench.stats.residuals import Residuals, owners_of, residual_table, residuals_of
+from persongen_bench.stats.roc import Roc, roc
 from persongen_bench.stats.seeds import over_seeds
 from persongen_bench.stats.shares import UNBOUNDED, Bounds
 
@@ -47,6 +48,7 @@ __all__ = [
     "PairedDifference",
     "RankRow",
     "Residuals",
+    "Roc",
     "Statistic",
     "TestResult",
     "all_pairs",
@@ -70,6 +72,7 @@ __all__ = [
     "ranked",
     "residual_table",
     "residuals_of",
+    "roc",
     "spearman",
     "taste_gap",
     "user_means",

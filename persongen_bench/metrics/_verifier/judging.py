@@ -12,7 +12,7 @@ from scipy.special import expit
 from persongen_bench.core.metric import ScoreContext
 from persongen_bench.core.types import ScoreMatrix
 from persongen_bench.metrics._base import build_signature
-from persongen_bench.metrics._space import ROLE
+from persongen_bench.metrics._verifier.config import role_of
 from persongen_bench.metrics._verifier.instrument import (
     describe_unseen,
     ratings,
@@ -50,7 +50,7 @@ class SeenAll:
         weights = trained(context, self.metric.model)
 
         def images() -> Projected:
-            return project(weights, context.features(ROLE))
+            return project(weights, context.features(role_of(self.metric.model)))
 
         seen = context.memo(f"verifier of all {self.metric.model}", images)
         chances[:, column >= 0] = expit(score(weights, seen, column[column >= 0]))

@@ -6,8 +6,10 @@ from typing import ClassVar, final
 
 import numpy as np
 import pandas as pd
+from jaxtyping import Float, Int
 
 from persongen_bench.core.metric import MetricInfo, ScoreContext
+from persongen_bench.core.ratings import Ratings
 from persongen_bench.metrics._sets import jackknife_influence, spread_over_units
 from persongen_bench.metrics._space import ROLE
 from persongen_bench.metrics._verifier.concordance import pair_sums, pooled_auc
@@ -20,7 +22,8 @@ class VerifierAuc(OfInstrument):
 
     The number that is usually printed (REBECA: 0.87). Ratings of all users are ranked in one
     list, so knowing who is lenient and which images are good is enough for a high value: compare
-    with ``verifier-auc@no-taste``. Pairs of ratings from different folds are not compared.
+    with ``verifier-auc@no-taste``. Pairs of ratings from different folds are not compared. The
+    paper's own two numbers are ``verifier-train-auc`` and ``verifier-test-auc``.
     """
 
     card: ClassVar[MetricInfo] = MetricInfo(
@@ -42,13 +45,21 @@ class VerifierAuc(OfInstrument):
         predicted = self.predictions(context)
         if predicted is None:
             return pd.Series(np.nan, index=list(context.units))
-        rated = predicted.ratings
-        number, without = pooled_auc(predicted.logit, rated.liked, rated.user, predicted.fold)
-        took_part = np.flatnonzero(rated.counts[: len(without)] > 0)
-        influence = jackknife_influence(number, without[took_part])
-        names = [rated.users[k] for k in took_part]
-        values = judged(context, names, influence)
-        return spread_over_units(context, number, {str(u): v for u, v in values.items()})
+        return spread_auc(context, predicted.ratings, predicted.logit, predicted.fold)
+
+
+def spread_auc(
+    context: ScoreContext,
+    rated: Ratings,
+    logit: Float[np.ndarray, " n"],
+    fold: Int[np.ndarray, " n"],
+) -> pd.Series:
+    """`pooled_auc` of ratings, at least one, plus each user's jackknife influence."""
+    number, without = pooled_auc(logit, rated.liked, rated.user, fold)
+    took_part = np.flatnonzero(rated.counts[: len(without)] > 0)
+    influence = jackknife_influence(number, without[took_part])
+    values = judged(context, [rated.users[k] for k in took_part], influence)
+    return spread_over_units(context, number, {str(u): v for u, v in values.items()})
 
 
 @final
