@@ -20,7 +20,7 @@ from __future__ import annotations
 import argparse
 import time
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import faiss
 import numpy as np
@@ -53,10 +53,10 @@ def drawn(n: int, m: int, dim: int) -> tuple[Embeddings, Embeddings]:
             for rows in (n, m))  # fmt: skip
     y[-(m // 100) :] = y[: m // 100]
     x[: n // 10] = y[: n // 10]
-    return tuple(unit_rows(rows.astype(np.float32)) for rows in (x, y))
+    return unit_rows(x.astype(np.float32)), unit_rows(y.astype(np.float32))
 
 
-def flat(rows: Embeddings, kind: type = faiss.IndexFlatL2) -> faiss.Index:
+def flat(rows: Embeddings, kind: type = faiss.IndexFlatL2) -> Any:  # noqa: ANN401  # not typed
     """An exact index of float32 rows."""
     index = kind(rows.shape[1])
     index.add(np.asarray(rows, dtype=np.float32))
