@@ -114,7 +114,7 @@ def _draw_curves(drawn: Drawn, asked: Asked, option: str, curves: Curves, path: 
         for axes, metric in zip(grid, metrics, strict=True):
             _curves(axes, shown, option, drawn.board.column(metric))
         handles, labels = grid[0].get_legend_handles_labels()
-        figure.legend(handles, labels, loc="outside right upper", fontsize=8)
+        figure.legend(handles, labels, loc="outside right center", fontsize=8)
         note = f"{drawn.data}. Bands: {INTERVALS.format(unit=drawn.unit)}."
         title = f"{drawn.board.title}: {', '.join(metrics)} over {option}"
         write_around(figure, title, note)

@@ -61,7 +61,7 @@ def map_figure(folder: Path, asked: Asked, path: Path) -> None:
         axes.set_xticks([])
         axes.set_yticks([])
         axes.set_aspect("equal")
-        figure.legend(loc="outside right upper", fontsize=8)
+        figure.legend(loc="outside right center", fontsize=8)
         which = f"{len(kept)} of {len(vectors)}" if len(kept) < len(vectors) else f"{len(kept)}"
         note = (
             f"{drawn.data}. {which} pictures {asked.of}, each once; t-SNE of {asked.role} "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
@@ -110,4 +111,5 @@ def _panel(axes: Axes, panel: Panel) -> None:
     reading = f": {test.reading}" if test.reading else ""
     images = "" if test.n_images is None else f", {test.n_images} images"
     axes.set_title(plain(short(panel.label, 44)), fontsize=8.5, loc="left", color=INK)
-    axes.set_xlabel(f"{kind}{by}{reading}; B = {test.n_permutations}{images}", fontsize=7.5)
+    said = textwrap.fill(f"{kind}{by}{reading}", 46)
+    axes.set_xlabel(f"{said}\nB = {test.n_permutations}{images}", fontsize=7.5)

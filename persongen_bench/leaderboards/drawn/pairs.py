@@ -75,7 +75,7 @@ def scatter_figure(folder: Path, asked: Asked, path: Path) -> None:
             axes.plot(ends, start + slope * ends, color=colour, linewidth=1.5)
         axes.set_xlabel(axis_name(x))
         axes.set_ylabel(axis_name(y))
-        figure.legend(loc="outside right upper", fontsize=8)
+        figure.legend(loc="outside right center", fontsize=8)
         note = (
             f"{drawn.data}; a point is a {asked.each}. Lines: least squares. R²: squared "
             f"correlation with its 95% interval over {drawn.unit}s (bootstrap)."

@@ -15,7 +15,7 @@ from persongen_bench.core.errors import ConfigError, RunError
 from persongen_bench.core.metric_cards import parse_metric
 from persongen_bench.leaderboards import matching
 from persongen_bench.leaderboards.board import Board, get_board
-from persongen_bench.leaderboards.figures import GREY
+from persongen_bench.leaderboards.figures import GREY, plain
 from persongen_bench.leaderboards.matching import Group
 from persongen_bench.leaderboards.ranking import (
     by_headline,
@@ -184,3 +184,12 @@ def short(text: str, most: int = 34) -> str:
     """A text of at most so many letters, on one line."""
     line = " ".join(text.split())
     return line if len(line) <= most else f"{line[: most - 1].rstrip()}\N{HORIZONTAL ELLIPSIS}"
+
+
+def folded(label: str, most: int = 36) -> str:
+    """A label on two lines where it is long, broken behind a comma, and cut at the end."""
+    line = " ".join(label.split())
+    if len(line) <= most:
+        return plain(line)
+    at = line.rfind(",", 0, most) + 1 or most
+    return f"{plain(line[:at])}\n{short(line[at:], most)}"

@@ -15,6 +15,7 @@ from persongen_bench.leaderboards.drawn.tables import (
     INTERVALS,
     Asked,
     Drawn,
+    folded,
     metrics_of,
     open_table,
     short,
@@ -49,11 +50,11 @@ def box_figure(folder: Path, asked: Asked, path: Path) -> None:
     if len(metrics) > _MOST_METRICS:
         raise ConfigError(f"a figure has room for {_MOST_METRICS} metrics, not {len(metrics)}")
     rows = drawn.rows
-    with figure_at(path, (2.6 + 3.6 * len(metrics), 1.5 + 0.34 * len(rows))) as figure:
+    with figure_at(path, (2.6 + 3.6 * len(metrics), 1.5 + 0.36 * len(rows))) as figure:
         grid = figure.subplots(1, len(metrics), sharey=True, squeeze=False)[0]
         for axes, metric in zip(grid, metrics, strict=True):
             _boxes(axes, drawn, metric)
-        names = [plain(short(_named(row), 44)) for row in rows]
+        names = [folded(_named(row)) for row in rows]
         grid[0].set_yticks([-y for y in range(len(rows))], names)
         grid[0].set_ylim(0.6 - len(rows), 0.6)
         unit = drawn.unit
@@ -125,6 +126,11 @@ def ranks_figure(folder: Path, asked: Asked, path: Path) -> None:
         raise ConfigError(
             "ranks need two methods", fix="Run another on the same data, or name more (--method)."
         )
+    if len(rows) > len(COLOURS):
+        raise ConfigError(
+            f"{len(rows)} methods are too many for one figure, at most {len(COLOURS)}",
+            fix=f"Choose with --method: {', '.join(row.label for row in rows)}.",
+        )
     if column.direction == "none":
         raise ConfigError(f"{metric} has no better end, so nobody wins", fix="Take another metric.")
     values = np.stack([drawn.values(row, metric) for row in rows])
@@ -132,7 +138,7 @@ def ranks_figure(folder: Path, asked: Asked, path: Path) -> None:
     if not values.shape[1]:
         raise ConfigError(f"no {drawn.unit} has a value of {metric} for every method shown")
     order = ranks_of(values, higher=column.direction == "higher")
-    with figure_at(path, (9.6, max(3.6, 1.7 + 0.32 * len(rows)))) as figure:
+    with figure_at(path, (9.6, max(3.8, 1.7 + 0.42 * len(rows)))) as figure:
         left, right = figure.subplots(1, 2, width_ratios=[1.25, 1])
         _scores(left, rows, values)
         left.set_ylabel(axis_name(column))
@@ -179,7 +185,7 @@ def _shares(axes: Axes, rows: list[MethodRow], ranks: Float[np.ndarray, "methods
         over = stats.interval(own, generator("ranks", own), bounds=(1.0, float(len(rows))))
         said = f"{over.mean:.2f} [{over.low:.2f}, {over.high:.2f}]"
         axes.text(1.02, -y, said, va="center", fontsize=7.5, color=INK)
-    axes.set_yticks([-y for y in range(len(rows))], [plain(short(row.label)) for row in rows])
+    axes.set_yticks([-y for y in range(len(rows))], [folded(row.label, 28) for row in rows])
     for text, (colour, _) in zip(axes.get_yticklabels(), styles(), strict=False):
         text.set_color(colour)
     axes.tick_params(axis="y", length=0)
