@@ -167,12 +167,20 @@ class CaptionHead(Protocol):
         ...
 
 
+STANDS_IN = {"verifier_encoder": "judge_encoder", "judge_encoder": "image_encoder"}
+"""Role => the one that fills it on a stack without it; boards mark methods that use the model."""
+
+
+def filled_by(stack: Stack, role: str) -> str:
+    """The role whose model `open_role` gives for ``role``; it may be none of the stack's."""
+    while role not in stack.roles and role in STANDS_IN:
+        role = STANDS_IN[role]
+    return role
+
+
 def has_role(stack: Stack, name: str) -> bool:
     """Whether `open_role` would find a model for ``role`` or ``role/variant``; opens none."""
-    role = name.partition("/")[0]
-    if role == "judge_encoder" and role not in stack.roles:
-        role = "image_encoder"
-    return role in stack.roles
+    return filled_by(stack, name.partition("/")[0]) in stack.roles
 
 
 def lacking(stack: Stack, roles: Iterable[str]) -> list[str]:
@@ -185,13 +193,11 @@ def open_role(stack: Stack, name: str) -> Any:  # noqa: ANN401  # each role has 
 
     A stack that has one model for a role gives it for every variant; its signature says which
     model it is. One without a ``judge_encoder`` judges in its only image space, the
-    ``image_encoder``; boards mark methods that use it. Raises `MissingRoleError` for a role or a
-    variant that the stack does not have.
+    ``image_encoder`` (`STANDS_IN`). Raises `MissingRoleError` for a role or a variant that the
+    stack does not have.
     """
     role, _, variant = name.partition("/")
-    if role == "judge_encoder" and role not in stack.roles:
-        role = "image_encoder"
-    model = stack.role(role)
+    model = stack.role(filled_by(stack, role))
     if not variant or not isinstance(model, Variants):
         return model
     if variant not in model.variants:

@@ -12,6 +12,11 @@ from persongen_bench.core.metric import MetricInfo, ScoreContext
 Choice = TypeVar("Choice", bound=str)
 
 
+SAID = {"verifier_encoder": "judge_encoder"}
+"""Role => its name in signatures. The encoder of a verifier is called the judge's whichever role
+it comes from: behind the name stands the model."""
+
+
 class Plain:
     """A metric without an argument, computed in the space of its roles."""
 
@@ -50,7 +55,7 @@ class AtCount:
 
 def build_signature(info: MetricInfo, context: ScoreContext, details: str, version: int) -> str:
     """``name|in:u8|role:encoder signature|details|impl:version``."""
-    encoders = [f"{role}:{context.encoder_signature(role)}" for role in info.roles]
+    encoders = [f"{SAID.get(role, role)}:{context.encoder_signature(role)}" for role in info.roles]
     parts = [info.name, "in:u8", *encoders, details, f"impl:{version}"]
     return "|".join(part for part in parts if part)
 

@@ -30,6 +30,7 @@ from persongen_bench.stats.permutation import (
 from persongen_bench.stats.power import minimum_detectable_effect
 from persongen_bench.stats.ranks import AllPairs, RankRow, all_pairs, letter_groups, rank, ranked
 from persongen_bench.stats.residuals import Residuals, residual_table, residuals_of
+from persongen_bench.stats.roc import Roc, roc
 from persongen_bench.stats.seeds import over_seeds
 from persongen_bench.stats.shares import UNBOUNDED, Bounds
 
@@ -42,6 +43,7 @@ __all__ = [
     "PairedDifference",
     "RankRow",
     "Residuals",
+    "Roc",
     "Statistic",
     "all_pairs",
     "block_means",
@@ -63,6 +65,7 @@ __all__ = [
     "ranked",
     "residual_table",
     "residuals_of",
+    "roc",
     "spearman",
     "taste_gap",
     "user_means",

@@ -14,12 +14,14 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from transformers import (
     BlipConfig,
     BlipForConditionalGeneration,
     CLIPConfig,
     CLIPModel,
+    CLIPVisionConfig,
+    CLIPVisionModelWithProjection,
     Dinov2Config,
     Dinov2Model,
 )
@@ -149,10 +151,25 @@ def folder() -> Path:
         6,
     )
     (root / files.BLIP.folder / "vocab.txt").write_text("\n".join(BLIP_WORDS) + "\n")
+    _write_vision(root / files.VIT_BIG_G.folder / "sdxl_models" / "image_encoder")
     (root / files.INCEPTION.folder).mkdir()
     torch.save(inception_state(), root / files.INCEPTION.folder / files.INCEPTION.files[0].path)
     _write_trunk(root / files.TRUNKS.folder)
     return root
+
+
+def vision_config():
+    return CLIPVisionConfig(**_VISION, hidden_act="gelu")
+
+
+def _write_vision(place):
+    """As published: an image tower in half precision, with the positions stored beside it."""
+    config = vision_config()
+    write_model(place, CLIPVisionModelWithProjection, config, "model.safetensors", 9)
+    state = {k: v.half() for k, v in load_file(place / "model.safetensors").items()}
+    n_positions = len(state["vision_model.embeddings.position_embedding.weight"])
+    state["vision_model.embeddings.position_ids"] = torch.arange(n_positions)[None]
+    save_file(state, place / "model.safetensors")
 
 
 def _write_trunk(place):

@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import huggingface_hub
+import numpy as np
 import pytest
 import torch
 from huggingface_hub import constants
@@ -19,20 +20,24 @@ from typer.testing import CliRunner
 from persongen_bench.api import models as model_files
 from persongen_bench.cli.models import models_app
 from persongen_bench.core.errors import ConfigError, UnknownNameError
+from persongen_bench.core.roles import open_role
+from persongen_bench.loop.role_record import same_weights
 from persongen_bench.stacks.diffusion.hub_layout import WeightFile
 from persongen_bench.stacks.judges import clip, files, hps, layouts
 from persongen_bench.stacks.judges.checkpoint import fill, read_state
 from persongen_bench.stacks.judges.roles import ROLES, Judges
+from persongen_bench.stacks.published import configs
 from persongen_bench.stacks.published.locate import MissingWeightsError, locate
-from persongen_bench.stacks.published.stack import Sd15Stack
+from persongen_bench.stacks.published.stack import Sd15Stack, SdxlStack
 from persongen_bench.stacks.published.verify import verify
 
 PINNED = {f"{repo.folder}/{file.path}": file for repo, file in files.JUDGES.files()}
 SIZED = [label for label in layouts._MODULES if PINNED[label].n_bytes is not None]
+TOWER = "IP-Adapter/sdxl_models/image_encoder"
 OF_ROLE = {
     "aesthetic": files.AESTHETIC_V2, "captioner": files.BLIP, "dino": files.DINO,
     "hps": files.HPS, "inception": files.INCEPTION, "judge_encoder": files.CLIP_336,
-    "lpips": files.TRUNKS, "pickscore": files.PICKSCORE,
+    "lpips": files.TRUNKS, "pickscore": files.PICKSCORE, "verifier_encoder": files.VIT_BIG_G,
 }  # fmt: skip
 
 
@@ -59,7 +64,12 @@ def test_the_architecture_gives_the_published_size(label, monkeypatch):
     expected, pinned = layouts.expected(label), PINNED[label].n_bytes
     width = 2 if label.startswith("HPSv2/") else 4
     numbers = width * sum(math.prod(tensor.shape) for tensor in expected)
-    if label.endswith(".safetensors"):
+    if label.startswith(TOWER):  # in half precision, with its positions
+        tower = WeightFile("CLIPVisionModelWithProjection", configs.VIT_BIG_G, "F16", True)
+        stored = {t.name: t.shape for t in tower.tensors if not t.name.endswith("position_ids")}
+        assert {t.name: t.shape for t in expected} == stored
+        assert tower.n_bytes == pinned
+    elif label.endswith(".safetensors"):
         whole = WeightFile("CLIPModel", {}, "F32")
         ordered = tuple(sorted(expected, key=lambda tensor: tensor.name))
         whole.__dict__["tensors"] = ordered
@@ -90,6 +100,7 @@ def test_what_is_not_known_is_what_the_module_says():
     assert unpinned == {
         "HPSv2/HPS_v2_compressed.pt", "PickScore_v1/config.json",
         "PickScore_v1/model.safetensors", "blip-image-captioning-base/config.json",
+        f"{TOWER}/config.json",
     }  # fmt: skip
     for repo in files.JUDGES.repos:
         assert repo.license
@@ -247,9 +258,18 @@ def test_e25_the_stacks_clip_needs_quick_gelu(tmp_path):
         Sd15Stack(place, FAST).role("clip")
 
 
+def test_e25_the_image_tower_of_big_g_needs_gelu(copy):
+    path = copy / files.VIT_BIG_G.folder / files.VIT_BIG_G.files[0].path
+    path.write_text(path.read_text().replace('"gelu"', '"quick_gelu"'))
+    with pytest.raises(ConfigError, match=r"config\.json: hidden_act is 'quick_gelu', .* 'gelu'"):
+        _ = judges(copy).role("verifier_encoder").signature
+
+
 def test_a_broken_configuration_is_one_line(copy):
-    for role, reader in (("judge_encoder", "CLIP"), ("dino", "DINOv2"), ("captioner", "BLIP")):
-        (copy / OF_ROLE[role].folder / "config.json").write_text("not json")
+    for role, reader in (("judge_encoder", "CLIP"), ("dino", "DINOv2"), ("captioner", "BLIP"),
+                         ("verifier_encoder", "CLIP tower")):  # fmt: skip
+        config = next(f.path for f in OF_ROLE[role].files if f.path.endswith("config.json"))
+        (copy / OF_ROLE[role].folder / config).write_text("not json")
         with pytest.raises(
             ConfigError, match=rf"config\.json: not the configuration of a {reader}"
         ):
@@ -290,6 +310,26 @@ def test_a_stack_finds_its_judges(tmp_path, monkeypatch):
     assert stack.role("hps") is stack.role("hps")
 
 
+def test_the_tower_that_an_adapter_was_trained_on_is_known_again_by_its_weights(
+    tmp_path, monkeypatch
+):
+    """On ``sdxl`` the role ``image_encoder`` is ViT-bigG as well: a method in it is marked."""
+    import persongen_bench.stacks.published.stack as module
+
+    place = Path(shutil.copytree(tiny_folder("sdxl"), tmp_path / "sdxl"))
+    root = Path(shutil.copytree(folder(), place / "judges"))
+    shutil.rmtree(root / "IP-Adapter")
+    shutil.copytree(place / "IP-Adapter", root / "IP-Adapter")
+    monkeypatch.setattr(module, "JUDGES", repinned(root))
+    stack, other = SdxlStack(place, FAST), Sd15Stack(tiny_folder("sd15"), FAST)
+    verifier = open_role(stack, "verifier_encoder")
+    same = stack.role("image_encoder")
+    assert same_weights(f"verifier@neumf-paper|{verifier.signature}", same.signature)
+    assert not same_weights(verifier.signature, other.role("image_encoder").signature)
+    np.testing.assert_allclose(verifier.encode(noise(2)), same.encode(noise(2)), atol=1e-5)
+    assert open_role(other, "verifier_encoder") is other.role("image_encoder")  # has no judges
+
+
 def test_no_connection_is_opened(monkeypatch):
     def refuse(*args, **kwargs):
         raise AssertionError("a connection was opened")
@@ -314,7 +354,7 @@ def test_where_names_the_judges_and_their_sizes(tmp_path):
     lines = done.stdout.splitlines()
     assert "  missing        3,714,759  sac+logos+ava1-l14-linearMSE.pth" in lines
     assert "  missing   size not known  HPS_v2_compressed.pt" in lines
-    assert sum(line.startswith("  missing") for line in lines) == len(PINNED) == 16
+    assert sum(line.startswith("  missing") for line in lines) == len(PINNED) == 18
 
 
 def test_verify_checks_sizes_tensors_and_checksums(copy):
@@ -329,6 +369,7 @@ def test_verify_checks_sizes_tensors_and_checksums(copy):
         ("clip-vit-large-patch14-336/pytorch_model.bin", "text_model.encoder.layers.10"),
         ("PickScore_v1/model.safetensors", "text_model.encoder.layers.10"),
         ("blip-image-captioning-base/pytorch_model.bin", "text_decoder.bert"),
+        (f"{TOWER}/model.safetensors", "vision_model.encoder.layers.10"),
     ):
         assert found[label].state == "wrong"
         assert f"lacks tensor {name}" in found[label].detail
@@ -359,7 +400,7 @@ def test_pull_fetches_from_both_places_and_checks_what_it_got(tmp_path, monkeypa
     def from_hub(repo_id, *, revision, allow_patterns, local_dir):
         asked.append((repo_id, revision))
         for path in allow_patterns:
-            Path(local_dir).mkdir(parents=True, exist_ok=True)
+            (Path(local_dir) / path).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(folder() / repo_id.rpartition("/")[2] / path, Path(local_dir) / path)
 
     def from_url(url, target, digest):

@@ -16,9 +16,15 @@ from judges_case import (
     inception_state,
     judges,
     noise,
+    vision_config,
 )
 from safetensors.torch import load_file
-from transformers import BlipForConditionalGeneration, CLIPModel, Dinov2Model
+from transformers import (
+    BlipForConditionalGeneration,
+    CLIPModel,
+    CLIPVisionModelWithProjection,
+    Dinov2Model,
+)
 
 from persongen_bench.core.roles import Captioner, Head, TextEncoder, Variants, open_role
 from persongen_bench.core.stack import ImageEncoder
@@ -106,6 +112,21 @@ def test_e23_features_are_the_models_projected_ones(role, repo):
     found = cosine(encoder.encode([image]), encoder.encode_texts(TEXTS[:1]))[0]
     scaled = whole.logits_per_image.item() / model.logit_scale.exp().item()
     assert found == pytest.approx(scaled, abs=1e-6)
+
+
+def test_the_verifiers_encoder_is_the_projected_image_tower():
+    encoder, image = opened("verifier_encoder"), noise(1, (28, 28))[0]
+    place = folder() / files.VIT_BIG_G.folder / "sdxl_models" / "image_encoder"
+    state = {k: v.float() for k, v in load_file(place / "model.safetensors").items()
+             if not k.endswith("position_ids")}  # fmt: skip
+    tower = CLIPVisionModelWithProjection(vision_config()).eval()
+    tower.load_state_dict(state)
+    pixels = torch.from_numpy(SquarePixels(28).pixels(image))[None]
+    with torch.no_grad():
+        pooled = tower.vision_model(pixel_values=pixels).pooler_output
+        expected = pooled @ state["visual_projection.weight"].T
+    np.testing.assert_allclose(encoder.encode([image]), expected.numpy(), atol=1e-6)
+    assert encoder.signature.startswith("openclip-vit-bigg-14|in:u8|resize:28-bicubic-pil-crop|")
 
 
 @pytest.mark.parametrize("version", ["2.0", "2.1"])

@@ -12,9 +12,8 @@ from scipy.special import expit
 
 from persongen_bench.core.metric import ScoreContext
 from persongen_bench.core.ratings import Ratings
-from persongen_bench.core.types import Embeddings, Rows, ScoreMatrix, content_hash
-from persongen_bench.metrics._space import ROLE
-from persongen_bench.metrics._verifier.config import PRESETS
+from persongen_bench.core.types import Embeddings, Rows, ScoreMatrix
+from persongen_bench.metrics._verifier.config import PRESETS, role_of, settings_hash
 from persongen_bench.metrics._verifier.folds import N_FOLDS, Predictions
 from persongen_bench.metrics._verifier.scoring import Weights, logits, project, score_own
 from persongen_bench.metrics._verifier.trust import NOT_LEARNABLE, warnings_of, warnings_of_folds
@@ -34,7 +33,7 @@ def ratings(context: ScoreContext) -> Ratings:
 
 def describe(model: str) -> str:
     """The preset with a hash of its settings, for signatures."""
-    return f"verifier:{model}/{_settings(model)}.{VERSION}"
+    return f"verifier:{model}/{settings_hash(model)}.{VERSION}"
 
 
 def describe_unseen(model: str) -> str:
@@ -52,7 +51,8 @@ def verifier_logits(context: ScoreContext, model: str) -> ScoreMatrix:
     dislikes.
     """
     return context.memo(
-        f"verifier logits {model}", lambda: predict(context, model, context.features(ROLE))
+        f"verifier logits {model}",
+        lambda: predict(context, model, context.features(role_of(model))),
     )
 
 
@@ -76,7 +76,7 @@ def _own(context: ScoreContext, model: str) -> Float[np.ndarray, " n"]:
     for part in blocks(len(judged), _BLOCK):
         rows = judged[part]
         weights = trained(context, model)
-        images = project(weights, context.features(ROLE, rows.tolist()))
+        images = project(weights, context.features(role_of(model), rows.tolist()))
         chances[rows] = expit(score_own(weights, images, column[rows]))
     return chances
 
@@ -84,7 +84,7 @@ def _own(context: ScoreContext, model: str) -> Float[np.ndarray, " n"]:
 def predict(
     context: ScoreContext, model: str, embeddings: Embeddings
 ) -> Float[np.ndarray, "n users"]:
-    """Logits of any images, given in the judge's space."""
+    """Logits of any images, given in the space of ``role_of(model)``."""
     known = ratings(context)
     predicted = np.full((len(embeddings), len(context.users)), np.nan)
     if known.learnable and len(embeddings):
@@ -101,7 +101,7 @@ def trained(context: ScoreContext, model: str) -> Weights:
         from persongen_bench.metrics._verifier.training import fit
 
         known = ratings(context)
-        return fit(rated_features(context), known, PRESETS[model]).arrays
+        return fit(rated_features(context, model), known, PRESETS[model]).arrays
 
     return context.instrument(_key(context, "verifier", model), make)
 
@@ -131,7 +131,7 @@ def folds(context: ScoreContext, model: str) -> Folds:
     def make() -> dict[str, np.ndarray]:
         from persongen_bench.metrics._verifier.crossfit import cross_fit
 
-        fitted = cross_fit(rated_features(context), ratings(context), PRESETS[model])
+        fitted = cross_fit(rated_features(context, model), ratings(context), PRESETS[model])
         said = fitted.predictions
         arrays = {"fold": said.fold, "logit": said.logit, "others": said.others}
         for k, weights in fitted.models.items():
@@ -196,8 +196,9 @@ def unseen_logits(
 
     def make() -> JudgedImages:
         known, kept = ratings(context), folds(context, model)
-        judges = FoldJudges.of(kept.models, known, kept.arrays["fold"], rated_features(context))
-        return JudgedImages.of(context, judges)
+        pictures = rated_features(context, model)
+        judges = FoldJudges.of(kept.models, known, kept.arrays["fold"], pictures)
+        return JudgedImages.of(context, judges, role_of(model))
 
     return context.memo(f"verifier of unseen {model}", make).logits(users, rows)
 
@@ -209,15 +210,11 @@ def fold_warnings(context: ScoreContext, model: str) -> tuple[str, ...]:
     return warnings_of_folds(model, folds(context, model).models)
 
 
-def rated_features(context: ScoreContext) -> Embeddings:
+def rated_features(context: ScoreContext, model: str) -> Embeddings:
     """``(n items, d)`` of the rated training items, in the order of `ratings`."""
-    return context.item_features(ROLE, list(ratings(context).items))
+    return context.item_features(role_of(model), list(ratings(context).items))
 
 
 def _key(context: ScoreContext, kind: str, model: str, *more: object) -> list[object]:
-    encoder = context.encoder_signature(ROLE)
-    return [kind, context.train.hash, encoder, model, _settings(model), VERSION, *more]
-
-
-def _settings(model: str) -> str:
-    return content_hash(PRESETS[model].model_dump(mode="json"))[:8]
+    encoder = context.encoder_signature(role_of(model))
+    return [kind, context.train.hash, encoder, model, settings_hash(model), VERSION, *more]

@@ -12,7 +12,8 @@ import pandas as pd
 from persongen_bench.core.errors import ConfigError
 from persongen_bench.core.metric import MetricInfo, ScoreContext
 from persongen_bench.metrics._base import build_signature
-from persongen_bench.metrics._verifier.config import PRESETS
+from persongen_bench.metrics._space import ROLE
+from persongen_bench.metrics._verifier.config import PRESETS, role_of
 from persongen_bench.metrics._verifier.folds import N_FOLDS, Predictions
 from persongen_bench.metrics._verifier.instrument import (
     describe,
@@ -28,16 +29,18 @@ class OfVerifier:
     """A metric ``name@MODEL``, ``MODEL`` one of `PRESETS`; without one it is ``mf``."""
 
     card: ClassVar[MetricInfo]
+    """Its `info`, but for the name, and the role in whose space the model works."""
     arguments: ClassVar[tuple[str, ...]] = ("", "neumf", "no-taste")
-    """Of the cards and "all"; ``neumf-paper`` trains for hours and is never run unasked."""
+    """Of the cards and "all"; ``neumf-paper`` trains for hours and is never run unasked, nor is
+    ``mf-abstract``, which knows neither leniency nor quality but through its factors."""
     example: ClassVar[str] = ""
     details: ClassVar[str] = ""
     version: ClassVar[int] = 1
 
     def __init__(self, model: str | None = None) -> None:
         name = self.card.name if model is None else f"{self.card.name}@{model}"
-        self.info = replace(self.card, name=name)
         self.model = model or DEFAULT
+        self.info = in_space_of(self.model, replace(self.card, name=name))
 
     @classmethod
     def parse(cls, argument: str | None) -> Self:
@@ -78,6 +81,11 @@ class OfInstrument(OfVerifier):
             f"verifier predictions {self.model}",
             lambda: held_out_predictions(context, self.model),
         )
+
+
+def in_space_of(model: str, card: MetricInfo) -> MetricInfo:
+    """The card with the role of a preset in place of ``judge_encoder``."""
+    return replace(card, roles=tuple(role_of(model) if r == ROLE else r for r in card.roles))
 
 
 def judged(context: ScoreContext, users: Sequence[str], values: np.ndarray) -> pd.Series:

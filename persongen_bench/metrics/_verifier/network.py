@@ -23,7 +23,7 @@ class VerifierNetwork(nn.Module):
     """``bias_u + w . e + v . (p_u * P e) + h . MLP([q_u, Q e])``.
 
     While ``personal`` is False the last two terms, which know users from one another by more than
-    their bias, are left out.
+    their bias, are left out. With ``common=False`` the first two, ``v`` and the bias in P are.
     """
 
     def __init__(self, n_users: int, embedding_size: int, config: VerifierConfig) -> None:
@@ -47,6 +47,20 @@ class VerifierNetwork(nn.Module):
             self.mlp_head = nn.Linear(config.hidden[-1], 1, bias=False)
             if config.quality_first:
                 nn.init.zeros_(self.mlp_head.weight)
+        if not config.common:
+            self._leave_out_common()
+
+    def _leave_out_common(self) -> None:
+        """Hold at 0, and the factorisation's weights at 1, what users share."""
+        zero = [self.user_bias, *self.linear.parameters()]
+        fixed = list(zero)
+        if hasattr(self, "gmf_user"):
+            zero.append(self.gmf_item.bias)
+            fixed += [self.gmf_item.bias, self.gmf_head]
+        for parameter in zero:
+            nn.init.zeros_(parameter)
+        for parameter in fixed:
+            parameter.requires_grad_(requires_grad=False)
 
     def groups(self) -> tuple[list[nn.Parameter], list[nn.Parameter]]:
         """Parameters of bias and linear term, and those of the personal branches."""

@@ -89,7 +89,7 @@ def _scale(embeddings: np.ndarray, config: VerifierConfig) -> tuple[np.ndarray, 
     if config.embeddings == "raw":
         return np.zeros(embeddings.shape[1]), 1.0
     wide = embeddings.astype(np.float64)
-    mean = wide.mean(axis=0)
+    mean = wide.mean(axis=0) if config.embeddings == "standard" else np.zeros(embeddings.shape[1])
     spread = math.sqrt(float(np.mean((wide - mean) ** 2)))
     return mean, spread or 1.0
 

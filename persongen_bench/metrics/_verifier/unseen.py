@@ -28,7 +28,7 @@ from persongen_bench.core.metric import ScoreContext
 from persongen_bench.core.ratings import Ratings
 from persongen_bench.core.types import Embeddings, Rows
 from persongen_bench.metrics._rows import distinct_rows
-from persongen_bench.metrics._space import ROLE, unit_rows
+from persongen_bench.metrics._space import unit_rows
 from persongen_bench.metrics._verifier.scoring import Projected, Weights, project, score
 from persongen_bench.util.batching import blocks
 
@@ -97,14 +97,14 @@ class JudgedImages:
     images: Projected
 
     @classmethod
-    def of(cls, context: ScoreContext, judges: FoldJudges) -> JudgedImages:
-        """Choose the judges; features are asked for in blocks."""
+    def of(cls, context: ScoreContext, judges: FoldJudges, role: str) -> JudgedImages:
+        """Choose the judges; features in the space of ``role`` are asked for in blocks."""
         n = len(context.samples)
         nothing = project(next(iter(judges.models.values())), judges.pictures[:0])
         images = Projected(*(np.full((n, *part.shape[1:]), np.nan) for part in nothing))
         fold = np.empty(n, dtype=np.int64)
         for block in blocks(n, max(1, _CELLS // max(judges.pictures.shape))):
-            features = context.features(ROLE, range(n)[block])
+            features = context.features(role, range(n)[block])
             fold[block] = judges.choose(features)
             for k, weights in judges.models.items():
                 rows = np.flatnonzero(fold[block] == k)

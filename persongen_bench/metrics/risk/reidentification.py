@@ -14,13 +14,14 @@ from persongen_bench.core.errors import ConfigError
 from persongen_bench.core.metric import MetricInfo, ScoreContext
 from persongen_bench.metrics._base import build_signature, parse_count
 from persongen_bench.metrics._space import ROLE, rows_by_unit, unit_rows
-from persongen_bench.metrics._verifier.config import PRESETS
+from persongen_bench.metrics._verifier.config import PRESETS, role_of
 from persongen_bench.metrics._verifier.instrument import (
     describe,
     predict,
     rated_features,
     warnings,
 )
+from persongen_bench.metrics._verifier.metric import in_space_of
 
 _TIED = 1e-9
 """Scores this close, relative to the largest, are equal."""
@@ -58,7 +59,8 @@ class Reidentification:
     def __init__(self, k: int, model: str | None) -> None:
         self._k, self._model = k, model
         name = f"{self.card.name}@{k}" + (f"-{model}" if model else "")
-        self.info = replace(self.card, name=name)
+        card = replace(self.card, name=name)
+        self.info = card if model is None else in_space_of(model, card)
 
     @classmethod
     def parse(cls, argument: str | None) -> Reidentification:
@@ -105,15 +107,15 @@ class Reidentification:
         if self._model is None:
             likes = context.train.liked_items
             return np.array([bool(likes.get(user)) for user in context.users])
-        nothing = predict(context, self._model, rated_features(context)[:1])
+        nothing = predict(context, self._model, rated_features(context, self._model)[:1])
         return np.asarray(np.isfinite(nothing).all(axis=0))
 
     def _scores(
         self, context: ScoreContext, sets: list[np.ndarray], columns: np.ndarray
     ) -> Float[np.ndarray, "sets candidates"]:
         if self._model is not None:
-            usual = predict(context, self._model, rated_features(context)).mean(axis=0)
-            made = (context.features(ROLE, rows) for rows in sets)
+            usual = predict(context, self._model, rated_features(context, self._model)).mean(axis=0)
+            made = (context.features(role_of(self._model), rows) for rows in sets)
             scores = [predict(context, self._model, images).mean(axis=0) for images in made]
             return np.asarray((np.stack(scores) - usual)[:, columns])
         likes = context.train.liked_items

@@ -11,6 +11,7 @@ from jaxtyping import Float, Int
 from persongen_bench.core.metric import MetricInfo, ScoreContext
 from persongen_bench.metrics._sets import jackknife_influence, spread_over_units
 from persongen_bench.metrics._space import ROLE, rows_by_unit
+from persongen_bench.metrics._verifier.config import role_of
 from persongen_bench.metrics._verifier.instrument import own_probabilities, predict
 from persongen_bench.metrics._verifier.metric import OfVerifier
 
@@ -85,7 +86,7 @@ class AestheticsCorrelation(OfVerifier):
         values = {}
         for user, rows in rows_by_unit(context):
             values[user], column = np.nan, columns[user]
-            scores = predict(context, self.model, context.features(ROLE, rows))
+            scores = predict(context, self.model, context.features(role_of(self.model), rows))
             known = np.isfinite(scores).all(axis=0)
             others = np.flatnonzero(known & (np.arange(len(known)) != column))
             if len(rows) and known[column] and len(others):

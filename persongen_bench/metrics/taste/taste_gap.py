@@ -15,6 +15,7 @@ from persongen_bench.core.metric import MetricInfo, ScoreContext
 from persongen_bench.core.types import ScoreMatrix
 from persongen_bench.metrics._liked import liked_neighbours
 from persongen_bench.metrics._space import ROLE, no_dislikes
+from persongen_bench.metrics._verifier.config import PRESETS, role_of
 from persongen_bench.metrics._verifier.instrument import (
     describe_unseen,
     fold_warnings,
@@ -22,7 +23,14 @@ from persongen_bench.metrics._verifier.instrument import (
 )
 from persongen_bench.metrics._verifier.metric import DEFAULT
 
-INSTRUMENTS = ("true", "neighbour", "verifier")
+VERIFIER = "verifier"
+INSTRUMENTS = {
+    "true": None,
+    "neighbour": None,
+    VERIFIER: DEFAULT,
+    **{f"{VERIFIER}-{model}": model for model in PRESETS},
+}
+"""Argument => the verifier behind it; None: none is."""
 
 
 @final
@@ -39,8 +47,9 @@ class TasteGap:
     held-out pool is liked (undefined for users whose pool holds no likes, or no dislikes);
     ``taste-gap@true``, ``taste-gap@neighbour`` and ``taste-gap@verifier`` choose explicitly, the
     last one the like-probability by a verifier that has not seen the rated picture nearest to the
-    image. On a board of a few users, where pictures of low quality suit their owner alone, the
-    difference can pass 1, and is cut there.
+    image: by ``mf``, or by the one named, as in ``taste-gap@verifier-neumf``. On a board of a few
+    users, where pictures of low quality suit their owner alone, the difference can pass 1, and is
+    cut there.
     With U users, a method that is given the wrong user is expected at ``-gap / (U - 1)``.
     """
 
@@ -63,14 +72,16 @@ class TasteGap:
     def __init__(self, instrument: str | None) -> None:
         self._instrument = instrument
         name = self.card.name if instrument is None else f"{self.card.name}@{instrument}"
-        roles = () if instrument in (None, "true") else (ROLE,)
+        self._model = None if instrument is None else INSTRUMENTS[instrument]
+        self._role = ROLE if self._model is None else role_of(self._model)
+        roles = () if instrument in (None, "true") else (self._role,)
         known = instrument == "true"
         self.info = replace(self.card, name=name, roles=roles, known_taste=known)
 
     @classmethod
     def parse(cls, argument: str | None) -> TasteGap:
-        """``None`` (automatic), ``true``, ``neighbour`` or ``verifier``."""
-        if argument not in (None, *INSTRUMENTS):
+        """``None`` (automatic), ``true``, ``neighbour``, ``verifier`` or ``verifier-MODEL``."""
+        if argument is not None and argument not in INSTRUMENTS:
             raise ConfigError(
                 f"metric taste-gap: unknown instrument {argument!r}",
                 fix=f"Use one of {', '.join(INSTRUMENTS)}.",
@@ -86,24 +97,22 @@ class TasteGap:
         chosen = self._chosen(context)
         if chosen == "true":
             return f"{self.info.name}|in:u8|reader:{context.taste_signature}|impl:2"
-        space = f"{ROLE}:{context.encoder_signature(ROLE)}"
-        how = "neighbour|sim:cosine" if chosen == "neighbour" else describe_unseen(DEFAULT)
+        space = f"{ROLE}:{context.encoder_signature(self._role)}"
+        how = "neighbour|sim:cosine" if self._model is None else describe_unseen(self._model)
         return f"{self.info.name}|in:u8|{space}|{how}|impl:2"
 
     def caveats(self, context: ScoreContext) -> Sequence[str]:
         """Says where there is nothing to tell likes from, and what to mind about a verifier."""
-        chosen = self._chosen(context)
-        if chosen == "verifier":
-            return fold_warnings(context, DEFAULT)
-        return no_dislikes(context) if chosen == "neighbour" else ()
+        if self._model is not None:
+            return fold_warnings(context, self._model)
+        return no_dislikes(context) if self._chosen(context) == "neighbour" else ()
 
     def scores(self, context: ScoreContext, users: Sequence[str]) -> ScoreMatrix:
         """``(n samples, n users asked)`` score of every image for these users, in [0, 1]."""
-        chosen = self._chosen(context)
-        if chosen == "true":
+        if self._model is not None:
+            return unseen_probabilities(context, self._model, users)
+        if self._chosen(context) == "true":
             return context.taste(users)
-        if chosen == "verifier":
-            return unseen_probabilities(context, DEFAULT, users)
         return liked_neighbours(context, users)
 
     def per_unit(self, context: ScoreContext) -> pd.Series:

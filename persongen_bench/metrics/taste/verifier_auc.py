@@ -6,8 +6,10 @@ from typing import ClassVar, final
 
 import numpy as np
 import pandas as pd
+from jaxtyping import Float, Int
 
 from persongen_bench.core.metric import MetricInfo, ScoreContext
+from persongen_bench.core.ratings import Ratings
 from persongen_bench.metrics._sets import jackknife_influence, spread_over_units
 from persongen_bench.metrics._space import ROLE
 from persongen_bench.metrics._verifier.concordance import pair_sums, pooled_auc
@@ -42,13 +44,21 @@ class VerifierAuc(OfInstrument):
         predicted = self.predictions(context)
         if predicted is None:
             return pd.Series(np.nan, index=list(context.units))
-        rated = predicted.ratings
-        number, without = pooled_auc(predicted.logit, rated.liked, rated.user, predicted.fold)
-        took_part = np.flatnonzero(rated.counts[: len(without)] > 0)
-        influence = jackknife_influence(number, without[took_part])
-        names = [rated.users[k] for k in took_part]
-        values = judged(context, names, influence)
-        return spread_over_units(context, number, {str(u): v for u, v in values.items()})
+        return spread_auc(context, predicted.ratings, predicted.logit, predicted.fold)
+
+
+def spread_auc(
+    context: ScoreContext,
+    rated: Ratings,
+    logit: Float[np.ndarray, " n"],
+    fold: Int[np.ndarray, " n"],
+) -> pd.Series:
+    """`pooled_auc` of ratings, at least one, plus each user's jackknife influence."""
+    number, without = pooled_auc(logit, rated.liked, rated.user, fold)
+    took_part = np.flatnonzero(rated.counts[: len(without)] > 0)
+    influence = jackknife_influence(number, without[took_part])
+    values = judged(context, [rated.users[k] for k in took_part], influence)
+    return spread_over_units(context, number, {str(u): v for u, v in values.items()})
 
 
 @final

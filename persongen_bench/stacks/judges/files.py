@@ -3,7 +3,7 @@
 Commits, sizes and checksums as the public manifests of other projects print them, each in at
 least two that do not quote one another; nothing was downloaded here. Tests compare the sizes with
 the architectures. Not known, and said so by ``verify``: size and checksum of HPS 2.0, of both
-files of PickScore, and of BLIP's ``config.json``.
+files of PickScore, and of the ``config.json`` of BLIP and of ViT-bigG.
 """
 
 from __future__ import annotations
@@ -144,10 +144,36 @@ TRUNKS = HubRepo(
     url="https://download.pytorch.org/models",
 )
 
+VIT_BIG_G = HubRepo(
+    "h94/IP-Adapter",
+    "018e402774aeeddd60609b4ecdb7e298259dc729",
+    "Apache-2.0; the weights are LAION's, MIT",
+    (
+        HubFile("sdxl_models/image_encoder/config.json", None),
+        HubFile(
+            "sdxl_models/image_encoder/model.safetensors",
+            3_689_912_664,
+            "657723e09f46a7c3957df651601029f66b1748afb12b419816330f16ed45d64d",
+        ),
+    ),
+    note="OpenCLIP's ViT-bigG/14, image tower alone: the files of the stack `sdxl` as well",
+)
+
 JUDGES = Manifest(
     "judges",
     "Models that judge pictures: aesthetics, preference, features, distances, captions",
-    (AESTHETIC_V1, AESTHETIC_V2, HPS, PICKSCORE, INCEPTION, DINO, CLIP_336, BLIP, TRUNKS),
+    (
+        AESTHETIC_V1,
+        AESTHETIC_V2,
+        HPS,
+        PICKSCORE,
+        INCEPTION,
+        DINO,
+        CLIP_336,
+        BLIP,
+        TRUNKS,
+        VIT_BIG_G,
+    ),
     (
         "Only scoring needs them.",
         "Pickled checkpoints are read as tensors alone (weights_only); no code in them is run.",

@@ -15,6 +15,8 @@ from transformers import (
     BlipForConditionalGeneration,
     CLIPConfig,
     CLIPModel,
+    CLIPVisionConfig,
+    CLIPVisionModelWithProjection,
     Dinov2Config,
     Dinov2Model,
 )
@@ -61,6 +63,9 @@ _MODULES: Mapping[str, Callable[[], Any]] = {
     f"{files.BLIP.folder}/pytorch_model.bin": lambda: BlipForConditionalGeneration(BlipConfig()),
     f"{files.TRUNKS.folder}/alexnet-owt-7be5be79.pth": alexnet,
     f"{files.TRUNKS.folder}/vgg16-397923af.pth": vgg16,
+    f"{files.VIT_BIG_G.folder}/sdxl_models/image_encoder/model.safetensors": (
+        lambda: CLIPVisionModelWithProjection(CLIPVisionConfig.from_dict(configs.VIT_BIG_G))
+    ),
 }
 """Label => the module that its file fills, without numbers."""
 

@@ -11,7 +11,7 @@ import torch
 
 from persongen_bench.core.stack import ImageEncoder
 from persongen_bench.stacks.inception_input import MODES, Mode
-from persongen_bench.stacks.judges import aesthetic, clip, dino, files, hps, inception
+from persongen_bench.stacks.judges import aesthetic, clip, dino, files, hps, inception, vision
 from persongen_bench.stacks.judges.blip import BlipCaptioner
 from persongen_bench.stacks.judges.encoder import (
     Deferred,
@@ -31,6 +31,7 @@ from persongen_bench.stacks.published.pinned import Opened, pinned_files
 
 ROLES = (
     "aesthetic", "captioner", "dino", "hps", "inception", "judge_encoder", "lpips", "pickscore",
+    "verifier_encoder",
 )  # fmt: skip
 HPS_FILES = {"2.1": "HPS_v2.1_compressed.pt", "2.0": "HPS_v2_compressed.pt"}
 """Version => file."""
@@ -60,6 +61,7 @@ class Judges:
             "judge_encoder": lambda: DeferredDual(self.clip_336),
             "lpips": lambda: Family({net: partial(self._lpips, net) for net in TAPS}),
             "pickscore": lambda: DeferredDual(self._pickscore),
+            "verifier_encoder": lambda: Deferred(self._vit_big_g),
         }
         return makers[name]()
 
@@ -91,6 +93,14 @@ class Judges:
         config = dino.read_config(config_file)
         card = self._card("dinov2", opened, config.hidden_size, dino.PREPARATION)
         return JudgeEncoder(card, partial(dino.open_dino_network, config, weights))
+
+    def _vit_big_g(self) -> JudgeEncoder:
+        opened = self._files(files.VIT_BIG_G)
+        config_file, weights = opened.paths
+        config = vision.read_config(config_file)
+        preparation = SquarePixels(config.image_size)
+        card = self._card("openclip-vit-bigg-14", opened, config.projection_dim, preparation)
+        return JudgeEncoder(card, partial(vision.open_vision_network, config, weights))
 
     def _inception(self, mode: Mode) -> JudgeEncoder:
         opened = self._files(files.INCEPTION)
