@@ -11,6 +11,7 @@ from persongen_bench.leaderboards.drawn.grids import curve_figure, heat_figure, 
 from persongen_bench.leaderboards.drawn.maps import map_figure
 from persongen_bench.leaderboards.drawn.nulls import null_figure
 from persongen_bench.leaderboards.drawn.pairs import scatter_figure
+from persongen_bench.leaderboards.drawn.rocs import roc_figure
 from persongen_bench.leaderboards.drawn.tables import Asked
 from persongen_bench.leaderboards.drawn.users import box_figure, ranks_figure
 from persongen_bench.leaderboards.figures import require_drawable
@@ -43,6 +44,7 @@ KINDS: dict[str, Kind] = {
     "prompts": _kind(prompts_figure, "metrics over by", "metrics over an option, by prompt"),
     "map": _kind(map_figure, "of colour role data", "embeddings of pictures in the plane"),
     "scatter": _kind(scatter_figure, "metrics each data", "one metric against another"),
+    "roc": _kind(roc_figure, "metrics data", "ROC curves of verifiers"),
 }
 """By the name that the command takes."""
 

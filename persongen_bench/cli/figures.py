@@ -15,7 +15,7 @@ figures_app = typer.Typer()
 @figures_app.command()
 def figure(
     kind: Annotated[
-        str, typer.Argument(help="null, box, ranks, heat, curve, prompts, map or scatter.")
+        str, typer.Argument(help="null, box, ranks, heat, curve, prompts, map, scatter or roc.")
     ],
     runs: Annotated[Path, typer.Argument(help="Folder of the run directories.")],
     output: Annotated[Path, typer.Option("--output", help="File (PNG, PDF or SVG).")],
@@ -50,7 +50,7 @@ def figure(
     ] = None,
     data: options.Data = None,
 ) -> None:
-    """Draw a figure of runs: nulls, boxes, ranks, heat maps, curves, maps, scatters."""
+    """Draw a figure of runs: nulls, boxes, ranks, heat maps, curves, maps, scatters, ROC curves."""
     from persongen_bench.api.figures import figure as draw
 
     said = {

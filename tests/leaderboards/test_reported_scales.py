@@ -97,3 +97,12 @@ def test_the_board_of_flickr_aes_shows_three_tables_where_it_is_asked_for_them()
         "REBECA (extended abstract), Table 1", "REBECA (extended abstract), Table 2",
         "REBECA, Table 2",
     ]  # fmt: skip
+
+
+def test_the_stickers_stand_beside_both_tables_of_pigeon():
+    titles = [table.title for table in reported_tables(get_board("stickers"))]
+    assert titles == ["Pigeon, Table 1, sticker", "Pigeon, Table 3", "RAGAR, Table 1, Sticker"]
+    ablation = reported_tables(get_board("stickers"))[1]
+    assert ablation.row("w/o encoding").metrics == {  # 55.35, 0.6976 and 24.72 as printed
+        "cis@history": 0.5535, "lpips-vgg@history": 0.6976, "cs@reference": 0.2472,
+    }  # fmt: skip

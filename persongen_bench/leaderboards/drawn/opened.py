@@ -45,17 +45,8 @@ def evaluation_of(run: RunResults, world: World) -> Evaluation:
 
 
 def picture_values(run: RunResults, world: World, metric: str) -> pd.DataFrame:
-    """Columns ``user`` and ``value`` by sample id, for every delivered picture of a run.
-
-    Raises:
-        ConfigError: for a metric of all pictures together, which has no value of one.
-    """
+    """Columns ``user`` and ``value`` by sample id, for every delivered picture of a run."""
     measured = parse_metric(metric)
-    if measured.info.level == "set":
-        raise ConfigError(
-            f"{metric} is a number of all pictures together, none of a single one",
-            fix="Take a metric that averages over pictures, such as verifier or aesthetic@v2.",
-        )
     of_run = evaluation_of(run, world)
     seen = PictureByPicture(
         of_run.world, of_run.all_samples, of_run.requests, of_run.open_image, kind=of_run.kind,

@@ -10,9 +10,16 @@ from jaxtyping import Float, Int
 
 from persongen_bench.core.errors import ConfigError
 from persongen_bench.leaderboards.drawn.opened import picture_values, world_of
-from persongen_bench.leaderboards.drawn.tables import Asked, Drawn, open_table, short, write_around
+from persongen_bench.leaderboards.drawn.tables import (
+    Asked,
+    Drawn,
+    open_table,
+    require_by_unit,
+    short,
+    write_around,
+)
 from persongen_bench.leaderboards.figures import axis_name, figure_at, plain, styles
-from persongen_bench.leaderboards.rows import generator
+from persongen_bench.leaderboards.rows import column_of, generator
 
 N_BOOTSTRAP = 2000
 MOST_ROWS = 8
@@ -51,7 +58,9 @@ def scatter_figure(folder: Path, asked: Asked, path: Path) -> None:
         )
     if asked.each not in ("user", "picture"):
         raise ConfigError(f"a point is no {asked.each!r}", fix="Write --each user or picture.")
-    drawn = open_table(folder, asked)
+    again = {"metrics": ()} if asked.each == "picture" else {}
+    drawn = open_table(folder, asked.model_copy(update=again))
+    require_by_unit(asked.metrics, asked.each)
     if len(drawn.rows) > MOST_ROWS:
         raise ConfigError(
             f"{len(drawn.rows)} rows are too many for one scatter, at most {MOST_ROWS}",
@@ -61,7 +70,7 @@ def scatter_figure(folder: Path, asked: Asked, path: Path) -> None:
     few = next((label for label, own in points.items() if len(own.x) < 3), None)
     if few is not None:
         raise ConfigError(f"{few} has fewer than three {asked.each}s with both metrics")
-    x, y = (drawn.board.column(metric) for metric in asked.metrics)
+    x, y = (column_of(drawn.board, metric) for metric in asked.metrics)
     with figure_at(path, (7.4, 4.4)) as figure:
         axes = figure.add_subplot()
         for (label, own), (colour, marker) in zip(points.items(), styles(), strict=False):
@@ -104,7 +113,7 @@ def points_of(drawn: Drawn, asked: Asked, k: int) -> Points:
             names.extend(one["user"])
         x, y = np.concatenate(parts, axis=1)
         x, y = (
-            v / 10.0 ** drawn.board.column(m).exponent
+            v / 10.0 ** column_of(drawn.board, m).exponent
             for v, m in zip((x, y), asked.metrics, strict=True)
         )
         owner = np.unique(names, return_inverse=True)[1]

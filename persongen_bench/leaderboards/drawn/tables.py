@@ -23,7 +23,7 @@ from persongen_bench.leaderboards.ranking import (
     one_method_per_label,
     widened,
 )
-from persongen_bench.leaderboards.rows import UnitValues, build_row, unit_values
+from persongen_bench.leaderboards.rows import UnitValues, build_row, of_all_images, unit_values
 from persongen_bench.leaderboards.standings import MethodRow
 from persongen_bench.loop.results import RunResults
 
@@ -169,6 +169,16 @@ def _wanted(row: MethodRow, patterns: Sequence[str]) -> bool:
 def metrics_of(drawn: Drawn, asked: Asked) -> tuple[str, ...]:
     """The metrics asked for, else the headline of the board."""
     return asked.metrics or (drawn.board.headline,)
+
+
+def require_by_unit(metrics: Sequence[str], unit: str) -> None:
+    """Raises `ConfigError` for a number of all pictures together: it has no value of a unit."""
+    whole = next((metric for metric in metrics if of_all_images(metric)), None)
+    if whole is not None:
+        raise ConfigError(
+            f"{whole} is a number of all pictures together, it has no value of a {unit}",
+            fix="Draw it with `pgbench figure curve` or `leaderboard --plot`.",
+        )
 
 
 def write_around(figure: Figure, title: str, note: str) -> None:

@@ -18,6 +18,7 @@ from persongen_bench.leaderboards.drawn.tables import (
     folded,
     metrics_of,
     open_table,
+    require_by_unit,
     short,
     write_around,
 )
@@ -43,10 +44,12 @@ def box_figure(folder: Path, asked: Asked, path: Path) -> None:
     """Boxes of per-user values for every row, a panel for each metric.
 
     Box: quartiles and median; whiskers: the last user within 1.5 times their distance; diamond:
-    mean with its interval. Raises `ConfigError` for more than four metrics.
+    mean with its interval. Raises `ConfigError` for more than four metrics, or one that has no
+    values of users.
     """
     drawn = open_table(folder, asked)
     metrics = metrics_of(drawn, asked)
+    require_by_unit(metrics, drawn.unit)
     if len(metrics) > _MOST_METRICS:
         raise ConfigError(f"a figure has room for {_MOST_METRICS} metrics, not {len(metrics)}")
     rows = drawn.rows
@@ -120,6 +123,7 @@ def ranks_figure(folder: Path, asked: Asked, path: Path) -> None:
     """
     drawn = open_table(folder, asked)
     (metric,) = metrics_of(drawn, asked)[:1]
+    require_by_unit([metric], drawn.unit)
     column = drawn.board.column(metric)
     rows = [row for row in drawn.rows if asked.methods or not row.anchor]
     if len(rows) < 2:
