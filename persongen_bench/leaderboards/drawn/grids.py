@@ -210,7 +210,8 @@ def _heat(
     room = 0.15 * (most - least or 1.0)
     picture.set_clim(least - room, most + room)
     for (i, j), mean in np.ndenumerate(means):
-        _write_cell(axes, (j, i), mean, halves[i, j], column, dark=mean > (least + most) / 2)
+        half = float(halves[i, j])
+        _write_cell(axes, (j, i), float(mean), half, column, dark=mean > (least + most) / 2)
     axes.set_xticks(range(len(xs)), [f"{value:g}" for value in xs])
     axes.set_yticks(range(len(ys)), [f"{value:g}" for value in ys])
     axes.set_xlabel(over[0])

@@ -106,17 +106,18 @@ def points_of(drawn: Drawn, asked: Asked, k: int) -> Points:
         owner = np.arange(len(x))
     else:
         world = world_of(drawn, asked)
-        parts, names = [], []
+        parts: list[Float[np.ndarray, "2 n"]] = []
+        names: list[str] = []
         for run in drawn.runs_of(row):
             one, other = (picture_values(run, world, metric) for metric in asked.metrics)
             parts.append(np.stack([one["value"], other.loc[one.index, "value"]]))
-            names.extend(one["user"])
+            names.extend(map(str, one["user"]))
         x, y = np.concatenate(parts, axis=1)
         x, y = (
             v / 10.0 ** column_of(drawn.board, m).exponent
             for v, m in zip((x, y), asked.metrics, strict=True)
         )
-        owner = np.unique(names, return_inverse=True)[1]
+        owner = np.unique(np.asarray(names), return_inverse=True)[1]
     known = np.isfinite(x) & np.isfinite(y)
     return Points(x[known], y[known], owner[known])
 
