@@ -34,9 +34,9 @@ LEFT_OUT = {
     "manifold-recall",
     # of the data or of the verifier, whatever was made
     "base-rate", "taste-auc", "verifier-auc", "verifier-brier", "verifier-ece",
-    "verifier-user-auc",
+    "verifier-test-auc", "verifier-user-auc",
     # neither end is better
-    "aesthetics-correlation", "aesthetics-r2",
+    "aesthetics-correlation", "aesthetics-r2", "verifier-train-auc",
 }  # fmt: skip
 
 

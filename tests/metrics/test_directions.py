@@ -87,7 +87,10 @@ PAIRS = {
     "reidentification": ("always one", "fitting"),
 }
 """The better images and the worse ones, where they are not the future likes and noise."""
-OF_THE_DATA = {"taste-auc", "verifier-auc", "verifier-brier", "verifier-ece", "verifier-user-auc"}
+OF_THE_DATA = {
+    "taste-auc", "verifier-auc", "verifier-brier", "verifier-ece", "verifier-test-auc",
+    "verifier-user-auc",
+}  # fmt: skip
 """Numbers of a judge, whatever was made: worse where ratings are dealt at random."""
 OF_LISTS = {
     # random lists cover as much as good ones

@@ -254,7 +254,7 @@ def _predicted(world, scores):
 # --- the model ----------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("model", ["mf", "neumf", "neumf-paper", "no-taste"])
+@pytest.mark.parametrize("model", list(PRESETS))
 def test_stored_arrays_predict_what_the_network_does(model):
     rng = np.random.default_rng(0)
     generator = torch.Generator().manual_seed(0)

@@ -31,7 +31,7 @@ def short(model):
     return PRESETS[model].model_copy(update=SHORT)
 
 
-@pytest.mark.parametrize("model", ["mf", "neumf", "neumf-paper", "no-taste"])
+@pytest.mark.parametrize("model", list(PRESETS))
 def test_the_verifier_of_a_user_does_not_depend_on_names(raters, model):
     before = logits(fit(raters.embeddings, raters.ratings, short(model)).weights, raters.embeddings)
     assert np.ptp(before[0]) > 1e-3

@@ -20,8 +20,10 @@ from persongen_bench.metrics.risk.reidentification import Reidentification
 from persongen_bench.metrics.taste.aesthetics_r2 import AestheticsCorrelation
 from persongen_bench.metrics.taste.calibration import VerifierBrier, VerifierEce
 from persongen_bench.metrics.taste.taste_auc import TasteAuc
+from persongen_bench.metrics.taste.taste_gap import TasteGap
 from persongen_bench.metrics.taste.verifier import Verifier
 from persongen_bench.metrics.taste.verifier_auc import VerifierAuc
+from persongen_bench.metrics.taste.verifier_split_auc import VerifierTestAuc, VerifierTrainAuc
 from persongen_bench.testing.toy_scores import toy_score_context
 
 SMALL = c7.RatersConfig(n_users=30, per_user=40, embedding_size=12, n_factors=6)
@@ -83,7 +85,7 @@ def test_copies_get_the_held_out_predictions_of_their_originals(context):
     copied, ids = copies(context)
     found = instrument.unseen_logits(copied, "mf", copied.users)
     known, (arrays, models) = copied.train.ratings, instrument.folds(copied, "mf")
-    mean = np.unique(instrument.rated_features(copied), axis=0).mean(axis=0)[None]
+    mean = np.unique(instrument.rated_features(copied, "mf"), axis=0).mean(axis=0)[None]
     of_mean = {k: logits(weights, mean)[0] for k, weights in models.items()}
     shift = {k: row - np.mean(list(of_mean.values()), axis=0) for k, row in of_mean.items()}
     held_out = {
@@ -174,7 +176,9 @@ def test_a_copier_without_taste_is_not_personal_to_judges_that_have_not_seen_the
         whole = fit(world.embeddings, world.ratings, eager).weights
         seen.append(advantage(logits(whole, pictures), likes.user))
         judges = judges_of(world, cross_fit(world.embeddings, world.ratings, eager))
-        judged = JudgedImages.of(Copies(pictures), judges).logits(world.ratings.users)
+        judged = JudgedImages.of(Copies(pictures), judges, "judge_encoder").logits(
+            world.ratings.users
+        )
         others.append(advantage(judged, likes.user))
     error = np.std(others, ddof=1) / np.sqrt(len(others))
     assert np.mean(seen) > 0.25
@@ -190,7 +194,8 @@ def test_judges_are_on_one_scale(model):
         world = c7.simulate(config, np.random.default_rng(seed))
         likes = world.ratings.take(world.ratings.liked)
         judges = judges_of(world, cross_fit(world.embeddings, world.ratings, PRESETS[model]))
-        judged = JudgedImages.of(Copies(world.embeddings[likes.item]), judges)
+        copied = Copies(world.embeddings[likes.item])
+        judged = JudgedImages.of(copied, judges, "judge_encoder")
         found.append(advantage(judged.logits(world.ratings.users), likes.user))
     assert abs(np.mean(found)) < 0.08
 
@@ -235,7 +240,11 @@ def test_a_verifier_that_has_learned_no_taste_is_the_one_without(context):
     assert (numbers[0] == numbers[2]).all()
 
 
-BARELY = [Verifier("neumf"), VerifierAuc(), TasteAuc(), VerifierEce(), VerifierBrier()]
+BARELY = [
+    Verifier("neumf"), Verifier("mf-abstract"), VerifierAuc(), VerifierAuc("mf-abstract"),
+    TasteAuc(), VerifierEce(), VerifierBrier(), TasteGap("verifier-mf-abstract"),
+    VerifierTrainAuc("mf-abstract"), VerifierTestAuc(),
+]  # fmt: skip
 
 
 @pytest.mark.parametrize(

@@ -60,7 +60,7 @@ class VerifierNetwork(nn.Module):
         for parameter in zero:
             nn.init.zeros_(parameter)
         for parameter in fixed:
-            parameter.requires_grad_(requires_grad=False)
+            parameter.requires_grad = False
 
     def groups(self) -> tuple[list[nn.Parameter], list[nn.Parameter]]:
         """Parameters of bias and linear term, and those of the personal branches."""

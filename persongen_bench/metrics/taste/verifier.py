@@ -22,6 +22,11 @@ class Verifier(OfVerifier):
     no method is fitted in. ``verifier-auc``, ``taste-auc`` and ``verifier-ece`` say how good it
     is on this data; ``verifier@no-taste`` is what a judge without any taste would give. Users
     without training ratings are NaN.
+
+    ``verifier@neumf-paper`` is REBECA's published one in its own space, the role
+    ``verifier_encoder``, or ``judge_encoder`` on a stack without it. ``verifier@mf-abstract`` is
+    that of the workshop's paper (000, sec. 4.4), the product of a user's and an image's vector
+    without biases, whose embedding there is that of the generator; here it is the judge's.
     """
 
     card: ClassVar[MetricInfo] = MetricInfo(

@@ -22,7 +22,8 @@ class VerifierAuc(OfInstrument):
 
     The number that is usually printed (REBECA: 0.87). Ratings of all users are ranked in one
     list, so knowing who is lenient and which images are good is enough for a high value: compare
-    with ``verifier-auc@no-taste``. Pairs of ratings from different folds are not compared.
+    with ``verifier-auc@no-taste``. Pairs of ratings from different folds are not compared. The
+    paper's own two numbers are ``verifier-train-auc`` and ``verifier-test-auc``.
     """
 
     card: ClassVar[MetricInfo] = MetricInfo(
