@@ -60,6 +60,11 @@ class ScoreContext(Protocol):
         ...
 
     @property
+    def catalogue_ids(self) -> Sequence[str]:
+        """Every item of the data set, in the catalogue's order, in whichever part of the split."""
+        ...
+
+    @property
     def histories(self) -> Mapping[str, tuple[str, ...]]:
         """Sample id => the history of its request (item ids of the training catalogue)."""
         ...

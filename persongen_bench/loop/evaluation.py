@@ -15,7 +15,6 @@ import numpy as np
 import pandas as pd
 
 from persongen_bench.core.dataset import View
-from persongen_bench.core.errors import PgbenchError
 from persongen_bench.core.output import IMAGE, OutputKind
 from persongen_bench.core.progress import Progress, no_progress
 from persongen_bench.core.request import Request, unit_of
@@ -30,11 +29,11 @@ from persongen_bench.core.types import (
     Unit,
     content_hash,
 )
-from persongen_bench.loop.encoding import CHUNK, Pictures
+from persongen_bench.loop.encoding import Pictures
 from persongen_bench.loop.kept import kept
 from persongen_bench.loop.store import RunDirectory
+from persongen_bench.loop.true_taste import utilities
 from persongen_bench.loop.world import World
-from persongen_bench.util.opening import opened
 
 T = TypeVar("T")
 
@@ -120,6 +119,11 @@ class Evaluation:
     def test(self) -> View:
         """The held-out view."""
         return self.world.test
+
+    @property
+    def catalogue_ids(self) -> Sequence[str]:
+        """Every item of the data set."""
+        return self.world.dataset.catalog.ids
 
     @cached_property
     def histories(self) -> Mapping[str, tuple[str, ...]]:
@@ -236,12 +240,7 @@ class Evaluation:
         return every[:, pd.Index(self.users).get_indexer(pd.Index(users))]
 
     def _read_taste(self, users: Sequence[str]) -> ScoreMatrix:
-        taste = self.world.dataset.taste
-        if taste is None:
-            raise PgbenchError(f"dataset {self.world.dataset.name} has no known taste")
-        parts = opened(range(len(self.samples)), self.images, CHUNK)
-        read = [taste.utility(images, users) for _, images in parts]
-        return np.concatenate(read) if read else np.zeros((0, len(users)))
+        return utilities(self.world.dataset, users, len(self.samples), self.images)
 
     @property
     def taste_signature(self) -> str | None:

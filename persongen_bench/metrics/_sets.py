@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import ClassVar, Literal, NamedTuple, get_args
+from copy import copy
+from dataclasses import replace
+from typing import ClassVar, Literal, NamedTuple, Self, get_args
 
 import numpy as np
 import pandas as pd
@@ -13,8 +14,8 @@ from jaxtyping import Float, Int
 
 from persongen_bench.core.errors import ConfigError
 from persongen_bench.core.metric import MetricInfo, ScoreContext
-from persongen_bench.core.types import Embeddings
 from persongen_bench.metrics._base import build_signature
+from persongen_bench.metrics._compared import Compared, ReferenceSet, compared
 
 NOT_TASTE = (
     "Whether anybody gets the images they like: shuffling images among users does not change it."
@@ -22,6 +23,8 @@ NOT_TASTE = (
 """What no metric of all images together shows."""
 InceptionMode = Literal["clean", "tf-legacy", "pytorch"]
 """How pictures enter Inception (`persongen_bench.stacks.inception_input`)."""
+_SIGNED = {"held-out": "held-out-likes", "likes": "all-likes", "catalogue": "catalogue"}
+_WHOLE = {"likes": "all likes of all users", "catalogue": "the whole catalogue"}
 
 
 def jackknife_influence(
@@ -61,55 +64,6 @@ def spread_over_units(
     return number + values - values.mean()
 
 
-@dataclass(frozen=True)
-class Compared:
-    """Generated images against reference images, as features of one role.
-
-    The rows are in an order that the order of the samples does not change.
-    """
-
-    units: tuple[str, ...]
-    """Units with samples, as in the context."""
-    owners: Int[np.ndarray, " n"]
-    """Per generated image its place in ``units``; ascending."""
-    generated: Embeddings
-    reference: Embeddings
-    """The held-out likes of the users with samples, each item once, in the order of their ids."""
-
-    @property
-    def sizes(self) -> tuple[int, int, int]:
-        """``(n generated, m reference, d)``."""
-        n, d = self.generated.shape
-        return n, len(self.reference), d
-
-    @property
-    def remaining(self) -> int:
-        """Fewest generated images when one unit is left out (all of them if there is one)."""
-        largest = np.bincount(self.owners).max(initial=0) if len(self.units) > 1 else 0
-        return len(self.owners) - int(largest)
-
-
-def compared(context: ScoreContext, role: str) -> Compared:
-    """All samples against the union of the held-out likes of the users who have samples."""
-    return context.memo(f"compared sets|{role}", lambda: _compare(context, role))
-
-
-def _compare(context: ScoreContext, role: str) -> Compared:
-    table = context.samples
-    present = set(table["unit"])
-    units = tuple(unit for unit in context.units if unit in present)
-    owners = pd.Index(units).get_indexer(pd.Index(table["unit"]))
-    order = np.lexsort((table["sample_id"], table["index"], owners))
-    likes = context.test.liked_items
-    items = sorted({item for user in set(table["user_id"]) for item in likes.get(str(user), ())})
-    return Compared(
-        units,
-        owners[order],
-        np.asarray(context.features(role)[order]),
-        context.item_features(role, items),
-    )
-
-
 class Measured(NamedTuple):
     """A number and what every unit with samples contributes to it."""
 
@@ -122,12 +76,40 @@ class SetMetric(ABC):
 
     The reference set is held fixed: units are left out of the generated images only, and the
     interval over units is one for this reference. A subclass is set up with one role and says
-    when it refuses, what it measures, and what to mind.
+    when it refuses, what it measures, and what to mind. Behind its own argument a dash may name
+    the reference set, ``fid@clean-catalogue``; without one it is the held-out likes.
     """
 
     info: MetricInfo
+    reference: ReferenceSet = "held-out"
     details: ClassVar[str] = ""
     version: ClassVar[int] = 1
+
+    @classmethod
+    @abstractmethod
+    def of(cls, argument: str | None) -> Self:
+        """Build from the argument before the reference set; None where there is none."""
+
+    @classmethod
+    def parse(cls, argument: str | None) -> Self:
+        """What `of` takes, and behind it ``-held-out`` (as without), ``-likes`` or ``-catalogue``.
+
+        Where `of` needs nothing the set may stand alone, as in ``cmmd@catalogue``.
+        """
+        own, reference = split_reference(argument)
+        try:
+            metric = cls.of(own)
+        except ConfigError as error:
+            sets = ", ".join(f"-{name}" for name in get_args(ReferenceSet))
+            raise ConfigError(str(error), fix=f"A reference set may follow: {sets}.") from error
+        return metric if reference == "held-out" else metric.against(reference)
+
+    def against(self, reference: ReferenceSet) -> Self:
+        """The same metric with another reference set, which its name then ends in."""
+        other = copy(self)
+        other.reference = reference
+        other.info = replace(self.info, name=f"{self.info.name}-{reference}")
+        return other
 
     @abstractmethod
     def refusal(self, sets: Compared) -> str | None:
@@ -142,8 +124,8 @@ class SetMetric(ABC):
         return []
 
     def signature(self, context: ScoreContext) -> str:
-        """Name, encoder, estimator, version."""
-        sets = "sets:pooled-samples,held-out-likes"
+        """Name, encoder, sets, estimator, version."""
+        sets = f"sets:pooled-samples,{_SIGNED[self.reference]}"
         return build_signature(self.info, context, f"{sets}|{self.details}", self.version)
 
     def per_unit(self, context: ScoreContext) -> pd.Series:
@@ -165,15 +147,33 @@ class SetMetric(ABC):
         asked, n = sum(context.n_asked.values()), len(sets.owners)
         short = f"n={n} of {asked} images asked for: compare with runs of the same n only"
         notes = [short] if n < asked else []
+        if self.reference != "held-out":
+            notes.append(
+                f"the reference is {_WHOLE[self.reference]}, {len(sets.reference):,} images, with "
+                "the training items among them: copies of those do well"
+            )
         return notes + self.cautions(sets, self._measured(context).number)
 
     def _sets(self, context: ScoreContext) -> Compared:
-        return compared(context, self.info.roles[0])
+        return compared(context, self.info.roles[0], self.reference)
 
     def _measured(self, context: ScoreContext) -> Measured:
         return context.memo(
             f"measured|{self.signature(context)}", lambda: self.measure(self._sets(context))
         )
+
+
+def split_reference(argument: str | None) -> tuple[str | None, ReferenceSet]:
+    """``clean-likes`` is ``("clean", "likes")``, ``likes`` is ``(None, "likes")``.
+
+    Without a set it is the held-out likes.
+    """
+    for reference in get_args(ReferenceSet):
+        if argument == reference:
+            return None, reference
+        if argument is not None and argument.endswith(f"-{reference}"):
+            return argument.removesuffix(f"-{reference}"), reference
+    return argument, "held-out"
 
 
 def parse_mode(name: str, argument: str | None) -> str:

@@ -60,6 +60,11 @@ class ToyScores(Memoised):
         return self.world.test
 
     @property
+    def catalogue_ids(self) -> Sequence[str]:
+        """Every item of the world."""
+        return self.world.dataset.catalog.ids
+
+    @property
     def requests(self) -> Mapping[str, Request]:
         """One request per user: the liked training items; the first held-out like, and its words.
 

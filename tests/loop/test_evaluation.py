@@ -67,6 +67,14 @@ def test_outputs_are_the_images_unless_something_else_was_asked_for():
     assert opened == [("s4", "d-s4"), ("s0", "d-s0")]
 
 
+def test_the_catalogue_is_the_whole_one_in_its_order():
+    """Not what the views of the split show, which leave out items of validation rows."""
+    world = SimpleNamespace(dataset=SimpleNamespace(catalog=SimpleNamespace(ids=["b", "a", "c"])))
+    seen = evaluation()
+    seen.world = world
+    assert list(seen.catalogue_ids) == ["b", "a", "c"]
+
+
 def test_a_metric_that_compares_users_is_refused_where_the_unit_is_the_prompt():
     with pytest.raises(ConfigError, match="taste-gap compares users, and here the unit is the pro"):
         score.unit_values(parse_metric("taste-gap"), evaluation(unit="prompt"))

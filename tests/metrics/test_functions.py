@@ -13,7 +13,7 @@ from persongen_bench.core.errors import ConfigError
 from persongen_bench.core.metric_cards import parse_metric
 from persongen_bench.core.roles import open_role
 from persongen_bench.metrics import functions
-from persongen_bench.metrics._sets import compared
+from persongen_bench.metrics._compared import compared
 from persongen_bench.metrics._space import ROLE, unit_rows
 from persongen_bench.testing import toy_score_context
 

@@ -1,14 +1,16 @@
 """Distribution metrics as metrics: contracts, refusals, caveats, and the spread over users."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
 
 from persongen_bench.core.dataset import View
 from persongen_bench.core.errors import ConfigError
+from persongen_bench.core.metric_cards import Forms, parse_metric
+from persongen_bench.metrics._compared import Compared, compared
 from persongen_bench.metrics._sets import (
-    Compared,
-    compared,
     infinitesimal_influence,
     jackknife_influence,
     spread_over_units,
@@ -164,16 +166,123 @@ def test_an_item_liked_by_several_stands_once_in_the_reference(toy):
 
 
 class Shared:
-    """The same context with another test view."""
+    """The same context with other views."""
 
-    def __init__(self, context, test):
-        self._context, self.test = context, test
+    def __init__(self, context, test, train=None):
+        self._context, self.test, self.train = context, test, train or context.train
 
     def __getattr__(self, name):
         return getattr(self._context, name)
 
     def memo(self, key, make):
         return make()
+
+
+def ten_plus_ten(context):
+    """The context with three held-out likes: as FLICKR-AES's 10+10 split, fewer than dimensions."""
+    likes = context.test.interactions
+    few = likes[likes["liked"]].iloc[[0, 5, 10]]
+    assert few["item_id"].nunique() == 3
+    return Shared(context, View(context.test.catalog, few))
+
+
+def test_fid_prints_against_the_catalogue_where_the_held_out_likes_are_too_few(toy):
+    """3 held-out likes in 3 dimensions are refused; of the whole catalogue there is a number."""
+    few = ten_plus_ten(toy)
+    for name in ("clean", "clean-held-out"):
+        assert Fid.parse(name).per_unit(few).isna().all()
+        assert "24 generated and 3 reference images" in Fid.parse(name).caveats(few)[0]
+    role, items = "inception/clean", sorted(toy.world.dataset.catalog.ids)
+    expected = frechet_distance(toy.features(role), toy.item_features(role, items))
+    found = Fid.parse("clean-catalogue").per_unit(few)
+    assert found.mean() == pytest.approx(expected, rel=1e-9)
+
+
+def test_all_likes_are_those_of_everybody_in_training_and_held_out(toy):
+    """Also of users without samples; an item liked by two stands once; the catalogue has more."""
+    rows = toy.train.interactions
+    train = View(toy.train.catalog, rows[rows["user_id"] == toy.users[1]])
+    liked = {i for view in (train, toy.test) for own in view.liked_items.values() for i in own}
+    assert {i for own in toy.test.liked_items.values() for i in own} < liked
+    assert liked < set(toy.catalogue_ids)
+    for delivered in (toy, toy.without(toy.users[1])):
+        context = Shared(delivered, toy.test, train)
+        sets = compared(context, "dino", "likes")
+        np.testing.assert_array_equal(sets.reference, toy.item_features("dino", sorted(liked)))
+        assert len(compared(context, "dino", "catalogue").reference) == 48
+
+
+@every_metric
+@pytest.mark.parametrize(("name", "signed"), [("likes", "all-likes"), ("catalogue", "catalogue")])
+def test_a_reference_set_is_named_wherever_the_number_is(metric, name, signed, toy):
+    own = metric.info.name.partition("@")[2]
+    other = type(metric).parse(f"{own}-{name}")
+    assert other.info.name == f"{metric.info.name}-{name}"
+    plain, text = metric.signature(toy), other.signature(toy)
+    assert "|sets:pooled-samples,held-out-likes|" in plain
+    assert text == plain.replace("held-out-likes", signed).replace(
+        metric.info.name, f"{metric.info.name}-{name}"
+    )
+    sets = compared(toy, metric.info.roles[0], name)
+    assert other.per_unit(toy).mean() == pytest.approx(metric.measure(sets).number, rel=1e-12)
+    (said,) = (s for s in other.caveats(toy) if "the reference is" in s)
+    assert f", {len(sets.reference)} images, with the training items among them: copies" in said
+    assert not any("the reference is" in said for said in metric.caveats(toy))
+
+
+@every_metric
+def test_the_held_out_likes_are_the_default_under_its_old_name(metric, toy):
+    own = metric.info.name.partition("@")[2]
+    named = type(metric).parse(f"{own}-held-out")
+    assert (named.info, named.signature(toy)) == (metric.info, metric.signature(toy))
+    pd.testing.assert_series_equal(named.per_unit(toy), metric.per_unit(toy))
+
+
+def test_signatures_of_held_out_likes_are_those_of_runs_before(toy):
+    """As docs/metrics.md had them before there were other reference sets."""
+    fid, precision = Fid.parse("clean"), ManifoldPrecision.parse("3")
+    assert fid.signature(Forms()) == (
+        "fid@clean|in:u8|inception/clean:<inception/clean>|sets:pooled-samples,held-out-likes"
+        "|estimator:plug-in|cov:n-1|float64|spread:infinitesimal-jackknife|impl:1"
+    )
+    assert precision.signature(Forms()) == (
+        "manifold-precision@3|in:u8|judge_encoder:<judge_encoder>"
+        "|sets:pooled-samples,held-out-likes|unit-rows|euclidean|closed-balls|float64"
+        "|spread:leave-one-out|impl:1"
+    )
+
+
+@pytest.mark.parametrize(
+    ("given", "name"),
+    [
+        ("fid@clean-catalogue", "fid@clean-catalogue"),
+        ("fd@inception/tf-legacy-likes", "fd@inception/tf-legacy-likes"),
+        ("cmmd@catalogue", "cmmd@u-catalogue"),
+        ("cmmd@v-likes", "cmmd@v-likes"),
+        ("cmmd@held-out", "cmmd@u"),
+        ("density@5-catalogue", "density@5-catalogue"),
+    ],
+)
+def test_the_reference_set_stands_last(given, name):
+    assert parse_metric(given).info.name == name
+
+
+@pytest.mark.parametrize(
+    "wrong", ["fid@clean-everything", "fid@likes", "kid@clean-", "fd@dino-catalog", "cmmd@likes-v",
+              "density@catalogue", "coverage@5-likes-likes", "fd-infinity@-likes"],
+)  # fmt: skip
+def test_a_wrong_reference_set_is_told_which_there_are(wrong):
+    with pytest.raises(ConfigError, match="-held-out, -likes, -catalogue"):
+        parse_metric(wrong)
+
+
+def test_a_copier_does_well_against_the_catalogue_alone(toy):
+    """Copies of training likes: nearer to the catalogue than to what is held out."""
+    likes = [item for own in toy.train.liked_items.values() for item in own]
+    pictures = tuple(toy.item_images((likes * 9)[: len(toy.samples)]))
+    copier = replace(toy, pictures=pictures, _memo={})
+    numbers = {s: Fid.parse(f"clean-{s}").per_unit(copier).mean() for s in ("held-out", "likes")}
+    assert numbers["likes"] < numbers["held-out"]
 
 
 @every_metric

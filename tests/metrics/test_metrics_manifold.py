@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from prdc import compute_prdc
 
-from persongen_bench.metrics._sets import Compared
+from persongen_bench.metrics._compared import Compared
 from persongen_bench.metrics.pictures import _neighbours as neighbours
 from persongen_bench.metrics.pictures._neighbours import (
     expected_coverage,

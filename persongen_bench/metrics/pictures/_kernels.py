@@ -13,7 +13,8 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from persongen_bench.core.types import Embeddings
-from persongen_bench.metrics._sets import Compared, Measured, jackknife_influence
+from persongen_bench.metrics._compared import Compared
+from persongen_bench.metrics._sets import Measured, jackknife_influence
 from persongen_bench.util.batching import blocks
 
 TILE = 1024

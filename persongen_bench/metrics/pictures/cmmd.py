@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import ClassVar, Literal, final, get_args
+from typing import ClassVar, Literal, Self, final, get_args
 
 import numpy as np
 from jaxtyping import Float
@@ -11,7 +11,8 @@ from jaxtyping import Float
 from persongen_bench.core.errors import ConfigError
 from persongen_bench.core.metric import MetricInfo
 from persongen_bench.core.types import Embeddings
-from persongen_bench.metrics._sets import NOT_TASTE, Compared, Measured, SetMetric
+from persongen_bench.metrics._compared import Compared
+from persongen_bench.metrics._sets import NOT_TASTE, Measured, SetMetric
 from persongen_bench.metrics._space import unit_rows
 from persongen_bench.metrics.pictures._kernels import (
     gaussian_kernel,
@@ -55,7 +56,9 @@ class Cmmd(SetMetric):
     """CLIP maximum mean discrepancy, unbiased (``cmmd@u``, the default) or as published.
 
     ``cmmd@v`` counts pairs of an image with itself, which adds a bias that falls with n; it is
-    there to compare with published numbers at the published sizes (30,000 images).
+    there to compare with published numbers at the published sizes (30,000 images). Against other
+    reference images: ``cmmd@u-likes``, ``cmmd@v-catalogue``; ``cmmd@catalogue`` is
+    ``cmmd@u-catalogue``.
     """
 
     arguments: ClassVar[tuple[str, ...]] = ("u", "v")
@@ -80,7 +83,7 @@ class Cmmd(SetMetric):
         self.info = replace(self.card, name=f"cmmd@{estimator}", range=(low, LARGEST))
 
     @classmethod
-    def parse(cls, argument: str | None) -> Cmmd:
+    def of(cls, argument: str | None) -> Self:
         """``u`` (also without an argument) or ``v``."""
         for estimator in get_args(Estimator):
             if argument in (estimator, None):

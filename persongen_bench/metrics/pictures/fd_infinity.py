@@ -12,9 +12,9 @@ from jaxtyping import Float, Int
 
 from persongen_bench.core.metric import MetricInfo
 from persongen_bench.core.types import Embeddings
+from persongen_bench.metrics._compared import Compared
 from persongen_bench.metrics._rows import distinct_rows
 from persongen_bench.metrics._sets import (
-    Compared,
     Measured,
     SetMetric,
     infinitesimal_influence,
@@ -98,6 +98,7 @@ class FdInfinity(SetMetric):
 
     What makes a Frechet distance of few images large is mostly the bias, which differs between
     methods; this number compares runs of different n better, at the price of a wider interval.
+    Against other reference images: ``fd-infinity@dino-likes``, ``fd-infinity@dino-catalogue``.
     """
 
     arguments: ClassVar[tuple[str, ...]] = ("inception/clean", "dino")
@@ -123,7 +124,7 @@ class FdInfinity(SetMetric):
         self.info = replace(self.card, name=f"fd-infinity@{role}", roles=(role,))
 
     @classmethod
-    def parse(cls, argument: str | None) -> Self:
+    def of(cls, argument: str | None) -> Self:
         """A role with an image space, or ``role/variant``."""
         return cls(parse_encoder("fd-infinity", argument))
 

@@ -8,9 +8,9 @@ from typing import ClassVar, Self, final
 import numpy as np
 
 from persongen_bench.core.metric import MetricInfo
+from persongen_bench.metrics._compared import Compared
 from persongen_bench.metrics._sets import (
     NOT_TASTE,
-    Compared,
     Measured,
     SetMetric,
     infinitesimal_influence,
@@ -34,7 +34,7 @@ _CARD = MetricInfo(
 
 
 class _Frechet(SetMetric):
-    """Frechet distance of all generated images to the held-out likes, in one role.
+    """Frechet distance of all generated images to the reference images, in one role.
 
     It refuses sets of n <= d images: their covariance lacks directions, and the number would be
     mostly the bias. From there on the bias of order 1/n + 1/m is stated beside the number.
@@ -81,7 +81,8 @@ class Fid(_Frechet):
     """Frechet distance in Inception features, of pictures resized as the mode says; 0 is best.
 
     ``fid@clean`` (clean-fid), ``fid@tf-legacy`` (TensorFlow's original, torch-fidelity) and
-    ``fid@pytorch`` (pytorch-fid) are different numbers, and there is no default.
+    ``fid@pytorch`` (pytorch-fid) are different numbers, and there is no default. Against other
+    reference images: ``fid@clean-likes``, ``fid@clean-catalogue``.
     """
 
     arguments: ClassVar[tuple[str, ...]] = ("clean", "tf-legacy", "pytorch")
@@ -93,7 +94,7 @@ class Fid(_Frechet):
     )
 
     @classmethod
-    def parse(cls, argument: str | None) -> Self:
+    def of(cls, argument: str | None) -> Self:
         """``clean``, ``tf-legacy`` or ``pytorch``; there is no default."""
         return cls(parse_mode("fid", argument), argument or "")
 
@@ -103,7 +104,8 @@ class Fd(_Frechet):
     """Frechet distance in a role's features, such as ``fd@dino`` or ``fd@judge_encoder``.
 
     Stein et al. 2023 recommend DINO features over Inception's, whose classes favour textures and
-    objects of ImageNet. ``fd@inception/clean`` is ``fid@clean``.
+    objects of ImageNet. ``fd@inception/clean`` is ``fid@clean``. Against other reference images:
+    ``fd@dino-likes``, ``fd@dino-catalogue``.
     """
 
     arguments: ClassVar[tuple[str, ...]] = ("judge_encoder", "dino", "clip")
@@ -115,7 +117,7 @@ class Fd(_Frechet):
     )
 
     @classmethod
-    def parse(cls, argument: str | None) -> Self:
+    def of(cls, argument: str | None) -> Self:
         """A role with an image space, or ``role/variant``."""
         role = parse_encoder("fd", argument)
         return cls(role, role)

@@ -9,7 +9,8 @@ import numpy as np
 
 from persongen_bench.core.metric import MetricInfo
 from persongen_bench.core.types import Embeddings
-from persongen_bench.metrics._sets import NOT_TASTE, Compared, Measured, SetMetric, parse_mode
+from persongen_bench.metrics._compared import Compared
+from persongen_bench.metrics._sets import NOT_TASTE, Measured, SetMetric, parse_mode
 from persongen_bench.metrics.pictures._kernels import (
     kernel_sums,
     measured,
@@ -34,7 +35,8 @@ class Kid(SetMetric):
     """Kernel Inception distance, of pictures resized as the mode says; 0 is best.
 
     ``kid@clean``, ``kid@tf-legacy`` and ``kid@pytorch`` as in ``fid``. Unbiased at any number of
-    images, so it may be negative. Papers often print 1000 times the number.
+    images, so it may be negative. Papers often print 1000 times the number. Against other reference
+    images: ``kid@clean-likes``, ``kid@clean-catalogue``.
     """
 
     arguments: ClassVar[tuple[str, ...]] = ("clean", "tf-legacy", "pytorch")
@@ -55,7 +57,7 @@ class Kid(SetMetric):
         self.info = replace(self.card, name=f"kid@{argument}", roles=(role,))
 
     @classmethod
-    def parse(cls, argument: str | None) -> Self:
+    def of(cls, argument: str | None) -> Self:
         """``clean``, ``tf-legacy`` or ``pytorch``; there is no default."""
         return cls(parse_mode("kid", argument), argument or "")
 

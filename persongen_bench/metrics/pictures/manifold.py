@@ -7,13 +7,14 @@ recall of taste (`persongen_bench.metrics.taste.precision_recall`).
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import ClassVar, Self
 
 import numpy as np
 
 from persongen_bench.core.metric import MetricInfo
-from persongen_bench.metrics._base import AtCount
-from persongen_bench.metrics._sets import Compared, Measured, SetMetric, jackknife_influence
+from persongen_bench.metrics._base import AtCount, parse_count
+from persongen_bench.metrics._compared import Compared
+from persongen_bench.metrics._sets import Measured, SetMetric, jackknife_influence
 from persongen_bench.metrics._space import ROLE, unit_rows
 from persongen_bench.metrics.pictures._neighbours import (
     expected_coverage,
@@ -27,13 +28,18 @@ ENOUGH = 1000
 _NOT_TASTE = "Taste: shuffling images among users does not change it."
 
 
-class _OfNeighbours(AtCount, SetMetric):
+class _OfNeighbours(SetMetric, AtCount):
     """Base: unit rows of the judging space, k neighbours, the same sizes to ask for.
 
     k is 3 in Kynkaanniemi et al., 5 in Naeem et al.
     """
 
     details = "unit-rows|euclidean|closed-balls|float64|spread:leave-one-out"
+
+    @classmethod
+    def of(cls, argument: str | None) -> Self:
+        """``k`` >= 1."""
+        return cls(parse_count(cls.card.name, argument))
 
     def refusal(self, sets: Compared) -> str | None:
         """Every row needs k neighbours in its own set, whichever unit is left out."""
@@ -68,7 +74,11 @@ def _rows(sets: Compared) -> tuple[np.ndarray, np.ndarray]:
 
 
 class ManifoldPrecision(_OfNeighbours):
-    """Share of generated images inside the manifold of the reference images; in [0, 1]."""
+    """Share of generated images inside the manifold of the reference images; in [0, 1].
+
+    Against other reference images: ``manifold-precision@3-likes``,
+    ``manifold-precision@3-catalogue``.
+    """
 
     arguments: ClassVar[tuple[str, ...]] = ("3",)
     example: ClassVar[str] = "3"
@@ -95,7 +105,8 @@ class Density(_OfNeighbours):
     """Mean number of reference balls around a generated image, over k; 1 expected at best fit.
 
     Two samples of one distribution score 1 on average, whatever n; a set crowded where the
-    reference is dense scores more.
+    reference is dense scores more. Against other reference images: ``density@5-likes``,
+    ``density@5-catalogue``.
     """
 
     arguments: ClassVar[tuple[str, ...]] = ("5",)
@@ -119,7 +130,10 @@ class Density(_OfNeighbours):
 
 
 class ManifoldRecall(_OfNeighbours):
-    """Share of reference images inside the manifold of the generated images; in [0, 1]."""
+    """Share of reference images inside the manifold of the generated images; in [0, 1].
+
+    Against other reference images: ``manifold-recall@3-likes``, ``manifold-recall@3-catalogue``.
+    """
 
     arguments: ClassVar[tuple[str, ...]] = ("3",)
     example: ClassVar[str] = "3"
@@ -146,7 +160,10 @@ class ManifoldRecall(_OfNeighbours):
 
 
 class Coverage(_OfNeighbours):
-    """Share of reference images with a generated image among their k nearest; in [0, 1]."""
+    """Share of reference images with a generated image among their k nearest; in [0, 1].
+
+    Against other reference images: ``coverage@5-likes``, ``coverage@5-catalogue``.
+    """
 
     arguments: ClassVar[tuple[str, ...]] = ("5",)
     example: ClassVar[str] = "5"
