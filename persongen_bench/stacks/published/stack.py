@@ -69,8 +69,7 @@ class PublishedStack:
     their files, ``pgbench models pull judges``, are looked for when a judge is used; each has a
     signature of its own, and computes in float32 on every device. ``judge_encoder`` is OpenAI's
     CLIP ViT-L/14 at 336 pixels: no adapter of these stacks was trained on it. It shares its data
-    with the role ``clip``, whose variant ``clip/336`` it is. ``verifier_encoder`` is OpenCLIP's
-    ViT-bigG/14, the encoder that the adapter of SDXL was trained on.
+    with the role ``clip``, whose variant ``clip/336`` it is. ``verifier_encoder`` is the ViT-bigG.
 
     The roles ``llm`` and ``vit`` (`persongen_bench.stacks.language.roles`) are as lazy: ``pgbench
     models pull language``. The roles ``lmm`` and ``pixel_decoder`` are there where their folders
