@@ -19,6 +19,7 @@ from persongen_bench.cli.cold_start import cold_start_app
 from persongen_bench.cli.convert import convert_app
 from persongen_bench.cli.edit import edit_app
 from persongen_bench.cli.experiment import experiment_app
+from persongen_bench.cli.figures import figures_app
 from persongen_bench.cli.listing import listing_app
 from persongen_bench.cli.make import make_app
 from persongen_bench.cli.models import models_app
@@ -90,7 +91,7 @@ app = typer.Typer(
 )
 for group in (
     runs_app, boards_app, edit_app, listing_app, plugins_app, cold_start_app, claims_app,
-    rehearse_app,
+    rehearse_app, figures_app,
 ):  # fmt: skip
     app.add_typer(group)
 app.add_typer(new_app, name="new")

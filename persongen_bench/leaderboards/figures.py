@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from persongen_bench.core.errors import ConfigError
+from persongen_bench.leaderboards.column import Column
 from persongen_bench.util.files import write_atomic
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 FORMATS = (".png", ".pdf", ".svg")
+COLOURS = ("#0b5cad", "#c2410c", "#15803d", "#7e22ce", "#a16207", "#0e7490", "#be185d", "#4d7c0f")
+MARKERS = ("o", "s", "D", "^", "v", "P", "X", "h")
+INK, GREY, SOFT_GREY = "#1b1f24", "#7a8490", "#c9cfd6"
+_SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 _UNDATED: dict[str, dict[str, None]] = {"pdf": {"CreationDate": None}, "svg": {"Date": None}}
 _STYLE: dict[str, Any] = {
     "font.family": "DejaVu Sans",
@@ -75,3 +80,22 @@ def plain(label: str) -> str:
     """A legend entry on one line; matplotlib hides those that begin with an underscore."""
     text = " ".join(label.split())
     return f" {text}" if text.startswith("_") else text
+
+
+def axis_name(column: Column) -> str:
+    """What an axis of a metric says, with the unit of its numbers."""
+    power = str(column.exponent).translate(_SUPERSCRIPT)
+    return f"{column.metric} (×10{power})" if column.exponent else column.metric  # noqa: RUF001
+
+
+def cycle(values: Sequence[str]) -> Iterator[str]:
+    """The values over and over."""
+    while True:
+        yield from values
+
+
+def styles() -> Iterator[tuple[str, str]]:
+    """Colours and markers that stay apart in print: every pair is used before one repeats."""
+    for shift in range(len(MARKERS)):
+        for i, colour in enumerate(COLOURS):
+            yield colour, MARKERS[(i + shift) % len(MARKERS)]

@@ -2,27 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from persongen_bench.core.errors import ConfigError
 from persongen_bench.leaderboards.column import Column
-from persongen_bench.leaderboards.figures import figure_at, plain
+from persongen_bench.leaderboards.figures import (
+    COLOURS,
+    GREY,
+    INK,
+    MARKERS,
+    axis_name,
+    cycle,
+    figure_at,
+    plain,
+    styles,
+)
 from persongen_bench.leaderboards.standings import Cell, MethodRow, Standings
 from persongen_bench.leaderboards.sweeps import Point, families
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-_COLOURS = ("#0b5cad", "#c2410c", "#15803d", "#7e22ce", "#a16207", "#0e7490", "#be185d", "#4d7c0f")
-_MARKERS = ("o", "s", "D", "^", "v", "P", "X", "h")
-_GREY = "#7a8490"
 _FOREST_KEY = (
     "filled: told apart (Holm over all pairs, 0.05); hollow: a tie; diamonds: anchors, not tested"
 )
 _REPORTED = " (reported)"
-_SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
 def precision_recall_plot(standings: Standings, path: Path, k: int | None = None) -> None:
@@ -62,14 +68,14 @@ def plane_plot(standings: Standings, path: Path, x: str, y: str) -> None:
     named = families(standings.methods)
     with figure_at(path, (_width(named), 4.2)) as figure:
         axes = figure.add_subplot()
-        styles = iter(_styles())
+        looks = styles()
         for name, points in named.items():
-            _curve(axes, name, points, columns, next(styles))
-        for row, marker in zip(standings.anchors, _cycle(_MARKERS)):  # noqa: B905  # endless
+            _curve(axes, name, points, columns, next(looks))
+        for row, marker in zip(standings.anchors, cycle(MARKERS)):  # noqa: B905  # endless
             _anchor(axes, row, columns, marker)
         _reported(axes, standings, columns)
-        axes.set_xlabel(_axis(columns[0]))
-        axes.set_ylabel(_axis(columns[1]))
+        axes.set_xlabel(axis_name(columns[0]))
+        axes.set_ylabel(axis_name(columns[1]))
         axes.margins(0.08)
         entries = sorted(zip(*axes.get_legend_handles_labels(), strict=True), key=_legend_order)
         handles, labels = zip(*entries, strict=True)
@@ -97,23 +103,6 @@ def _pair(standings: Standings, k: int | None) -> tuple[str, str]:
             fix=f"It has {', '.join(standings.metrics)}.",
         )
     return f"precision@{chosen}", f"recall@{chosen}"
-
-
-def _axis(column: Column) -> str:
-    power = str(column.exponent).translate(_SUPERSCRIPT)
-    return f"{column.metric} (×10{power})" if column.exponent else column.metric  # noqa: RUF001
-
-
-def _cycle(values: Sequence[str]) -> Iterator[str]:
-    while True:
-        yield from values
-
-
-def _styles() -> Iterator[tuple[str, str]]:
-    """Colours and markers that stay apart in print: every pair is used before one repeats."""
-    for shift in range(len(_MARKERS)):
-        for i, colour in enumerate(_COLOURS):
-            yield colour, _MARKERS[(i + shift) % len(_MARKERS)]
 
 
 def _scaled(cell: Cell, column: Column) -> tuple[float, tuple[float, float]] | None:
@@ -167,7 +156,7 @@ def _anchor(axes: Axes, row: MethodRow, columns: tuple[Column, Column], marker: 
     (x, x_error), (y, y_error) = at
     axes.errorbar(
         [x], [y], xerr=[[e] for e in x_error], yerr=[[e] for e in y_error], fmt=marker,
-        color=_GREY, markerfacecolor="white", elinewidth=0.7, markersize=5,
+        color=GREY, markerfacecolor="white", elinewidth=0.7, markersize=5,
         label=plain(f"{row.label} (anchor)"), zorder=2,
     )  # fmt: skip
 
@@ -177,11 +166,11 @@ def _reported(axes: Axes, standings: Standings, columns: tuple[Column, Column]) 
     tables = standings.reported
     has_both = {column.metric for column in columns}.issubset
     rows = [(table.title, row) for table in tables for row in table.rows if has_both(row.metrics)]
-    for (title, row), marker in zip(rows, _cycle(("*", "p", "8", "d"))):  # noqa: B905  # endless
+    for (title, row), marker in zip(rows, cycle(("*", "p", "8", "d"))):  # noqa: B905  # endless
         x, y = (row.metrics[c.metric] / 10.0**c.exponent for c in columns)
         name = f"{row.method} [{title}]" if len(tables) > 1 else row.method
         axes.plot(
-            [x], [y], marker, color="#1b1f24", markerfacecolor="white", markersize=8,
+            [x], [y], marker, color=INK, markerfacecolor="white", markersize=8,
             label=plain(f"{name}{_REPORTED}"), zorder=2,
         )  # fmt: skip
 
@@ -207,15 +196,15 @@ def forest_plot(standings: Standings, path: Path) -> None:
         axes = figure.add_subplot()
         for y, row in enumerate(rows):
             _difference(axes, row, -y, unit)
-        axes.axvline(0, color="#1b1f24", linewidth=0.9, zorder=1)
+        axes.axvline(0, color=INK, linewidth=0.9, zorder=1)
         axes.set_yticks([-y for y in range(len(rows))], [_named(row) for row in rows])
-        axes.tick_params(axis="y", length=0, labelcolor="#1b1f24")
+        axes.tick_params(axis="y", length=0, labelcolor=INK)
         axes.grid(visible=False, axis="y")
         axes.set_ylim(-len(rows) + 0.4, 0.6)
         first, users = standings.methods[0].label, standings.n_ranked_units
-        said = f"{_axis(column)}: difference to {first}, paired over {users} users"
+        said = f"{axis_name(column)}: difference to {first}, paired over {users} users"
         axes.set_xlabel(said, loc="right")
-        figure.supxlabel(_FOREST_KEY, x=0.99, ha="right", fontsize=7.5, color=_GREY)
+        figure.supxlabel(_FOREST_KEY, x=0.99, ha="right", fontsize=7.5, color=GREY)
 
 
 def _named(row: MethodRow) -> str:
@@ -229,7 +218,7 @@ def _difference(axes: Axes, row: MethodRow, y: float, unit: float) -> None:
     low = gap.mean if gap.low is None else gap.low
     high = gap.mean if gap.high is None else gap.high
     told_apart = gap.p_holm is not None and gap.p_holm <= 0.05
-    colour = _GREY if row.anchor else _COLOURS[0]
+    colour = GREY if row.anchor else COLOURS[0]
     axes.errorbar(
         [gap.mean / unit], [y], xerr=[[(gap.mean - low) / unit], [(high - gap.mean) / unit]],
         fmt="D" if row.anchor else "o", color=colour, elinewidth=1.4, markersize=5, capsize=2.5,

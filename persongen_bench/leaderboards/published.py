@@ -41,13 +41,18 @@ class ReportedTable(Config):
     """The same for single metrics whose unit is another one."""
     differs: dict[str, str] = Field(default_factory=dict)
     """Metrics whose printed numbers cannot stand beside ours, and why: another encoder, say."""
+    also: dict[str, tuple[str, ...]] = Field(default_factory=dict)
+    """Metric => others that its numbers stand for as well: where a paper does not say which of
+    them it printed."""
     doubts: tuple[str, ...] = ()
     """What is uncertain about the numbers as they are in the text."""
     rows: tuple[ReportedRow, ...]
 
     @model_validator(mode="after")
     def _speaks_of_what_it_has(self) -> Self:
-        for field, named in (("scales", self.scales), ("differs", self.differs)):
+        for field, named in (
+            ("scales", self.scales), ("differs", self.differs), ("also", self.also),
+        ):  # fmt: skip
             missing = sorted(set(named).difference(*(row.metrics for row in self.rows)))
             if missing:
                 raise ValueError(f"{field}: no row has {', '.join(missing)}")
@@ -72,12 +77,19 @@ class ReportedTable(Config):
         return next((row for row in self.rows if row.method == method), None)
 
     def in_units(self) -> ReportedTable:
-        """The same table with every number in its metric's own unit; its scale is 1."""
-        rows = tuple(
-            row.model_copy(update={"metrics": {m: self._own(m, x) for m, x in row.metrics.items()}})
-            for row in self.rows
-        )
-        return self.model_copy(update={"rows": rows, "scale": 1.0, "scales": {}})
+        """The same table with every number in its metrics' own units; its scale is 1."""
+        rows = tuple(row.model_copy(update={"metrics": self._metrics(row)}) for row in self.rows)
+        differs = {name: why for m, why in self.differs.items() for name in self._names(m)}
+        plain = {"scale": 1.0, "scales": {}, "also": {}, "differs": differs}
+        return self.model_copy(update={"rows": rows, **plain})
+
+    def _metrics(self, row: ReportedRow) -> dict[str, float]:
+        """In units, under every name that the numbers stand for."""
+        given = row.metrics.items()
+        return {name: self._own(m, printed) for m, printed in given for name in self._names(m)}
+
+    def _names(self, metric: str) -> tuple[str, ...]:
+        return (metric, *self.also.get(metric, ()))
 
     def _own(self, metric: str, printed: float) -> float:
         """Exact in decimals: what is printed as 21.4 percent is 0.214."""

@@ -113,7 +113,7 @@ def _board_tables(
 
 
 def _table(board: Board, group: Group, refused: Sequence[Refusal]) -> Standings:
-    chosen, doubles = _one_method_per_label(group.runs)
+    chosen, doubles = one_method_per_label(group.runs)
     units = sorted(set(group.runs[0].scores["unit"].astype(str)))
     rows = {label: build_row(board, runs, units) for label, runs in chosen.items()}
     headline = {label: seed_values(runs, board.headline, units) for label, runs in chosen.items()}
@@ -127,7 +127,7 @@ def _table(board: Board, group: Group, refused: Sequence[Refusal]) -> Standings:
     rows = {label: row for label, row in rows.items() if label not in lacking}
     rows = mark_best(board, rows, chosen, units)
     ranked, common, adjusted = rank(board, rows, headline)
-    anchors = _by_headline(board, [row for row in rows.values() if row.anchor])
+    anchors = by_headline(board, [row for row in rows.values() if row.anchor])
     if ranked:
         bounds, first = declared_range(board.column(board.headline)), ranked[0].label
         same = {row.label: headline[row.label][common] for row in ranked}
@@ -149,9 +149,10 @@ def _table(board: Board, group: Group, refused: Sequence[Refusal]) -> Standings:
     )
 
 
-def _one_method_per_label(
+def one_method_per_label(
     runs: Sequence[RunResults],
 ) -> tuple[dict[str, list[RunResults]], list[Refusal]]:
+    """Runs by label, one a seed, and the refusals of doubles."""
     labels: dict[str, list[RunResults]] = defaultdict(list)
     for run in runs:
         labels[run.config.method.label].append(run)
@@ -163,7 +164,8 @@ def _one_method_per_label(
     return chosen, refused
 
 
-def _by_headline(board: Board, rows: Sequence[MethodRow]) -> list[MethodRow]:
+def by_headline(board: Board, rows: Sequence[MethodRow]) -> list[MethodRow]:
+    """The best first; equal ones by label."""
     sign = -1.0 if board.column(board.headline).direction == "higher" else 1.0
     return sorted(rows, key=lambda r: (sign * (r.cells[board.headline].mean or 0.0), r.label))
 

@@ -109,6 +109,12 @@ def make_run():
     return build_run
 
 
+@pytest.fixture(scope="session")
+def run_builder():
+    """`build_run` for fixtures that last longer than one test."""
+    return build_run
+
+
 SPREAD = np.array([-0.03, -0.01, 0.01, 0.03] * 10)
 """Differences between 40 users; every method of `board_runs` has them in another order."""
 

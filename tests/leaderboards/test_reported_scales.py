@@ -97,3 +97,42 @@ def test_the_board_of_flickr_aes_shows_three_tables_where_it_is_asked_for_them()
         "REBECA (extended abstract), Table 1", "REBECA (extended abstract), Table 2",
         "REBECA, Table 2",
     ]  # fmt: skip
+
+
+def test_the_stickers_stand_beside_both_tables_of_pigeon():
+    titles = [table.title for table in reported_tables(get_board("stickers"))]
+    assert titles == ["Pigeon, Table 1, sticker", "Pigeon, Table 3", "RAGAR, Table 1, Sticker"]
+    ablation = reported_tables(get_board("stickers"))[1]
+    assert ablation.row("w/o encoding").metrics == {  # 55.35, 0.6976 and 24.72 as printed
+        "cis@history": 0.5535, "lpips-vgg@history": 0.6976, "cs@reference": 0.2472,
+    }  # fmt: skip
+
+
+@pytest.fixture
+def printed(make_run):
+    values = {
+        "verifier": [0.5, 0.6], "fid@clean-catalogue": [110.0, 110.0], "f1.user@1": [0.6, 0.5],
+        "cmmd@v-catalogue": [0.9, 0.9], "aesthetics-r2": [0.2, 0.2],
+    }  # fmt: skip
+    (only,) = standings([make_run("rebeca", values, board="flickr-aes-paper")])
+    return only
+
+
+@pytest.mark.parametrize("form", ["table", "markdown"])
+def test_the_tables_of_000_and_001_stand_beside_ours(printed, form):
+    text = " ".join(render([printed], form, RenderOptions(width=300)).replace("\\", "").split())
+    # 000, Tables 1 and 2; 001, Table 2 and section 4
+    for number in ("117.77", "145.45", "172.29", "0.605", "0.32"):
+        assert number in text
+    assert "not comparable in fid@clean, fid@clean-catalogue: the paper does not name" in text
+    assert "which real pictures the sets are compared with is not printed" in text
+
+
+def test_a_number_that_may_be_of_two_metrics_says_of_both_that_it_differs(printed):
+    lines = [
+        line
+        for line in csv.DictReader(io.StringIO(render([printed], "csv")))
+        if line["block"] == "reported" and line["metric"] == "fid@clean-catalogue"
+    ]
+    assert [float(line["mean"]) for line in lines[:2]] == [117.77, 121.5]  # 000, Table 1
+    assert all("; not comparable: " in line["caveat"] for line in lines)
