@@ -143,10 +143,8 @@ def test_printed_residual_pathways_start_at_zero():
     # 001, appendix D: "All residual pathways are initialized at zero". The block is the identity to
     # the bit, and the network is its tokenizer and its way back.
     block = build(partial(PrintedBlock, 8, 2), generator())
-    x, tokens, condition = (
-        torch.randn(2, *shape, generator=generator(k))
-        for k, shape in enumerate([(4, 8), (3, 8), (8,)])
-    )
+    shapes = (2, 4, 8), (2, 3, 8), (2, 8)
+    x, tokens, condition = (torch.randn(shape, generator=generator(1)) for shape in shapes)
     assert torch.equal(block(x, tokens, condition), x)
     network = small_network(block="printed")
     given = inputs()

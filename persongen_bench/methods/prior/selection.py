@@ -23,8 +23,9 @@ def clean_error(network: PriorNetwork, config: PriorConfig, held: TrainingData) 
 
     0: perfect; 1: as the mean of the embeddings. Losses of training are in the units of what the
     network predicts, under the noise of its schedule, and of normalised embeddings or not; here
-    all predict the clean embedding, from the same noise at the same `SHARES` of signal. None
-    where there are no ratings, or no variance.
+    all predict the clean embedding, from the same noise at the same `SHARES` of signal, or the
+    nearest that the schedule has (``laplace`` ends at 5% where the variance is 1.6, at more where
+    it is larger). None where there are no ratings, or no variance.
     """
     item, n = held.ratings.item, len(held.ratings)
     spread = float(held.embeddings[item].var(dim=0, unbiased=False).mean()) if n else 0.0
