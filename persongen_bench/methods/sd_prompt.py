@@ -39,8 +39,9 @@ class SdPromptConfig(DrawingConfig):
 class SdPrompt(DrawsConditions):
     """The text-to-image model without a user; what differs between samples is the noise.
 
-    The paper lays these prompts under REBECA's image prompts to see whether wording matters; here
-    they stand alone, as the floor that any personalization has to beat.
+    The prompts stand alone, as in the extended abstract (000, section 4.3): the floor that any
+    personalization has to beat. To lay them under image prompts, as 001's ablation does, give them
+    to `rebeca` or `rebeca-v1` as ``prompt`` and ``negative_prompt``.
     """
 
     Config = SdPromptConfig

@@ -19,7 +19,7 @@ from persongen_bench.core.progress import no_progress
 from persongen_bench.core.request import Failure, Request, plan_samples
 from persongen_bench.core.types import Catalog
 from persongen_bench.methods import _checkpoint as checkpoint
-from persongen_bench.methods.prior import sampling, training
+from persongen_bench.methods.prior import conditions, diffusion, sampling, training
 from persongen_bench.methods.prior.config import PriorConfig
 from persongen_bench.methods.prior.layers import NULL_RATING, PriorNetwork, fourier_features
 from persongen_bench.methods.prior.ratings import RatingTensors, epoch_rows, hold_out, tabulate
@@ -206,7 +206,7 @@ def test_condition_dropout_rates(dropout, joint, tolerance):
     n = 200_000
     batch = RatingTensors(*(torch.zeros(n, dtype=torch.int64) for _ in range(3)))
     config = PriorConfig(dropout=dropout)
-    kept = training.drop_conditions(batch, 9, config, torch.Generator().manual_seed(0))
+    kept = conditions.drop_conditions(batch, 9, config, torch.Generator().manual_seed(0))
     no_user, no_rating = kept.user == 9, kept.rating == NULL_RATING
     assert no_user.float().mean() == pytest.approx(0.15, abs=0.004)
     assert no_rating.float().mean() == pytest.approx(0.15, abs=0.004)
@@ -216,7 +216,7 @@ def test_condition_dropout_rates(dropout, joint, tolerance):
 def test_without_users_every_row_is_null():
     batch = RatingTensors(*(torch.zeros(100, dtype=torch.int64) for _ in range(3)))
     config = PriorConfig(use_user=False)
-    kept = training.drop_conditions(batch, 9, config, torch.Generator().manual_seed(0))
+    kept = conditions.drop_conditions(batch, 9, config, torch.Generator().manual_seed(0))
     assert (kept.user == 9).all()
     assert (kept.rating == 0).any()
 
@@ -243,7 +243,7 @@ def test_noise_schedule_is_the_squared_cosine():
     # (t / T + .008) / 1.008 * pi / 2.
     f = np.cos((np.arange(1001) / 1000 + 0.008) / 1.008 * np.pi / 2) ** 2
     expected = np.cumprod(1 - np.minimum(1 - f[1:] / f[:-1], 0.999))
-    schedule = sampling.noise_schedule(PriorConfig())
+    schedule = diffusion.noise_schedule(PriorConfig())
     np.testing.assert_allclose(schedule.alphas_cumprod.numpy(), expected, rtol=1e-3, atol=1e-9)
     assert schedule.config.clip_sample is False
 
@@ -257,15 +257,15 @@ class GaussianDenoiser(PriorNetwork):
     def __init__(self, config, means, size=2):
         super().__init__(size, len(means))
         self.means = torch.tensor([*means, 0.0])
-        self.alphas = sampling.noise_schedule(config).alphas_cumprod
-        self.epsilon = config.prediction == "epsilon"
+        self.schedule, self.prediction = diffusion.noise_schedule(config), config.prediction
         self.calls = []
 
     def forward(self, x, time, user, rating):
         self.calls.append((len(x), user, rating))
-        a, mean = self.alphas[time][:, None], self.means[user][:, None]
+        a, mean = self.schedule.alphas_cumprod[time][:, None], self.means[user][:, None]
         clean = mean + 0.25 * a.sqrt() / (0.25 * a + 1 - a) * (x - a.sqrt() * mean)
-        return (x - a.sqrt() * clean) / (1 - a).sqrt() if self.epsilon else clean
+        noise = (x - a.sqrt() * clean) / (1 - a).sqrt()
+        return diffusion.target(self.schedule, self.prediction, clean, noise, time)
 
 
 def gaussian_draws(user=0, n=600, **options):
@@ -277,17 +277,34 @@ def gaussian_draws(user=0, n=600, **options):
 
 # With the exact denoiser the draws follow the data: mean 2, deviation .5. Of 1200 numbers five
 # standard errors are .07 and .05; the few-step samplers add their discretisation.
-@pytest.mark.parametrize("prediction", ["sample", "epsilon"])
+@pytest.mark.parametrize("prediction", ["sample", "epsilon", "v_prediction"])
 @pytest.mark.parametrize(("sampler", "steps"), [("ddpm", 250), ("ddim", 100), ("dpm", 50)])
 def test_samplers_draw_from_a_known_gaussian(monkeypatch, sampler, steps, prediction):
     monkeypatch.setattr(sampling, "ROWS", 600)
-    schedule = "squaredcos_cap_v2" if prediction == "sample" else "linear"
+    schedule = "linear" if prediction == "epsilon" else "squaredcos_cap_v2"
     drawn, _ = gaussian_draws(
         sampler=sampler, n_inference_steps=steps, prediction=prediction, beta_schedule=schedule
     )
     assert drawn.mean() == pytest.approx(2.0, abs=0.1)
     assert drawn.std() == pytest.approx(0.5, abs=0.06)
     assert abs(np.corrcoef(drawn.T)[0, 1]) < 0.2  # dimensions are independent
+
+
+# Under the laplace schedule a signal of a = .0316 is left at the last step, whose distribution is
+# N(.356, .976) where the samplers start from N(0, 1), and the steps near the ends are coarse. With
+# the exact denoiser mean and deviation follow a linear recursion (Ho et al. 2020, eq. 7; Song et
+# al. 2021, eq. 12), which gives (1.984, .452) for 250 ancestral steps, that forget the start, and
+# (1.847, .430) for 100 of DDIM, (1.855, .408) for 50, and DPM's last step is one of DDIM.
+@pytest.mark.parametrize(
+    ("sampler", "steps", "mean", "deviation"),
+    [("ddpm", 250, 1.984, 0.452), ("ddim", 100, 1.847, 0.430), ("dpm", 50, 1.855, 0.408)],
+)
+def test_samplers_draw_under_the_laplace_schedule(monkeypatch, sampler, steps, mean, deviation):
+    monkeypatch.setattr(sampling, "ROWS", 600)
+    options = {"beta_schedule": "laplace", "prediction": "v_prediction"}
+    drawn, _ = gaussian_draws(sampler=sampler, n_inference_steps=steps, **options)
+    assert drawn.mean() == pytest.approx(mean, abs=0.06)
+    assert drawn.std() == pytest.approx(deviation, abs=0.04)
 
 
 def test_full_ancestral_sampling_draws_from_a_known_gaussian(monkeypatch):
@@ -321,15 +338,18 @@ def test_guidance_identities(scale):
     torch.testing.assert_close(found, expected)
 
 
-def test_guidance_asks_for_a_like_against_both_null():
-    config = PriorConfig()
+@pytest.mark.parametrize(("asked", "row"), [("like", 1), ("dislike", 0)])
+def test_guidance_asks_for_a_rating_against_both_null(asked, row):
+    config = PriorConfig(rating=asked)
     network = GaussianDenoiser(config, [2.0, -1.0])
     user = torch.tensor([0, 1])
     sampling.guided(network, config, torch.zeros(2, 2), torch.tensor([5, 5]), user)
     rows, users, ratings = network.calls[0]
     assert rows == 4  # both branches in one call
     assert users.tolist() == [0, 1, 2, 2]
-    assert ratings.tolist() == [1, 1, NULL_RATING, NULL_RATING]
+    assert ratings.tolist() == [row, row, NULL_RATING, NULL_RATING]
+    sampling.conditional(network, config, torch.zeros(2, 2), torch.tensor([5, 5]), user)
+    assert network.calls[1][2].tolist() == [row, row]
 
 
 @pytest.mark.parametrize(("stop", "n_guided"), [(1.0, 20), (0.7, 14), (0.0, 0)])
@@ -349,11 +369,12 @@ def test_noise_predictions_become_clean_embeddings():
     clean, noise = 3 * torch.randn(5, 2, generator=g), torch.randn(5, 2, generator=g)
     alpha = torch.tensor(0.3)
     x = alpha.sqrt() * clean + (1 - alpha).sqrt() * noise  # equation 2 of the paper
-    for prediction, value in (("epsilon", noise), ("sample", clean)):
+    v = alpha.sqrt() * noise - (1 - alpha).sqrt() * clean  # Salimans and Ho 2022, section 4
+    for prediction, value in (("epsilon", noise), ("sample", clean), ("v_prediction", v)):
         config = PriorConfig(prediction=prediction)
-        torch.testing.assert_close(sampling.to_clean(value, x, alpha, config), clean)
+        torch.testing.assert_close(diffusion.to_clean(value, x, alpha, config), clean)
         bounded = PriorConfig(prediction=prediction, clip_range=1.5)
-        found = sampling.to_clean(value, x, alpha, bounded)
+        found = diffusion.to_clean(value, x, alpha, bounded)
         torch.testing.assert_close(found, clean.clamp(-1.5, 1.5))
     assert clean.abs().max() > 1.5
 
@@ -400,6 +421,13 @@ def test_learns_the_planted_taste(name, options, least):
     losses = made._fitted.history.groupby("epoch")[["loss", "validation_loss"]].mean()
     assert (losses.iloc[-1] < 0.7 * losses.iloc[0]).all()
     assert own_share(made.generate(plan(25))) >= least
+    # Asked for dislikes: of a user's .05 / (.05 + 3 * .95) = .02 show the own cluster, so that the
+    # user would like .05 + .02 * .9 = .07 of them.
+    options = made.config
+    made.config = options.model_copy(update={"rating": "dislike"})
+    if name == "rebeca":  # the first version learns what a rating changes more slowly
+        assert own_share(made.generate(plan(25))) <= 0.1
+    made.config = options
     # No collapse: unguided draws lie around their centre, the data .5 per dimension, these small
     # networks somewhat closer; a prior that draws the cluster's mean would be at 0.
     made.config = made.config.model_copy(update={"guidance_scale": 1.0})

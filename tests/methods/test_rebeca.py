@@ -12,7 +12,12 @@ from persongen_bench.core.errors import ConfigError
 from persongen_bench.methods.prior.layers import NULL_RATING, Attention, build
 from persongen_bench.methods.rebeca.config import RebecaConfig
 from persongen_bench.methods.rebeca.method import Rebeca, RebecaNoUser
-from persongen_bench.methods.rebeca.network import AdaLayerNorm, PriorBlock, RebecaPrior
+from persongen_bench.methods.rebeca.network import (
+    AdaLayerNorm,
+    PrintedBlock,
+    PriorBlock,
+    RebecaPrior,
+)
 
 SMALL = RebecaConfig(n_tokens=4, n_layers=2, n_heads=2, hidden_size=8)
 N_USERS = 3
@@ -22,8 +27,12 @@ def generator(seed=0):
     return torch.Generator().manual_seed(seed)
 
 
-def small_network(seed=0):
-    return build(partial(RebecaPrior, SMALL, 16, N_USERS), generator(seed))
+def small_network(seed=0, block="released"):
+    config = SMALL.model_copy(update={"block": block})
+    return build(partial(RebecaPrior, config, 16, N_USERS), generator(seed))
+
+
+every_block = pytest.mark.parametrize("block", ["released", "printed"])
 
 
 def inputs(n=5, seed=1):
@@ -45,7 +54,12 @@ def jittered(network, seed=2):
 # width 128, 32 tokens, 210 users); 2,698,150 is printed in the released training notebook.
 @pytest.mark.parametrize(
     ("options", "expected"),
-    [({}, 4_411_174), ({"hidden_size": 64, "n_heads": 4}, 2_698_150)],
+    [
+        ({}, 4_411_174),
+        ({"hidden_size": 64, "n_heads": 4}, 2_698_150),
+        # As printed each of the 6 blocks has a gate more: 128 * 128 weights, 128 biases.
+        ({"block": "printed"}, 4_411_174 + 6 * (128 * 128 + 128)),
+    ],
 )
 def test_parameter_count_is_the_published_one(options, expected):
     network = build(partial(RebecaPrior, RebecaConfig(**options), 1024, 210), generator())
@@ -62,17 +76,19 @@ def test_parameter_count_by_part():
     )
 
 
-def test_conditions_have_no_effect_at_the_start():
-    network = small_network()
+@every_block
+def test_conditions_have_no_effect_at_the_start(block):
+    network = small_network(block=block)
     x, time, user, rating = inputs()
     reference = network(x, time, user, rating)
     other = network(x, (time + 500) % 1000, (user + 1) % N_USERS, 1 - rating)
     assert torch.equal(reference, other)  # all paths from the condition start at zero
 
 
+@every_block
 @pytest.mark.parametrize("which", ["time", "user", "rating"])
-def test_every_condition_has_an_effect_once_trained(which):
-    network = jittered(small_network())
+def test_every_condition_has_an_effect_once_trained(which, block):
+    network = jittered(small_network(block=block))
     named = dict(zip(("x", "time", "user", "rating"), inputs(), strict=True))
     changed = {
         "time": (named["time"] + 500) % 1000,
@@ -121,6 +137,41 @@ def test_the_gate_opens_the_cross_attention():
         block.gate.fill_(0.5)
     expected = closed + 0.5 * block.cross_attention(closed, tokens)
     torch.testing.assert_close(block(x, tokens, condition), expected)
+
+
+def test_printed_residual_pathways_start_at_zero():
+    # 001, appendix D: "All residual pathways are initialized at zero". The block is the identity to
+    # the bit, and the network is its tokenizer and its way back.
+    block = build(partial(PrintedBlock, 8, 2), generator())
+    shapes = (2, 4, 8), (2, 3, 8), (2, 8)
+    x, tokens, condition = (torch.randn(shape, generator=generator(1)) for shape in shapes)
+    assert torch.equal(block(x, tokens, condition), x)
+    network = small_network(block="printed")
+    given = inputs()
+    hidden = network.project_in(network.split(given[0]).unflatten(-1, (4, 4)))
+    expected = network.merge(network.project_out(network.head(hidden)).flatten(1))
+    assert torch.equal(network(*given), expected)
+
+
+def test_gradients_reach_what_keeps_the_printed_pathways_shut():
+    network = small_network(block="printed")
+    network(*inputs()).square().sum().backward()
+    for block in network.blocks:
+        shut = (block.self_modulation.weight, block.gate, block.mlp[-1].weight)
+        assert all(part.count_nonzero() == 0 for part in shut)
+        gate = block.self_modulation.weight.grad[:8]  # then scale and shift
+        assert gate.abs().max() > 0
+        assert block.gate.grad.abs() > 0
+        assert block.mlp[-1].weight.grad.abs().max() > 0
+
+
+def test_the_condition_opens_the_printed_self_attention():
+    block = build(partial(PrintedBlock, 8, 2), generator())
+    x, tokens = torch.randn(2, 4, 8, generator=generator(1)), torch.randn(2, 3, 8)
+    with torch.no_grad():
+        block.self_modulation.bias[:8] = 0.5
+    expected = x + 0.5 * block.self_attention(F.layer_norm(x, (8,)))
+    torch.testing.assert_close(block(x, tokens, torch.zeros(2, 8)), expected)
 
 
 def test_adaptive_norm_scales_and_shifts():

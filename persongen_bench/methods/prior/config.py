@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, ClassVar, Literal
 
-from pydantic import Field
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
 
 from persongen_bench.core.config import Config
 
-Prediction = Literal["sample", "epsilon"]
+Prediction = Literal["sample", "epsilon", "v_prediction"]
+BetaSchedule = Literal["squaredcos_cap_v2", "linear", "scaled_linear", "laplace"]
 Sampler = Literal["ddpm", "ddim", "dpm"]
+RequestedRating = Literal["like", "dislike"]
 UnseenUser = Literal["refuse", "mixture", "fitted"]
 
 DECODER_FIELDS = (
@@ -18,7 +20,7 @@ DECODER_FIELDS = (
 """Options that are passed on to the decoder; their defaults leave everything to the stack."""
 GENERATE_FIELDS = frozenset(
     {
-        "guidance_scale", "guidance_stop", "sampler", "n_inference_steps", "clip_range",
+        "guidance_scale", "guidance_stop", "rating", "sampler", "n_inference_steps", "clip_range",
         *DECODER_FIELDS,
     }
 )  # fmt: skip
@@ -45,6 +47,10 @@ class PriorConfig(Config):
     """Ratings drawn per user and epoch without replacement; None: every rating once."""
     n_validation: int = Field(default=10, ge=0)
     """Ratings per user kept out of the gradient for early stopping (at most a fifth of them)."""
+    validation: Literal["own", "split"] = "own"
+    """Whose losses stop the training: ``own``: those of ``n_validation`` ratings per user of the
+    training data; ``split``: those of the split's validation rows (published), and every training
+    row is trained on. An error where the split has no such rows for methods."""
     user_dropout: float = Field(default=0.15, ge=0, lt=1)
     """Probability that a training row's user becomes the null user."""
     rating_dropout: float = Field(default=0.15, ge=0, lt=1)
@@ -70,9 +76,11 @@ class PriorConfig(Config):
     """Epochs without a lower validation loss before training stops; the best weights are kept."""
 
     prediction: Prediction = "sample"
-    """What the network predicts: the clean embedding (``sample``) or the noise (``epsilon``)."""
-    beta_schedule: Literal["squaredcos_cap_v2", "linear", "scaled_linear"] = "squaredcos_cap_v2"
-    """Noise schedule, by its diffusers name."""
+    """What the network predicts: the clean embedding (``sample``), the noise (``epsilon``), or
+    ``v_prediction``: the noise less the clean embedding, weighted by the schedule (Salimans and
+    Ho 2022)."""
+    beta_schedule: BetaSchedule = "squaredcos_cap_v2"
+    """Noise schedule, by its diffusers name. ``laplace`` keeps a signal of 3% at the last step."""
     n_timesteps: int = Field(default=1000, ge=2)
     """Steps of the forward process."""
 
@@ -81,6 +89,8 @@ class PriorConfig(Config):
     guidance_stop: float = Field(default=1.0, ge=0, le=1)
     """Fraction of the denoising steps after which guidance stops and the condition leads alone
     (Kynkaanniemi et al. 2024); 1: guided to the end, as published."""
+    rating: RequestedRating = "like"
+    """What is asked for: pictures that the user would like (published), or would dislike."""
     sampler: Sampler = "ddpm"
     """Ancestral DDPM (published), deterministic DDIM, or second-order DPM-Solver++."""
     n_inference_steps: int = Field(default=1000, ge=1)
@@ -107,3 +117,16 @@ class PriorConfig(Config):
     the null user's."""
     n_token_steps: int = Field(default=60, ge=1)
     """Gradient steps on a ``fitted`` token, the network frozen."""
+
+    added: ClassVar[tuple[str, ...]] = ("validation", "rating")
+    """Options that came after the first release; see `dump`."""
+
+    @model_serializer(mode="wrap")
+    def dump(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """The values without those of ``added`` that are at their defaults.
+
+        What was made before these options existed keeps its name: run ids, fits, random numbers.
+        """
+        fields, values = type(self).model_fields, handler(self)
+        plain = {k for k in self.added if getattr(self, k) == fields[k].default}
+        return {k: v for k, v in values.items() if k not in plain}

@@ -60,6 +60,8 @@ class FittedPrior:
     normalization: Normalization
     history: pd.DataFrame
     """Loss of every batch, see `History.frame`."""
+    validation_loss: float | None
+    """Of the weights that were kept (`selection.clean_error`); None: there was no validation."""
     newcomers: tuple[str, ...] = ()
     """Users that came after the training; their tokens stand behind the null user's."""
 
@@ -81,6 +83,7 @@ def save(fitted: FittedPrior, folder: Path) -> None:
         "users": fitted.users,
         "newcomers": fitted.newcomers,
         "embedding_size": fitted.network.embedding_size,
+        "validation_loss": fitted.validation_loss,
     }
     (folder / CARD).write_text(json.dumps(card, indent=1), encoding="utf-8")
     fitted.history.to_parquet(folder / LOG, index=False)
@@ -101,11 +104,12 @@ def load(folder: Path, network: Callable[[int, int], PriorNetwork]) -> FittedPri
         made.load_state_dict(_part(tensors, "network."))
         normalization = Normalization(**_part(tensors, "normalization."))
         history = pd.read_parquet(folder / LOG)
+        loss = card["validation_loss"]
     except (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
         raise RunError(
             f"{folder}: not a saved prior of this configuration ({error})", fix="Fit it again."
         ) from None
-    return FittedPrior(made.eval(), users, normalization, history, newcomers)
+    return FittedPrior(made.eval(), users, normalization, history, loss, newcomers)
 
 
 def _part(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:

@@ -56,6 +56,11 @@ class PriorMethod(ABC):
                 f"n_timesteps={config.n_timesteps}",
                 fix="Lower n_inference_steps.",
             )
+        if config.rating == "dislike" and config.train_on == "likes":
+            raise ConfigError(
+                "rating=dislike asks for what train_on=likes has never seen",
+                fix="Set train_on to ratings.",
+            )
         self.config = config
         self._fitted: FittedPrior | None = None
         self._stack: Stack | None = None
@@ -66,19 +71,49 @@ class PriorMethod(ABC):
         """The configured network, weights still to be drawn; raises `ConfigError`."""
 
     def fit(self, train: View, context: FitContext) -> None:
-        """Train the prior on the embeddings of the rated images."""
+        """Train the prior on the embeddings of the rated images.
+
+        Raises `ConfigError` where it is to stop by the split's validation rows and there are none.
+        """
         open_decoder(context.stack, self.config)
+        held = self._held_out(train, context)
         features = torch.tensor(context.features("image_encoder", train))
         generator = torch.Generator().manual_seed(context.seed)
         network = build(partial(self.network, features.shape[1], len(train.users)), generator)
         normalization = Normalization.of(features, self.config)
         data = TrainingData(normalization.apply(features), tabulate(train))
+        if held is not None:
+            held_features = torch.tensor(context.features("image_encoder", held))
+            rows = tabulate(held, train.users)
+            data = data.validated_by(TrainingData(normalization.apply(held_features), rows))
         resources = Resources(
             generator, self._identity(train, context), context.checkpoints, context.progress
         )
-        history = train_prior(network, data, self.config, resources)
-        self._fitted = FittedPrior(network.eval(), train.users, normalization, history.frame())
+        trained = train_prior(network, data, self.config, resources)
+        self._fitted = FittedPrior(
+            network.eval(), train.users, normalization, trained.history.frame(),
+            trained.validation_loss,
+        )  # fmt: skip
         self._stack, self._train = context.stack, train
+
+    @property
+    def reads_validation(self) -> bool:
+        """Whether `fit` looks at the split's validation rows (`FitContext.validation`)."""
+        return self.config.validation == "split"
+
+    def validation_loss(self) -> float:
+        """Error of the clean embedding on the validation rows; raises `RunError` without any.
+
+        `selection.clean_error`: comparable between all options if the rows are the same
+        (``validation=split``); with ``own`` every configuration holds out rows of its own.
+        """
+        loss = self._ready().validation_loss
+        if loss is None:
+            raise RunError(
+                "the prior was fitted without validation rows",
+                fix="Set n_validation to 1 or more, or validation to split.",
+            )
+        return loss
 
     @property
     def adapts(self) -> bool:
@@ -142,6 +177,18 @@ class PriorMethod(ABC):
         self._fitted = files.load(folder, self.network)
         self._stack, self._train = stack, train
 
+    def _held_out(self, train: View, context: FitContext) -> View | None:
+        """The split's validation rows if the options ask for them."""
+        held = context.validation
+        if not self.reads_validation:
+            return None
+        if held is None or not set(held.users).intersection(train.users):
+            raise ConfigError(
+                "validation=split, and the split has no validation rows of its training users",
+                fix="Set validation to own, or use a split that has some, such as per-user.",
+            )
+        return held
+
     def _data(self, view: View, context: FitContext) -> TrainingData:
         """Embeddings and ratings of a view, as the network sees them."""
         features = torch.tensor(context.features("image_encoder", view))
@@ -170,8 +217,10 @@ class PriorMethod(ABC):
     def _identity(self, train: View, context: FitContext) -> str:
         left_out = set(self.generate_fields | self.adapt_fields)
         options = self.config.model_dump(mode="json", exclude=left_out)
-        name = type(self).__name__
-        return content_hash(name, options, train.hash, context.seed, context.stack.signature)
+        parts = [type(self).__name__, options, train.hash, context.seed, context.stack.signature]
+        if self.reads_validation and context.validation is not None:
+            parts.append(context.validation.hash)
+        return content_hash(*parts)
 
 
 def _unknown_user(sample: Sample) -> str:

@@ -19,10 +19,10 @@ from torch.func import functional_call
 from torch.nn import functional as F  # noqa: N812  # the community's name
 
 from persongen_bench.methods.prior.config import PriorConfig
+from persongen_bench.methods.prior.diffusion import noise_schedule, target
 from persongen_bench.methods.prior.layers import PriorNetwork
 from persongen_bench.methods.prior.raters import RatingModels
 from persongen_bench.methods.prior.ratings import RatingTensors, TrainingData
-from persongen_bench.methods.prior.sampling import noise_schedule
 
 PEOPLE, POPULATION = 1.0, 1.0
 """Prior counts, in ratings, of the known users together and of the population."""
@@ -123,8 +123,8 @@ class _Fitting:
         noisy = self.schedule.add_noise(clean, noise, time)
         conditions = (noisy, time, batch.user, batch.rating)
         predicted = functional_call(self.network, {"user.weight": tokens}, conditions)
-        target = clean if self.config.prediction == "sample" else noise
-        loss = F.mse_loss(predicted, target, reduction="none").mean(dim=1)
+        aim = target(self.schedule, self.config.prediction, clean, noise, time)
+        loss = F.mse_loss(predicted, aim, reduction="none").mean(dim=1)
         pull = PULL / self.counts * offset.square().sum(dim=1) / clean.shape[1]
         return loss.sum() / TOKEN_ROWS + pull.sum()
 

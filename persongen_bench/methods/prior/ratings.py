@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -36,23 +37,34 @@ class TrainingData:
 
     embeddings: Tensor
     ratings: RatingTensors
+    validation: RatingTensors | None = None
+    """Ratings that are not trained on; None: some of ``ratings`` are held out."""
+
+    def validated_by(self, other: TrainingData) -> TrainingData:
+        """This with the ratings of ``other`` as its validation, users numbered as here."""
+        held = other.ratings
+        shifted = RatingTensors(held.item + len(self.embeddings), held.user, held.rating)
+        return TrainingData(torch.cat([self.embeddings, other.embeddings]), self.ratings, shifted)
 
 
-def tabulate(view: View) -> RatingTensors:
-    """The ratings of ``view``; users are numbered in the order of ``view.users``.
+def tabulate(view: View, users: Sequence[str] | None = None) -> RatingTensors:
+    """The ratings of ``view``; users are numbered in the order of ``users`` (``view.users``).
 
-    They come in the order in which the rows of the view first name their users and items: chance
-    goes by place, so that another order would be another training.
+    Ratings of other users are left out. They come in the order in which the rows of the view first
+    name their users and items: chance goes by place, so that another order would be another
+    training.
     """
     if view.interactions.empty:
         raise DataError("the training view holds no ratings", fix="Use a split with training rows.")
     ratings = view.ratings.take(_as_in_table(view.ratings, view.interactions))
     row_of = view.catalog.items.index.get_indexer(pd.Index(ratings.items))
-    return RatingTensors(
+    number = pd.Index(view.users if users is None else users).get_indexer(pd.Index(ratings.users))
+    made = RatingTensors(
         torch.tensor(row_of[ratings.item], dtype=torch.int64),
-        torch.tensor(ratings.user, dtype=torch.int64),
+        torch.tensor(number[ratings.user], dtype=torch.int64),
         torch.tensor(ratings.liked, dtype=torch.int64),
     )
+    return made if users is None else made.take(made.user >= 0)
 
 
 def _as_in_table(ratings: Ratings, table: pd.DataFrame) -> np.ndarray:

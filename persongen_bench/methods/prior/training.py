@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import math
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 import torch
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812  # the community's name
@@ -16,11 +15,14 @@ from torch.optim import lr_scheduler
 
 from persongen_bench.core.progress import Progress
 from persongen_bench.methods import _checkpoint as checkpoint
+from persongen_bench.methods.prior.conditions import drop_conditions, without_user
 from persongen_bench.methods.prior.config import PriorConfig
-from persongen_bench.methods.prior.layers import NULL_RATING, PriorNetwork
+from persongen_bench.methods.prior.diffusion import noise_schedule, target
+from persongen_bench.methods.prior.history import History
+from persongen_bench.methods.prior.layers import PriorNetwork
 from persongen_bench.methods.prior.raters import start_tokens
 from persongen_bench.methods.prior.ratings import RatingTensors, TrainingData, epoch_rows, hold_out
-from persongen_bench.methods.prior.sampling import noise_schedule
+from persongen_bench.methods.prior.selection import clean_error
 
 CHECKPOINT_SECONDS = 5.0
 """Least time between two checkpoints; the result does not depend on it."""
@@ -40,26 +42,6 @@ class Resources:
     progress: Progress
 
 
-@dataclass
-class History:
-    """Losses of a fit: per batch, and per epoch on the validation rows."""
-
-    batch_loss: list[Tensor] = field(default_factory=list)
-    """One ``(n batches,)`` tensor per epoch."""
-    validation_loss: list[float] = field(default_factory=list)
-    learning_rate: list[float] = field(default_factory=list)
-
-    def frame(self) -> pd.DataFrame:
-        """Columns ``epoch, step, loss, validation_loss, learning_rate``, a row per batch."""
-        epochs = [e for e, losses in enumerate(self.batch_loss) for _ in range(len(losses))]
-        table = pd.DataFrame({"epoch": epochs})
-        table["step"] = table.index
-        table["loss"] = torch.cat(self.batch_loss).numpy()
-        table["validation_loss"] = table["epoch"].map(dict(enumerate(self.validation_loss)))
-        table["learning_rate"] = table["epoch"].map(dict(enumerate(self.learning_rate)))
-        return table
-
-
 class PriorTrainer:
     """Holds everything that changes while a prior trains."""
 
@@ -73,7 +55,7 @@ class PriorTrainer:
         self.network, self.config, self.generator = network, config, generator
         self.embeddings = data.embeddings
         self.schedule = noise_schedule(config)
-        self.train, self.validation = hold_out(data.ratings, config.n_validation, generator)
+        self.train, self.validation = _parts(data, config, generator)
         if config.user_start == "ratings":
             start_tokens(network, TrainingData(data.embeddings, self.train), generator)
         if config.train_on == "likes":
@@ -162,8 +144,8 @@ class PriorTrainer:
         half = self.config.precision == "bfloat16" and torch.is_grad_enabled()
         with torch.autocast("cpu", torch.bfloat16, enabled=half):
             predicted = self.network(noisy, time, batch.user, batch.rating)
-        target = clean if self.config.prediction == "sample" else noise
-        return F.mse_loss(predicted.float(), target)
+        aim = target(self.schedule, self.config.prediction, clean, noise, time)
+        return F.mse_loss(predicted.float(), aim)
 
     @torch.no_grad()
     def _validate(self) -> float:
@@ -185,9 +167,18 @@ class PriorTrainer:
             self.best_weights = _copy(self.network)
 
 
+@dataclass(frozen=True)
+class Trained:
+    """What is left of a training besides the weights."""
+
+    history: History
+    validation_loss: float | None
+    """`clean_error` on the validation rows; None where there are none."""
+
+
 def train_prior(
     network: PriorNetwork, data: TrainingData, config: PriorConfig, resources: Resources
-) -> History:
+) -> Trained:
     """Train ``network`` in place to its weights of lowest validation loss.
 
     Depends on the data, the options, the generator's state and the number of torch threads
@@ -208,26 +199,17 @@ def train_prior(
             checkpoint.write(resources.checkpoints, state)
             saved = time.monotonic()
     network.load_state_dict(trainer.best_weights)
-    return trainer.history
+    held = TrainingData(trainer.embeddings, trainer.validation)
+    return Trained(trainer.history, clean_error(network, config, held))
 
 
-def drop_conditions(
-    batch: RatingTensors, null_user: int, config: PriorConfig, generator: torch.Generator
-) -> RatingTensors:
-    """Replace users and ratings by their null tokens at the configured rates."""
-    draws = torch.rand(len(batch), 2, generator=generator)
-    if config.dropout == "standard":
-        draws = draws[:, :1].expand(-1, 2)
-    user = batch.user.masked_fill(draws[:, 0] < config.user_dropout, null_user)
-    rating = batch.rating.masked_fill(draws[:, 1] < config.rating_dropout, NULL_RATING)
-    return without_user(RatingTensors(batch.item, user, rating), null_user, config)
-
-
-def without_user(batch: RatingTensors, null_user: int, config: PriorConfig) -> RatingTensors:
-    """``batch`` with every user null where the options switch users off."""
-    if config.use_user:
-        return batch
-    return RatingTensors(batch.item, torch.full_like(batch.user, null_user), batch.rating)
+def _parts(
+    data: TrainingData, config: PriorConfig, generator: torch.Generator
+) -> tuple[RatingTensors, RatingTensors]:
+    """Training and validation rows: those that are given, or some held out."""
+    if data.validation is None:
+        return hold_out(data.ratings, config.n_validation, generator)
+    return data.ratings, data.validation
 
 
 def _scheduler(optimizer: torch.optim.Optimizer, config: PriorConfig) -> lr_scheduler.LRScheduler:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import ClassVar, Literal, TypeAlias
 
 from pydantic import Field
 
 from persongen_bench.methods.prior.config import PriorConfig
 from persongen_bench.methods.prior.layers import TimeFrequencies
+
+Block: TypeAlias = Literal["released", "printed"]
 
 
 class RebecaConfig(PriorConfig):
@@ -23,6 +25,12 @@ class RebecaConfig(PriorConfig):
     """Width H of the tokens inside the network."""
     time_freqs: TimeFrequencies = "reference"
     """``reference``: time frequencies from 1 up to 1e4, as released; ``standard``: down to 1e-4."""
+    block: Block = "released"
+    """``released``: as the code was published, where the self-attention does not start at zero and
+    the cross-attention replaces the residual stream by its normalised copy; ``printed``: as
+    appendix D has it, AdaLN-Zero with a gate and every residual pathway at zero to begin with."""
+
+    added: ClassVar[tuple[str, ...]] = (*PriorConfig.added, "block")
 
 
 class NoUserConfig(RebecaConfig):

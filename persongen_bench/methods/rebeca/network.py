@@ -1,9 +1,9 @@
-"""The denoiser of REBECA (appendix D), block by block as its code was released."""
+"""The denoiser of REBECA (appendix D): its blocks as the code was released, or as printed."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import cast
+from collections.abc import Mapping, Sequence
+from typing import TypeAlias, cast
 
 import torch
 from torch import Tensor, nn
@@ -17,7 +17,7 @@ from persongen_bench.methods.prior.layers import (
     TimeEmbedding,
     ZeroLinear,
 )
-from persongen_bench.methods.rebeca.config import RebecaConfig
+from persongen_bench.methods.rebeca.config import Block, RebecaConfig
 
 
 class AdaLayerNorm(nn.Module):
@@ -75,15 +75,61 @@ class PriorBlock(nn.Module):
         return out
 
 
+class PrintedBlock(nn.Module):
+    """Self-attention, gated cross-attention to the condition tokens, MLP; all start at zero.
+
+    The self-attention goes through a gate per channel that the condition sets, as in the
+    AdaLN-Zero of Peebles and Xie 2023; the cross-attention's gate is one number, and the last
+    layer of the MLP starts at zero, as released. Where the text has "AdaLN-Zero layers", which
+    of the three carry the condition's gate is left open: here the one that nothing else closes.
+    """
+
+    def __init__(self, size: int, n_heads: int) -> None:
+        super().__init__()
+        self.self_modulation = ZeroLinear(size, 3 * size)
+        self.self_attention = Attention(size, n_heads)
+        self.cross_modulation = ZeroLinear(size, 2 * size)
+        self.cross_attention = Attention(size, n_heads)
+        self.gate = nn.Parameter(torch.zeros(()))
+        self.mlp_modulation = ZeroLinear(size, 2 * size)
+        self.mlp = nn.Sequential(nn.Linear(size, 4 * size), nn.GELU(), ZeroLinear(4 * size, size))
+
+    @property
+    def modulations(self) -> tuple[nn.Linear, nn.Linear, nn.Linear]:
+        """The layers that turn the condition into scales, shifts and the gate."""
+        return self.self_modulation, self.cross_modulation, self.mlp_modulation
+
+    def forward(self, x: Tensor, tokens: Tensor, condition: Tensor) -> Tensor:
+        """``x (b, n, H)``, ``tokens (b, 3, H)``, ``condition (b, H)`` => ``(b, n, H)``."""
+        return self.transform(x, tokens, together(self.modulations, condition))
+
+    def transform(self, x: Tensor, tokens: Tensor, modulations: Sequence[Tensor]) -> Tensor:
+        """`forward` with the modulations, ``(b, 3 H)`` and twice ``(b, 2 H)``, worked out."""
+        by_self, by_cross, by_mlp = modulations
+        size = x.shape[-1]
+        gate, by_self = torch.split(by_self, [size, 2 * size], dim=-1)
+        x = x + gate[:, None] * self.self_attention(modulated(x, by_self))
+        x = x + self.gate * self.cross_attention(modulated(x, by_cross), tokens)
+        out: Tensor = x + self.mlp(modulated(x, by_mlp))
+        return out
+
+
+AnyBlock: TypeAlias = PriorBlock | PrintedBlock
+BLOCKS: Mapping[Block, type[AnyBlock]] = {"released": PriorBlock, "printed": PrintedBlock}
+
+
 def together(layers: Sequence[nn.Linear], x: Tensor) -> tuple[Tensor, ...]:
     """What each of the layers makes of ``x``, in one matrix product."""
     weight = torch.cat([layer.weight for layer in layers])
     bias = torch.cat([layer.bias for layer in layers])
-    return F.linear(x, weight, bias).chunk(len(layers), dim=-1)
+    sizes = [layer.out_features for layer in layers]
+    return torch.split(F.linear(x, weight, bias), sizes, dim=-1)
 
 
 class RebecaPrior(PriorNetwork):
     """Embedding => tokens => blocks => embedding; 4,411,174 parameters as published.
+
+    With the blocks as printed they are 4,510,246.
 
     A learned split makes ``n_tokens`` tokens of ``E / n_tokens`` numbers; they carry no position
     embedding. User, rating and time are three tokens to attend to, and their mean, through an
@@ -101,9 +147,8 @@ class RebecaPrior(PriorNetwork):
         self.rating = nn.Embedding(NULL_RATING + 1, size)
         self.time = TimeEmbedding(size, config.time_freqs)
         self.condition = nn.Sequential(nn.Linear(size, size), nn.SiLU(), nn.Linear(size, size))
-        self.blocks = nn.ModuleList(
-            [PriorBlock(size, config.n_heads) for _ in range(config.n_layers)]
-        )
+        block = BLOCKS[config.block]
+        self.blocks = nn.ModuleList([block(size, config.n_heads) for _ in range(config.n_layers)])
         self.head = nn.Linear(size, size)
         self.project_out = nn.Linear(size, token_size)
         self.merge = nn.Linear(embedding_size, embedding_size)
@@ -113,7 +158,7 @@ class RebecaPrior(PriorNetwork):
         tokens = torch.stack([self.user(user), self.rating(rating), self.time(time)], dim=1)
         condition = self.condition(tokens.mean(dim=1))
         hidden = self.project_in(self.split(x).unflatten(-1, (self.n_tokens, -1)))
-        blocks = cast("Sequence[PriorBlock]", self.blocks)
+        blocks = cast("Sequence[AnyBlock]", self.blocks)
         modulations = together([m for block in blocks for m in block.modulations], condition)
         for k, block in enumerate(blocks):
             hidden = block.transform(hidden, tokens, modulations[3 * k : 3 * k + 3])
