@@ -52,6 +52,14 @@ class Selectable(Protocol):
         ...
 
 
+@runtime_checkable
+class HasLossFields(Protocol):
+    """A `Selectable` some of whose settings change what its loss measures."""
+
+    loss_fields: ClassVar[frozenset[str]]
+    """Config fields whose values no two losses are compared across, such as what is predicted."""
+
+
 class Method(Protocol):
     """An adapter of one personalisation method.
 

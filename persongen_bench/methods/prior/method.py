@@ -40,6 +40,9 @@ class PriorMethod(ABC):
     presets: ClassVar[Mapping[str, Mapping[str, object]]] = {}
     privileged: ClassVar[bool] = False
     generate_fields: ClassVar[frozenset[str]] = GENERATE_FIELDS
+    loss_fields: ClassVar[frozenset[str]] = frozenset(
+        {"prediction", "beta_schedule", "n_timesteps", "normalization", "train_on", "n_validation"}
+    )
     makes: ClassVar[str] = "image"
     roles: ClassVar[tuple[str, ...]] = ("image_encoder", "decoder")
     adapt_fields: ClassVar[frozenset[str]] = ADAPT_FIELDS
