@@ -57,7 +57,7 @@ class HasLossFields(Protocol):
     """A `Selectable` some of whose settings change what its loss measures."""
 
     loss_fields: ClassVar[frozenset[str]]
-    """Config fields whose values no two losses are compared across, such as what is predicted."""
+    """Config fields across whose values losses are not compared: of other rows, or other things."""
 
 
 class Method(Protocol):

@@ -68,7 +68,7 @@ def check_grid(name: str, method: Method, grid: Mapping[str, tuple[Any, ...]]) -
             )
         if option in apart:
             raise ConfigError(
-                f"losses at different {option} measure different things, so none is the smallest",
+                f"losses at different {option} are of other rows or other things, not to compare",
                 fix=f"Search each value by itself: -o {option}=VALUE.",
             )
 

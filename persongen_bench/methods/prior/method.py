@@ -40,9 +40,7 @@ class PriorMethod(ABC):
     presets: ClassVar[Mapping[str, Mapping[str, object]]] = {}
     privileged: ClassVar[bool] = False
     generate_fields: ClassVar[frozenset[str]] = GENERATE_FIELDS
-    loss_fields: ClassVar[frozenset[str]] = frozenset(
-        {"prediction", "beta_schedule", "n_timesteps", "normalization", "train_on", "n_validation"}
-    )
+    loss_fields: ClassVar[frozenset[str]] = frozenset({"validation", "n_validation", "train_on"})
     makes: ClassVar[str] = "image"
     roles: ClassVar[tuple[str, ...]] = ("image_encoder", "decoder")
     adapt_fields: ClassVar[frozenset[str]] = ADAPT_FIELDS
