@@ -70,7 +70,12 @@ class Search(Config):
     @property
     def best(self) -> Point:
         """The point of smallest loss; of equal ones the first."""
-        return min(_fitted(self.points), key=lambda point: point.loss or 0.0)
+        return self.by_loss[0]
+
+    @property
+    def by_loss(self) -> list[Point]:
+        """Smallest loss first, then those that could not be fitted."""
+        return sorted(self.points, key=lambda p: math.inf if p.loss is None else p.loss)
 
     @property
     def choice(self) -> MethodChoice:
@@ -82,8 +87,8 @@ class Search(Config):
 
     def to_frame(self) -> pd.DataFrame:
         """A row per point: its options, ``loss, fit_seconds, failure``; smallest loss first."""
-        rows = [{**p.options, **p.model_dump(exclude={"options"})} for p in self.points]
-        return pd.DataFrame(rows).sort_values("loss", kind="stable", ignore_index=True)
+        rows = [{**p.options, **p.model_dump(exclude={"options"})} for p in self.by_loss]
+        return pd.DataFrame(rows)
 
     def save(self, path: str | Path) -> Path:
         """Write it as JSON."""
@@ -158,10 +163,6 @@ def _base(campaign: Campaign) -> MethodChoice:
     return MethodChoice(name, campaign.preset, campaign.options, prefer=campaign.prefer)
 
 
-def _fitted(points: Sequence[Point]) -> list[Point]:
-    return [point for point in points if point.loss is not None]
-
-
 @dataclass(frozen=True)
 class _Searching:
     campaign: Campaign
@@ -184,8 +185,8 @@ class _Searching:
         asked = points_of(self.grid, tries, seed)
         with fixed_threads(self.campaign.threads):
             points = tuple(self._points(asked))
-        done = _fitted(points)
-        if not done:
+        fitted = [(point.loss, k) for k, point in enumerate(points) if point.loss is not None]
+        if not fitted:
             raise ConfigError(
                 f"none of {len(points)} points could be fitted; the first: {points[0].failure}"
             )
@@ -193,7 +194,7 @@ class _Searching:
         budget = Budget(
             grid=self.grid, n_tried=len(points), chosen_by=f"validation loss on {data.name}"
         )
-        best = self._choice(min(done, key=lambda point: point.loss or 0.0).options)
+        best = self._choice(points[min(fitted)[1]].options)
         ref = best.ref(best.build(), anchor=False).model_copy(update={"budget": budget})
         return Search(
             method=ref, data=data, stack=self.world.ref.stack, seed=seed, points=points,

@@ -68,16 +68,15 @@ def _printed(made: Search) -> str:
     from persongen_bench.cli.printing import width
     from persongen_bench.leaderboards.terminal import plain_table
 
-    frame = made.to_frame()
     varied = list(made.points[0].options)
     rows = [
         (
-            "failed" if row["failure"] else str(place + 1),
-            "" if row["failure"] else f"{row['loss']:.6g}",
-            *(str(row[option]) for option in varied),
-            "" if row["fit_seconds"] is None else f"{row['fit_seconds']:.1f}",
+            "failed" if point.loss is None else str(place),
+            "" if point.loss is None else f"{point.loss:.6g}",
+            *(str(point.options[option]) for option in varied),
+            "" if point.fit_seconds is None else f"{point.fit_seconds:.1f}",
         )
-        for place, row in enumerate(frame.to_dict("records"))
+        for place, point in enumerate(made.by_loss, 1)
     ]
     lines = [plain_table(("place", "loss", *varied, "fit s"), rows, width())]
     for point in made.points:

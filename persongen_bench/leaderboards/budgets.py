@@ -26,7 +26,7 @@ def budget_text(budget: Budget | None) -> str:
 
 def budget_columns(rows: Sequence[MethodRow]) -> tuple[TextColumn, ...]:
     """The column, where a row has a budget."""
-    return (TextColumn(KEY, KEY, 45),) if any(row.budget is not None for row in rows) else ()
+    return (TextColumn(KEY, KEY, 2),) if any(row.budget is not None for row in rows) else ()
 
 
 def budget_cell(row: MethodRow) -> TextCell:
