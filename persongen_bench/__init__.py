@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from persongen_bench.api.requests import requests
     from persongen_bench.api.running import resume, run, run_many, score
     from persongen_bench.api.runs import Run
+    from persongen_bench.api.search import Search, search
     from persongen_bench.api.tables import Leaderboard, compare, leaderboard
     from persongen_bench.core.config import Config
     from persongen_bench.core.errors import PgbenchError
@@ -38,6 +39,8 @@ _DOOR = {
     "run_many": "api.running",
     "resume": "api.running",
     "score": "api.running",
+    "search": "api.search",
+    "Search": "api.search",
     "leaderboard": "api.tables",
     "compare": "api.tables",
     "register": "api.local",
@@ -65,6 +68,7 @@ __all__ = [
     "PgbenchError",
     "Ranking",
     "Run",
+    "Search",
     "cold_start",
     "compare",
     "leaderboard",
@@ -77,6 +81,7 @@ __all__ = [
     "run",
     "run_many",
     "score",
+    "search",
     "testing",
 ]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -13,12 +13,13 @@ from pathlib import Path
 from persongen_bench.api.every_method import every_method
 from persongen_bench.api.scored_by import metrics_on
 from persongen_bench.api.stacks import ChosenStack, choose_stack
+from persongen_bench.api.sweeping import Sweep, check_sweep, swept
 from persongen_bench.core import registry
 from persongen_bench.core.errors import ConfigError
 from persongen_bench.core.progress import no_progress
 from persongen_bench.leaderboards.board import ALL, Board, board_for
 from persongen_bench.leaderboards.gallery import draw_contact_sheet
-from persongen_bench.loop.choice import MethodChoice, Options
+from persongen_bench.loop.choice import MethodChoice, Options, check_chosen
 from persongen_bench.loop.generate import Execution
 from persongen_bench.loop.needs import check_needs
 from persongen_bench.loop.results import RunResults
@@ -52,7 +53,8 @@ class Campaign:
     """None: the board's, else its fallback where the files of that one are not there."""
     preset: str | None = None
     options: Options = field(default_factory=dict)
-    sweep: Mapping[str, tuple[object, ...]] = field(default_factory=dict)
+    sweep: Sweep = field(default_factory=dict)
+    """Of the methods by name: a run for each combination of the values."""
     seeds: tuple[int, ...] = (0,)
     n_images: int | None = None
     beside: bool = True
@@ -80,6 +82,7 @@ class Campaign:
         check_permuted(self.permute, self.permute_images)
         if not self.seeds:
             raise ConfigError("no seed is given", fix="Give at least one, such as 0.")
+        check_sweep(self.sweep, self.methods, len(self.seeds))
         for name in ("dataset", "split", "track", "board_name", "stack", "preset"):
             value = vars(self)[name]
             if value is not None and not no_surrogates(name, value):
@@ -154,11 +157,7 @@ def _swept(campaign: Campaign, method: str | MethodChoice) -> Iterator[MethodCho
         yield replace(method, prefer=method.prefer or campaign.prefer)
         return
     choice = MethodChoice(method, campaign.preset, campaign.options, prefer=campaign.prefer)
-    if not campaign.sweep:
-        yield choice
-    for key, values in campaign.sweep.items():
-        for value in values:
-            yield replace(choice, options={**campaign.options, key: value})
+    yield from swept(choice, campaign.sweep)
 
 
 def _beside(name: str, base: MethodChoice | None, campaign: Campaign) -> MethodChoice:
@@ -179,11 +178,12 @@ def execute(campaign: Campaign, execution: Execution, n_jobs: int = 1) -> Iterat
 
     Raises:
         ConfigError: before anything is fitted, where a method or a metric needs what the stack or
-            the track does not have.
+            the track does not have, or a search chose by what is tested here.
     """
     asked = choices(campaign)
     world = load_world(campaign.world_ref(), execution.progress)
     terms = campaign.terms(world)
+    check_chosen([choice for choice, _ in asked], world.dataset.revision, world.split.hash)
     check_needs(world.stack, terms, [choice for choice, _ in asked], world.dataset)
     alone = n_jobs == 1 and execution.n_workers == 1
     _check_processes([choice for choice, _ in asked], alone=alone)

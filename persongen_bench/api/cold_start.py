@@ -30,7 +30,7 @@ from persongen_bench.leaderboards.column import Column
 from persongen_bench.leaderboards.curves import Curve, by_area, curve, curve_plot, document
 from persongen_bench.leaderboards.ranking import widened
 from persongen_bench.leaderboards.rows import declared_range, seed_values, side_by_side
-from persongen_bench.loop.choice import MethodChoice
+from persongen_bench.loop.choice import MethodChoice, check_chosen
 from persongen_bench.loop.generate import Execution
 from persongen_bench.loop.needs import check_needs
 from persongen_bench.loop.results import RunResults
@@ -147,6 +147,8 @@ def execute(
     asked = campaigns.choices(campaign)
     todo = [(made, anchor) for choice, anchor in asked for made in _heads(choice)]
     terms = _terms(campaign, board, world)
+    for _, cut in worlds:
+        check_chosen([choice for choice, _ in todo], cut.dataset.revision, cut.split.hash)
     check_needs(world.stack, terms, [choice for choice, _ in todo], world.dataset)
     for k, cut in worlds:
         for choice, anchor in todo:

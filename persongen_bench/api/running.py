@@ -51,6 +51,8 @@ def run(
     """
     if len(campaign_of((), dataset, settings).seeds) != 1:
         raise ConfigError("run makes one run", fix="Use run_many for several seeds.")
+    if settings.get("sweep"):
+        raise ConfigError("run makes one run", fix="Use run_many for a sweep.")
     return run_many([method], dataset, **settings)[0]
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TypedDict
 
 from persongen_bench.api.campaign import Campaign
+from persongen_bench.api.sweeping import values_of
 from persongen_bench.core.errors import ConfigError
 from persongen_bench.loop.choice import MethodChoice, Options
 from persongen_bench.loop.generate import Execution
@@ -42,6 +43,8 @@ class Settings(TypedDict, total=False):
     """Named options of the methods that have it; default: what stack and board prefer."""
     options: Options
     """Of methods that are given by name or class; an instance has its own, and no preset."""
+    sweep: Mapping[str, Sequence[object]]
+    """Option => values, of the same methods: a run for each combination; default: none."""
     seeds: Sequence[int]
     """One run each; default: 0."""
     n_images: int | None
@@ -88,6 +91,7 @@ def campaign_of(
         stack=settings.get("stack"),
         preset=settings.get("preset"),
         options=settings.get("options", {}),
+        sweep=values_of(settings.get("sweep", {})),
         seeds=_seeds(settings.get("seeds", (0,))),
         n_images=settings.get("n_images"),
         beside=settings.get("beside", True),

@@ -26,6 +26,7 @@ from persongen_bench.cli.models import models_app
 from persongen_bench.cli.plugins import new_app, plugins_app
 from persongen_bench.cli.rehearse import rehearse_app
 from persongen_bench.cli.runs import runs_app
+from persongen_bench.cli.search import search_app
 from persongen_bench.core.errors import PgbenchError
 from persongen_bench.util.said import no_surrogates
 
@@ -91,7 +92,7 @@ app = typer.Typer(
 )
 for group in (
     runs_app, boards_app, edit_app, listing_app, plugins_app, cold_start_app, claims_app,
-    rehearse_app, figures_app,
+    rehearse_app, figures_app, search_app,
 ):  # fmt: skip
     app.add_typer(group)
 app.add_typer(new_app, name="new")

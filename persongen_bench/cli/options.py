@@ -19,6 +19,15 @@ DataOptions = Annotated[list[str] | None, typer.Option("--data-option", metavar=
 Methods = Annotated[
     list[str], typer.Option("--method", "-m", help="Method; repeatable; all: the whole track.")
 ]
+MethodsBeside = Annotated[
+    list[str] | None,
+    typer.Option("--method", "-m", help="Method; repeatable; all: the whole track."),
+]
+"""Where there is another way to name one."""
+Chosen = Annotated[
+    list[Path] | None,
+    typer.Option(metavar="FILE", help="Method that `pgbench search` chose; repeatable."),
+]
 SplitSeed = Annotated[
     int | None, typer.Option(min=0, max=LARGEST_SEED, help="Seed of the split. [default: 0]")
 ]
@@ -40,6 +49,10 @@ Workers = Annotated[int, typer.Option(min=1, max=MOST, help="Processes that gene
 Threads = Annotated[int, typer.Option(min=1, max=MOST, help="Numerical threads per process.")]
 Batch = Annotated[int, typer.Option(min=1, max=MOST, help="Samples per call; changes speed only.")]
 Option = Annotated[list[str] | None, typer.Option("--option", "-o", metavar="KEY=VALUE")]
+Sweep = Annotated[
+    list[str] | None,
+    typer.Option(metavar="KEY=V1,V2,...", help="Repeatable; of several every combination is run."),
+]
 Pseudonymize = Annotated[
     bool, typer.Option("--pseudonymize", help="Write pseudonyms in place of user ids.")
 ]
@@ -67,6 +80,11 @@ Form = Annotated[str, typer.Option("--format", "-f", help="table or json.")]
 def pairs(given: list[str] | None) -> dict[str, Any]:
     """``key=value`` strings; values are JSON where they parse as JSON, text otherwise."""
     return {key: value_of(text) for key, text in texts(given).items()}
+
+
+def lists(given: list[str] | None) -> dict[str, tuple[Any, ...]]:
+    """``key=v1,v2,...`` strings; every value as `value_of` reads it."""
+    return {key: tuple(map(value_of, text.split(","))) for key, text in texts(given).items()}
 
 
 def texts(given: list[str] | None) -> Mapping[str, str]:

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from persongen_bench.cli import options
+from persongen_bench.core.errors import ConfigError
 from persongen_bench.util.execution import THREADS
 from persongen_bench.util.said import LARGEST_SEED, MOST
 
@@ -17,7 +18,8 @@ RUNS = Path("runs")
 
 @runs_app.command()
 def run(
-    method: options.Methods,
+    method: options.MethodsBeside = None,
+    chosen: options.Chosen = None,
     dataset: options.Dataset = "tasteworld",
     data: options.Data = None,
     data_option: options.DataOptions = None,
@@ -29,7 +31,7 @@ def run(
     lora: options.Lora = None,
     preset: options.Preset = None,
     option: options.Option = None,
-    sweep: Annotated[list[str] | None, typer.Option(metavar="KEY=V1,V2,...")] = None,
+    sweep: options.Sweep = None,
     seed: options.Seeds = None,
     n_images: options.NImages = None,
     runs: options.Runs = RUNS,
@@ -46,19 +48,22 @@ def run(
     """Fit, generate, score; then print the leaderboard and draw the pictures."""
     from persongen_bench.api.campaign import Campaign
     from persongen_bench.api.running import campaign_runs
+    from persongen_bench.api.search import Search
     from persongen_bench.api.settings import check_places, execution_of
     from persongen_bench.cli import printing
 
     check_places({"runs": runs})
+    methods = (*(method or ()), *(Search.read(path).choice for path in chosen or ()))
+    if not methods:
+        raise ConfigError("no method is named", fix="Say --method NAME, or --chosen FILE.")
     campaign = Campaign(
-        methods=tuple(method), dataset=dataset, runs=runs, data_options=options.pairs(data_option),
+        methods=methods, dataset=dataset, runs=runs, data_options=options.pairs(data_option),
         root=data, split=split, split_seed=split_seed or 0, track=track, board_name=board,
         stack=stack, preset=preset, options=options.pairs(option), seeds=tuple(seed or [0]),
         n_images=n_images, beside=beside,
-        sweep={key: tuple(map(options.value_of, text.split(",")))
-               for key, text in options.texts(sweep).items()},
-        threads=threads, metrics=tuple(metric or ()), pseudonymize=pseudonymize, lora=lora,
-        permute=tuple(permute or ()), permute_images=permute_images,
+        sweep=options.lists(sweep), threads=threads, metrics=tuple(metric or ()),
+        pseudonymize=pseudonymize, lora=lora, permute=tuple(permute or ()),
+        permute_images=permute_images,
     )  # fmt: skip
     printing.notice(campaign.chosen_stack.notice)
     with execution_of({"workers": workers, "batch_size": batch_size}) as execution:

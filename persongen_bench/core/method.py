@@ -53,6 +53,14 @@ class Selectable(Protocol):
         ...
 
 
+@runtime_checkable
+class HasLossFields(Protocol):
+    """A `Selectable` some of whose settings change what its loss measures."""
+
+    loss_fields: ClassVar[frozenset[str]]
+    """Config fields across whose values losses are not compared: of other rows, or other things."""
+
+
 class Method(Protocol):
     """An adapter of one personalisation method.
 

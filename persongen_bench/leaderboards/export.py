@@ -9,13 +9,14 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from persongen_bench.core.types import content_hash
+from persongen_bench.leaderboards.budgets import budget_text
 from persongen_bench.leaderboards.published import ReportedTable
 from persongen_bench.leaderboards.standings import STANDINGS_VERSION, MethodRow, Standings
 
 CSV_COLUMNS = (
     "board", "table", "block", "method", "rank", "rank_low", "rank_high", "ties", "metric", "mean",
     "low", "high", "n_units", "own_judge", "best", "signature", "seeds", "seed_sd", "n_expected",
-    "n_ok", "p_block", "minimum_detectable_effect", "reason", "source", "caveat",
+    "n_ok", "p_block", "minimum_detectable_effect", "reason", "source", "caveat", "budget",
 )  # fmt: skip
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
@@ -86,6 +87,7 @@ def _row_lines(
         "seeds": " ".join(str(seed) for seed in row.seeds),
         "n_expected": row.n_expected,
         "n_ok": row.n_ok,
+        "budget": budget_text(row.budget),
     }
     headline = {"seed_sd": row.seed_sd, "p_block": row.p_block, "minimum_detectable_effect": effect}
     for metric, signature in table.signatures.items():

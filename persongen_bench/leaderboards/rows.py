@@ -15,6 +15,7 @@ from persongen_bench.core.errors import PgbenchError
 from persongen_bench.core.metric_cards import parse_metric
 from persongen_bench.core.types import content_hash
 from persongen_bench.leaderboards.board import Board
+from persongen_bench.leaderboards.budgets import budget_of
 from persongen_bench.leaderboards.column import Column
 from persongen_bench.leaderboards.standings import Cell, Difference, MethodRow
 from persongen_bench.loop.results import RunResults
@@ -98,6 +99,7 @@ def build_row(board: Board, runs: Sequence[RunResults], units: Sequence[str]) ->
         anchor=method.anchor or method.name in board.anchors,
         external=method.external,
         local=method.local,
+        budget=budget_of(runs),
         cells={c.metric: _cell(c, runs, units) for c in board.columns},
         seeds=tuple(run.config.seed for run in runs),
         seed_sd=_seed_sd([s.metrics[board.headline].mean for s in summaries]),

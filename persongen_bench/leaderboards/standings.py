@@ -7,8 +7,9 @@ from pydantic import Field
 from persongen_bench.core.config import Config
 from persongen_bench.leaderboards.board import Board
 from persongen_bench.leaderboards.published import ReportedTable
+from persongen_bench.loop.schema import Budget
 
-STANDINGS_VERSION = 3
+STANDINGS_VERSION = 4
 """Rises whenever `Standings`, and with it the JSON export, changes shape."""
 
 
@@ -53,6 +54,8 @@ class MethodRow(Config):
     """True where the images were made elsewhere."""
     local: bool = False
     """True where its code is in no package: defined in a notebook or a script."""
+    budget: Budget | None = None
+    """Of the search that chose the configuration (`pgbench search`); None: no search did."""
     rank: int | None = None
     """Place on the headline among the ranked methods; None for anchors."""
     rank_low: int | None = None

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from persongen_bench.leaderboards.board import Board
+from persongen_bench.leaderboards.budgets import budget_cell, budget_columns, budget_notes
 from persongen_bench.leaderboards.cells import (
     FEW_NOTE,
     OWN_JUDGE_NOTE,
@@ -57,12 +58,13 @@ def text_table(standings: Standings, *, costs: bool = False) -> TextTable:
     return TextTable(
         title=f"{board.title} [board {board.name}]",
         facts=_facts(standings),
-        columns=_columns(board, metrics, _answers(standings)),
+        columns=(*_columns(board, metrics, _answers(standings)), *budget_columns(standings.rows)),
         blocks=tuple(block for block in blocks if block.rows or block.kind == "methods"),
         notes=(
             *legend(_answers(standings)),
             *_own_judges(standings),
             *_few(blocks),
+            *budget_notes(standings.rows),
             *(
                 f"Reported in {table.title}: {table.about}."
                 for table in standings.reported
@@ -136,6 +138,7 @@ def _row(board: Board, row: MethodRow, n_units: int) -> dict[str, TextCell]:
         "mde": TextCell(headline.format(mde)),
         "answers": TextCell(f"{row.n_ok}/{row.n_expected}"),
         "seeds": TextCell(str(len(row.seeds))),
+        "budget": budget_cell(row),
     }
 
 

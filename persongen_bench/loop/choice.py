@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
@@ -17,7 +17,7 @@ from persongen_bench.core.errors import ConfigError
 from persongen_bench.core.method import Method, unfair_reason
 from persongen_bench.core.registry import LOCAL
 from persongen_bench.core.stack import Stack
-from persongen_bench.loop.schema import MethodRef, RunConfig
+from persongen_bench.loop.schema import Budget, DatasetRef, MethodRef, RunConfig
 from persongen_bench.util.said import shown
 
 Options = Mapping[str, object]
@@ -41,6 +41,25 @@ def make_config(model: type[Config], options: Options, owner: str) -> Any:  # no
 
 
 @dataclass(frozen=True)
+class Chosen:
+    """That a search chose the options."""
+
+    budget: Budget
+    data: DatasetRef
+    """Whose training view the search fitted to and chose by."""
+
+    def check(self, revision: str, split_hash: str) -> None:
+        """Refuse other rows of the same data: what is tested there may have been chosen by."""
+        if revision == self.data.revision and split_hash != self.data.split_hash:
+            raise ConfigError(
+                f"the options were chosen on split {self.data.split} (seed "
+                f"{self.data.split_seed}) of {self.data.name}, whose training rows are tested "
+                f"in this one",
+                fix="Search on the split that is run.",
+            )
+
+
+@dataclass(frozen=True)
 class MethodChoice:
     """A method by name, a preset (else a preferred one) and options."""
 
@@ -51,6 +70,8 @@ class MethodChoice:
     """Presets to use where the user named none: the first of these that the method has."""
     shown: str | None = None
     """Printed name, where it is not the method with its options."""
+    chosen: Chosen | None = None
+    """None: no search did."""
 
     def build(self) -> Method:
         """The configured, unfitted method."""
@@ -94,7 +115,15 @@ class MethodChoice:
             config=method.config.model_dump(mode="json"),
             label=self.label,
             anchor=anchor or method.privileged or bool(unfair_reason(method)),
+            budget=None if self.chosen is None else self.chosen.budget,
         )
+
+
+def check_chosen(choices: Iterable[MethodChoice], revision: str, split_hash: str) -> None:
+    """Refuse choices that were made on what is tested here; see `Chosen.check`."""
+    for choice in choices:
+        if choice.chosen is not None:
+            choice.chosen.check(revision, split_hash)
 
 
 def build_method(config: RunConfig) -> Method:

@@ -34,9 +34,9 @@ class Budget(Config):
     grid: dict[str, tuple[Any, ...]]
     """Option => the values that were tried."""
     n_tried: int = Field(ge=1)
-    """Fits that were compared."""
+    """Configurations that were tried, those whose fit was refused among them."""
     chosen_by: str
-    """What was smallest, such as ``validation loss``."""
+    """What was smallest, such as ``validation loss on tasteworld``."""
 
 
 class MethodRef(Config):

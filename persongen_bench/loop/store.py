@@ -36,7 +36,7 @@ from persongen_bench.loop import documents, explaining
 from persongen_bench.loop.explaining import Explained
 from persongen_bench.loop.journal import SAMPLE_COLUMNS, Journal, Outcome
 from persongen_bench.loop.results import RunResults, read_results
-from persongen_bench.loop.schema import RunConfig, Summary
+from persongen_bench.loop.schema import Budget, RunConfig, Summary
 from persongen_bench.loop.veil import Veil
 from persongen_bench.util import private
 from persongen_bench.util.files import write_atomic
@@ -60,6 +60,7 @@ class RunDirectory:
             if run.config.run_id != config.run_id:
                 raise RunError(f"{path}: holds another run", fix="Choose another folder.")
             run.score_by(config)
+            run.chosen_among(config.method.budget)
             if config.dataset.root is not None:
                 run.data_lies_in(Path(config.dataset.root))
         else:
@@ -88,6 +89,14 @@ class RunDirectory:
         tests = [(config.permute, config.permute_images) for config in (before, self.config)]
         if tests[0] != tests[1]:
             (self.path / "summary.json").unlink(missing_ok=True)
+
+    def chosen_among(self, budget: Budget | None) -> None:
+        """Remember the search that chose the configuration; of several the one that tried most."""
+        known = self.config.method.budget
+        if budget is not None and budget.n_tried > (known.n_tried if known else 0):
+            method = self.config.method.model_copy(update={"budget": budget})
+            self.config = self.config.model_copy(update={"method": method})
+            self._write_config()
 
     def data_lies_in(self, root: Path) -> None:
         """Remember where the data lie now; worker processes open them from there."""

@@ -40,6 +40,7 @@ class PriorMethod(ABC):
     presets: ClassVar[Mapping[str, Mapping[str, object]]] = {}
     privileged: ClassVar[bool] = False
     generate_fields: ClassVar[frozenset[str]] = GENERATE_FIELDS
+    loss_fields: ClassVar[frozenset[str]] = frozenset({"validation", "n_validation", "train_on"})
     makes: ClassVar[str] = "image"
     roles: ClassVar[tuple[str, ...]] = ("image_encoder", "decoder")
     adapt_fields: ClassVar[frozenset[str]] = ADAPT_FIELDS

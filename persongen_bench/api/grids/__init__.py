@@ -1,0 +1,1 @@
+"""Grids that papers searched, a TOML file each (`reading` opens them)."""
