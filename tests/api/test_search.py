@@ -15,7 +15,6 @@ from persongen_bench.api.grids.reading import grid_names, named_grid
 from persongen_bench.cli.app import app
 from persongen_bench.core import registry
 from persongen_bench.core.errors import ConfigError, DataError
-from persongen_bench.core.method import Selectable
 from persongen_bench.leaderboards.render import FORMATS, RenderOptions, render
 
 WORLD = {"data_options": {"n_images": 40}}
@@ -236,10 +235,6 @@ def test_a_draw_has_no_twins_and_is_the_grids():
 # --- a real prior -------------------------------------------------------------------------
 
 
-@pytest.mark.skipif(
-    not issubclass(registry.get("methods", "rebeca"), Selectable),
-    reason="the prior does not say its validation loss",
-)
 def test_rebeca_does_not_choose_an_absurd_learning_rate():
     options = {"max_epochs": 3, "hidden_size": 16, "n_layers": 1, "n_heads": 2, "n_tokens": 4}
     grid = {"learning_rate": [30.0, 1e-3], "n_heads": [3, 2]}  # 3 does not divide 16
