@@ -125,7 +125,10 @@ class TextEncoder(Protocol):
 class Captioner(Protocol):
     """Images to words: the role ``captioner``."""
 
-    signature: str
+    @property
+    def signature(self) -> str:
+        """Weights, preprocessing and every setting that changes a word."""
+        ...
 
     def describe(self, images: Sequence[Image]) -> list[Description]:
         """One description per image; i depends on image i alone."""

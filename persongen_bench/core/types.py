@@ -170,3 +170,17 @@ class Description:
     caption: str
     tags: tuple[str, ...]
     """Lower-case keywords (objects, attributes, styles, colours), without repetition."""
+    objects: tuple[str, ...] = ()
+    """Tags that name what is shown; here and below lower case, none where nobody sorted the tags
+    (REBECA, paper 001, appendix F)."""
+    attributes: tuple[str, ...] = ()
+    """Tags that say how it is."""
+    styles: tuple[str, ...] = ()
+    """Tags that say how it is shown."""
+    colours: tuple[str, ...] = ()
+    """Tags that name its colours."""
+
+    @property
+    def structured(self) -> bool:
+        """Whether tags are sorted into the four lists."""
+        return any((self.objects, self.attributes, self.styles, self.colours))

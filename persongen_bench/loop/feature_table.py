@@ -19,6 +19,7 @@ from filelock import FileLock
 from jaxtyping import Int, UInt64
 
 from persongen_bench.core.types import Description, Embeddings, content_hash
+from persongen_bench.util.descriptions import described, stored
 from persongen_bench.util.files import folder_atomic
 
 Keys = UInt64[np.ndarray, " n"]
@@ -144,12 +145,12 @@ class DescriptionTable:
         query = "SELECT key, said FROM words WHERE key IN (SELECT value FROM json_each(?))"
         with self._open() as db:
             rows = db.execute(query, (wanted,)).fetchall()
-        return {key: _description(said) for key, said in rows}
+        return {key: described(json.loads(said)) for key, said in rows}
 
     def add(self, pixel_hashes: Sequence[str], said: Sequence[Description]) -> None:
         """Keep new descriptions."""
         pairs = zip(pixel_hashes, said, strict=True)
-        rows = [(h, json.dumps([d.caption, list(d.tags)])) for h, d in pairs]
+        rows = [(h, json.dumps(stored(d))) for h, d in pairs]
         with self._open() as db:
             db.executemany("INSERT OR REPLACE INTO words VALUES (?, ?)", rows)
 
@@ -159,8 +160,3 @@ class DescriptionTable:
         with closing(sqlite3.connect(self._file, timeout=60)) as db, db:
             db.execute("CREATE TABLE IF NOT EXISTS words (key TEXT PRIMARY KEY, said TEXT)")
             yield db
-
-
-def _description(text: str) -> Description:
-    caption, tags = json.loads(text)
-    return Description(caption, tuple(tags))

@@ -63,4 +63,9 @@ def _describe(image: Image) -> Description:
     light = "bright" if value > _BRIGHT else "dark"
     halves = np.array_split(pixels.mean(axis=(0, 1)), 2)
     side = "left" if halves[0].mean() > halves[1].mean() else "right"
-    return Description(f"a {light} {name} picture, lighter on the {side}", (name, light, side))
+    return Description(
+        f"a {light} {name} picture, lighter on the {side}",
+        (name, light, side),
+        attributes=(light, side),
+        colours=(name,),
+    )

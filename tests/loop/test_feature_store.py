@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sqlite3
 import weakref
+from contextlib import closing
 
 import numpy as np
 import pytest
@@ -175,6 +177,19 @@ def test_words_survive_a_round_trip(tmp_path):
     assert DescriptionTable(tmp_path / "words.sqlite").get(["bb", "aa", "cc"]) == {
         "aa": said[0], "bb": said[1],
     }  # fmt: skip
+
+
+def test_words_without_lists_are_written_as_ever_and_old_rows_are_read(tmp_path):
+    """A row is ``[caption, tags]``; the four lists come behind where there are any."""
+    file = tmp_path / "words.sqlite"
+    sorted_ones = Description("b", ("dog", "red"), objects=("dog",), colours=("red",))
+    DescriptionTable(file).add(["aa", "bb"], [Description("a", ("red",)), sorted_ones])
+    with closing(sqlite3.connect(file)) as db, db:
+        rows = dict(db.execute("SELECT key, said FROM words").fetchall())
+        db.execute('INSERT INTO words VALUES (\'cc\', \'["old", ["x", "y"]]\')')
+    assert rows["aa"] == '["a", ["red"]]'
+    read = DescriptionTable(file).get(["bb", "cc"])
+    assert read == {"bb": sorted_ones, "cc": Description("old", ("x", "y"))}
 
 
 class BrokenEncoder(MomentEncoder):

@@ -393,8 +393,27 @@ def test_a_killed_description_goes_on(tmp_path):
 def test_a_book_survives_json():
     book = DescriptionBook(NumberReader(), view_of([]).catalog)
     book.fill(["i001", "i002"])
+    assert book.document() == {"i001": ["n1", ["n1"]], "i002": ["n2", ["n2"]]}
     read = descriptions_from(json.loads(json.dumps(book.document())))
     assert read == {"i001": said("n1"), "i002": said("n2")}
+
+
+def test_a_book_keeps_the_four_lists(tmp_path):
+    """Through a checkpoint and through JSON; lines of two values are read beside."""
+    sorted_one = Description("a red dog", ("dog", "red"), objects=("dog",), colours=("red",))
+
+    class Sorter(NumberReader):
+        def describe(self, images):
+            return [sorted_one for _ in images]
+
+    (tmp_path / "descriptions.jsonl").write_text('{"i001": ["n1", ["n1"]]}')
+    book = DescriptionBook(Sorter(), view_of([]).catalog)
+    book.fill(["i001", "i002"], checkpoints=tmp_path)
+    assert book.of(["i001", "i002"]) == [said("n1"), sorted_one]
+    again = DescriptionBook(NumberReader(fail_after=0), view_of([]).catalog)
+    again.fill(["i001", "i002"], checkpoints=tmp_path)
+    assert again.of(["i002"]) == [sorted_one]
+    assert descriptions_from(json.loads(json.dumps(book.document())))["i002"] == sorted_one
 
 
 # --- a planted taste ----------------------------------------------------------------------------

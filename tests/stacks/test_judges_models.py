@@ -333,9 +333,11 @@ def test_roles_keep_their_protocols():
         model = judges().role(role)
         assert isinstance(model, Captioner if role == "captioner" else ImageEncoder)
         assert isinstance(model, TextEncoder) == (role in ("hps", "judge_encoder", "pickscore"))
-        assert isinstance(model, Variants) == (role in ("aesthetic", "hps", "inception", "lpips"))
+        several = ("aesthetic", "captioner", "hps", "inception", "lpips")
+        assert isinstance(model, Variants) == (role in several)
     assert judges().role("inception").variants == ("clean", "tf-legacy", "pytorch")
     assert judges().role("lpips").variants == ("alex", "vgg")
+    assert judges().role("captioner").variants == ("blip",)  # no lmm here
 
 
 def test_open_role_gives_variants():

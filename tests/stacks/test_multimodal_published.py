@@ -15,8 +15,10 @@ from transformers import Emu3Config, Emu3ForConditionalGeneration
 from persongen_bench.core.errors import ConfigError, MissingRoleError
 from persongen_bench.core.language import PicturePart
 from persongen_bench.stacks.multimodal import emu3, place
+from persongen_bench.stacks.multimodal.tagging import TaggingCaptioner
 from persongen_bench.stacks.published.stack import Sd15Stack
 from persongen_bench.testing.toy import toy_world
+from persongen_bench.testing.toy_words import HueCaptioner
 from persongen_bench.util.multimodal.tokenizer import word_tokenizer
 
 N_CODES, SIDE = 64, 4
@@ -141,6 +143,23 @@ def test_the_role_is_there_where_its_folder_is(folder, tmp_path, monkeypatch):
     stack = Sd15Stack(folder.parent.parent)
     assert "lmm" in stack.roles
     assert stack.role("lmm").n_codes == N_CODES
+    captioners = stack.judges.role("captioner")
+    assert captioners.variants == ("blip", "tagged")
+    assert stack.role("lmm").signature in signature_of(captioners.variant("tagged"))
+    assert Sd15Stack(tmp_path).judges.role("captioner").variants == ("blip",)
+
+
+def signature_of(tagger):
+    """With another captioner in BLIP's place, whose files are not here."""
+    tagger._open_plain = HueCaptioner
+    return tagger.signature
+
+
+def test_real_loading_code_tags_pictures(lmm, pictures):
+    """Random weights cannot follow: every reply is refused, every picture described plainly."""
+    tagger = TaggingCaptioner(lambda: lmm, HueCaptioner)
+    assert tagger.describe(pictures[:2]) == HueCaptioner().describe(pictures[:2])
+    assert sum(tagger.counts.values()) == 2
 
 
 @pytest.mark.parametrize("damage", ["config", "vocabulary", "shard", "order"])

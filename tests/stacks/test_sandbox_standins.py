@@ -17,6 +17,7 @@ from persongen_bench.core.stack import ImageEncoder
 from persongen_bench.core.types import Description
 from persongen_bench.stacks.sandbox import FOLDER, SandboxStack, data, standins
 from persongen_bench.stacks.sandbox import standin_quality as figures
+from persongen_bench.stacks.sandbox.captioner import sorted_tags
 from persongen_bench.stacks.sandbox.judge import CONTEXT_LENGTH, SandboxJudge
 from persongen_bench.stacks.sandbox.lpips_trunk import CHANNELS
 from persongen_bench.stacks.sandbox.lpips_trunk_training import draw_pairs
@@ -310,6 +311,21 @@ def test_captioner_says_what_is_there(roles, test_set, pictures):
     assert right.mean() >= 0.95
     for description in said:
         assert all(tag in description.caption for tag in description.tags)
+
+
+def test_the_five_values_are_sorted_and_nothing_else_is_said():
+    """Shape: object; size: attribute; style, background: styles; colour (`ATTRIBUTES`)."""
+    tags = ("star", "red", "small", "night", "flat")
+    found = sorted_tags("said as before", tags)
+    assert (found.caption, found.tags) == ("said as before", tags)
+    assert (found.objects, found.attributes) == (("star",), ("small",))
+    assert (found.styles, found.colours) == (("flat", "night"), ("red",))
+
+
+def test_the_tagger_sorts_what_it_says(roles, pictures):
+    for one in roles["captioner"].describe(pictures[:5]):
+        assert one == sorted_tags(one.caption, one.tags)
+        assert one.structured
 
 
 def test_captions_depend_on_their_picture_alone(roles, pictures):

@@ -9,6 +9,7 @@ from pathlib import Path
 from persongen_bench.core.progress import Progress, no_progress
 from persongen_bench.core.roles import Captioner
 from persongen_bench.core.types import Catalog, Description
+from persongen_bench.util.descriptions import described, stored
 from persongen_bench.util.opening import opened_items
 
 CHUNK = 64
@@ -56,24 +57,17 @@ class DescriptionBook:
 
     def document(self) -> dict[str, list[object]]:
         """The book as JSON values; `descriptions_from` reads them."""
-        return {item: [said.caption, list(said.tags)] for item, said in self._known.items()}
+        return {item: stored(said) for item, said in self._known.items()}
 
 
 def descriptions_from(document: Mapping[str, Sequence[object]]) -> dict[str, Description]:
     """What `DescriptionBook.document` wrote."""
-    return {item: _description(values) for item, values in document.items()}
-
-
-def _description(values: Sequence[object]) -> Description:
-    caption, tags = values
-    if not isinstance(tags, list):
-        raise TypeError(f"expected a list of tags, found {type(tags).__name__}")
-    return Description(str(caption), tuple(map(str, tags)))
+    return {item: described(values) for item, values in document.items()}
 
 
 def _append(file: Path, made: Mapping[str, Description]) -> None:
     """One JSON line, begun with a line break: what a kill cut off before spoils itself alone."""
-    document = {item: [said.caption, list(said.tags)] for item, said in made.items()}
+    document = {item: stored(said) for item, said in made.items()}
     with file.open("a", encoding="utf-8") as stream:
         stream.write("\n" + json.dumps(document))
 

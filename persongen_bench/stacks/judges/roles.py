@@ -9,6 +9,9 @@ from typing import Any
 
 import torch
 
+from persongen_bench.core.errors import MissingRoleError
+from persongen_bench.core.language import MultimodalModel
+from persongen_bench.core.roles import Captioner
 from persongen_bench.core.stack import ImageEncoder
 from persongen_bench.stacks.inception_input import MODES, Mode
 from persongen_bench.stacks.judges import aesthetic, clip, dino, files, hps, inception, vision
@@ -25,6 +28,7 @@ from persongen_bench.stacks.judges.encoder import (
 )
 from persongen_bench.stacks.judges.lpips import TAPS, LpipsEncoder, LpipsSettings
 from persongen_bench.stacks.judges.pixels import SquarePixels
+from persongen_bench.stacks.multimodal.tagging import TaggingCaptioner
 from persongen_bench.stacks.published.locate import Places
 from persongen_bench.stacks.published.manifest import HubRepo
 from persongen_bench.stacks.published.pinned import Opened, pinned_files
@@ -49,12 +53,14 @@ class Judges:
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
     rows: int = 4
     """Pictures per network call."""
+    lmm: Callable[[], MultimodalModel] | None = None
+    """Opens the stack's role ``lmm``, which tags pictures; None: the stack has none."""
 
     def role(self, name: str) -> Any:  # noqa: ANN401  # each role has its own protocol
         """One of `ROLES`. No file is read; what misses one says so when it is used."""
         makers: dict[str, Callable[[], Any]] = {
             "aesthetic": lambda: Family({v: partial(self._aesthetic, v) for v in AESTHETIC}),
-            "captioner": lambda: DeferredCaptioner(self._captioner),
+            "captioner": lambda: Captioners(self._captioner, self.lmm),
             "dino": lambda: Deferred(self._dino),
             "hps": lambda: DualFamily({v: partial(self._hps, v) for v in HPS_FILES}),
             "inception": lambda: Family({m: partial(self._inception, m) for m in MODES}),
@@ -130,18 +136,38 @@ class Judges:
         return pinned_files(self.places, repo, prefix)
 
 
-class DeferredCaptioner:
-    """A captioner that needs its files only when it is used; implements `Captioner`."""
+class Captioners:
+    """BLIP, opened when it is used, and what stands on it; implements `Captioner` and `Variants`.
 
-    def __init__(self, make: Callable[[], BlipCaptioner]) -> None:
+    ``blip`` is the role itself. ``tagged`` is there where the stack has an ``lmm``, which tags the
+    pictures (`TaggingCaptioner`); BLIP describes those whose reply is refused.
+    """
+
+    def __init__(
+        self, make: Callable[[], BlipCaptioner], lmm: Callable[[], MultimodalModel] | None = None
+    ) -> None:
+        """``make`` and ``lmm`` open the models."""
         self._deferred = Deferred(make)
+        self._tagged = TaggingCaptioner(lmm, lambda: self) if lmm else None
+        self.variants = ("blip", "tagged") if lmm else ("blip",)
 
     @property
     def signature(self) -> str:
-        """The captioner's."""
+        """BLIP's."""
         return self._deferred.signature
 
     def describe(self, images: Sequence[Any]) -> list[Any]:
-        """As the captioner's."""
+        """As BLIP does."""
         descriptions: list[Any] = self._deferred.model.describe(images)
         return descriptions
+
+    def variant(self, name: str) -> Captioner:
+        """``blip`` or ``tagged``; raises `MissingRoleError` for a name not in ``variants``."""
+        if name == "blip":
+            return self
+        if name == "tagged" and self._tagged is not None:
+            return self._tagged
+        raise MissingRoleError(
+            f"role captioner has no {name!r}, only {', '.join(self.variants)}",
+            fix="The variant `tagged` needs a stack with the role lmm.",
+        )

@@ -51,10 +51,9 @@ class Parts:
 
     def prefixes(self, role: str) -> tuple[str, ...]:
         """Labels of a role's files begin with these."""
-        adapter = self.adapter.folder
         return {
-            "decoder": (f"{self.pipeline.folder}/", f"{adapter}/{self.adapter_file}"),
-            "image_encoder": (f"{adapter}/{self.image_encoder}/",),
+            "decoder": (f"{self.pipeline.folder}/", f"{self.adapter.folder}/{self.adapter_file}"),
+            "image_encoder": (f"{self.adapter.folder}/{self.image_encoder}/",),
             "clip": (f"{self.clip.folder}/",),
         }[role]
 
@@ -72,8 +71,8 @@ class PublishedStack:
     with the role ``clip``, whose variant ``clip/336`` it is. ``verifier_encoder`` is the ViT-bigG.
 
     The roles ``llm`` and ``vit`` (`persongen_bench.stacks.language.roles`) are as lazy: ``pgbench
-    models pull language``. The roles ``lmm`` and ``pixel_decoder`` are there where their folders
-    are (modules ``place`` of `multimodal` and `pixel_diffusion`).
+    models pull language``. ``lmm`` and ``pixel_decoder`` are there where their folders are (modules
+    ``place`` of `multimodal` and `pixel_diffusion`); ``captioner/tagged`` asks the ``lmm``.
     """
 
     name: ClassVar[str]
@@ -108,8 +107,9 @@ class PublishedStack:
         device = self.settings.torch_device()
         rows = JUDGE_ROWS.get(device.type, 4)
         inside = {name: folder / name if folder else None for name in groups}
+        lmm = partial(self.role, "lmm") if places["lmm"] else None
         self.judges = judging.Judges(
-            locate(JUDGES, inside[JUDGES.stack]), lambda: self.role("clip"), device, rows
+            locate(JUDGES, inside[JUDGES.stack]), lambda: self.role("clip"), device, rows, lmm
         )
         self.languages = language.Languages(locate(LANGUAGE, inside[LANGUAGE.stack]), device, rows)
 

@@ -45,18 +45,34 @@ class AttributeTagger:
         )
 
     def describe(self, images: Sequence[Image]) -> list[Description]:
-        """A sentence and the five values; description i from image i."""
+        """A sentence and the five values, sorted; description i from image i."""
         return self.describe_rows(self._clip.encode(images))
 
     def describe_rows(self, rows: Embeddings) -> list[Description]:
         """The same of images whose CLIP rows ``(n, d)`` are known."""
         scenes = figures.zero_shot(rows, self._directions)
         tags = decode(scenes)
-        return [Description(caption(s), t) for s, t in zip(scenes, tags, strict=True)]
+        return [sorted_tags(caption(s), t) for s, t in zip(scenes, tags, strict=True)]
 
     def scenes(self, images: Sequence[Image]) -> Scenes:
         """What the pictures seem to show, ``(n, 5)``."""
         return figures.zero_shot(self._clip.encode(images), self._directions)
+
+
+def sorted_tags(sentence: str, tags: tuple[str, ...]) -> Description:
+    """The five values, in the order of `NAMES`, as tags and under the headings of a description.
+
+    A shape is an object, a size an attribute; style and background are styles.
+    """
+    value = dict(zip(NAMES, tags, strict=True))
+    return Description(
+        sentence,
+        tags,
+        objects=(value["shape"],),
+        attributes=(value["size"],),
+        styles=(value["style"], value["background"]),
+        colours=(value["colour"],),
+    )
 
 
 def recipe(clip: DualEncoder) -> Recipe[Directions]:

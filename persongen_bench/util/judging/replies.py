@@ -39,7 +39,7 @@ def read_reply(text: str, asked: Sequence[str]) -> tuple[Scored, ...]:
     Raises:
         ReplyError: for anything but a JSON list of one object per item with the three `FIELDS`.
     """
-    rows = _parsed(text)
+    rows = parsed(text)
     if not isinstance(rows, list):
         raise ReplyError("not a list", f"found {_kind(rows)}")
     scored = [_row(row) for row in rows]
@@ -56,7 +56,8 @@ def read_reply(text: str, asked: Sequence[str]) -> tuple[Scored, ...]:
     return tuple(by_id[item] for item in asked)
 
 
-def _parsed(text: str) -> Any:  # noqa: ANN401  # any JSON value
+def parsed(text: str) -> Any:  # noqa: ANN401  # any JSON value
+    """A JSON list or object with nothing around it; raises `ReplyError` for anything else."""
     stripped = text.strip()
     if not stripped:
         raise ReplyError("empty", "no reply")
