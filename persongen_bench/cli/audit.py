@@ -16,6 +16,13 @@ class RankerChoice(StrEnum):
     micro = "micro"
 
 
+class AspectChoice(StrEnum):
+    """What topics are of."""
+
+    content = "content"
+    style = "style"
+
+
 audit_app = typer.Typer(no_args_is_help=True, help="Put the benchmark's own instruments to test.")
 
 
@@ -116,3 +123,23 @@ def auxiliary(
         ]
         found = analysis(labelled(seen), plan, progress)
     typer.echo(text_of(found))
+
+
+@audit_app.command("topics")
+def topics(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="Run directory; says which data.")],
+    aspect: Annotated[AspectChoice, typer.Option(help="Of what.")] = AspectChoice.content,
+    words: Annotated[int, typer.Option(min=1, help="Keywords of a topic.")] = 5,
+    data: Annotated[Path | None, typer.Option(help="Folder of the data set.")] = None,
+) -> None:
+    """The topics that `topic-precision` finds, their images, likes and keywords (REBECA, A.2)."""
+    from persongen_bench.instruments.audit.topics import topics_text
+    from persongen_bench.loop.evaluation import Evaluation
+    from persongen_bench.loop.generate import Execution
+    from persongen_bench.loop.run import reopen
+    from persongen_bench.util.progress import bars
+
+    with bars() as progress:
+        directory, world = reopen(run, data, Execution(progress=progress))
+        text = topics_text(Evaluation.of_run(directory, world, progress), aspect.value, words)
+    typer.echo(text)

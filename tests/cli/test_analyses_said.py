@@ -52,3 +52,24 @@ def test_a_run_without_references_is_one_line(run):
 
 def test_another_ranker_is_refused(run):
     assert "'vbpr', 'micro'" in pgbench("audit", "retrieval", run, "--ranker", "x", status=2).stderr
+
+
+@pytest.mark.parametrize("aspect", ["content", "style"])
+def test_topics_are_printed_with_their_words(run, aspect):
+    said = pgbench("audit", "topics", run, "--aspect", aspect).stdout.splitlines()
+    rows = [line.strip("| ").split(" | ") for line in said[4:]]
+    # Every one of the shop's thirty pictures has a topic, and every like is one of a topic.
+    assert said[0] == f"{len(rows)} {aspect} topics of 30 images; keywords by class-based tf-idf"
+    assert len(rows) >= 2
+    assert sum(int(row[1]) for row in rows) == 30
+    assert sum(float(row[3]) for row in rows) == pytest.approx(1, abs=0.01)
+    assert all(1 <= len(row[4].split(", ")) <= 5 and row[4].islower() for row in rows)
+
+
+def test_fewer_words(run):
+    said = pgbench("audit", "topics", run, "--words", "1").stdout.splitlines()
+    assert all("," not in line.rsplit(" | ", 1)[1] for line in said[4:])
+
+
+def test_another_aspect_is_refused(run):
+    assert "'content', 'style'" in pgbench("audit", "topics", run, "--aspect", "x", status=2).stderr
