@@ -12,13 +12,7 @@ from persongen_bench.core.dataset import View
 from persongen_bench.core.metric_info import MetricInfo as MetricInfo  # imported from here
 from persongen_bench.core.request import Request
 from persongen_bench.core.truth import KnownContent
-from persongen_bench.core.types import (
-    Description,
-    Embeddings,
-    Image,
-    Rows,
-    ScoreMatrix,
-)
+from persongen_bench.core.types import Description, Embeddings, Image, Rows, ScoreMatrix
 
 T = TypeVar("T")
 

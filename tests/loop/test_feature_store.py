@@ -149,7 +149,7 @@ def test_catalogue_and_its_parts_share_their_rows(tmp_path, stack):
     whole = CatalogFeatures(world.dataset.catalog, store, tmp_path)
     ids = world.train.catalog.ids
     rows = whole.rows("dino", ids[::-1])
-    part = whole.restricted(world.train)
+    part = whole.restricted(world.train.catalog)
     np.testing.assert_array_equal(part.rows("dino", ids), rows[::-1])
     assert len(stack.role("dino").seen) == len(world.dataset.catalog)
     fresh = CatalogFeatures(world.dataset.catalog, FeatureStore(tmp_path, stack), tmp_path)
