@@ -180,7 +180,7 @@ def test_a_cache_that_is_a_file(monkeypatch):
 def test_no_command_and_no_such_command():
     assert "--help" in refused("nonsense")
     assert "No such option" in refused(*RUN, "--n-history", "-1")
-    assert "'--method'" in refused("run")
+    assert "--method NAME" in refused("run")
 
 
 @pytest.mark.parametrize(
