@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from persongen_bench.leaderboards.standings import MethodRow
 
 _OPTIONS = re.compile(r"[^\[\]]+\[(?P<options>[^\[\]]+)\]")
-_NUMBER = re.compile(r"-?\d+(\.\d+)?(e[+-]?\d+)?")
+NUMBER = r"-?\d+(?:\.\d+)?(?:e[+-]?\d+)?"
+"""A numeric value of an option as labels print it."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +50,6 @@ def settings_of(label: str) -> Iterator[tuple[str, float]]:
     options = match["options"].split(",") if match else []
     for i, option in enumerate(options):
         key, _, value = option.partition("=")
-        if _NUMBER.fullmatch(value):
+        if re.fullmatch(NUMBER, value):
             others = [*options[:i], key, *options[i + 1 :]]
             yield f"{label.partition('[')[0]}[{','.join(others)}]", float(value)

@@ -60,10 +60,8 @@ def roc(
         n_resamples: resamples of users.
         level: of the bounds, in (0, 1).
     """
-    grid, kind = (
-        np.concatenate([[0.0], np.linspace(0, 1, N_POINTS)]),
-        np.asarray(labels, dtype=bool),
-    )
+    grid = np.concatenate([[0.0], np.linspace(0, 1, N_POINTS)])
+    kind = np.asarray(labels, dtype=bool)
     unknown = np.full(len(grid), np.nan)
     if kind.all() or not kind.any():
         return Roc(grid, unknown, unknown, unknown, *[float("nan")] * 4)

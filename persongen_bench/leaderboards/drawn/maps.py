@@ -16,6 +16,7 @@ from persongen_bench.leaderboards.drawn.tables import Asked, Drawn, open_table, 
 from persongen_bench.leaderboards.figures import SOFT_GREY, figure_at, plain, styles
 from persongen_bench.loop.store import RunDirectory
 from persongen_bench.loop.world import World
+from persongen_bench.util.vectors import unit_rows
 
 MOST_POINTS, LEAST_POINTS = 3000, 10
 MOST_COLOURS = 10
@@ -106,8 +107,7 @@ def laid_out(vectors: Float[np.ndarray, "n d"]) -> Float[np.ndarray, "n 2"]:
     from sklearn.manifold import TSNE
     from threadpoolctl import threadpool_limits
 
-    rows = np.asarray(vectors, dtype=np.float64)
-    rows = rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12)
+    rows = unit_rows(vectors)
     perplexity = min(PERPLEXITY, (len(rows) - 1) / 3)
     with threadpool_limits(1):  # sums of several threads differ in the last bit
         made = TSNE(perplexity=perplexity, init="pca", random_state=0, n_jobs=1).fit_transform(rows)

@@ -9,8 +9,7 @@ from collections.abc import Mapping, Sequence
 from persongen_bench.core.errors import ConfigError
 from persongen_bench.leaderboards.drawn.tables import Drawn
 from persongen_bench.leaderboards.standings import MethodRow
-
-_NUMBER = r"-?\d+(?:\.\d+)?(?:e[+-]?\d+)?"
+from persongen_bench.leaderboards.sweeps import NUMBER
 
 
 def _said(option: str, value: str) -> re.Pattern[str]:
@@ -20,12 +19,12 @@ def _said(option: str, value: str) -> re.Pattern[str]:
 
 def without(label: str, option: str) -> str:
     """A label without a numeric option: ``rebeca[a=1,b=x]`` is ``rebeca[b=x]`` without ``a``."""
-    return _said(option, _NUMBER).sub("", label).replace(",]", "]").removesuffix("[]")
+    return _said(option, NUMBER).sub("", label).replace(",]", "]").removesuffix("[]")
 
 
 def number_of(drawn: Drawn, row: MethodRow, option: str) -> float | None:
     """Value of a numeric option: as the label says, else the configuration; None: it has none."""
-    match = _said(option, _NUMBER).search(row.label)
+    match = _said(option, NUMBER).search(row.label)
     if match:
         return float(match[1])
     value = drawn.runs_of(row)[0].config.method.config.get(option)
@@ -45,7 +44,7 @@ def swept(drawn: Drawn) -> list[str]:
     """Options that labels give several numbers, the most varied first."""
     values: dict[str, set[str]] = defaultdict(set)
     for row in drawn.rows:
-        for option, value in re.findall(rf"(?<=[\[,])(\w+)=({_NUMBER})(?=[,\]])", row.label):
+        for option, value in re.findall(rf"(?<=[\[,])(\w+)=({NUMBER})(?=[,\]])", row.label):
             values[option].add(value)
     varied = [option for option in values if len(values[option]) > 1]
     return sorted(varied, key=lambda option: (-len(values[option]), option))
@@ -84,4 +83,4 @@ def families(drawn: Drawn, options: Sequence[str]) -> Mapping[str, list[MethodRo
 
 
 def _names(row: MethodRow, options: Sequence[str]) -> bool:
-    return all(_said(option, _NUMBER).search(row.label) for option in options)
+    return all(_said(option, NUMBER).search(row.label) for option in options)
