@@ -27,6 +27,7 @@ from persongen_bench.loop.run import Job, run
 from persongen_bench.loop.store import RunDirectory
 from persongen_bench.loop.taste_instruments import check_permuted
 from persongen_bench.loop.terms import Terms
+from persongen_bench.loop.wall.known import facts_of
 from persongen_bench.loop.world import World, WorldRef, load_world
 from persongen_bench.util.execution import end_with, fixed_threads
 from persongen_bench.util.private import Pseudonyms
@@ -164,7 +165,7 @@ def _beside(name: str, base: MethodChoice | None, campaign: Campaign) -> MethodC
     """A baseline or anchor; `wrong-user` wraps the first method the user asked for."""
     if name != "wrong-user" or base is None:
         return MethodChoice(name, prefer=campaign.prefer)
-    config = base.build().config.model_dump(mode="json")
+    config = dict(facts_of(base).config)
     options = {"base": base.name, "base_config": config, "n_history": campaign.board.n_history}
     shown = f"{name}[{base.label}]"
     return MethodChoice(name, options=options, prefer=campaign.prefer, shown=shown)

@@ -1,0 +1,97 @@
+"""What passes through the wall: JSON and raw bytes one way, where a method could have written it.
+
+The side that made the process is trusted, so orders and answers to questions travel to the cell as
+Python objects. What comes back is read as data and never unpickled.
+"""
+
+from __future__ import annotations
+
+import json
+import pickle
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from multiprocessing.connection import Connection
+from typing import Any
+
+from persongen_bench.core import errors
+from persongen_bench.core.errors import PgbenchError, RunError
+
+MOST_HEADER = 1 << 26
+"""Bytes of a message without its blobs."""
+MOST_BLOB = 1 << 31
+"""Bytes of a blob: an image, or the file of another answer."""
+MOST_BLOBS = 1 << 16
+
+
+class CellDied(Exception):  # noqa: N818  # it is what happened
+    """The process on the other side is no more."""
+
+
+@dataclass(frozen=True)
+class Message:
+    """What a cell says."""
+
+    kind: str
+    """``ask``, ``progress``, ``done`` or ``failed``."""
+    fields: dict[str, Any]
+    blobs: list[bytes] = field(default_factory=list)
+
+
+def give(wire: Connection, value: object) -> None:
+    """Hand an object to the cell: whole, and not by shared memory, as torch would."""
+    wire.send_bytes(pickle.dumps(value, protocol=pickle.HIGHEST_PROTOCOL))
+
+
+def take(wire: Connection) -> Any:  # noqa: ANN401  # what the outer side gave
+    """What the outer side gave; in a cell alone."""
+    return pickle.loads(wire.recv_bytes())  # noqa: S301  # from the process that made this one
+
+
+def send(wire: Connection, kind: str, fields: dict[str, Any], blobs: Sequence[bytes] = ()) -> None:
+    """Say something, from the cell."""
+    header = {"kind": kind, "fields": fields, "blobs": len(blobs)}
+    wire.send_bytes(json.dumps(header).encode())
+    for blob in blobs:
+        wire.send_bytes(blob)
+
+
+def receive(wire: Connection) -> Message:
+    """What the cell says next; raises `CellDied`, and `RunError` for what is no message."""
+    try:
+        kind, fields, n_blobs = _head(json.loads(wire.recv_bytes(MOST_HEADER)))
+        return Message(kind, fields, [wire.recv_bytes(MOST_BLOB) for _ in range(n_blobs)])
+    except (EOFError, ConnectionError, BrokenPipeError) as error:
+        raise CellDied from error
+    except (ValueError, TypeError, KeyError, RecursionError, OSError) as error:
+        raise RunError(f"a method's process sent what is no message ({error})") from None
+
+
+def _head(raw: Any) -> tuple[str, dict[str, Any], int]:  # noqa: ANN401  # whatever JSON holds
+    kind, fields, n_blobs = raw["kind"], raw["fields"], raw["blobs"]
+    if not (isinstance(kind, str) and isinstance(fields, dict) and type(n_blobs) is int):
+        raise TypeError(kind)
+    if not 0 <= n_blobs <= MOST_BLOBS:
+        raise ValueError(n_blobs)
+    return kind, fields, n_blobs
+
+
+def fault(error: BaseException) -> dict[str, str]:
+    """An error as it travels."""
+    return {"type": type(error).__name__, "text": str(error)}
+
+
+def raised(fields: dict[str, Any]) -> Exception:
+    """The error that `fault` told of, of one of the kinds that the loop knows."""
+    name, text = str(fields.get("type")), str(fields.get("text"))
+    known = getattr(errors, name, None)
+    if isinstance(known, type) and issubclass(known, PgbenchError):
+        return known(text)
+    if name == "MemoryError":
+        return MemoryError(text)
+    if name == "OSError":
+        return OSError(text)
+    return MethodFault(text)
+
+
+class MethodFault(Exception):  # noqa: N818  # it is a fault of the method
+    """What a method raised, in words: ``KeyError: 'x'``."""
