@@ -18,6 +18,14 @@ torch.set_num_threads(1)
 where it stands, so what is equal bit by bit is equal for a number of threads (`batching`)."""
 
 
+@pytest.fixture
+def unwalled(monkeypatch):
+    """Methods work in this process, where a test has changed a class of theirs."""
+    from persongen_bench.loop.wall import homes
+
+    monkeypatch.setattr(homes.Tenancy, "walled", False)
+
+
 @pytest.fixture(autouse=True)
 def nothing_stays_registered():
     """What a test registers is gone after it."""

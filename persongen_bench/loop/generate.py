@@ -20,6 +20,7 @@ from persongen_bench.core.errors import DataError
 from persongen_bench.core.progress import Progress, no_progress
 from persongen_bench.core.request import Failure, Sample
 from persongen_bench.core.types import Catalog
+from persongen_bench.loop.deviations import REFUSED
 from persongen_bench.loop.explaining import Explained
 from persongen_bench.loop.journal import Outcome
 from persongen_bench.loop.making import Made
@@ -31,8 +32,8 @@ from persongen_bench.util.batching import blocks
 
 ANSWERED = 1 << 29
 """Bytes of answers in a batch, where a method answers with pictures of the catalogue."""
-REFUSED, PEAK = "refused", "peak_mb"
-"""Notes of a journal: what the method tried to touch and must not; memory of its process."""
+PEAK = "peak_mb"
+"""Note of a journal: memory of the method's processes."""
 N_MEASURED = 16
 """Pictures of a catalogue that are measured for it."""
 

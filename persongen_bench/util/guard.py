@@ -47,6 +47,8 @@ class Bounds:
     """Folders, which may be read too."""
     hidden: tuple[Path, ...] = ()
     """Below ``reads``, and refused all the same."""
+    lists: tuple[Path, ...] = ()
+    """Folders whose names may be listed, and nothing in them read."""
     modules: tuple[str, ...] = ()
     """Modules, with all below them, that cannot be imported."""
 
@@ -58,6 +60,7 @@ class Guard:
         self._reads = _real(bounds.reads + bounds.writes)
         self._writes = _real(bounds.writes)
         self._hidden = _real(bounds.hidden)
+        self._lists = _real(bounds.lists)
         self._modules = bounds.modules
         self.refused: list[str] = []
         """What was tried and refused, in words, each once."""
@@ -105,7 +108,7 @@ class Guard:
 
     def _list(self, arguments: tuple[Any, ...]) -> None:
         place = _place(arguments[0] if arguments and arguments[0] is not None else ".")
-        if place is not None:
+        if place is not None and place not in self._lists:
             self._read(place, "list")
 
     def _database(self, arguments: tuple[Any, ...]) -> None:

@@ -13,6 +13,8 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
+from persongen_bench.util.guard import Bounds
+
 _CREATE, _ADD, _RESTRICT = 444, 445, 446
 """System calls; the same numbers on every architecture."""
 _PR_SET_NO_NEW_PRIVS = 38
@@ -40,12 +42,11 @@ def version() -> int:
     return max(0, _call(_CREATE, None, 0, 1))
 
 
-def restrict(reads: Iterable[Path], writes: Iterable[Path], devices: Iterable[Path] = ()) -> bool:
+def restrict(bounds: Bounds, devices: Iterable[Path] = ()) -> bool:
     """Keep this thread, and all it starts, to these places; False where the kernel cannot.
 
     Args:
-        reads: files and folders that may be read.
-        writes: folders that may be read and changed.
+        bounds: what may be read, changed and listed; what is ``hidden`` in it the kernel shows.
         devices: files that may be read, written and controlled.
     """
     known = version()
@@ -58,8 +59,9 @@ def restrict(reads: Iterable[Path], writes: Iterable[Path], devices: Iterable[Pa
     if handle < 0:
         return False
     try:
-        _allow(handle, reads, (_READ_FILE | _READ_DIR) & every)
-        _allow(handle, writes, every & ~_EXECUTE)
+        _allow(handle, bounds.reads, (_READ_FILE | _READ_DIR) & every)
+        _allow(handle, bounds.writes, every & ~_EXECUTE)
+        _allow(handle, bounds.lists, _READ_DIR)
         _allow(handle, devices, (_READ_FILE | _WRITE_FILE | _READ_DIR | _IOCTL) & every)
         return _no_new_rights() and _call(_RESTRICT, handle, 0) == 0
     finally:

@@ -45,7 +45,8 @@ def of_cell(writes: tuple[Path, ...], reads: tuple[Path, ...] = (), *, open_code
     modules = () if open_code else REFUSED
     hidden = () if open_code else tuple(_files_of(modules))
     writes = (*writes, cache_root() / "digests")
-    return Bounds((*libraries, *reads), writes, hidden, modules)
+    lists = tuple(Path(entry) for entry in search_path() if Path(entry).is_dir())
+    return Bounds((*libraries, *reads), writes, hidden, lists, modules)
 
 
 def search_path() -> tuple[str, ...]:

@@ -51,8 +51,11 @@ class Tenancy:
     @property
     def walled(self) -> bool:
         """Whether a process of its own can hold it: whether packages know method and stack."""
-        method = registry.find("methods", self.facts.name)
-        return method.installed and registry.find("stacks", self.world.ref.stack).installed
+        known = (
+            registry.entries("methods").get(self.facts.name),
+            registry.entries("stacks").get(self.world.ref.stack),
+        )
+        return all(entry is not None and entry.installed for entry in known)
 
 
 class Home(Protocol):

@@ -60,7 +60,8 @@ class Server:
         """End it, and every cell with it."""
         with self._lock:
             if self._process is not None and self._owner == os.getpid():
-                self._ends()[0].close()
+                for end in self._ends():
+                    end.close()
                 self._process.wait()
             self._process = None
 

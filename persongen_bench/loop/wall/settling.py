@@ -42,9 +42,8 @@ def settle(setup: Setup) -> Guard:
     os.chdir(setup.scratch)
     registry.close(*setup.closed)
     guard = Guard(setup.bounds)
-    reads = (*setup.bounds.reads, *setup.bounds.writes)
     devices = [place for shape in _DEVICES for place in Path("/").glob(shape[1:])]
-    landlock.restrict(reads, setup.bounds.writes, devices)
+    landlock.restrict(setup.bounds, devices)
     end_with(os.getppid())  # a thread: after what holds for threads to come
     guard.install()
     return guard
