@@ -32,8 +32,8 @@ from persongen_bench.util.batching import blocks
 
 ANSWERED = 1 << 29
 """Bytes of answers in a batch, where a method answers with pictures of the catalogue."""
-PEAK = "peak_mb"
-"""Note of a journal: memory of the method's processes."""
+PEAK, WALL = "peak_mb", "wall"
+"""Notes of a journal: memory of the method's processes; what stood between it and the rest."""
 N_MEASURED = 16
 """Pictures of a catalogue that are measured for it."""
 
@@ -174,6 +174,7 @@ def note_refused(run: RunDirectory, tried: Sequence[str]) -> None:
 def note_home(run: RunDirectory, home: Home) -> None:
     """Remember what the method tried to touch and must not, and how much memory it took."""
     note_refused(run, home.refused)
+    run.note(WALL, home.wall)
     run.note(PEAK, max(float(run.noted(PEAK) or 0), home.peak_mb))
 
 

@@ -16,7 +16,7 @@ from persongen_bench.loop.choice import MethodChoice
 from persongen_bench.loop.deviations import UNFAIR, deviations
 from persongen_bench.loop.evaluation import Evaluation
 from persongen_bench.loop.fit import code_of, fit_facts, fit_once
-from persongen_bench.loop.generate import PEAK, Execution, generate, note_refused, note_roles
+from persongen_bench.loop.generate import PEAK, WALL, Execution, generate, note_refused, note_roles
 from persongen_bench.loop.journal import Outcome
 from persongen_bench.loop.results import RunResults
 from persongen_bench.loop.schema import RunConfig
@@ -143,6 +143,7 @@ def rescore(directory: RunDirectory, world: World, execution: Execution) -> None
     log = {
         "run_id": directory.config.run_id,
         "scored": provenance.collect(),
+        "wall": directory.noted(WALL),
         "split audit": audited(world, execution.progress),
         "request audit": audited_requests(
             world, world.asked(directory.config).requests, directory.noted("references") or {}

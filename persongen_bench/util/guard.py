@@ -47,10 +47,14 @@ class Bounds:
     """Folders, which may be read too."""
     hidden: tuple[Path, ...] = ()
     """Below ``reads``, and refused all the same."""
+    blind: bool = False
+    """Whether what is outside cannot be seen at all: looking for it is noted, though it fails by
+    itself."""
     lists: tuple[Path, ...] = ()
     """Folders whose names may be listed, and nothing in them read."""
     modules: tuple[str, ...] = ()
-    """Modules, with all below them, that cannot be imported."""
+    """Modules, with all below them, that no import statement brings in; `importlib` is not seen,
+    so their files are ``hidden`` too."""
 
 
 class Guard:
@@ -61,7 +65,7 @@ class Guard:
         self._writes = _real(bounds.writes)
         self._hidden = _real(bounds.hidden)
         self._lists = _real(bounds.lists)
-        self._modules = bounds.modules
+        self._modules, self._blind = bounds.modules, bounds.blind
         self.refused: list[str] = []
         """What was tried and refused, in words, each once."""
 
@@ -86,9 +90,12 @@ class Guard:
 
     def refuse(self, what: str) -> None:
         """Note it and raise `Refused`."""
+        self._note(what)
+        raise Refused(f"refused: {what}; a method sees its training view and its models alone")
+
+    def _note(self, what: str) -> None:
         if what not in self.refused and len(self.refused) < MOST_NOTED:
             self.refused.append(what)
-        raise Refused(f"refused: {what}; a method sees its training view and its models alone")
 
     def _open(self, arguments: tuple[Any, ...]) -> None:
         path, mode, flags = arguments
@@ -96,7 +103,9 @@ class Guard:
         if place is None:
             return
         changes = bool(flags & _CHANGES) if isinstance(flags, int) else "r" not in str(mode)
-        if changes and not _below(place, self._writes) and place != os.devnull:
+        if place == os.devnull:
+            return
+        if changes and not _below(place, self._writes):
             self.refuse(f"write {place}")
         self._read(place, "open")
 
@@ -105,6 +114,8 @@ class Guard:
         allowed = _below(place, self._reads) and not _below(place, self._hidden)
         if not allowed and os.path.lexists(place):
             self.refuse(f"{verb} {place}")
+        if not allowed and self._blind:
+            self._note(f"{verb} {place}")
 
     def _list(self, arguments: tuple[Any, ...]) -> None:
         place = _place(arguments[0] if arguments and arguments[0] is not None else ".")

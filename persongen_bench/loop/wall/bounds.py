@@ -46,7 +46,7 @@ def of_cell(writes: tuple[Path, ...], reads: tuple[Path, ...] = (), *, open_code
     hidden = () if open_code else tuple(_files_of(modules))
     writes = (*writes, cache_root() / "digests")
     lists = tuple(Path(entry) for entry in search_path() if Path(entry).is_dir())
-    return Bounds((*libraries, *reads), writes, hidden, lists, modules)
+    return Bounds((*libraries, *reads), writes, hidden, lists=lists, modules=modules)
 
 
 def search_path() -> tuple[str, ...]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Sized
 from dataclasses import dataclass, field, replace
 from multiprocessing.connection import Connection
@@ -238,3 +239,8 @@ def _told(
                 tell({"bar": bar, "description": description, "total": total, "done": done})
     finally:
         tell({"bar": bar, "done": None})
+
+
+if __name__ == "__main__":
+    opened = Connection(int(sys.argv[1]))
+    main(opened, wires.take(opened))

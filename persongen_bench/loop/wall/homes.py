@@ -24,7 +24,7 @@ from persongen_bench.loop.wall.answers import Answered, failed, joined, read, to
 from persongen_bench.loop.wall.bounds import named_in
 from persongen_bench.loop.wall.cell import Allowed, Furniture
 from persongen_bench.loop.wall.desk import Desk
-from persongen_bench.loop.wall.host import Cell, CellDied, MethodFault, died
+from persongen_bench.loop.wall.host import Cell, CellDied, MethodFault, died, wall_here
 from persongen_bench.loop.wall.launch import SERVER
 from persongen_bench.loop.wall.resident import Assignment, FitOrder, Resident
 from persongen_bench.loop.wall.shown import ShownView
@@ -60,6 +60,11 @@ class Tenancy:
 
 class Home(Protocol):
     """A place where a method works."""
+
+    @property
+    def wall(self) -> str:
+        """What stands between the method and the rest, in words."""
+        ...
 
     @property
     def used(self) -> dict[str, str]:
@@ -104,6 +109,8 @@ def open_home(tenancy: Tenancy) -> Home:
 
 class Unwalled:
     """Methods, or stacks, that are registered by this process alone work in it."""
+
+    wall = "none: the method or the stack is in no package"
 
     def __init__(self, tenancy: Tenancy) -> None:
         self._resident = Resident(
@@ -163,6 +170,7 @@ class Walled:
         self.peak_mb = 0.0
         SERVER.keep(world.ref.stack, tenancy.facts.roles)
         self._cell = self._moved_in()
+        self.wall = wall_here()
 
     def __enter__(self) -> Self:
         return self

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
 import signal
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -15,11 +13,13 @@ from typing import Any
 
 from persongen_bench.core.errors import RunError
 from persongen_bench.core.progress import Progress, no_progress
+from persongen_bench.loop.wall import sealed
 from persongen_bench.loop.wall import wire as wires
 from persongen_bench.loop.wall.bounds import of_cell, search_path
-from persongen_bench.loop.wall.launch import SERVER, Scratch
+from persongen_bench.loop.wall.launch import Forked, Process, Scratch, Sealed
 from persongen_bench.loop.wall.settling import Setup
 from persongen_bench.loop.wall.wire import CellDied, Message, MethodFault
+from persongen_bench.util import landlock
 
 MOST_SAID = 500
 """Characters of what a cell says in a word of its own."""
@@ -39,7 +39,7 @@ class Cell:
     peak_mb: float = 0.0
     """Of its memory."""
     _wire: Connection | None = None
-    _pid: int = 0
+    _process: Process | None = None
     _scratch: Scratch | None = None
 
     @classmethod
@@ -53,14 +53,16 @@ class Cell:
         progress: Progress = no_progress,
     ) -> Cell:
         """Start one; see `bounds.of_cell`."""
-        scratch = Scratch()
+        scratch, shut = Scratch(), sealed.asked_for()
         bounds = of_cell((scratch.path, *writes), reads, open_code=open_code)
         closed = () if open_code else Setup.closed
-        setup = Setup(search_path(), bounds, scratch.path, closed=closed)
+        setup = Setup(search_path(), replace(bounds, blind=shut), scratch.path, closed=closed)
         here, there = Pipe()
-        pid = SERVER.fork(setup, there)
+        process = Sealed.start(setup, there) if shut else Forked.start(setup, there)
         there.close()
-        return cls(answer, progress, _wire=here, _pid=pid, _scratch=scratch)
+        if shut:
+            wires.give(here, setup)
+        return cls(answer, progress, _wire=here, _process=process, _scratch=scratch)
 
     def __enter__(self) -> Cell:
         return self
@@ -97,7 +99,8 @@ class Cell:
             return
         self._wire.close()
         self._wire = None
-        _end(self._pid)
+        if self._process is not None:
+            self._process.kill()
         if self._scratch is not None:
             self._scratch.remove()
 
@@ -106,7 +109,8 @@ class Cell:
         assert self._wire is not None
         self._wire.close()
         self._wire = None
-        status = SERVER.wait(self._pid)
+        assert self._process is not None
+        status = self._process.wait()
         if self._scratch is not None:
             self._scratch.remove()
         if status < 0:
@@ -121,13 +125,6 @@ class Cell:
             self.refused = [str(one)[:MOST_SAID] for one in refused]
         if isinstance(peak, int | float):
             self.peak_mb = max(self.peak_mb, float(peak))
-
-
-def _end(pid: int) -> None:
-    """A cell that computes does not see that its wire is closed; nothing of it is needed."""
-    with contextlib.suppress(ProcessLookupError):
-        os.kill(pid, signal.SIGKILL)
-    SERVER.wait(pid)
 
 
 class _Bars:
@@ -158,9 +155,17 @@ class _Bars:
         self._bars.clear()
 
 
+def wall_here() -> str:
+    """What holds cells on this machine, in words."""
+    if sealed.asked_for():
+        return "a sealed process (bubblewrap)"
+    kernel = landlock.version()
+    return f"a process of its own ({f'Landlock {kernel}' if kernel else 'audit hook'})"
+
+
 def died(name: str, how: str) -> RunError:
     """That the process of a method ended where nobody can be blamed but the method."""
     return RunError(f"method {name}: {how}", fix=f"`pgbench check {name}` finds out why.")
 
 
-__all__ = ["Cell", "CellDied", "MethodFault", "died"]
+__all__ = ["Cell", "CellDied", "MethodFault", "died", "wall_here"]

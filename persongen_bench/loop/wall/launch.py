@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import atexit
+import contextlib
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -14,13 +16,12 @@ from dataclasses import dataclass, field
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from persongen_bench.core.errors import RunError
+from persongen_bench.loop.wall import sealed
 from persongen_bench.loop.wall.bounds import PACKAGE, search_path
-
-PATIENCE = 5.0
-"""Seconds that a process has to end when its wire is closed."""
+from persongen_bench.loop.wall.settling import Setup
 
 
 @dataclass
@@ -43,7 +44,7 @@ class Server:
         """Open models once for all cells to come."""
         self._ask("keep", {"name": stack, "roles": roles, "path": list(search_path())})
 
-    def fork(self, setup: object, wire: Connection) -> int:
+    def fork(self, setup: Setup, wire: Connection) -> int:
         """A new cell on the other end of ``wire``; its process number."""
         self.start()
         with self._lock:
@@ -116,6 +117,63 @@ def environment() -> dict[str, str]:
 
 SERVER = Server()
 """The one of this process."""
+
+
+class Process(Protocol):
+    """A cell, as the process that it is."""
+
+    def wait(self) -> int:
+        """Exit status of a cell that has ended, negative: the signal that ended it."""
+        ...
+
+    def kill(self) -> None:
+        """End it: one that computes does not see that its wire is closed."""
+        ...
+
+
+@dataclass(frozen=True)
+class Forked:
+    """A cell that the server forked."""
+
+    pid: int
+
+    @classmethod
+    def start(cls, setup: Setup, wire: Connection) -> Forked:
+        """Fork one on the other end of ``wire``."""
+        return cls(SERVER.fork(setup, wire))
+
+    def wait(self) -> int:
+        """Its exit status."""
+        return SERVER.wait(self.pid)
+
+    def kill(self) -> None:
+        """End it."""
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(self.pid, signal.SIGKILL)
+        self.wait()
+
+
+@dataclass(frozen=True)
+class Sealed:
+    """A cell that bubblewrap holds."""
+
+    process: subprocess.Popen[bytes]
+
+    @classmethod
+    def start(cls, setup: Setup, wire: Connection) -> Sealed:
+        """Start one on the other end of ``wire``."""
+        os.set_inheritable(wire.fileno(), True)
+        return cls(sealed.start(setup.bounds, setup.scratch, wire.fileno()))
+
+    def wait(self) -> int:
+        """Its exit status; bubblewrap says 128 and the signal."""
+        status = self.process.wait()
+        return 128 - status if status > 128 else status
+
+    def kill(self) -> None:
+        """End it."""
+        self.process.kill()
+        self.process.wait()
 
 
 class Scratch:
