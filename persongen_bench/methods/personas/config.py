@@ -70,5 +70,5 @@ SANDBOX_PERSONA: Mapping[str, object] = {
     "shared_tags": "sign",
     "wording": "keywords",
 }
-"""For pictures of few tags, which nearly all stand on both sides, and a text encoder that knows
-captions only."""
+"""For pictures of few tags, which nearly all stand on both sides, a text encoder that knows
+captions only, and a language model that lists keywords and writes no persona."""
