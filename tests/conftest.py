@@ -21,9 +21,9 @@ where it stands, so what is equal bit by bit is equal for a number of threads (`
 @pytest.fixture
 def unwalled(monkeypatch):
     """Methods work in this process, where a test has changed a class of theirs."""
-    from persongen_bench.loop.wall import homes
+    from persongen_bench.loop.wall import tenancy
 
-    monkeypatch.setattr(homes.Tenancy, "walled", False)
+    monkeypatch.setattr(tenancy.Tenancy, "walled", False)
 
 
 @pytest.fixture(autouse=True)

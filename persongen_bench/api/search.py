@@ -33,8 +33,9 @@ from persongen_bench.loop.generate import Execution
 from persongen_bench.loop.needs import check_needs
 from persongen_bench.loop.schema import Budget, DatasetRef, MethodRef
 from persongen_bench.loop.terms import Terms, dataset_ref, run_config
-from persongen_bench.loop.wall.homes import Tenancy, open_home
+from persongen_bench.loop.wall.homes import open_home
 from persongen_bench.loop.wall.known import facts_of
+from persongen_bench.loop.wall.tenancy import Tenancy
 from persongen_bench.loop.world import World, load_world
 from persongen_bench.util.execution import fixed_threads
 from persongen_bench.util.files import write_atomic

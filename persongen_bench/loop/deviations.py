@@ -32,7 +32,12 @@ def deviations(run: RunDirectory, world: World) -> tuple[str, ...]:
     unfair = run.noted(UNFAIR)
     choice = [f"Not ranked: {unfair}"] if unfair else []
     tried = run.noted(REFUSED) or []
-    return (*choice, *_of_reach(tried), *_of_size(sizes, world), *_of_mode(modes))
+    return (
+        *choice,
+        *map(run.veil.text, _of_reach(tried)),
+        *_of_size(sizes, world),
+        *_of_mode(modes),
+    )
 
 
 def _of_reach(tried: Sequence[str]) -> Iterable[str]:

@@ -25,8 +25,9 @@ from persongen_bench.loop.explaining import Explained
 from persongen_bench.loop.journal import Outcome
 from persongen_bench.loop.making import Made
 from persongen_bench.loop.store import RunDirectory
-from persongen_bench.loop.wall.homes import Home, Tenancy, open_home
+from persongen_bench.loop.wall.homes import open_home
 from persongen_bench.loop.wall.known import facts_of_run
+from persongen_bench.loop.wall.tenancy import Home, Tenancy
 from persongen_bench.loop.world import World
 from persongen_bench.util.batching import blocks
 

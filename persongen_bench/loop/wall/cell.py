@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Any
 
 from persongen_bench.core.dataset import View
-from persongen_bench.core.errors import PgbenchError
 from persongen_bench.core.method import FitContext
 from persongen_bench.core.progress import T, no_progress
 from persongen_bench.core.request import Sample
@@ -78,18 +77,12 @@ def _serve(wire: Connection, cell: Cell) -> None:
         except (EOFError, OSError):
             return
         except Exception as error:  # noqa: BLE001  # a class that does not import here
-            wires.send(wire, "failed", {"type": "", "text": f"{type(error).__name__}: {error}"})
+            wires.send(wire, "failed", {**wires.fault(error), "type": ""})
             continue
         try:
             fields, blobs = getattr(cell, f"do_{order}")(**arguments)
-        except PgbenchError as error:
-            wires.send(wire, "failed", {**wires.fault(error), **cell.said()})
-        except (MemoryError, OSError) as error:
-            known = {"type": "MemoryError" if isinstance(error, MemoryError) else "OSError"}
-            wires.send(wire, "failed", {**wires.fault(error), **known, **cell.said()})
         except BaseException as error:  # noqa: BLE001  # whatever a method raises, an exit too
-            text = f"{type(error).__name__}: {error}"
-            wires.send(wire, "failed", {"type": "", "text": text, **cell.said()})
+            wires.send(wire, "failed", {**wires.fault(error), **cell.said()})
         else:
             wires.send(wire, "done", {**fields, **cell.said()}, blobs)
 

@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, Protocol, Self
+from typing import Any, Self
 
-from persongen_bench.core import registry
-from persongen_bench.core.dataset import View
 from persongen_bench.core.errors import RunError
 from persongen_bench.core.method import FitContext
-from persongen_bench.core.progress import Progress, no_progress
+from persongen_bench.core.progress import no_progress
 from persongen_bench.core.request import Sample
 from persongen_bench.loop import loras
 from persongen_bench.loop.asked import Asked
-from persongen_bench.loop.facts import MethodFacts
 from persongen_bench.loop.making import Made
 from persongen_bench.loop.role_record import RecordingStack
-from persongen_bench.loop.schema import RunConfig
 from persongen_bench.loop.wall.answers import Answered, failed, joined, read, told
 from persongen_bench.loop.wall.bounds import named_in
 from persongen_bench.loop.wall.cell import Allowed, Furniture
@@ -28,78 +24,9 @@ from persongen_bench.loop.wall.host import Cell, CellDied, MethodFault, died, wa
 from persongen_bench.loop.wall.launch import SERVER
 from persongen_bench.loop.wall.resident import Assignment, FitOrder, Resident
 from persongen_bench.loop.wall.shown import ShownView
+from persongen_bench.loop.wall.tenancy import Home, Tenancy
 from persongen_bench.loop.wall.wire import Message
-from persongen_bench.loop.world import World
 from persongen_bench.util.execution import peak_memory_mb
-
-
-@dataclass(frozen=True)
-class Tenancy:
-    """A run's method, and what it may see."""
-
-    config: RunConfig
-    facts: MethodFacts
-    world: World
-    views: Mapping[str, View]
-    """By name; ``train`` is among them."""
-    reads: tuple[Path, ...] = ()
-    """Files that it may read besides: fits that it builds on."""
-    writes: tuple[Path, ...] = ()
-    """Folders of its own."""
-    progress: Progress = no_progress
-
-    @property
-    def walled(self) -> bool:
-        """Whether a process of its own can hold it: whether packages know method and stack."""
-        known = (
-            registry.entries("methods").get(self.facts.name),
-            registry.entries("stacks").get(self.world.ref.stack),
-        )
-        return all(entry is not None and entry.installed for entry in known)
-
-
-class Home(Protocol):
-    """A place where a method works."""
-
-    @property
-    def wall(self) -> str:
-        """What stands between the method and the rest, in words."""
-        ...
-
-    @property
-    def used(self) -> dict[str, str]:
-        """Models that it was given so far, role => signature."""
-        ...
-
-    @property
-    def refused(self) -> list[str]:
-        """What it tried to touch and must not, in words."""
-        ...
-
-    @property
-    def peak_mb(self) -> float:
-        """Peak of the memory of its process."""
-        ...
-
-    def __enter__(self) -> Self: ...
-
-    def __exit__(self, *_: object) -> None: ...
-
-    def fit(self, order: FitOrder, context: FitContext) -> None:
-        """Fit it, and save it into ``order.output``; raises what it raised, or `MethodFault`."""
-        ...
-
-    def load(self, fit: Path) -> None:
-        """Restore the fitted method."""
-        ...
-
-    def validation_loss(self) -> float:
-        """Of the loaded method, which has one."""
-        ...
-
-    def make(self, asked: Asked, samples: Sequence[Sample]) -> Answered:
-        """Answers to samples; whatever the method does, one each."""
-        ...
 
 
 def open_home(tenancy: Tenancy) -> Home:
@@ -187,11 +114,11 @@ class Walled:
     def load(self, fit: Path) -> None:
         """Restore the fitted method, in this cell and in those that follow it."""
         self._fit = fit
-        self._order("load", fit=fit)
+        self._ordered("load", fit=fit)
 
     def validation_loss(self) -> float:
         """Of the loaded method."""
-        loss = self._order("loss").fields.get("loss")
+        loss = self._ordered("loss").fields.get("loss")
         if not isinstance(loss, int | float):
             raise RunError(f"method {self._run.facts.name} has a validation loss of {loss!r}")
         return float(loss)
@@ -224,6 +151,15 @@ class Walled:
         made = read(message, self._run.config.output, len(samples))
         return Answered(made, told(message, samples), Counter(self._desk.opened))
 
+    def _ordered(self, name: str, **arguments: Any) -> Message:  # noqa: ANN401  # of the order
+        """The same, where a fault of the method ends the run: one line."""
+        try:
+            return self._order(name, **arguments)
+        except MethodFault as fault:
+            raise died(self._run.facts.name, f"cannot {name}: {fault}") from None
+        except CellDied:
+            raise died(self._run.facts.name, f"cannot {name}: {self._cell.ended()}") from None
+
     def _order(self, name: str, **arguments: Any) -> Message:  # noqa: ANN401  # of the order
         try:
             return self._cell.order(name, **arguments)
@@ -247,6 +183,9 @@ class Walled:
             cell.order("furnish", furniture=home)
         except CellDied:
             raise died(run.facts.name, cell.ended()) from None
+        except MethodFault as fault:
+            cell.close()
+            raise died(run.facts.name, f"it cannot be built: {fault}") from None
         except BaseException:
             cell.close()
             raise
@@ -257,5 +196,5 @@ class Walled:
         reason = self._cell.ended()
         self._cell = self._moved_in()
         if self._fit is not None:
-            self._order("load", fit=self._fit)
+            self._ordered("load", fit=self._fit)
         return reason, "SIGKILL" in reason

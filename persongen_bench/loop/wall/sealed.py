@@ -54,7 +54,7 @@ def start(bounds: Bounds, scratch: Path, wire: int) -> subprocess.Popen[bytes]:
     command = [
         require(), "--unshare-all", "--die-with-parent", "--proc", "/proc", "--dev", "/dev",
         *_binds(bounds), "--chdir", str(scratch),
-        sys.executable, "-P", "-m", "persongen_bench.loop.wall.cell", str(wire),
+        sys.executable, "-P", "-B", "-m", "persongen_bench.loop.wall.cell", str(wire),
     ]  # fmt: skip
     return subprocess.Popen(  # noqa: S603  # bubblewrap
         command, pass_fds=(wire,), env=_environment(), stdin=subprocess.DEVNULL

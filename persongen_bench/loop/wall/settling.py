@@ -36,6 +36,7 @@ def settle(setup: Setup) -> Guard:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     sys.argv[:] = ["pgbench"]
     sys.path[:] = setup.path
+    sys.dont_write_bytecode = True
     os.dup2(2, 1)  # what a method prints is no output of the command
     os.environ.pop("PGBENCH_DATA", None)
     os.environ["TMPDIR"] = tempfile.tempdir = str(setup.scratch)

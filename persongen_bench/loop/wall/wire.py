@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import json
 import pickle
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from typing import Any
 
 from persongen_bench.core import errors
 from persongen_bench.core.errors import PgbenchError, RunError
+from persongen_bench.util.guard import Refused
 
 MOST_HEADER = 1 << 26
 """Bytes of a message without its blobs."""
@@ -75,21 +76,30 @@ def _head(raw: Any) -> tuple[str, dict[str, Any], int]:  # noqa: ANN401  # whate
     return kind, fields, n_blobs
 
 
-def fault(error: BaseException) -> dict[str, str]:
-    """An error as it travels."""
-    return {"type": type(error).__name__, "text": str(error)}
+def fault(error: BaseException) -> dict[str, Any]:
+    """An error as it travels: one of ours, one of the machine, or one of the method."""
+    text = str(error)
+    if isinstance(error, PgbenchError) and getattr(errors, type(error).__name__, None):
+        return {"type": type(error).__name__, "text": text}
+    if isinstance(error, MemoryError):
+        return {"type": "MemoryError", "text": text}
+    if isinstance(error, OSError) and error.errno and not isinstance(error, Refused):
+        return {"type": "OSError", "text": error.strerror or text, "errno": error.errno}
+    said = text if isinstance(error, Refused) else f"{type(error).__name__}: {text}"
+    return {"type": "", "text": said}
 
 
-def raised(fields: dict[str, Any]) -> Exception:
-    """The error that `fault` told of, of one of the kinds that the loop knows."""
+def raised(fields: Mapping[str, Any]) -> Exception:
+    """The error that `fault` told of."""
     name, text = str(fields.get("type")), str(fields.get("text"))
     known = getattr(errors, name, None)
     if isinstance(known, type) and issubclass(known, PgbenchError):
         return known(text)
     if name == "MemoryError":
         return MemoryError(text)
-    if name == "OSError":
-        return OSError(text)
+    number = fields.get("errno")
+    if name == "OSError" and type(number) is int:
+        return OSError(number, text)
     return MethodFault(text)
 
 
