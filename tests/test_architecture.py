@@ -292,6 +292,13 @@ def test_package_imports_light():
     assert done.stdout.strip() == "set()"
 
 
+def test_runs_import_torch_for_models_that_need_it_alone():
+    """Two seconds of every start, where the stack computes without it."""
+    code = "import sys, persongen_bench.api.campaign; print('torch' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"
+
+
 def tracked_files() -> list[Path]:
     done = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=False)
     if done.returncode != 0:
