@@ -98,7 +98,7 @@ def toy_world(variant: int = 0, root: Path | None = None) -> ToyWorld:
         variant: worlds of different variants differ in their held-out items and in nothing else.
         root: write the pictures there and read them back; by default they stay in memory.
     """
-    items = _items(variant).copy()
+    items = _items(variant).copy()  # drawn once, and every world has its own
     source: ImageSource = DrawnSource()
     if root is not None:
         write_images(items, root)
@@ -192,10 +192,7 @@ def _hue(k: int) -> float:
 
 @cache
 def _items(variant: int) -> pd.DataFrame:
-    """Training items are the same in every variant; held-out ones share nothing, not even ids.
-
-    Drawn once; every world has a copy of its own.
-    """
+    """Training items are the same in every variant; held-out ones share nothing, not even ids."""
     n_train, n_test = TRAIN_PER_HUE * N_USERS, TEST_PER_HUE * N_USERS
     rows = [_item("train", k) for k in range(n_train)]
     rows += [_item(f"test-{variant}", n_train + k) for k in range(n_test)]
