@@ -31,7 +31,7 @@ def keys_of(pixel_hashes: Sequence[str]) -> Keys:
 def sums_of(keys: Keys, rows: Embeddings) -> Sums:
     """CRC-32 of every row, begun with its key."""
     begun = ((keys ^ (keys >> np.uint64(32))) & np.uint64(0xFFFFFFFF)).tolist()
-    held = memoryview(np.ascontiguousarray(rows, dtype=np.float32)).cast("B") if rows.size else b""
+    held = np.ascontiguousarray(rows, dtype=np.float32).data.cast("B") if rows.size else b""
     size = len(held) // max(1, len(keys))
     sums = [zlib.crc32(held[k * size : (k + 1) * size], start) for k, start in enumerate(begun)]
     return np.array(sums, dtype=np.uint32)
@@ -95,7 +95,7 @@ class Shard:
             for run in np.split(unique, np.flatnonzero(np.diff(unique) > 1) + 1):
                 file.seek(self.begin + int(run[0]) * 4 * self.size)
                 part = rows[start : start + len(run)]
-                if file.readinto(memoryview(part).cast("B")) != part.nbytes:
+                if file.readinto(part.data.cast("B")) != part.nbytes:
                     raise BadShardError(f"{_ROWS} is cut")
                 start += len(run)
         return rows[inverse]

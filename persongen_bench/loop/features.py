@@ -69,7 +69,8 @@ class FeatureStore:
             rows = model.from_base(self.rows(model.base, pixel_hashes, open_images))
             return RowLaw(role, None, shown.name).check(rows, n)
         if model.embedding_size > LARGEST:
-            return self._encoded(role, keys, shown)
+            self.encoded[role] += n
+            return rows_of(model, role, keys, shown, BUFFER)
         fix = f"Remove {self._place(model)}: its rows are computed again."
         rows = self._kept(role, keys, shown)
         return RowLaw(role, model.embedding_size, shown.name, fix).check(rows, n)
@@ -87,11 +88,6 @@ class FeatureStore:
                 places = np.flatnonzero(new)[np.sort(first)]
                 self._add(role, self._chunks(places, shown, keys, role), shown)
         return table.rows(keys)
-
-    def _encoded(self, role: str, keys: Keys, shown: Pictures) -> Embeddings:
-        """Rows that are too long to be kept."""
-        self.encoded[role] += len(keys)
-        return rows_of(open_role(self.stack, role), role, keys, shown, BUFFER)
 
     def learn(self, role: str, n: int, open_images: OpenImages) -> list[str]:
         """Encode n images whose hashes are not known yet, opening each once; their hashes."""

@@ -61,6 +61,6 @@ def after_all(run: Path, now: str) -> str:
 def _created(file: Path) -> str:
     with suppress(OSError, ValueError, RecursionError):
         document = json.loads(file.read_bytes())
-        if isinstance(document, dict) and isinstance(document.get("created"), str):
-            return document["created"]
+        created = document.get("created") if isinstance(document, dict) else None
+        return created if isinstance(created, str) else ""
     return ""

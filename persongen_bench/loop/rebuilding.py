@@ -32,7 +32,8 @@ def exported(path: Path) -> dict[str, dict[str, Any]]:
     """Sample, as the directory names it => its exported row; none where it cannot be read."""
     try:
         table = pd.read_parquet(path / "samples.parquet")
-        return {str(row["sample_id"]): row for row in table.to_dict("records")}
+        rows: list[Any] = table.to_dict("records")
+        return {str(row["sample_id"]): row for row in rows}
     except (OSError, ValueError, KeyError):
         return {}
 

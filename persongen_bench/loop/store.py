@@ -31,7 +31,8 @@ from persongen_bench.core.output import IMAGE, OutputKind, kind_of
 from persongen_bench.core.request import Sample
 from persongen_bench.core.types import Image
 from persongen_bench.loop import documents, explaining, rebuilding
-from persongen_bench.loop.answer_files import AnswerFiles, read_file
+from persongen_bench.loop.answer_files import AnswerFiles
+from persongen_bench.loop.answer_files import read_file as read_file
 from persongen_bench.loop.explaining import Explained
 from persongen_bench.loop.facts import keep_facts, read_facts
 from persongen_bench.loop.journal import SAMPLE_COLUMNS, Journal, Outcome
@@ -65,10 +66,7 @@ class RunDirectory(AnswerFiles):
     def entered(
         cls, path: Path, config: RunConfig, samples: Sequence[Sample]
     ) -> Iterator[RunDirectory]:
-        """`create`, and nobody else works on it while the block lasts.
-
-        Nothing is written, or read for good, where another process does.
-        """
+        """`create`, with the lock held from before the first write till the end of the block."""
         with locked(path):
             run = cls._begun(path, config)
             run.enter(samples)
