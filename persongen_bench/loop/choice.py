@@ -17,7 +17,7 @@ from persongen_bench.core.errors import ConfigError
 from persongen_bench.core.method import Method
 from persongen_bench.core.registry import LOCAL
 from persongen_bench.core.stack import Stack
-from persongen_bench.loop.facts import MethodFacts
+from persongen_bench.loop.method_facts import MethodFacts
 from persongen_bench.loop.schema import Budget, DatasetRef, MethodRef, RunConfig
 from persongen_bench.util.said import shown
 

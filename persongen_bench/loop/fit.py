@@ -10,8 +10,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock
-
 from persongen_bench.core.dataset import View
 from persongen_bench.core.errors import ConfigError, PgbenchError, RunError
 from persongen_bench.core.method import FitContext
@@ -19,8 +17,8 @@ from persongen_bench.core.track import open_track
 from persongen_bench.core.types import Catalog, content_hash
 from persongen_bench.loop import making, newcomers
 from persongen_bench.loop.asked import Asked
-from persongen_bench.loop.facts import MethodFacts
 from persongen_bench.loop.generate import Execution
+from persongen_bench.loop.method_facts import MethodFacts
 from persongen_bench.loop.role_record import RecordingStack
 from persongen_bench.loop.schema import RunConfig
 from persongen_bench.loop.wall.homes import open_home
@@ -31,7 +29,9 @@ from persongen_bench.loop.wall.tenancy import Home, Tenancy
 from persongen_bench.loop.world import World
 from persongen_bench.stacks.with_lora import StackWithLora
 from persongen_bench.util import provenance
-from persongen_bench.util.files import cache_root, folder_atomic, write_atomic
+from persongen_bench.util.cache_places import locked_entry
+from persongen_bench.util.files import cache_root, write_atomic
+from persongen_bench.util.sealed import sealed_folder, sound_folder
 
 
 def fit_facts(fit: Path) -> dict[str, Any]:
@@ -43,9 +43,8 @@ def fit_facts(fit: Path) -> dict[str, Any]:
 def fit_once(config: RunConfig, world: World, execution: Execution) -> Path:
     """The folder of a fit, from the cache where it is done; other processes wait for it."""
     folder = cache_root() / "fits" / fit_key(config, world)
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(f"{folder}.lock"):
-        if not (folder / "fit.json").exists():
+    with locked_entry(folder):
+        if not sound_folder(folder):
             _fit(config, world, folder, execution)
     return folder
 
@@ -123,7 +122,7 @@ def _fit(config: RunConfig, world: World, folder: Path, execution: Execution) ->
         asked=asked, validated=facts.reads_validation,
     )  # fmt: skip
     context = replace(context, checkpoints=checkpoints, progress=execution.progress)
-    with folder_atomic(folder) as fresh:
+    with sealed_folder(folder) as fresh:
         tenancy = Tenancy(
             config, facts, world, _views(facts, world, context), tuple(filter(None, built_on)),
             (checkpoints, fresh), execution.progress,

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from persongen_bench.core.dataset import View
-from persongen_bench.loop.facts import MethodFacts
+from persongen_bench.loop.method_facts import MethodFacts
 from persongen_bench.loop.schema import RunConfig
 from persongen_bench.loop.world import World
 

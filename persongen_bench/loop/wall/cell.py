@@ -23,9 +23,9 @@ from persongen_bench.core.truth import KnownTaste
 from persongen_bench.core.types import Embeddings, Image
 from persongen_bench.loop import loras
 from persongen_bench.loop.choice import MethodChoice
-from persongen_bench.loop.facts import describe
 from persongen_bench.loop.features import CatalogFeatures, FeatureStore
 from persongen_bench.loop.making import Made
+from persongen_bench.loop.method_facts import describe
 from persongen_bench.loop.role_record import RecordingStack
 from persongen_bench.loop.wall import warm
 from persongen_bench.loop.wall import wire as wires

@@ -7,7 +7,7 @@ import json
 from persongen_bench.core import registry
 from persongen_bench.core.errors import RunError
 from persongen_bench.loop.choice import MethodChoice
-from persongen_bench.loop.facts import MethodFacts, describe
+from persongen_bench.loop.method_facts import MethodFacts, describe
 from persongen_bench.loop.schema import RunConfig
 from persongen_bench.loop.wall.host import Cell, CellDied, MethodFault, died
 

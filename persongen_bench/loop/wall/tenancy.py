@@ -13,7 +13,7 @@ from persongen_bench.core.method import FitContext
 from persongen_bench.core.progress import Progress, no_progress
 from persongen_bench.core.request import Sample
 from persongen_bench.loop.asked import Asked
-from persongen_bench.loop.facts import MethodFacts
+from persongen_bench.loop.method_facts import MethodFacts
 from persongen_bench.loop.schema import RunConfig
 from persongen_bench.loop.wall.answers import Answered
 from persongen_bench.loop.wall.resident import FitOrder
