@@ -10,8 +10,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from filelock import FileLock
-
 from persongen_bench.core import registry
 from persongen_bench.core.dataset import View
 from persongen_bench.core.errors import ConfigError, PgbenchError, RunError
@@ -27,8 +25,10 @@ from persongen_bench.loop.schema import RunConfig
 from persongen_bench.loop.world import World
 from persongen_bench.stacks.with_lora import StackWithLora
 from persongen_bench.util import provenance
+from persongen_bench.util.cache_places import locked_entry
 from persongen_bench.util.execution import peak_memory_mb
-from persongen_bench.util.files import cache_root, folder_atomic, write_atomic
+from persongen_bench.util.files import cache_root, write_atomic
+from persongen_bench.util.sealed import sealed_folder, sound_folder
 
 
 def facts_of(fit: Path) -> dict[str, Any]:
@@ -40,9 +40,8 @@ def facts_of(fit: Path) -> dict[str, Any]:
 def fit_once(config: RunConfig, world: World, execution: Execution) -> Path:
     """The folder of a fit, from the cache where it is done; other processes wait for it."""
     folder = cache_root() / "fits" / fit_key(config, world)
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(f"{folder}.lock"):
-        if not (folder / "fit.json").exists():
+    with locked_entry(folder):
+        if not sound_folder(folder):
             _fit(config, world, folder, execution)
     return folder
 
@@ -172,7 +171,7 @@ def _fit(config: RunConfig, world: World, folder: Path, execution: Execution) ->
 def _store_fit(
     method: Method, folder: Path, seconds: float, n_users: int, used: dict[str, str]
 ) -> None:
-    with folder_atomic(folder) as fresh:
+    with sealed_folder(folder) as fresh:
         method.save(fresh)
         size = sum(file.stat().st_size for file in fresh.rglob("*") if file.is_file())
         facts = {
