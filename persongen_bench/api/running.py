@@ -10,6 +10,7 @@ from typing import Any, Unpack
 
 from persongen_bench.api import campaign as campaigns
 from persongen_bench.api.campaign import Campaign
+from persongen_bench.api.ledger import Ledger
 from persongen_bench.api.local import as_choice
 from persongen_bench.api.runs import Run
 from persongen_bench.api.scored_by import metrics_on
@@ -63,7 +64,8 @@ def run_many(
 ) -> list[Run]:
     """The runs of several methods and seeds, then of the baselines and anchors beside them.
 
-    Raises `ConfigError` as `run` does.
+    Raises `ConfigError` as `run` does, and `ledger.NotDoneError`, which lists what was not done,
+    after all others where one of the methods could not be run or failed.
     """
     if isinstance(methods, str):
         raise ConfigError(f"run_many takes a list of methods, not {methods!r}", fix="Use run.")
@@ -73,10 +75,12 @@ def run_many(
         return list(campaign_runs(campaign, execution, n_jobs))
 
 
-def campaign_runs(campaign: Campaign, execution: Execution, n_jobs: int = 1) -> Iterator[Run]:
-    """Every run of a campaign; the first ones are the user's own."""
+def campaign_runs(
+    campaign: Campaign, execution: Execution, n_jobs: int = 1, ledger: Ledger | None = None
+) -> Iterator[Run]:
+    """Every run of a campaign; the first ones are the user's own. Raises as `campaign.execute`."""
     notice = campaign.chosen_stack.notice
-    for results in campaigns.execute(campaign, execution, n_jobs):
+    for results in campaigns.execute(campaign, execution, n_jobs, ledger):
         yield Run(results, () if notice is None else (notice,))
 
 
