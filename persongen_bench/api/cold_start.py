@@ -39,6 +39,7 @@ from persongen_bench.loop.terms import Terms
 from persongen_bench.loop.world import World, load_world
 from persongen_bench.util.files import write_atomic
 from persongen_bench.util.said import whole
+from persongen_bench.util.spreadsheet import csv_bytes
 
 TRACK = "cold-start"
 CSV, JSON, PLOTS = "cold-start.csv", "cold-start.json", ("cold-start.png", "cold-start.svg")
@@ -72,7 +73,7 @@ class ColdStart:
     def save(self, folder: str | Path) -> Path:
         """Scores as CSV, curves as JSON, those of the headline as PNG and SVG; the folder."""
         folder, headline = Path(folder), self.board.headline
-        write_atomic(folder / CSV, self.scores.to_csv(index=False).encode())
+        write_atomic(folder / CSV, csv_bytes(self.scores))
         others = [document(self.curves(name), name) for name in self.others]
         summary = document(self.curves(), headline) | ({"others": others} if others else {})
         write_atomic(folder / JSON, json.dumps(summary, indent=1).encode())

@@ -43,6 +43,7 @@ from persongen_bench.util.lora.layers import LoraLayers
 from persongen_bench.util.lora.reading import read_lora
 from persongen_bench.util.lora.svd import truncated
 from persongen_bench.util.lora.writing import from_adapter, to_adapter
+from persongen_bench.util.spreadsheet import csv_bytes
 from persongen_bench.util.vectors import unit_rows
 
 Experiment = Literal["rank-one", "layers"]
@@ -107,8 +108,8 @@ class Report:
 
     def save(self, folder: Path) -> Path:
         """Every cosine and the table as CSV, the first pictures as a sheet; returns the folder."""
-        write_atomic(folder / CSV, self.pictures.to_csv(index=False).encode())
-        write_atomic(folder / TABLE, self.table.to_csv(index=False).encode())
+        write_atomic(folder / CSV, csv_bytes(self.pictures))
+        write_atomic(folder / TABLE, csv_bytes(self.table))
         _sheet(self, folder / SHEET)
         return folder
 

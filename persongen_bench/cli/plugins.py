@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from persongen_bench.util.printed import console, say
+
 plugins_app = typer.Typer()
 new_app = typer.Typer(no_args_is_help=True, help="Write the skeleton of a plugin package.")
 
@@ -16,7 +18,7 @@ def check(name: Annotated[str, typer.Argument(help="Registered name, such as dis
     """Run the contract tests on a method, data set, metric, stack, track or board."""
     from persongen_bench.instruments.checking import check as run_checks
 
-    if not run_checks(name, typer.echo).passed:
+    if not run_checks(name, say).passed:
         raise typer.Exit(1)
 
 
@@ -35,17 +37,17 @@ def selftest(
 @plugins_app.command()
 def doctor() -> None:
     """Say what is installed, where things lie, and which plugins do not import."""
-    from rich.console import Console
-    from rich.markup import escape
+    from rich.text import Text
 
     from persongen_bench.api.doctor import examine
+    from persongen_bench.core.plain import plain_lines
 
-    console, state = Console(highlight=False), examine()
+    screen, state = console(), examine()
     for key, value in state.facts.items():
-        console.print(f"{key:>10}  {escape(value)}")
+        screen.print(f"{key:>10}  {plain_lines(value)}")
     for problem in state.problems:
-        console.print(f"[red]{'problem':>10}[/red]  {escape(problem)}")
-    console.print(f"{len(state.problems)} problems" if state.problems else "everything imports")
+        screen.print(Text.assemble((f"{'problem':>10}", "red"), f"  {plain_lines(problem)}"))
+    screen.print(f"{len(state.problems)} problems" if state.problems else "everything imports")
     if state.problems:
         raise typer.Exit(1)
 
@@ -58,4 +60,4 @@ def new_method(
     """Write an installable package with a method that passes `pgbench check`."""
     from persongen_bench.testing.scaffold import write_method
 
-    typer.echo(f"wrote {write_method(name, folder)}")
+    say(f"wrote {write_method(name, folder)}")
