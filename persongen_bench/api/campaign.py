@@ -11,6 +11,7 @@ from multiprocessing import get_context
 from pathlib import Path
 
 from persongen_bench.api.every_method import every_method
+from persongen_bench.api.presets import check_preset, preset_of
 from persongen_bench.api.scored_by import metrics_on
 from persongen_bench.api.stacks import ChosenStack, choose_stack
 from persongen_bench.api.sweeping import Sweep, check_sweep, swept
@@ -29,6 +30,7 @@ from persongen_bench.loop.taste_instruments import check_permuted
 from persongen_bench.loop.terms import Terms
 from persongen_bench.loop.world import World, WorldRef, load_world
 from persongen_bench.util.execution import end_with, fixed_threads
+from persongen_bench.util.interrupt import sheltered
 from persongen_bench.util.private import Pseudonyms
 from persongen_bench.util.said import LARGEST_SEED, no_surrogates, whole
 
@@ -149,21 +151,22 @@ def _named(campaign: Campaign) -> tuple[str | MethodChoice, ...]:
         if method == ALL:
             own = every_method(campaign.board, campaign.chosen_stack.name, campaign.prefer)
         named += [one for one in own if one not in named]
-    return tuple(named)
+    return check_preset(named, campaign.preset)
 
 
 def _swept(campaign: Campaign, method: str | MethodChoice) -> Iterator[MethodChoice]:
     if isinstance(method, MethodChoice):
         yield replace(method, prefer=method.prefer or campaign.prefer)
         return
-    choice = MethodChoice(method, campaign.preset, campaign.options, prefer=campaign.prefer)
+    preset = preset_of(method, campaign.preset)
+    choice = MethodChoice(method, preset, campaign.options, prefer=campaign.prefer)
     yield from swept(choice, campaign.sweep)
 
 
 def _beside(name: str, base: MethodChoice | None, campaign: Campaign) -> MethodChoice:
     """A baseline or anchor; `wrong-user` wraps the first method the user asked for."""
     if name != "wrong-user" or base is None:
-        return MethodChoice(name, prefer=campaign.prefer)
+        return MethodChoice(name, preset_of(name, campaign.preset), prefer=campaign.prefer)
     config = base.build().config.model_dump(mode="json")
     options = {"base": base.name, "base_config": config, "n_history": campaign.board.n_history}
     shown = f"{name}[{base.label}]"
@@ -185,8 +188,7 @@ def execute(campaign: Campaign, execution: Execution, n_jobs: int = 1) -> Iterat
     terms = campaign.terms(world)
     check_chosen([choice for choice, _ in asked], world.dataset.revision, world.split.hash)
     check_needs(world.stack, terms, [choice for choice, _ in asked], world.dataset)
-    alone = n_jobs == 1 and execution.n_workers == 1
-    _check_processes([choice for choice, _ in asked], alone=alone)
+    _check_processes([choice for choice, _ in asked], alone=n_jobs == execution.n_workers == 1)
     tasks = [Task(campaign, *one, seed) for one in asked for seed in campaign.seeds]
     if n_jobs > 1:
         yield from _side_by_side(tasks, execution, n_jobs)
@@ -230,9 +232,9 @@ def make(job: Job, runs: Path, execution: Execution) -> RunResults:
 
 def _side_by_side(tasks: list[Task], execution: Execution, n_jobs: int) -> Iterator[RunResults]:
     quiet = replace(execution, progress=no_progress)
-    spawn = get_context("spawn")
-    with ProcessPoolExecutor(n_jobs, spawn, max_tasks_per_child=1) as pool:
-        made = [pool.submit(_make_alone, task, quiet, os.getpid()) for task in tasks]
+    with ProcessPoolExecutor(n_jobs, get_context("spawn"), max_tasks_per_child=1) as pool:
+        with sheltered():
+            made = [pool.submit(_make_alone, task, quiet, os.getpid()) for task in tasks]
         try:
             for future in execution.progress(made, "runs", len(made)):
                 yield RunDirectory.open(future.result()).results()

@@ -19,6 +19,7 @@ from PIL import ImageDraw
 from persongen_bench.api.lora_groups import Groups, group_change
 from persongen_bench.core import registry
 from persongen_bench.core.errors import ConfigError, DataError
+from persongen_bench.core.near import near_miss
 from persongen_bench.core.progress import Progress, no_progress
 from persongen_bench.core.roles import Condition
 from persongen_bench.core.types import Image, content_hash
@@ -136,7 +137,10 @@ def experiment(
         ConfigError: for a wrong name, or where there is no model.
     """
     if name not in VARIANTS:
-        raise ConfigError(f"no experiment is called {name!r}", fix=f"Use {', '.join(VARIANTS)}.")
+        raise ConfigError(
+            f"no experiment is called {name!r}",
+            fix=near_miss(name, VARIANTS, f"Use {', '.join(VARIANTS)}."),
+        )
     opened = registry.get("stacks", stack)() if isinstance(stack, str) else stack
     drawing = _Drawing(opened, draw)
     rows: list[tuple[Any, ...]] = []

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from persongen_bench.core.errors import ConfigError, UnknownNameError
+from persongen_bench.core.near import near_miss
 from persongen_bench.core.plain import plain, plain_lines
 from persongen_bench.stacks.judges.files import JUDGES
 from persongen_bench.stacks.language.files import LANGUAGE
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 
     from persongen_bench.stacks.published.verify import Check
 
+BUILT = ("sandbox", "sprites", "tasteworld-loras")
+"""What `pgbench models build` trains."""
 _FULL_DISK = (errno.ENOSPC, errno.EDQUOT)
 
 
@@ -34,7 +37,8 @@ def manifest(stack: str) -> Manifest:
     """The files of a published stack; an unknown name raises with the known ones."""
     if stack not in MANIFESTS:
         raise UnknownNameError(
-            f"no published stack is called {stack!r}", fix=f"Choose {' or '.join(MANIFESTS)}."
+            f"no published stack is called {stack!r}",
+            fix=near_miss(stack, MANIFESTS, f"Choose {' or '.join(MANIFESTS)}."),
         )
     return MANIFESTS[stack]
 
@@ -150,7 +154,8 @@ def build(name: str, output: Path, only: str | None, steps: int | None, threads:
             build_loras(output, training=shorter, progress=progress)
         else:
             raise ConfigError(
-                f"no models are called {name!r}", fix="Choose sandbox, sprites or tasteworld-loras."
+                f"no models are called {name!r}",
+                fix=near_miss(name, BUILT, f"Choose one of {', '.join(BUILT)}."),
             )
     _console().print(f"wrote {plain_lines(str(output))}")
 

@@ -10,6 +10,7 @@ import typer
 
 from persongen_bench.cli import options
 from persongen_bench.core.errors import ConfigError
+from persongen_bench.core.near import near_miss
 from persongen_bench.core.plain import LABEL, plain
 from persongen_bench.util import printed
 
@@ -92,7 +93,10 @@ def show(
 
 def _require(form: str) -> None:
     if form not in FORMS:
-        raise ConfigError(f"no format is called {form!r}", fix=f"Use {' or '.join(FORMS)}.")
+        raise ConfigError(
+            f"no format is called {form!r}",
+            fix=near_miss(form, FORMS, f"Use {' or '.join(FORMS)}."),
+        )
 
 
 def _write_json(value: object) -> None:

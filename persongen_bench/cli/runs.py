@@ -47,7 +47,7 @@ def run(
 ) -> None:
     """Fit, generate, score; then print the leaderboard and draw the pictures."""
     from persongen_bench.api.campaign import Campaign
-    from persongen_bench.api.running import campaign_runs
+    from persongen_bench.api.running import campaign_runs, notices_of
     from persongen_bench.api.search import Search
     from persongen_bench.api.settings import check_places, execution_of
     from persongen_bench.cli import printing
@@ -65,7 +65,8 @@ def run(
         pseudonymize=pseudonymize, lora=lora, permute=tuple(permute or ()),
         permute_images=permute_images,
     )  # fmt: skip
-    printing.notice(campaign.chosen_stack.notice)
+    for line in notices_of(campaign):
+        printing.notice(line)
     with execution_of({"workers": workers, "batch_size": batch_size}) as execution:
         made = list(campaign_runs(campaign, execution, jobs))
     printing.after_run(made, runs, campaign.board.name, campaign.metrics)

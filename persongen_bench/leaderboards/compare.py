@@ -17,6 +17,7 @@ from rich.text import Text
 from persongen_bench import stats
 from persongen_bench.core.config import Config
 from persongen_bench.core.errors import ConfigError, RunError
+from persongen_bench.core.near import near_miss
 from persongen_bench.core.plain import escaped, plain_in
 from persongen_bench.leaderboards import matching
 from persongen_bench.leaderboards.board import Board, get_board
@@ -194,7 +195,8 @@ def render(comparison: Comparison, form: str = "table", width: int = 120) -> str
     }
     if form not in writers:
         raise ConfigError(
-            f"a comparison has no format {form!r}", fix=f"Formats are: {', '.join(writers)}."
+            f"a comparison has no format {form!r}",
+            fix=near_miss(form, writers, f"Formats are: {', '.join(writers)}."),
         )
     return writers[form]()
 

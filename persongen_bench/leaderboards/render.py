@@ -10,6 +10,7 @@ from importlib import resources
 from typing import Any, Literal, get_args
 
 from persongen_bench.core.errors import ConfigError
+from persongen_bench.core.near import near_miss
 from persongen_bench.core.plain import plain
 from persongen_bench.leaderboards.cells import TextCell, TextColumn, rows_with_numbers
 from persongen_bench.leaderboards.standings import Standings
@@ -32,7 +33,10 @@ class RenderOptions:
 def require_format(form: str, known: Sequence[str] = FORMATS) -> None:
     """Raise `ConfigError` where there is no such format."""
     if form not in known:
-        raise ConfigError(f"no format is called {form!r}", fix=f"Formats are: {', '.join(known)}.")
+        raise ConfigError(
+            f"no format is called {form!r}",
+            fix=near_miss(form, known, f"Formats are: {', '.join(known)}."),
+        )
 
 
 def render(

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from persongen_bench.core.errors import MissingRoleError
+from persongen_bench.core.near import near_miss
 from persongen_bench.stacks.diffusion import load
 from persongen_bench.stacks.diffusion.decoder import DiffusionDecoder
 from persongen_bench.stacks.diffusion.image_encoder import ClipImageEncoder, Placement
@@ -134,7 +135,9 @@ class PublishedStack:
         if name not in openers:
             raise MissingRoleError(
                 f"stack {self.name} has no {name!r}, only {', '.join(self.roles)}",
-                fix="Use a stack that has it; `pgbench list stacks` names them.",
+                fix=near_miss(
+                    name, self.roles, "Or use a stack that has it (`pgbench list stacks`)."
+                ),
             )
         if name not in self._open:
             if name in OWN_ROLES:
