@@ -52,12 +52,47 @@ def doctor() -> None:
         raise typer.Exit(1)
 
 
-@new_app.command("method")
-def new_method(
-    name: Annotated[str, typer.Argument(help="Name of the method, such as my-method.")],
-    folder: Annotated[Path | None, typer.Option(help="Where to write; default: ./NAME.")] = None,
-) -> None:
-    """Write an installable package with a method that passes `pgbench check`."""
-    from persongen_bench.testing.scaffold import write_method
+Name = Annotated[str, typer.Argument(help="Its name, such as my-method; also the package's.")]
+Folder = Annotated[Path | None, typer.Option(help="Where to write; default: ./NAME.")]
 
-    say(f"wrote {write_method(name, folder)}")
+
+def _write(kind: str, name: str, folder: Path | None) -> None:
+    from persongen_bench.testing.scaffold import write_plugin
+
+    say(f"wrote {write_plugin(kind, name, folder)}")
+
+
+@new_app.command("method")
+def new_method(name: Name, folder: Folder = None) -> None:
+    """Write an installable package with a method that passes `pgbench check`."""
+    _write("method", name, folder)
+
+
+@new_app.command("dataset")
+def new_dataset(name: Name, folder: Folder = None) -> None:
+    """Write an installable package with a data set that passes `pgbench check`."""
+    _write("dataset", name, folder)
+
+
+@new_app.command("metric")
+def new_metric(name: Name, folder: Folder = None) -> None:
+    """Write an installable package with a metric that passes `pgbench check`."""
+    _write("metric", name, folder)
+
+
+@new_app.command("track")
+def new_track(name: Name, folder: Folder = None) -> None:
+    """Write an installable package with a track that passes `pgbench check`."""
+    _write("track", name, folder)
+
+
+@new_app.command("stack")
+def new_stack(name: Name, folder: Folder = None) -> None:
+    """Write an installable package with a stack that passes `pgbench check`."""
+    _write("stack", name, folder)
+
+
+@new_app.command("board")
+def new_board(name: Name, folder: Folder = None) -> None:
+    """Write an installable package with a board that passes `pgbench check`."""
+    _write("board", name, folder)

@@ -20,9 +20,9 @@ TEXT = 2000
 STACKED = 4
 """Combining marks on one character; more of them cover the lines above and below."""
 _SEQUENCE = re.compile(
-    r"(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]"
+    r"(?:\x1b\[[0-?]*|\x9b[0-?]+)[ -/]*[@-~]"
     r"|(?:\x1b[\]PX^_]|[\x90\x98\x9d-\x9f])[^\x07\x1b\x9c\r\n]*(?:\x07|\x1b\\|\x9c)"
-    r"|\x1b[ -/]*[0-~]"
+    r"|\x1b[ -/]+[0-~]"
 )
 """Escape sequences of terminals (ECMA-48): control sequences, strings with their end, others."""
 _SEEN = re.compile(r"[\n\t -~]*")

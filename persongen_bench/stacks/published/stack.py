@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from persongen_bench.core.errors import MissingRoleError
-from persongen_bench.core.near import near_miss
 from persongen_bench.stacks.diffusion import load
 from persongen_bench.stacks.diffusion.decoder import DiffusionDecoder
 from persongen_bench.stacks.diffusion.image_encoder import ClipImageEncoder, Placement
@@ -135,9 +134,7 @@ class PublishedStack:
         if name not in openers:
             raise MissingRoleError(
                 f"stack {self.name} has no {name!r}, only {', '.join(self.roles)}",
-                fix=near_miss(
-                    name, self.roles, "Or use a stack that has it (`pgbench list stacks`)."
-                ),
+                fix="Use a stack that has it; `pgbench list stacks` names them.",
             )
         if name not in self._open:
             if name in OWN_ROLES:

@@ -53,7 +53,7 @@ class SpritesStack:
             return SpriteDecoder(self._model, self._sha256)
         raise MissingRoleError(
             f"stack sprites has no {name!r}, only {', '.join(self.roles)}",
-            fix=near_miss(name, self.roles, "`pgbench list stacks` names those that have it."),
+            fix=near_miss(name, self.roles, "See `pgbench list stacks`."),
         )
 
     @property
