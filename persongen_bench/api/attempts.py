@@ -24,6 +24,7 @@ from persongen_bench.loop.store import RunDirectory
 from persongen_bench.loop.world import World, load_world
 from persongen_bench.util.execution import end_with, fixed_threads
 from persongen_bench.util.files import write_atomic
+from persongen_bench.util.interrupt import sheltered
 
 if TYPE_CHECKING:
     from persongen_bench.api.campaign import Campaign
@@ -128,7 +129,9 @@ def _apart(task: Task, execution: Execution) -> Attempt:
     """One task in a process that is made for it."""
     with ProcessPoolExecutor(1, get_context("spawn")) as pool:
         try:
-            path, reason = pool.submit(_alone, task, execution, os.getpid()).result()
+            with sheltered():
+                made = pool.submit(_alone, task, execution, os.getpid())
+            path, reason = made.result()
         except BrokenProcessPool:
             path, reason = None, "its process ended without a word"
     return Attempt(task, path, reason)

@@ -7,9 +7,8 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 
-from persongen_bench.api.attempts import Attempt, Task, one_by_one, side_by_side
 from persongen_bench.api.every_method import every_method
-from persongen_bench.api.ledger import Ledger, Line
+from persongen_bench.api.presets import check_preset, preset_of
 from persongen_bench.api.scored_by import metrics_on
 from persongen_bench.api.stacks import ChosenStack, choose_stack
 from persongen_bench.api.sweeping import Sweep, check_sweep, swept
@@ -18,13 +17,10 @@ from persongen_bench.core.errors import ConfigError, PgbenchError
 from persongen_bench.core.method import Method
 from persongen_bench.core.seams import others_code
 from persongen_bench.leaderboards.board import ALL, Board, board_for
-from persongen_bench.loop.choice import MethodChoice, Options, check_chosen
-from persongen_bench.loop.generate import Execution
-from persongen_bench.loop.needs import check_needs
-from persongen_bench.loop.results import RunResults
+from persongen_bench.loop.choice import MethodChoice, Options
 from persongen_bench.loop.taste_instruments import check_permuted
 from persongen_bench.loop.terms import Terms
-from persongen_bench.loop.world import World, WorldRef, load_world
+from persongen_bench.loop.world import World, WorldRef
 from persongen_bench.util.private import Pseudonyms
 from persongen_bench.util.said import LARGEST_SEED, no_surrogates, whole
 
@@ -126,10 +122,10 @@ class Campaign:
 
 def choices(campaign: Campaign) -> list[tuple[MethodChoice, bool]]:
     """The methods to run, and whether each is an anchor; the user's own first."""
-    return [(choice, anchor) for choice, anchor, _ in _choices(campaign)]
+    return [(choice, anchor) for choice, anchor, _ in choices_of(campaign)]
 
 
-def _choices(campaign: Campaign) -> list[tuple[MethodChoice, bool, bool]]:
+def choices_of(campaign: Campaign) -> list[tuple[MethodChoice, bool, bool]]:
     """The methods to run, whether each is an anchor, and whether the user named it."""
     board = campaign.board
     asked = [one for method in _named(campaign) for one in _swept(campaign, method)]
@@ -163,14 +159,15 @@ def _named(campaign: Campaign) -> tuple[str | MethodChoice, ...]:
         if method == ALL:
             own = every_method(campaign.board, campaign.chosen_stack.name, campaign.prefer)
         named += [one for one in own if one not in named]
-    return tuple(named)
+    return check_preset(named, campaign.preset)
 
 
 def _swept(campaign: Campaign, method: str | MethodChoice) -> Iterator[MethodChoice]:
     if isinstance(method, MethodChoice):
         yield replace(method, prefer=method.prefer or campaign.prefer)
         return
-    choice = MethodChoice(method, campaign.preset, campaign.options, prefer=campaign.prefer)
+    preset = preset_of(method, campaign.preset)
+    choice = MethodChoice(method, preset, campaign.options, prefer=campaign.prefer)
     yield from swept(choice, campaign.sweep)
 
 
@@ -179,103 +176,9 @@ def _beside(
 ) -> MethodChoice:
     """A baseline or anchor; `wrong-user` wraps the first method the user asked for."""
     if name != "wrong-user" or base is None:
-        return MethodChoice(name, prefer=campaign.prefer)
+        return MethodChoice(name, preset_of(name, campaign.preset), prefer=campaign.prefer)
     choice, method = base
     config = method.config.model_dump(mode="json")
     options = {"base": choice.name, "base_config": config, "n_history": campaign.board.n_history}
     shown = f"{name}[{choice.label}]"
     return MethodChoice(name, options=options, prefer=campaign.prefer, shown=shown)
-
-
-def execute(
-    campaign: Campaign, execution: Execution, n_jobs: int = 1, ledger: Ledger | None = None
-) -> Iterator[RunResults]:
-    """Make every run of the campaign, the user's methods first; yields in that order.
-
-    With ``n_jobs`` above 1 as many runs are made at a time, each in a process of its own, whose
-    peak memory is then that run's alone. A fit that two runs share is made once. A method that
-    cannot be run here, or fails on the way, stops nothing else, unless nothing of the user's own
-    is left; ``ledger`` tells of each run what came of it.
-
-    Raises:
-        ConfigError: before anything is fitted, where a metric needs what the stack or the track
-            does not have, or none of the methods asked for can be run or may be, because a search
-            chose by what is tested here.
-        NotDoneError: at the end, where something of the user's own was not done.
-    """
-    ledger = ledger or Ledger()
-    asked = _choices(campaign)
-    with others_code(f"data set {campaign.dataset} does not open"):
-        world = load_world(campaign.world_ref(), execution.progress)
-    terms = campaign.terms(world)
-    check_needs(world.stack, terms, (), world.dataset)
-    tasks, alone = [], n_jobs == 1 and execution.n_workers == 1
-    for choice, anchor, own in asked:
-        why = _refusal(choice, world, terms, alone=alone)
-        if why is None:
-            tasks += [Task(campaign, choice, anchor, seed, own) for seed in campaign.seeds]
-        for seed in campaign.seeds if why is not None else ():
-            ledger.enter(Line(choice.label, seed, "refused", str(why), own))
-    if ledger.fruitless and not any(task.own for task in tasks):
-        _refuse_all([choice for choice, _, own in asked if own], world, terms, alone=alone)
-    made = (
-        side_by_side(tasks, execution, n_jobs)
-        if n_jobs > 1
-        else one_by_one(tasks, world, execution)
-    )
-    yield from _settled(made, tasks, ledger)
-    ledger.require()
-
-
-def _settled(
-    made: Iterator[Attempt], tasks: Sequence[Task], ledger: Ledger
-) -> Iterator[RunResults]:
-    """The results of the attempts; ends early where nothing of the user's own came of them."""
-    last_own = max((k for k, task in enumerate(tasks) if task.own), default=-1)
-    for place, one in enumerate(made):
-        task, state = one.task, "failed" if one.path is None else "done"
-        ledger.enter(Line(task.choice.label, task.seed, state, one.reason, task.own))
-        if one.path is not None:
-            yield one.results()
-        if place == last_own and ledger.fruitless:
-            for rest in tasks[place + 1 :]:
-                ledger.enter(Line(rest.choice.label, rest.seed, "not begun", "", rest.own))
-            if one.error is not None and len([line for line in ledger.lines if line.own]) == 1:
-                raise one.error
-            return
-
-
-def _refusal(
-    choice: MethodChoice, world: World, terms: Terms, *, alone: bool
-) -> PgbenchError | None:
-    """Why a method cannot be run here; None where it can."""
-    try:
-        with others_code(f"method {choice.label}"):
-            _check([choice], world, terms, alone=alone)
-    except PgbenchError as error:
-        return error
-    return None
-
-
-def _refuse_all(
-    choices: Sequence[MethodChoice], world: World, terms: Terms, *, alone: bool
-) -> None:
-    """One error that names every method, where they lack the same kind of thing."""
-    with others_code("none of the methods can be run"):
-        _check(choices, world, terms, alone=alone)
-
-
-def _check(choices: Sequence[MethodChoice], world: World, terms: Terms, *, alone: bool) -> None:
-    check_chosen(choices, world.dataset.revision, world.split.hash)
-    check_needs(world.stack, terms, choices, world.dataset)
-    _check_processes(choices, alone=alone)
-
-
-def _check_processes(choices: Sequence[MethodChoice], *, alone: bool) -> None:
-    """A class that only this process knows cannot be made in another one."""
-    local = [choice.label for choice in choices if choice.local]
-    if local and not alone:
-        raise ConfigError(
-            f"method {local[0]} is defined in this process only",
-            fix="Use one worker and one job, or put it into a package (`pgbench new method`).",
-        )

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, get_args
 from persongen_bench.api import listing
 from persongen_bench.core import registry
 from persongen_bench.core.errors import ConfigError, RunError
+from persongen_bench.core.near import near_miss
 from persongen_bench.core.registry import Kind
 from persongen_bench.core.seams import cause_of, others_code
 
@@ -39,7 +40,10 @@ def rows(kind: str, runs: Path = Path("runs")) -> list[Line]:
             {"name": e.name, "from": e.distribution, "what it is": listing.summary(e)}
             for e in registry.entries(plural).values()  # type: ignore[arg-type]  # checked
         ]
-    raise ConfigError(f"cannot list {kind!r}", fix=f"Choose one of {', '.join(LISTABLE)}.")
+    raise ConfigError(
+        f"cannot list {kind!r}",
+        fix=near_miss(kind, LISTABLE, f"Choose one of {', '.join(LISTABLE)}."),
+    )
 
 
 def _metric_rows() -> Iterable[Line]:
@@ -136,7 +140,10 @@ def card(kind: str, name: str) -> Line:
     if f"{kind}s" in get_args(Kind):
         with others_code(f"{kind} {name!r} cannot be shown"):
             return _entry_card(kind, name)
-    raise ConfigError(f"cannot show {kind!r}", fix=f"Choose one of {', '.join(SHOWABLE)}.")
+    raise ConfigError(
+        f"cannot show {kind!r}",
+        fix=near_miss(kind, SHOWABLE, f"Choose one of {', '.join(SHOWABLE)}."),
+    )
 
 
 def _metric_card(name: str) -> Line:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
@@ -10,13 +11,16 @@ from typing import Any, Unpack
 
 from persongen_bench.api import campaign as campaigns
 from persongen_bench.api.campaign import Campaign
+from persongen_bench.api.executing import execute
 from persongen_bench.api.ledger import Ledger
 from persongen_bench.api.local import as_choice
+from persongen_bench.api.presets import without_preset
 from persongen_bench.api.runs import Run
 from persongen_bench.api.scored_by import metrics_on
 from persongen_bench.api.settings import Settings, campaign_of, check_places, execution_of, path_of
-from persongen_bench.core.errors import ConfigError
+from persongen_bench.core.errors import ConfigError, PgbenchError
 from persongen_bench.core.method import Method
+from persongen_bench.core.plain import plain_lines
 from persongen_bench.leaderboards.board import get_board
 from persongen_bench.leaderboards.gallery import draw_contact_sheet
 from persongen_bench.loop import run as loop
@@ -25,11 +29,12 @@ from persongen_bench.loop.external import Delivery, Read, ingest
 from persongen_bench.loop.generate import Execution
 from persongen_bench.loop.manifest import from_folder, from_values
 from persongen_bench.loop.needs import check_needs
-from persongen_bench.loop.store import RunDirectory
+from persongen_bench.loop.store import RunDirectory, find_runs
 from persongen_bench.loop.taste_instruments import check_permuted
 from persongen_bench.loop.terms import Terms
 from persongen_bench.loop.world import load_world
 from persongen_bench.util.execution import fixed_threads
+from persongen_bench.util.interrupt import telling
 from persongen_bench.util.privacy import without_names
 from persongen_bench.util.said import LARGEST_SEED, no_surrogates, shown, whole
 
@@ -78,10 +83,40 @@ def run_many(
 def campaign_runs(
     campaign: Campaign, execution: Execution, n_jobs: int = 1, ledger: Ledger | None = None
 ) -> Iterator[Run]:
-    """Every run of a campaign; the first ones are the user's own. Raises as `campaign.execute`."""
-    notice = campaign.chosen_stack.notice
-    for results in campaigns.execute(campaign, execution, n_jobs, ledger):
-        yield Run(results, () if notice is None else (notice,))
+    """Every run of a campaign; the first ones are the user's own. Raises as `executing.execute`."""
+    notices = notices_of(campaign)
+    with telling(partial(stopped_runs, campaign.runs, time.time())):
+        for results in execute(campaign, execution, n_jobs, ledger):
+            yield Run(results, notices)
+
+
+def notices_of(campaign: Campaign) -> tuple[str, ...]:
+    """What a user should know before the runs: another stack, methods without the preset."""
+    names = [choice.name for choice, _ in campaigns.choices(campaign) if choice.chosen is None]
+    told = (campaign.chosen_stack.notice, without_preset(names, campaign.preset))
+    return tuple(one for one in told if one is not None)
+
+
+def stopped_runs(runs: Path, since: float) -> str:
+    """The unfinished runs of a folder that were written to, and how to go on with them."""
+    paths = [path for path in find_runs(runs) if _touched(path) >= since]
+    unfinished = [path for path in paths if not _complete(path)]
+    again = "the same command makes the runs that are not there yet"
+    if not unfinished:
+        return f"; {again}"
+    listed = ", ".join(f"`pgbench resume {plain_lines(str(path))}`" for path in unfinished)
+    return f" in {len(unfinished)} run{'s' if len(unfinished) > 1 else ''}: {listed}; {again}"
+
+
+def _complete(path: Path) -> bool:
+    try:
+        return RunDirectory.open(path).complete
+    except PgbenchError:
+        return False
+
+
+def _touched(path: Path) -> float:
+    return max((file.stat().st_mtime for file in path.iterdir()), default=0.0)
 
 
 def resume(
@@ -103,7 +138,14 @@ def resume(
     """
     execution = execution or Execution()
     path = run.path if isinstance(run, Run) else Path(run)
-    directory, world = loop.reopen(path, path_of(data), execution, path_of(lora))
+    with telling(lambda: f"; `pgbench resume {plain_lines(str(path))}` goes on with it"):
+        return _resume(path, path_of(data), path_of(lora), execution, rebuild=rebuild)
+
+
+def _resume(
+    path: Path, data: Path | None, lora: Path | None, execution: Execution, *, rebuild: bool
+) -> Run:
+    directory, world = loop.reopen(path, data, execution, lora)
     results = loop.resume(directory, world, execution, rebuild=rebuild)
     draw_contact_sheet(results, world)
     return Run(results)

@@ -18,6 +18,7 @@ from pydantic import Field, ValidationError, model_validator
 from persongen_bench.core import declared, registry
 from persongen_bench.core.config import Config
 from persongen_bench.core.errors import ConfigError, PgbenchError
+from persongen_bench.core.near import near_miss
 from persongen_bench.leaderboards.column import Column
 from persongen_bench.leaderboards.headline import check_headline
 
@@ -208,7 +209,11 @@ def _refusal(why: str, dataset: str, track: str | None) -> ConfigError:
     listed = ", ".join(f"{b.name} ({b.about})" for b in taking or boards.values())
     unread = "".join(f" Board {name} does not read: {text}" for name, text in broken.items())
     on_track = "" if track is None else f" on track {track!r}"
-    return ConfigError(f"{why}data set {dataset!r}{on_track}", fix=f"{lead}: {listed}.{unread}")
+    meant = near_miss(dataset, () if dataset in (known := registry.entries("datasets")) else known)
+    if not meant and track not in (tracks := registry.entries("tracks")):
+        meant = near_miss(track, tracks)
+    fix = f"{meant} {lead}: {listed}.{unread}".lstrip()
+    return ConfigError(f"{why}data set {dataset!r}{on_track}", fix=fix)
 
 
 def _fields(file: Traversable) -> dict[str, Any]:

@@ -17,6 +17,8 @@ from rich.text import Text
 from persongen_bench import stats
 from persongen_bench.core.config import Config
 from persongen_bench.core.errors import ConfigError, RunError
+from persongen_bench.core.near import near_miss
+from persongen_bench.core.plain import escaped, plain_in
 from persongen_bench.leaderboards import matching
 from persongen_bench.leaderboards.board import Board, get_board
 from persongen_bench.leaderboards.cells import COMPARISON_LEGEND, p_text
@@ -187,13 +189,15 @@ def render(comparison: Comparison, form: str = "table", width: int = 120) -> str
     writers: Mapping[str, Callable[[], str]] = {
         "table": lambda: _table(comparison, width),
         "markdown": lambda: _markdown(comparison),
-        "json": lambda: (
-            json.dumps(comparison.model_dump(mode="json"), indent=1, ensure_ascii=False) + "\n"
+        "json": lambda: escaped(
+            json.dumps(plain_in(comparison.model_dump(mode="json")), indent=1, ensure_ascii=False)
+            + "\n"
         ),
     }
     if form not in writers:
         raise ConfigError(
-            f"a comparison has no format {form!r}", fix=f"Formats are: {', '.join(writers)}."
+            f"a comparison has no format {form!r}",
+            fix=near_miss(form, writers, f"Formats are: {', '.join(writers)}."),
         )
     return writers[form]()
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from persongen_bench.core.config import Config
 from persongen_bench.core.errors import ConfigError
 from persongen_bench.core.metric_cards import parse_metric
+from persongen_bench.core.plain import plain as visible
 from persongen_bench.leaderboards import matching
 from persongen_bench.leaderboards.board import Board, get_board
 from persongen_bench.leaderboards.figures import GREY, plain
@@ -194,13 +195,13 @@ def write_around(figure: Figure, title: str, note: str) -> None:
 
 def short(text: str, most: int = 34) -> str:
     """A text of at most so many letters, on one line."""
-    line = " ".join(text.split())
+    line = visible(text)
     return line if len(line) <= most else f"{line[: most - 1].rstrip()}\N{HORIZONTAL ELLIPSIS}"
 
 
 def folded(label: str, most: int = 36) -> str:
     """A label on two lines where it is long, broken behind a comma, and cut at the end."""
-    line = " ".join(label.split())
+    line = visible(label)
     if len(line) <= most:
         return plain(line)
     at = line.rfind(",", 0, most) + 1 or most
