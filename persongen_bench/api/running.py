@@ -18,7 +18,8 @@ from persongen_bench.api.presets import without_preset
 from persongen_bench.api.runs import Run
 from persongen_bench.api.scored_by import metrics_on
 from persongen_bench.api.settings import Settings, campaign_of, check_places, execution_of, path_of
-from persongen_bench.core.errors import ConfigError, PgbenchError
+from persongen_bench.api.stopped import stopped_runs
+from persongen_bench.core.errors import ConfigError
 from persongen_bench.core.method import Method
 from persongen_bench.core.plain import plain_lines
 from persongen_bench.leaderboards.board import get_board
@@ -29,7 +30,7 @@ from persongen_bench.loop.external import Delivery, Read, ingest
 from persongen_bench.loop.generate import Execution
 from persongen_bench.loop.manifest import from_folder, from_values
 from persongen_bench.loop.needs import check_needs
-from persongen_bench.loop.store import RunDirectory, find_runs
+from persongen_bench.loop.store import RunDirectory
 from persongen_bench.loop.taste_instruments import check_permuted
 from persongen_bench.loop.terms import Terms
 from persongen_bench.loop.world import load_world
@@ -95,28 +96,6 @@ def notices_of(campaign: Campaign) -> tuple[str, ...]:
     names = [choice.name for choice, _ in campaigns.choices(campaign) if choice.chosen is None]
     told = (campaign.chosen_stack.notice, without_preset(names, campaign.preset))
     return tuple(one for one in told if one is not None)
-
-
-def stopped_runs(runs: Path, since: float) -> str:
-    """The unfinished runs of a folder that were written to, and how to go on with them."""
-    paths = [path for path in find_runs(runs) if _touched(path) >= since]
-    unfinished = [path for path in paths if not _complete(path)]
-    again = "the same command makes the runs that are not there yet"
-    if not unfinished:
-        return f"; {again}"
-    listed = ", ".join(f"`pgbench resume {plain_lines(str(path))}`" for path in unfinished)
-    return f" in {len(unfinished)} run{'s' if len(unfinished) > 1 else ''}: {listed}; {again}"
-
-
-def _complete(path: Path) -> bool:
-    try:
-        return RunDirectory.open(path).complete
-    except PgbenchError:
-        return False
-
-
-def _touched(path: Path) -> float:
-    return max((file.stat().st_mtime for file in path.iterdir()), default=0.0)
 
 
 def resume(
