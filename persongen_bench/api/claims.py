@@ -8,6 +8,7 @@ from pathlib import Path
 
 from persongen_bench.api import campaign as campaigns
 from persongen_bench.api.campaign import Campaign
+from persongen_bench.api.executing import execute
 from persongen_bench.api.running import score
 from persongen_bench.api.settings import check_places, execution_of
 from persongen_bench.core import registry
@@ -190,7 +191,7 @@ def _execute(campaign: Campaign, wanted: Sequence[Wanted], desk: _Desk) -> None:
     choices = tuple(map(desk.choice, wanted))
     with execution_of({}) as execution:
         whole = replace(campaign, methods=choices)
-        for made in campaigns.execute(whole, execution, desk.jobs):
+        for made in execute(whole, execution, desk.jobs):
             desk.tell(f"  {made.path.name}")
 
 

@@ -18,6 +18,7 @@ from typing import Unpack
 import pandas as pd
 
 from persongen_bench.api import campaign as campaigns
+from persongen_bench.api.attempts import make
 from persongen_bench.api.campaign import Campaign
 from persongen_bench.api.local import as_choice
 from persongen_bench.api.settings import Settings, campaign_of, execution_of
@@ -40,6 +41,7 @@ from persongen_bench.loop.wall.known import facts_of
 from persongen_bench.loop.world import World, load_world
 from persongen_bench.util.files import write_atomic
 from persongen_bench.util.said import whole
+from persongen_bench.util.spreadsheet import csv_bytes
 
 TRACK = "cold-start"
 CSV, JSON, PLOTS = "cold-start.csv", "cold-start.json", ("cold-start.png", "cold-start.svg")
@@ -73,7 +75,7 @@ class ColdStart:
     def save(self, folder: str | Path) -> Path:
         """Scores as CSV, curves as JSON, those of the headline as PNG and SVG; the folder."""
         folder, headline = Path(folder), self.board.headline
-        write_atomic(folder / CSV, self.scores.to_csv(index=False).encode())
+        write_atomic(folder / CSV, csv_bytes(self.scores))
         others = [document(self.curves(name), name) for name in self.others]
         summary = document(self.curves(), headline) | ({"others": others} if others else {})
         write_atomic(folder / JSON, json.dumps(summary, indent=1).encode())
@@ -155,7 +157,7 @@ def execute(
         for choice, anchor in todo:
             for seed in campaign.seeds:
                 job = Job(cut, terms, choice, seed, anchor, campaign.threads)
-                yield ColdRun(k, campaigns.make(job, campaign.runs, execution))
+                yield ColdRun(k, make(job, campaign.runs, execution))
 
 
 def board_of(dataset: str) -> Board:

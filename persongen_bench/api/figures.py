@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias
 
 from persongen_bench.core.errors import ConfigError
+from persongen_bench.core.near import near_miss
 from persongen_bench.leaderboards.drawn.grids import curve_figure, heat_figure, prompts_figure
 from persongen_bench.leaderboards.drawn.maps import map_figure
 from persongen_bench.leaderboards.drawn.nulls import null_figure
@@ -67,7 +68,10 @@ def figure(kind: str, runs: str | Path, output: str | Path, **asked: Any) -> Pat
         RunError: if there is no complete run.
     """
     if kind not in KINDS:
-        raise ConfigError(f"there is no figure {kind!r}", fix=f"Figures are: {', '.join(KINDS)}.")
+        raise ConfigError(
+            f"there is no figure {kind!r}",
+            fix=near_miss(kind, KINDS, f"Figures are: {', '.join(KINDS)}."),
+        )
     said = Asked(**asked)
     unread = sorted(said.model_fields_set - KINDS[kind].reads)
     if unread:

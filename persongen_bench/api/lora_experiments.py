@@ -19,6 +19,7 @@ from PIL import ImageDraw
 from persongen_bench.api.lora_groups import Groups, group_change
 from persongen_bench.core import registry
 from persongen_bench.core.errors import ConfigError, DataError
+from persongen_bench.core.near import near_miss
 from persongen_bench.core.progress import Progress, no_progress
 from persongen_bench.core.roles import Condition
 from persongen_bench.core.types import Image, content_hash
@@ -43,6 +44,7 @@ from persongen_bench.util.lora.layers import LoraLayers
 from persongen_bench.util.lora.reading import read_lora
 from persongen_bench.util.lora.svd import truncated
 from persongen_bench.util.lora.writing import from_adapter, to_adapter
+from persongen_bench.util.spreadsheet import csv_bytes
 from persongen_bench.util.vectors import unit_rows
 
 Experiment = Literal["rank-one", "layers"]
@@ -107,8 +109,8 @@ class Report:
 
     def save(self, folder: Path) -> Path:
         """Every cosine and the table as CSV, the first pictures as a sheet; returns the folder."""
-        write_atomic(folder / CSV, self.pictures.to_csv(index=False).encode())
-        write_atomic(folder / TABLE, self.table.to_csv(index=False).encode())
+        write_atomic(folder / CSV, csv_bytes(self.pictures))
+        write_atomic(folder / TABLE, csv_bytes(self.table))
         _sheet(self, folder / SHEET)
         return folder
 
@@ -135,7 +137,10 @@ def experiment(
         ConfigError: for a wrong name, or where there is no model.
     """
     if name not in VARIANTS:
-        raise ConfigError(f"no experiment is called {name!r}", fix=f"Use {', '.join(VARIANTS)}.")
+        raise ConfigError(
+            f"no experiment is called {name!r}",
+            fix=near_miss(name, VARIANTS, f"Use {', '.join(VARIANTS)}."),
+        )
     opened = registry.get("stacks", stack)() if isinstance(stack, str) else stack
     drawing = _Drawing(opened, draw)
     rows: list[tuple[Any, ...]] = []

@@ -8,6 +8,7 @@ from typing import get_args
 
 from persongen_bench.core import registry
 from persongen_bench.core.errors import ConfigError
+from persongen_bench.core.near import near_miss
 from persongen_bench.stacks.diffusion.hub_layout import WeightFile
 from persongen_bench.stacks.published.blueprints import FULL
 from persongen_bench.stacks.with_lora import base_of
@@ -123,6 +124,7 @@ def _check(to: str, only: str | None, rank: int | None) -> None:
     ):
         if said not in known:
             words = ", ".join(str(one) for one in known if one is not None)
-            raise ConfigError(f"{name} is {shown(said)}", fix=f"Use {words}.")
+            fix = near_miss(said, filter(None, known), f"Use {words}.")
+            raise ConfigError(f"{name} is {shown(said)}", fix=fix)
     if rank is not None:
         whole("rank", rank, 1, MOST_RANK)

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from persongen_bench.core.errors import ConfigError
+from persongen_bench.core.near import near_miss
 from persongen_bench.datasets.flickr_aes_writer import write_flickr_aes
 from persongen_bench.datasets.imagegem_writer import write_imagegem
 from persongen_bench.util.progress import bars
@@ -33,9 +34,15 @@ def imagegem(
             that is not empty.
     """
     if preset not in PRESETS:
-        raise ConfigError(f"no preset is called {preset!r}", fix=f"Use {', '.join(PRESETS)}.")
+        raise ConfigError(
+            f"no preset is called {preset!r}",
+            fix=near_miss(preset, PRESETS, f"Use {', '.join(PRESETS)}."),
+        )
     if form not in ("parquet", "csv"):
-        raise ConfigError(f"no format is called {form!r}", fix="Use parquet or csv.")
+        raise ConfigError(
+            f"no format is called {form!r}",
+            fix=near_miss(form, ("parquet", "csv"), "Use parquet or csv."),
+        )
     said = {name: size for name, size in sizes.items() if size is not None}
     plan = replace(PRESETS[preset], seed=seed)
     if said:

@@ -12,20 +12,24 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from rich.console import Console
-from rich.markup import escape
-
 from persongen_bench.core.errors import ConfigError, UnknownNameError
+from persongen_bench.core.near import near_miss
+from persongen_bench.core.plain import plain, plain_lines
 from persongen_bench.stacks.judges.files import JUDGES
 from persongen_bench.stacks.language.files import LANGUAGE
 from persongen_bench.stacks.published.files import MANIFESTS
 from persongen_bench.stacks.published.locate import Place, Places, locate, pull_target
 from persongen_bench.stacks.published.manifest import HubRepo, Manifest
+from persongen_bench.util.printed import console as _console
 from persongen_bench.util.progress import bars
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from persongen_bench.stacks.published.verify import Check
 
+BUILT = ("sandbox", "sprites", "tasteworld-loras")
+"""What `pgbench models build` trains."""
 _FULL_DISK = (errno.ENOSPC, errno.EDQUOT)
 
 
@@ -33,7 +37,8 @@ def manifest(stack: str) -> Manifest:
     """The files of a published stack; an unknown name raises with the known ones."""
     if stack not in MANIFESTS:
         raise UnknownNameError(
-            f"no published stack is called {stack!r}", fix=f"Choose {' or '.join(MANIFESTS)}."
+            f"no published stack is called {stack!r}",
+            fix=near_miss(stack, MANIFESTS, f"Choose {' or '.join(MANIFESTS)}."),
         )
     return MANIFESTS[stack]
 
@@ -59,7 +64,7 @@ def where(stack: str, folder: Path | None) -> None:
         _print_repo(console, repo, places.folder(repo))
         for place in _of(places, repo):
             state = "missing" if place.n_bytes is None else "found"
-            console.print(f"  {state:<8}{_size(place):>16}  {escape(place.file.path)}")
+            console.print(f"  {state:<8}{_size(place):>16}  {plain(place.file.path)}")
     missing = sum(place.file.n_bytes or 0 for place in places.missing)
     console.print(
         f"{len(places.files)} files, {places.manifest.n_bytes:,} bytes; "
@@ -77,7 +82,7 @@ def check(stack: str, folder: Path | None, *, checksums: bool) -> bool:
     with bars() as progress:
         for found in progress(verify(places, checksums=checksums), "verify", len(places.files)):
             done.append(found)
-            console.print(f"{found.state:<8}{escape(f'{found.place.label}: {found.detail}')}")
+            console.print(f"{found.state:<8}{plain(f'{found.place.label}: {found.detail}')}")
     wrong = [found for found in done if found.state != "ok"]
     unpinned = [found for found in done if found.place.file.sha256 is None]
     console.print(
@@ -149,9 +154,10 @@ def build(name: str, output: Path, only: str | None, steps: int | None, threads:
             build_loras(output, training=shorter, progress=progress)
         else:
             raise ConfigError(
-                f"no models are called {name!r}", fix="Choose sandbox, sprites or tasteworld-loras."
+                f"no models are called {name!r}",
+                fix=near_miss(name, BUILT, f"Choose one of {', '.join(BUILT)}."),
             )
-    _console().print(f"wrote {escape(str(output))}")
+    _console().print(f"wrote {plain_lines(str(output))}")
 
 
 def _download(repo: HubRepo, paths: list[str], local: Path | None) -> None:
@@ -216,17 +222,13 @@ def _size(place: Place) -> str:
 
 
 def _print_heading(console: Console, about: Manifest) -> None:
-    console.print(f"{about.stack}: {escape(about.title)}")
+    console.print(f"{about.stack}: {plain(about.title)}")
     for note in about.notes:
-        console.print(f"  {escape(note)}")
+        console.print(f"  {plain(note)}")
 
 
 def _print_repo(console: Console, repo: HubRepo, folder: Path) -> None:
-    console.print(f"{repo.repo_id} at {repo.revision} ({escape(repo.license)})")
+    console.print(f"{repo.repo_id} at {repo.revision} ({plain(repo.license)})")
     if repo.note:
-        console.print(f"  {escape(repo.note)}")
-    console.print(f"  in {escape(str(folder))}")
-
-
-def _console() -> Console:
-    return Console(highlight=False, soft_wrap=True)
+        console.print(f"  {plain(repo.note)}")
+    console.print(f"  in {plain_lines(str(folder))}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
@@ -10,12 +11,17 @@ from typing import Any, Unpack
 
 from persongen_bench.api import campaign as campaigns
 from persongen_bench.api.campaign import Campaign
+from persongen_bench.api.executing import execute
+from persongen_bench.api.ledger import Ledger
 from persongen_bench.api.local import as_choice
+from persongen_bench.api.presets import without_preset
 from persongen_bench.api.runs import Run
 from persongen_bench.api.scored_by import metrics_on
 from persongen_bench.api.settings import Settings, campaign_of, check_places, execution_of, path_of
+from persongen_bench.api.stopped import stopped_runs
 from persongen_bench.core.errors import ConfigError
 from persongen_bench.core.method import Method
+from persongen_bench.core.plain import plain_lines
 from persongen_bench.leaderboards.board import get_board
 from persongen_bench.leaderboards.gallery import draw_contact_sheet
 from persongen_bench.loop import run as loop
@@ -29,6 +35,7 @@ from persongen_bench.loop.taste_instruments import check_permuted
 from persongen_bench.loop.terms import Terms
 from persongen_bench.loop.world import load_world
 from persongen_bench.util.execution import fixed_threads
+from persongen_bench.util.interrupt import telling
 from persongen_bench.util.privacy import without_names
 from persongen_bench.util.said import LARGEST_SEED, no_surrogates, shown, whole
 
@@ -63,7 +70,8 @@ def run_many(
 ) -> list[Run]:
     """The runs of several methods and seeds, then of the baselines and anchors beside them.
 
-    Raises `ConfigError` as `run` does.
+    Raises `ConfigError` as `run` does, and `ledger.NotDoneError`, which lists what was not done,
+    after all others where one of the methods could not be run or failed.
     """
     if isinstance(methods, str):
         raise ConfigError(f"run_many takes a list of methods, not {methods!r}", fix="Use run.")
@@ -73,11 +81,21 @@ def run_many(
         return list(campaign_runs(campaign, execution, n_jobs))
 
 
-def campaign_runs(campaign: Campaign, execution: Execution, n_jobs: int = 1) -> Iterator[Run]:
-    """Every run of a campaign; the first ones are the user's own."""
-    notice = campaign.chosen_stack.notice
-    for results in campaigns.execute(campaign, execution, n_jobs):
-        yield Run(results, () if notice is None else (notice,))
+def campaign_runs(
+    campaign: Campaign, execution: Execution, n_jobs: int = 1, ledger: Ledger | None = None
+) -> Iterator[Run]:
+    """Every run of a campaign; the first ones are the user's own. Raises as `executing.execute`."""
+    notices = notices_of(campaign)
+    with telling(partial(stopped_runs, campaign.runs, time.time())):
+        for results in execute(campaign, execution, n_jobs, ledger):
+            yield Run(results, notices)
+
+
+def notices_of(campaign: Campaign) -> tuple[str, ...]:
+    """What a user should know before the runs: another stack, methods without the preset."""
+    names = [choice.name for choice, _ in campaigns.choices(campaign) if choice.chosen is None]
+    told = (campaign.chosen_stack.notice, without_preset(names, campaign.preset))
+    return tuple(one for one in told if one is not None)
 
 
 def resume(
@@ -99,7 +117,14 @@ def resume(
     """
     execution = execution or Execution()
     path = run.path if isinstance(run, Run) else Path(run)
-    directory, world = loop.reopen(path, path_of(data), execution, path_of(lora))
+    with telling(lambda: f"; `pgbench resume {plain_lines(str(path))}` goes on with it"):
+        return _resume(path, path_of(data), path_of(lora), execution, rebuild=rebuild)
+
+
+def _resume(
+    path: Path, data: Path | None, lora: Path | None, execution: Execution, *, rebuild: bool
+) -> Run:
+    directory, world = loop.reopen(path, data, execution, lora)
     results = loop.resume(directory, world, execution, rebuild=rebuild)
     draw_contact_sheet(results, world)
     return Run(results)

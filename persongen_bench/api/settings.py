@@ -10,6 +10,7 @@ from typing import TypedDict
 from persongen_bench.api.campaign import Campaign
 from persongen_bench.api.sweeping import values_of
 from persongen_bench.core.errors import ConfigError
+from persongen_bench.core.near import near_miss
 from persongen_bench.loop.choice import MethodChoice, Options
 from persongen_bench.loop.generate import Execution
 from persongen_bench.util.execution import THREADS
@@ -75,7 +76,8 @@ def campaign_of(
     """The campaign that a user's settings describe; an unknown one raises `ConfigError`."""
     unknown = sorted(settings.keys() - Settings.__annotations__.keys())
     if unknown:
-        fix = f"Settings are: {', '.join(Settings.__annotations__)}."
+        known = f"Settings are: {', '.join(Settings.__annotations__)}."
+        fix = near_miss(unknown[0], Settings.__annotations__, known)
         raise ConfigError(f"there is no setting {unknown[0]!r}", fix=fix)
     check_places(settings)
     return Campaign(

@@ -7,9 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from persongen_bench.core import registry
+from persongen_bench.core.plain import plain
 from persongen_bench.core.statistics import CountedLoader, CountTable, Distribution, Statistics
 from persongen_bench.datasets.log_statistics import statistics_of
 from persongen_bench.leaderboards.figures import figure_at
+from persongen_bench.leaderboards.figures import plain as entry
 from persongen_bench.loop.choice import make_config
 from persongen_bench.util.files import data_root
 
@@ -105,17 +107,18 @@ def _draw_panel(axes: Axes, shown: Distribution) -> None:
     for k, (name, counts) in enumerate(shown.counts):
         places = [place + (k - (n - 1) / 2) * width for place in range(len(counts))]
         colour = _COLOURS[k % len(_COLOURS)]
-        axes.bar(places, counts, width, color=colour, label=name)
+        axes.bar(places, counts, width, color=colour, label=entry(name))
     many = len(shown.labels) > 15
     step = 5 if many else 1
     ticks = list(range(0, len(shown.labels), step))
     slanted = max(len(label) for label in shown.labels) > 3
-    axes.set_xticks(ticks, [shown.labels[t] for t in ticks], rotation=45 if slanted else 0,
+    names = [plain(shown.labels[t], 40) for t in ticks]
+    axes.set_xticks(ticks, names, rotation=45 if slanted else 0,
                     ha="right" if slanted else "center", fontsize=7)  # fmt: skip
     if shown.log:
         axes.set_yscale("symlog", linthresh=1)
         axes.yaxis.set_major_formatter(lambda count, _: f"{count:,.0f}")
-    axes.set_title(shown.title, fontsize=9, loc="left")
+    axes.set_title(plain(shown.title), fontsize=9, loc="left")
     axes.grid(visible=False, axis="x")
     if n > 1:
         axes.legend(fontsize=7)

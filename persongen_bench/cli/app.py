@@ -5,7 +5,10 @@ Everything heavy is imported inside the commands, so that the program starts wit
 
 from __future__ import annotations
 
+import os
 import sys
+import traceback
+from shutil import get_terminal_size
 from typing import Annotated, Any, NoReturn
 
 import typer
@@ -28,12 +31,16 @@ from persongen_bench.cli.rehearse import rehearse_app
 from persongen_bench.cli.runs import runs_app
 from persongen_bench.cli.search import search_app
 from persongen_bench.core.errors import PgbenchError
+from persongen_bench.core.plain import plain
+from persongen_bench.util.interrupt import STATUS, interruptible, stopped
+from persongen_bench.util.printed import plain_streams, say
 from persongen_bench.util.said import no_surrogates
 
-INTERRUPTED = 130
 USAGE: Any = typer.BadParameter.__bases__[0]
 """The parser's own base of errors in what was typed, wherever this version of typer has it."""
 ADVICE = "Earlier results are intact; make room or choose another place, then resume."
+HELP = 80
+"""Least characters per line of a help: it cuts the names of options where there are fewer."""
 LONGEST = 400
 """Characters of a complaint of the parser, which repeats what was typed."""
 
@@ -42,24 +49,29 @@ class OneLine(TyperGroup):
     """The program: whatever a user got wrong is one line on standard error and status 2."""
 
     def main(self, *words: Any, **options: Any) -> Any:  # noqa: ANN401  # the parser's own
-        """As the parser's, but for errors."""
+        """As the parser's, but for errors, and for what a screen cannot show."""
         standalone = options.pop("standalone_mode", True)
         said = words[0] if words else options.pop("args", None)
         given = sys.argv[1:] if said is None else list(said)
+        with plain_streams():
+            done = self._run(given, standalone, options)
+        if standalone:
+            sys.exit(done if isinstance(done, int) else 0)
+        return done
+
+    def _run(self, given: list[str], standalone: bool, options: dict[str, Any]) -> Any:  # noqa: ANN401
         try:
             for argument in given:
                 no_surrogates("argument", argument)
-            done = super().main(given, standalone_mode=False, **options)
-        except (KeyboardInterrupt, typer.Abort):
-            _die("interrupted; `pgbench resume RUN` continues where it stopped", INTERRUPTED)
+            with interruptible():
+                return super().main(given, standalone_mode=False, **options)
+        except (KeyboardInterrupt, typer.Abort) as stop:
+            _die(f"interrupted{stopped(stop)}", STATUS)
         except Exception as error:
             message = message_of(error)
             if message is None or not standalone:
                 raise
             _die(message)
-        if standalone:
-            sys.exit(done if isinstance(done, int) else 0)
-        return done
 
 
 def message_of(error: Exception) -> str | None:
@@ -69,16 +81,14 @@ def message_of(error: Exception) -> str | None:
     if isinstance(error, USAGE):
         return _complaint(error)
     if isinstance(error, OSError) and error.errno is not None:
-        return f"{error.filename or 'disk'}: {error.strerror}. {ADVICE}"
+        return plain(f"{error.filename or 'disk'}: {error.strerror}. {ADVICE}")
     return None
 
 
 def _complaint(error: Any) -> str:  # noqa: ANN401  # a UsageError of the parser
     """What the parser says of what was typed, and where to read what may be."""
     place = error.ctx.command_path if error.ctx else "pgbench"
-    text = " ".join(error.format_message().split()) or "no command was given"
-    if len(text) > LONGEST:
-        text = f"{text[:LONGEST]}... ({len(text):,} characters)"
+    text = plain(error.format_message(), LONGEST) or "no command was given"
     return f"{text.rstrip('.')}. See `{place} --help`."
 
 
@@ -105,11 +115,24 @@ app.add_typer(audit_app, name="audit")
 
 def main() -> None:
     """Entry point: user errors are one line on standard error and exit status 2."""
-    app()
+    if get_terminal_size().columns < HELP:
+        os.environ["TERMINAL_WIDTH"] = str(HELP)  # what the parser's help goes by
+    with plain_streams():
+        try:
+            app()
+        except SystemExit as end:
+            if end.code == STATUS:  # threads of what was interrupted may not end by themselves
+                sys.stdout.flush()
+                sys.stderr.flush()
+                os._exit(STATUS)
+            raise
+        except Exception:  # noqa: BLE001  # ours to mend
+            traceback.print_exc()
+            sys.exit(1)
 
 
 def _die(message: str, status: int = 2) -> NoReturn:
-    sys.stderr.write(f"error: {message}\n")
+    say(f"error: {message}", sys.stderr)
     sys.exit(status)
 
 
@@ -118,5 +141,5 @@ def _root(
     version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
 ) -> None:
     if version:
-        typer.echo(f"pgbench {__version__}")
+        say(f"pgbench {__version__}")
         raise typer.Exit

@@ -8,6 +8,8 @@ from typing import Annotated
 
 import typer
 
+from persongen_bench.util.printed import console, say
+
 
 class RankerChoice(StrEnum):
     """The ranking models of the analyses."""
@@ -46,11 +48,9 @@ def metrics(
     with bars() as progress:
         found = audit(runs, board, Effort(seed=seed), progress)
     written = write(found, output)
-    from rich.console import Console
-
-    Console(highlight=False).print(summary_table(found))
+    console().print(summary_table(found), soft_wrap=False)
     for path in written:
-        typer.echo(str(path))
+        say(str(path))
 
 
 @audit_app.command("copies")
@@ -72,7 +72,7 @@ def copies(
         title = directory.config.method.label
         place = output or run / "neighbours.png"
         path = neighbour_panel(seen, place, title=title, shown=directory.veil.user)
-    typer.echo(str(path))
+    say(str(path))
 
 
 @audit_app.command("retrieval")
@@ -95,7 +95,7 @@ def retrieval(
     with bars() as progress:
         directory, world = reopen(run, data, Execution(progress=progress))
         found = histories(Evaluation.of_run(directory, world, progress), plan, progress)
-    typer.echo(text_of(found))
+    say(text_of(found))
 
 
 @audit_app.command("auxiliary")
@@ -122,7 +122,7 @@ def auxiliary(
             for d, w in opened
         ]
         found = analysis(labelled(seen), plan, progress)
-    typer.echo(text_of(found))
+    say(text_of(found))
 
 
 @audit_app.command("topics")
@@ -142,4 +142,4 @@ def topics(
     with bars() as progress:
         directory, world = reopen(run, data, Execution(progress=progress))
         text = topics_text(Evaluation.of_run(directory, world, progress), aspect.value, words)
-    typer.echo(text)
+    say(text)

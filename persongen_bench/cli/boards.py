@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from persongen_bench.cli import options
+from persongen_bench.util.printed import show
 
 boards_app = typer.Typer()
 
@@ -48,7 +48,7 @@ def leaderboard(
             writable_file(place)
     tables = rank(runs, board, tuple(metric or ()))
     if output is None:
-        sys.stdout.write(render(tables.tables, form, RenderOptions(width=width())))
+        show(render(tables.tables, form, RenderOptions(width=width())), form)
     else:
         tables.save(output, form)
     if plot is not None:
@@ -70,7 +70,7 @@ def compare(
     from persongen_bench.cli.printing import width
     from persongen_bench.leaderboards.compare import render
 
-    sys.stdout.write(render(compare_runs(first, second), form, width()))
+    show(render(compare_runs(first, second), form, width()), form)
 
 
 @boards_app.command()
@@ -91,6 +91,6 @@ def edits(
         require_drawable(plot)
         writable_file(plot)
     rows = gains(runs)
-    sys.stdout.write(plain_table(HEADER, lines(rows), width()))
+    show(plain_table(HEADER, lines(rows), width()))
     if plot is not None:
         plot_gains(rows, over, plot)

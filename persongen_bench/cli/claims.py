@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from persongen_bench.cli import options
+from persongen_bench.util.printed import show
 from persongen_bench.util.said import MOST
 
 claims_app = typer.Typer()
@@ -52,7 +52,7 @@ def claims(
     )  # fmt: skip
     report = check_claims(scope, notice)
     if output is None:
-        sys.stdout.write(render(report, form, width()))
+        show(render(report, form, width()), form)
     else:
         text = page(report, every=every) if form == "markdown" else render(report, form)
         write_atomic(output, text.encode())

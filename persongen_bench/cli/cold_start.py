@@ -10,6 +10,7 @@ import typer
 from persongen_bench.cli import options
 from persongen_bench.util.execution import THREADS
 from persongen_bench.util.files import usable_folder
+from persongen_bench.util.printed import console, say
 from persongen_bench.util.said import MOST
 
 cold_start_app = typer.Typer()
@@ -46,8 +47,6 @@ def cold_start(
     pseudonymize: options.Pseudonymize = False,
 ) -> None:
     """Curves for new users of whom 0 to 100 ratings are known, and the area below them."""
-    from rich.console import Console
-
     from persongen_bench.api import cold_start as track
     from persongen_bench.datasets.supports import SUPPORTS
     from persongen_bench.leaderboards.curves import curve_table
@@ -61,8 +60,8 @@ def cold_start(
         metrics=tuple(metric or ()), pseudonymize=pseudonymize,
     )  # fmt: skip
     made.save(output)
-    console = Console(highlight=False)
-    wide = console.width >= WIDE
+    screen = console()
+    wide = screen.width >= WIDE
     for name in (made.board.headline, *made.others):
-        console.print(curve_table(made.curves(name), made.board.column(name), wide=wide))
-    typer.echo(f"\ncurves    {output / track.PLOTS[0]}")
+        screen.print(curve_table(made.curves(name), made.board.column(name), wide=wide))
+    say(f"\ncurves    {output / track.PLOTS[0]}")

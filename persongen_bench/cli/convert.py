@@ -29,22 +29,22 @@ def lora(
     ] = None,
 ) -> None:
     """Write a LoRA under the names of one library; alpha, rank and scale are folded in."""
-    from rich.console import Console
-    from rich.markup import escape
     from rich.table import Table
 
     from persongen_bench.api.lora_files import convert_lora
     from persongen_bench.cli.printing import width
+    from persongen_bench.core.plain import plain
+    from persongen_bench.util.printed import console
 
     said: Any = {"to": to, "only": only}
     made = convert_lora(source, target, rank=rank, base=base, **said)
     table = Table("layers", "number", "ranks", "kept")
     for row in made.rows:
         ranks = ", ".join(map(str, row.ranks))
-        table.add_row(escape(row.name), str(row.n_layers), ranks, f"{row.kept:.4f}")
-    console = Console(highlight=False, soft_wrap=True, width=width())
-    console.print(table)
+        table.add_row(plain(row.name), str(row.n_layers), ranks, f"{row.kept:.4f}")
+    screen = console(width())
+    screen.print(table)
     for note in made.lora.notes:
-        console.print(escape(note))
+        screen.print(plain(note))
     fits = f"fits {', '.join(made.bases)}" if made.bases else "fits none of sd15, sdxl, sandbox"
-    console.print(f"{escape(str(made.path))}: {len(made.lora.layers)} layers; {fits}")
+    screen.print(f"{plain(str(made.path))}: {len(made.lora.layers)} layers; {fits}")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -10,6 +9,7 @@ import typer
 
 from persongen_bench.cli import options
 from persongen_bench.core.errors import ConfigError
+from persongen_bench.util.printed import say, show
 from persongen_bench.util.said import shown
 
 edit_app = typer.Typer()
@@ -40,11 +40,11 @@ def edit(
         (step.user, f"{step.strength:g}", f"{step.alpha:.4g}", f"{step.raw_alpha:.4g}")
         for step in made.steps
     ]
-    sys.stdout.write(plain_table(("toward", "strength", "alpha", "raw alpha"), rows, width()))
+    show(plain_table(("toward", "strength", "alpha", "raw alpha"), rows, width()))
     for note in made.notes:
-        typer.echo(note)
+        say(note)
     ranks = ", ".join(map(str, made.lora.ranks))
-    typer.echo(f"{made.path}: {len(made.lora.layers)} layers of rank {ranks}")
+    say(f"{made.path}: {len(made.lora.layers)} layers of rank {ranks}")
 
 
 def _strengths(given: list[str]) -> dict[str, float]:

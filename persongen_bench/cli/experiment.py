@@ -61,14 +61,14 @@ def layers(
 def _perform(
     name: Experiment, models: Models, stack: str, asked: tuple[tuple[str, ...], int], output: Path
 ) -> None:
-    from rich.console import Console
-    from rich.markup import escape
     from rich.table import Table
 
     from persongen_bench.api import lora_experiments
     from persongen_bench.cli.printing import width
     from persongen_bench.core import registry
+    from persongen_bench.core.plain import plain
     from persongen_bench.stacks.with_lora import base_of
+    from persongen_bench.util.printed import console
     from persongen_bench.util.progress import bars
 
     usable_folder(output, "the folder of the experiment", "Name another one (--output).")
@@ -88,6 +88,6 @@ def _perform(
             str(row["variant"]), str(row["models"]), f"{row['to_base']:.4f}", f"{row['sd']:.4f}",
             f"{row['low']:.4f} to {row['high']:.4f}", f"{row['to_full']:.4f}",
         )  # fmt: skip
-    console = Console(highlight=False, soft_wrap=True, width=width())
-    console.print(table)
-    console.print(f"cosines of pictures in clip; {escape(str(report.save(output)))}")
+    screen = console(width())
+    screen.print(table)
+    screen.print(f"cosines of pictures in clip; {plain(str(report.save(output)))}")

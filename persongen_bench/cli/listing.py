@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import sys
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -12,6 +10,9 @@ import typer
 
 from persongen_bench.cli import options
 from persongen_bench.core.errors import ConfigError
+from persongen_bench.core.near import near_miss
+from persongen_bench.core.plain import LABEL, plain
+from persongen_bench.util import printed
 
 if TYPE_CHECKING:
     from persongen_bench.core.statistics import Statistics
@@ -92,44 +93,34 @@ def show(
 
 def _require(form: str) -> None:
     if form not in FORMS:
-        raise ConfigError(f"no format is called {form!r}", fix=f"Use {' or '.join(FORMS)}.")
+        raise ConfigError(
+            f"no format is called {form!r}",
+            fix=near_miss(form, FORMS, f"Use {' or '.join(FORMS)}."),
+        )
 
 
 def _write_json(value: object) -> None:
-    text = json.dumps(value, indent=1, ensure_ascii=False, default=str)
-    sys.stdout.write(f"{text}\n")
+    printed.show(printed.json_text(value), "json")
 
 
 def _print_table(lines: Iterable[Mapping[str, Any]]) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
     rows = list(lines)
     header = list(rows[0]) if rows else []
-    table = Table(*header, box=None, pad_edge=False)
-    for row in rows:
-        table.add_row(*(_plain(value) for value in row.values()))
-    Console().print(table)
+    cells = [[_text(value) for value in row.values()] for row in rows]
+    printed.show(printed.columns(header, cells))
 
 
 def _print_card(title: str, card: Mapping[str, Any]) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table(box=None, pad_edge=False, show_header=False, title=_plain(title))
-    for key, value in card.items():
-        table.add_row(_plain(key), _plain(value))
-    Console().print(table)
+    printed.say(plain(title, LABEL))
+    printed.show(printed.card([(str(key), _text(value)) for key, value in card.items()]))
 
 
 def _print_statistics(told: Statistics) -> None:
     from persongen_bench.api import statistics
 
     for line in statistics.text(told):
-        sys.stdout.write(f"{line}\n")
+        printed.say(line)
 
 
-def _plain(value: object) -> str:
-    from rich.markup import escape
-
-    return escape(", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value))
+def _text(value: object) -> str:
+    return ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from persongen_bench.util.printed import say
 from persongen_bench.util.said import LARGEST_SEED
 
 make_app = typer.Typer(no_args_is_help=True, help="Simulated data as files.")
@@ -34,7 +35,7 @@ def imagegem(
     sizes = {"n_users": users, "n_images": images, "n_models": models, "n_pairs": pairs}
     counts = making.imagegem(folder, preset, sizes, seed, pictures=pictures, form=form)
     for name, n in counts.items():
-        typer.echo(f"{name:<8} {n:>12,}")
+        say(f"{name:<8} {n:>12,}")
 
 
 @make_app.command("flickr-aes")
@@ -52,4 +53,4 @@ def flickr_aes(
     sizes = {"n_users": users, "n_ratings": ratings, "n_images": images, "size": size, "seed": seed}
     counts = making.flickr_aes(output, sizes)
     for name, n in counts.items():
-        typer.echo(f"{name:<12} {n:>10,}")
+        say(f"{name:<12} {n:>10,}")

@@ -8,15 +8,20 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from rich.console import Console
-from rich.markup import escape
 
+from persongen_bench.api.ledger import HEADER, Ledger
 from persongen_bench.api.runs import Run
 from persongen_bench.api.tables import Leaderboard
+from persongen_bench.core.errors import RunError
+from persongen_bench.core.plain import LABEL, plain, plain_lines
 from persongen_bench.leaderboards.cells import OWN_JUDGE
 from persongen_bench.leaderboards.ranking import collect
 from persongen_bench.leaderboards.render import RenderOptions, render
+from persongen_bench.leaderboards.terminal import plain_table
 from persongen_bench.loop.audits import leaks
 from persongen_bench.loop.schema import TestSummary
+from persongen_bench.util.printed import console as _console
+from persongen_bench.util.printed import say, show
 
 NARROW = 120
 """Characters per line where the output is not a terminal."""
@@ -30,13 +35,23 @@ def width() -> int:
 def notice(line: str | None) -> None:
     """One line on standard error, where there is something to say."""
     if line is not None:
-        sys.stderr.write(f"{line}\n")
+        say(line, sys.stderr)
 
 
 def after_run(made: Sequence[Run], runs: Path, board: str, metrics: Sequence[str] = ()) -> None:
-    """The leaderboard of the folder, then where the pictures lie."""
-    tables = collect(runs, board, metrics)
-    sys.stdout.write(render(tables, "table", RenderOptions(width=width())))
+    """The leaderboard of the folder, then where the pictures lie.
+
+    Where no run can be ranked, such as with a headline that is undefined for everybody, why; then
+    the numbers that the runs do have.
+    """
+    try:
+        tables = collect(runs, board, metrics)
+    except RunError as error:
+        notice(str(error))
+        for one in made:
+            print_run(one)
+        return
+    show(render(tables, "table", RenderOptions(width=width())))
     console = _console()
     for one in [one for one in made if one.config.permute] or made[:1]:
         print_tests(console, one)
@@ -45,35 +60,42 @@ def after_run(made: Sequence[Run], runs: Path, board: str, metrics: Sequence[str
     provenance = json.loads((made[0].path / "provenance.json").read_text(encoding="utf-8"))
     for audit in ("split audit", "request audit"):
         for leak in leaks(provenance.get(audit, [])):
-            console.print(f"{audit}: {escape(leak)}")
+            console.print(f"{audit}: {plain(leak)}")
     drawn = [one.contact_sheet for one in made[:1]]
     drawn += [one.contact_sheet for one in made[1:] if not one.config.method.anchor]
     drawn = [path for path in drawn if path.exists()] + Leaderboard(tables, runs).draw_requests()
     for place, sheet in enumerate(drawn):
         lead = "\npictures  " if place == 0 else "          "
-        console.print(f"{lead}{escape(str(sheet))}")
+        console.print(f"{lead}{plain_lines(str(sheet))}")
+
+
+def print_ledger(ledger: Ledger) -> None:
+    """What was and was not done, where that is not everything."""
+    if not ledger.whole:
+        rows = [tuple(plain(cell) for cell in row) for row in ledger.rows()]
+        show(f"\n{plain_table(HEADER, rows, width())}")
 
 
 def print_run(made: Run) -> None:
     """One run: its numbers with their intervals."""
     console, summary = _console(), made.summary
-    console.print(
-        f"{escape(str(made.path))}: {summary.n_ok} of {summary.n_expected} {made.config.output}s ok"
-    )
+    ok = f"{summary.n_ok} of {summary.n_expected} {made.config.output}s ok"
+    console.print(f"{plain_lines(str(made.path))}: {ok}")
     for note in summary.notes:
-        console.print(escape(note))
+        console.print(plain(note))
     units = made.scores["unit"].nunique()
     wide = max(map(len, summary.metrics), default=0)
-    for name, metric in summary.metrics.items():
+    for key, metric in summary.metrics.items():
+        name = plain(key, LABEL)
         if metric.mean is not None:
             bounds = f"  [{metric.low:.4f}, {metric.high:.4f}]" if metric.low is not None else ""
             mark = f" {OWN_JUDGE} own judge" if metric.own_judge else ""
             few = f" (n={metric.n_units})" if metric.n_units < units else ""
-            console.print(f"{name:<{wide}} {metric.mean:.4f}{few}{escape(bounds)}{mark}")
+            console.print(f"{name:<{wide}} {metric.mean:.4f}{few}{bounds}{mark}")
         elif metric.caveats:
             console.print(f"{name:<{wide}} no number")
         for caveat in metric.caveats:
-            console.print(f"{'':<{wide}} {escape(caveat)}", style="dim")
+            console.print(f"{'':<{wide}} {plain(caveat)}", style="dim")
     print_tests(console, made)
     _warn_of_failures(console, made)
 
@@ -87,16 +109,16 @@ def print_tests(console: Console, made: Run) -> None:
     """The permutation tests of a run, a line each; and which of those asked for could not be."""
     tests = made.summary.tests
     if tests:
-        console.print(f"\n{escape(made.label)}")
+        console.print(f"\n{plain(made.label, LABEL)}")
         rows = [TESTED, *(_tested(name, test) for name, test in tests.items())]
         wide = [max(len(row[k]) for row in rows) for k in range(len(TESTED))]
         for row in rows:
             cells = [f"{cell:<{n}}" if k < 3 else f"{cell:>{n}}"
                      for k, (cell, n) in enumerate(zip(row, wide, strict=True))]  # fmt: skip
-            console.print(escape("  ".join(cells).rstrip()))
+            console.print(plain_lines("  ".join(cells).rstrip()))
     for said in made.config.permute:
         if f"permutation.block@{said}" not in tests:
-            console.print(f"no test by {escape(said)}: it scores fewer than two users with images")
+            console.print(f"no test by {plain(said)}: it scores fewer than two users with images")
 
 
 def _tested(name: str, test: TestSummary) -> tuple[str, ...]:
@@ -122,10 +144,6 @@ def _warn_of_failures(console: Console, made: Run) -> None:
         reasons = made.samples.loc[made.samples["reason"] != "", "reason"].value_counts()
         example = f": {reasons.index[0]}" if len(reasons) else ""
         console.print(
-            f"{escape(made.label)}: {summary.n_expected - summary.n_ok} of "
-            f"{summary.n_expected} {made.config.output}s were not delivered{escape(example)}"
+            f"{plain(made.label, LABEL)}: {summary.n_expected - summary.n_ok} of "
+            f"{summary.n_expected} {made.config.output}s were not delivered{plain(example)}"
         )
-
-
-def _console() -> Console:
-    return Console(highlight=False, soft_wrap=True)

@@ -9,6 +9,7 @@ import typer
 
 from persongen_bench.cli import options
 from persongen_bench.util.execution import THREADS
+from persongen_bench.util.printed import say
 
 if TYPE_CHECKING:
     from persongen_bench.instruments.rehearsal.rehearse import Report
@@ -38,7 +39,7 @@ def rehearse(
     with bars() as progress:
         report = perform(rehearsal, progress)
     for line in lines(report):
-        typer.echo(line)
+        say(line)
 
 
 def lines(report: Report) -> list[str]:

@@ -47,7 +47,8 @@ def run(
 ) -> None:
     """Fit, generate, score; then print the leaderboard and draw the pictures."""
     from persongen_bench.api.campaign import Campaign
-    from persongen_bench.api.running import campaign_runs
+    from persongen_bench.api.ledger import Ledger, NotDoneError
+    from persongen_bench.api.running import campaign_runs, notices_of
     from persongen_bench.api.search import Search
     from persongen_bench.api.settings import check_places, execution_of
     from persongen_bench.cli import printing
@@ -65,10 +66,20 @@ def run(
         pseudonymize=pseudonymize, lora=lora, permute=tuple(permute or ()),
         permute_images=permute_images,
     )  # fmt: skip
-    printing.notice(campaign.chosen_stack.notice)
+    for line in notices_of(campaign):
+        printing.notice(line)
+    ledger, made, missing = Ledger(printing.notice), [], None
     with execution_of({"workers": workers, "batch_size": batch_size}) as execution:
-        made = list(campaign_runs(campaign, execution, jobs))
-    printing.after_run(made, runs, campaign.board.name, campaign.metrics)
+        try:
+            for one in campaign_runs(campaign, execution, jobs, ledger):
+                made.append(one)  # noqa: PERF402  # those before an error count
+        except NotDoneError as error:
+            missing = error
+    if made:
+        printing.after_run(made, runs, campaign.board.name, campaign.metrics)
+    printing.print_ledger(ledger)
+    if missing is not None:
+        raise missing
 
 
 @runs_app.command()

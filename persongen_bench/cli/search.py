@@ -9,6 +9,7 @@ import typer
 
 from persongen_bench.cli import options
 from persongen_bench.util.execution import THREADS
+from persongen_bench.util.printed import say
 from persongen_bench.util.said import LARGEST_SEED
 
 if TYPE_CHECKING:
@@ -59,8 +60,8 @@ def search(
         track=track, board=board, stack=stack, lora=lora, preset=preset,
         options=options.pairs(option), threads=threads,
     )  # fmt: skip
-    typer.echo(_printed(made))
-    typer.echo(f"chosen    {made.method.label}, {made.save(output)}")
+    say(_printed(made))
+    say(f"chosen    {made.method.label}, {made.save(output)}")
 
 
 def _printed(made: Search) -> str:

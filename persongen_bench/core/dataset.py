@@ -12,6 +12,7 @@ import pandas as pd
 
 from persongen_bench.core.config import Config
 from persongen_bench.core.errors import DataError
+from persongen_bench.core.near import near_miss
 from persongen_bench.core.ratings import Ratings, time_order
 from persongen_bench.core.request import Request
 from persongen_bench.core.truth import KnownContent, KnownTaste
@@ -167,9 +168,8 @@ class Dataset:
         """Divide the interactions by the named rule (default: the first)."""
         key = name or next(iter(self.splits))
         if key not in self.splits:
-            raise DataError(
-                f"dataset {self.name} has no split {key!r}", fix=f"Use one of {list(self.splits)}."
-            )
+            fix = near_miss(key, self.splits, f"Use one of {', '.join(self.splits)}.")
+            raise DataError(f"dataset {self.name} has no split {key!r}", fix=fix)
         return self.splits[key](self.interactions, seed)
 
     @property

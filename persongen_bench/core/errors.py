@@ -4,8 +4,12 @@ Every message names where (file, row), what was found, what was expected and how
 one line. The command line prints it without a traceback and exits with a non-zero status.
 """
 
+from persongen_bench.core.plain import plain_lines, shortened
+
 LONGEST = 1000
 """Characters of one word of a message; the longest paths that are in use have fewer."""
+MOST = 4000
+"""Characters of a message."""
 
 
 class PgbenchError(Exception):
@@ -14,7 +18,8 @@ class PgbenchError(Exception):
     def __init__(self, message: str, *, fix: str | None = None) -> None:
         ended = message if message.endswith("...") else f"{message.rstrip('.')}."
         text = f"{ended} {fix}" if fix else message
-        super().__init__(" ".join(map(_bounded, text.split())))
+        words = " ".join(map(_bounded, plain_lines(text).split()))
+        super().__init__(shortened(words, MOST))
 
 
 def _bounded(word: str) -> str:

@@ -10,6 +10,7 @@ import pandas as pd
 from jaxtyping import Bool, Int
 
 from persongen_bench.core.errors import ConfigError
+from persongen_bench.core.near import near_miss
 from persongen_bench.core.types import content_hash
 from persongen_bench.util import topics
 
@@ -49,7 +50,8 @@ def of_topic(prompts: pd.Series, topic: str) -> Bool[np.ndarray, " n"]:
     """Prompts with a key word of a topic and without a human character, by whole words."""
     if topic not in topics.TOPICS:
         raise ConfigError(
-            f"no topic is called {topic!r}", fix=f"Use one of {', '.join(topics.TOPICS)}."
+            f"no topic is called {topic!r}",
+            fix=near_miss(topic, topics.TOPICS, f"Use one of {', '.join(topics.TOPICS)}."),
         )
     small = prompts.str.lower()
     words = small.str.contains(topics.pattern(topics.TOPICS[topic]), regex=True)

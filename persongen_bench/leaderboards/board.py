@@ -9,16 +9,16 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Mapping, Sequence
 from fnmatch import fnmatchcase
-from importlib import resources
 from importlib.resources.abc import Traversable
 from pathlib import Path, PurePosixPath
 from typing import Any, Self
 
 from pydantic import Field, ValidationError, model_validator
 
-from persongen_bench.core import registry
+from persongen_bench.core import declared, registry
 from persongen_bench.core.config import Config
 from persongen_bench.core.errors import ConfigError, PgbenchError
+from persongen_bench.core.near import near_miss
 from persongen_bench.leaderboards.column import Column
 from persongen_bench.leaderboards.headline import check_headline
 
@@ -144,7 +144,7 @@ def folder_of(board: Board) -> Traversable:
     """The folder that the board's file lies in; only a board with a file has one."""
     entry = registry.find("boards", board.name)
     if entry.point is not None:
-        return resources.files(entry.point.module)
+        return declared.folder_of(entry.point.module)
     return Path(entry.implementation).parent
 
 
@@ -209,7 +209,11 @@ def _refusal(why: str, dataset: str, track: str | None) -> ConfigError:
     listed = ", ".join(f"{b.name} ({b.about})" for b in taking or boards.values())
     unread = "".join(f" Board {name} does not read: {text}" for name, text in broken.items())
     on_track = "" if track is None else f" on track {track!r}"
-    return ConfigError(f"{why}data set {dataset!r}{on_track}", fix=f"{lead}: {listed}.{unread}")
+    meant = near_miss(dataset, () if dataset in (known := registry.entries("datasets")) else known)
+    if not meant and track not in (tracks := registry.entries("tracks")):
+        meant = near_miss(track, tracks)
+    fix = f"{meant} {lead}: {listed}.{unread}".lstrip()
+    return ConfigError(f"{why}data set {dataset!r}{on_track}", fix=fix)
 
 
 def _fields(file: Traversable) -> dict[str, Any]:
@@ -218,7 +222,7 @@ def _fields(file: Traversable) -> dict[str, Any]:
         said = tomllib.loads(file.read_text(encoding="utf-8"))
     except OSError:
         raise ConfigError(f"{file}: no such file", fix="Repair the board's entry point.") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:  # not TOML, not UTF-8, too deep
         raise ConfigError(f"{file}: not a TOML file: {error}") from None
     if "name" in said:
         raise ConfigError(

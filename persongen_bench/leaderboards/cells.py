@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from persongen_bench.core.plain import LABEL, plain
 from persongen_bench.leaderboards.column import NOTHING
 
 BlockKind = Literal["methods", "anchors", "reported"]
@@ -57,6 +58,10 @@ class TextCell:
     n_units: int | None = None
     """Units behind the number, where they are fewer than the table's."""
 
+    def __post_init__(self) -> None:
+        """Whatever a method is called, its name stands on one line and can be seen."""
+        object.__setattr__(self, "text", plain(self.text, LABEL))
+
     @property
     def marked(self) -> str:
         """The text as it is printed, with `OWN_JUDGE` and ``(n=60)`` where they belong."""
@@ -74,6 +79,10 @@ class TextColumn:
     priority: int = 0
     numeric: bool = True
 
+    def __post_init__(self) -> None:
+        """The header can be seen."""
+        object.__setattr__(self, "header", plain(self.header, LABEL))
+
 
 @dataclass(frozen=True)
 class Block:
@@ -84,6 +93,11 @@ class Block:
     rows: tuple[Mapping[str, TextCell], ...]
     short: str
     """The title where there is little room."""
+
+    def __post_init__(self) -> None:
+        """The titles, of papers too, can be seen."""
+        object.__setattr__(self, "title", plain(self.title, LABEL))
+        object.__setattr__(self, "short", plain(self.short, LABEL))
 
 
 def rows_with_numbers(

@@ -17,6 +17,8 @@ from rich.text import Text
 from persongen_bench import stats
 from persongen_bench.core.config import Config
 from persongen_bench.core.errors import ConfigError, RunError
+from persongen_bench.core.near import near_miss
+from persongen_bench.core.plain import escaped, plain_in
 from persongen_bench.leaderboards import matching
 from persongen_bench.leaderboards.board import Board, get_board
 from persongen_bench.leaderboards.cells import COMPARISON_LEGEND, p_text
@@ -33,6 +35,7 @@ from persongen_bench.leaderboards.rows import (
 )
 from persongen_bench.leaderboards.standings import Difference
 from persongen_bench.leaderboards.terminal import to_text
+from persongen_bench.loop import following
 from persongen_bench.loop.results import RunResults
 
 _Values: TypeAlias = tuple[UnitValues, UnitValues]
@@ -100,7 +103,7 @@ def compare(run_a: RunResults, run_b: RunResults) -> Comparison:
     """
     board = get_board(run_a.config.board)
     for run in (run_a, run_b):
-        if (reason := matching.damage(run, board)) is not None:
+        if (reason := following.trouble(run) or matching.damage(run, board)) is not None:
             raise RunError(f"{run.path}: {reason}")
     _check_match(run_a, run_b)
     metrics = [m for m in _ordered(run_a, board) if m in run_b.summary.metrics]
@@ -186,13 +189,15 @@ def render(comparison: Comparison, form: str = "table", width: int = 120) -> str
     writers: Mapping[str, Callable[[], str]] = {
         "table": lambda: _table(comparison, width),
         "markdown": lambda: _markdown(comparison),
-        "json": lambda: (
-            json.dumps(comparison.model_dump(mode="json"), indent=1, ensure_ascii=False) + "\n"
+        "json": lambda: escaped(
+            json.dumps(plain_in(comparison.model_dump(mode="json")), indent=1, ensure_ascii=False)
+            + "\n"
         ),
     }
     if form not in writers:
         raise ConfigError(
-            f"a comparison has no format {form!r}", fix=f"Formats are: {', '.join(writers)}."
+            f"a comparison has no format {form!r}",
+            fix=near_miss(form, writers, f"Formats are: {', '.join(writers)}."),
         )
     return writers[form]()
 

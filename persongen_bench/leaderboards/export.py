@@ -8,17 +8,18 @@ import json
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from persongen_bench.core.plain import escaped, plain_in
 from persongen_bench.core.types import content_hash
 from persongen_bench.leaderboards.budgets import budget_text
 from persongen_bench.leaderboards.published import ReportedTable
 from persongen_bench.leaderboards.standings import STANDINGS_VERSION, MethodRow, Standings
+from persongen_bench.util.spreadsheet import cell
 
 CSV_COLUMNS = (
     "board", "table", "block", "method", "rank", "rank_low", "rank_high", "ties", "metric", "mean",
     "low", "high", "n_units", "own_judge", "best", "signature", "seeds", "seed_sd", "n_expected",
     "n_ok", "p_block", "minimum_detectable_effect", "reason", "source", "caveat", "budget",
 )  # fmt: skip
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 def to_json(tables: Sequence[Standings], *, costs: bool = False) -> str:
@@ -28,7 +29,8 @@ def to_json(tables: Sequence[Standings], *, costs: bool = False) -> str:
     )
     documents = [table.model_dump(mode="json", exclude=left_out) for table in tables]
     text = {"schema_version": STANDINGS_VERSION, "tables": documents}
-    return json.dumps(text, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+    shown = json.dumps(plain_in(text), indent=1, ensure_ascii=False, allow_nan=False)
+    return escaped(f"{shown}\n")
 
 
 def to_csv(tables: Sequence[Standings], *, costs: bool = False) -> str:
@@ -44,7 +46,7 @@ def to_csv(tables: Sequence[Standings], *, costs: bool = False) -> str:
     for table in tables:
         about = {"board": table.board.name, "table": content_hash(table.protocol, table.signatures)}
         for line in _lines(table, costs=costs):
-            writer.writerow({key: _safe(value) for key, value in (about | line).items()})
+            writer.writerow({key: cell(value) for key, value in (about | line).items()})
     return buffer.getvalue()
 
 
@@ -91,16 +93,8 @@ def _row_lines(
     }
     headline = {"seed_sd": row.seed_sd, "p_block": row.p_block, "minimum_detectable_effect": effect}
     for metric, signature in table.signatures.items():
-        cell = row.cells[metric].model_dump()
+        number = row.cells[metric].model_dump()
         only_there = headline if metric == table.board.headline else {}
-        yield about | {"metric": metric, "signature": signature} | cell | only_there
+        yield about | {"metric": metric, "signature": signature} | number | only_there
     for name, value in row.cost.items() if costs else ():
         yield about | {"metric": f"cost.{name}", "mean": value}
-
-
-def _safe(value: object) -> object:
-    if value is None:
-        return ""
-    if isinstance(value, float):
-        return repr(value)
-    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value

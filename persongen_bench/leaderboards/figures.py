@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from persongen_bench.core.errors import ConfigError
+from persongen_bench.core.plain import LABEL, plain_lines
+from persongen_bench.core.plain import plain as visible
 from persongen_bench.leaderboards.column import Column
 from persongen_bench.util.files import write_atomic
 
@@ -72,13 +74,23 @@ def figure_at(path: Path, inches: tuple[float, float]) -> Iterator[Figure]:
         yield figure
         buffer = io.BytesIO()
         metadata = _UNDATED.get(ending[1:])
+        _make_visible(figure)
         figure.savefig(buffer, format=ending[1:], dpi=200, metadata=metadata)
     write_atomic(path, buffer.getvalue())
 
 
+def _make_visible(figure: Figure) -> None:
+    """No text of a figure holds what steers a reader of SVG or PDF, or shows nothing."""
+    from matplotlib.text import Text
+
+    for text in figure.findobj(Text):
+        if isinstance(text, Text):
+            text.set_text(plain_lines(text.get_text()))
+
+
 def plain(label: str) -> str:
     """A legend entry on one line; matplotlib hides those that begin with an underscore."""
-    text = " ".join(label.split())
+    text = visible(label, LABEL)
     return f" {text}" if text.startswith("_") else text
 
 

@@ -208,7 +208,7 @@ def forest_plot(standings: Standings, path: Path) -> None:
 
 
 def _named(row: MethodRow) -> str:
-    return f"{row.label} (anchor)" if row.anchor else row.label
+    return plain(f"{row.label} (anchor)" if row.anchor else row.label)
 
 
 def _difference(axes: Axes, row: MethodRow, y: float, unit: float) -> None:

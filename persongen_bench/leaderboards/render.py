@@ -10,6 +10,8 @@ from importlib import resources
 from typing import Any, Literal, get_args
 
 from persongen_bench.core.errors import ConfigError
+from persongen_bench.core.near import near_miss
+from persongen_bench.core.plain import plain
 from persongen_bench.leaderboards.cells import TextCell, TextColumn, rows_with_numbers
 from persongen_bench.leaderboards.standings import Standings
 from persongen_bench.leaderboards.text_table import TextTable, text_table
@@ -31,7 +33,10 @@ class RenderOptions:
 def require_format(form: str, known: Sequence[str] = FORMATS) -> None:
     """Raise `ConfigError` where there is no such format."""
     if form not in known:
-        raise ConfigError(f"no format is called {form!r}", fix=f"Formats are: {', '.join(known)}.")
+        raise ConfigError(
+            f"no format is called {form!r}",
+            fix=near_miss(form, known, f"Formats are: {', '.join(known)}."),
+        )
 
 
 def render(
@@ -72,7 +77,7 @@ _MARKDOWN_SPECIAL = re.compile(r"([\\`*_\[\]<>|#~])")
 
 def escape_markdown(text: str) -> str:
     """``text`` as it is, on one line, in any Markdown dialect; no HTML gets through."""
-    return _MARKDOWN_SPECIAL.sub(r"\\\1", " ".join(text.split()))
+    return _MARKDOWN_SPECIAL.sub(r"\\\1", plain(text))
 
 
 def markdown(tables: Sequence[TextTable]) -> str:
@@ -130,8 +135,8 @@ _PANEL = 7
 
 def escape_latex(text: str) -> str:
     """``text`` as LaTeX prints it literally, on one line; brackets cannot become arguments."""
-    plain = (_LATEX_SPECIAL.get(c, c) for c in " ".join(text.split()) if c.isprintable())
-    return re.sub("-(?=-)", "-{}", "".join(plain)).replace("\N{EN DASH}", "--")
+    shown = (_LATEX_SPECIAL.get(c, c) for c in plain(text))
+    return re.sub("-(?=-)", "-{}", "".join(shown)).replace("\N{EN DASH}", "--")
 
 
 def latex(tables: Sequence[TextTable]) -> str:

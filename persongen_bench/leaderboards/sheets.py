@@ -13,6 +13,7 @@ from PIL import Image as PilImage
 from PIL import ImageDraw, ImageFont
 
 from persongen_bench.core import images
+from persongen_bench.core.plain import plain
 from persongen_bench.core.types import Image
 from persongen_bench.util.files import write_atomic
 
@@ -89,7 +90,7 @@ def write_line(
 ) -> None:
     """One line; what does not fit into ``room`` pixels is cut out of the middle."""
     font = _font(style.size, bold=style.bold)
-    line = " ".join(words.split())
+    line = plain(words)
     if room is not None and font.getlength(line) > room:
         line = next(cut for cut in _shortened(line) if font.getlength(cut) <= room)
     draw.text(at, line, font=font, fill=style.fill)
@@ -97,7 +98,7 @@ def write_line(
 
 def line_width(words: str, style: Type) -> int:
     """Pixels of a line of text."""
-    return round(_font(style.size, bold=style.bold).getlength(words))
+    return round(_font(style.size, bold=style.bold).getlength(plain(words)))
 
 
 def wrapped(words: str, style: Type, room: int, most: int) -> list[str]:
@@ -107,7 +108,7 @@ def wrapped(words: str, style: Type, room: int, most: int) -> list[str]:
     """
     font = _font(style.size, bold=style.bold)
     lines = [""]
-    for piece in re.findall(r"[^\s\-\[,=+]*[\s\-\[,=+]?", words):
+    for piece in re.findall(r"[^\s\-\[,=+]*[\s\-\[,=+]?", plain(words)):
         full = bool(lines[-1]) and font.getlength(f"{lines[-1]}{piece}".rstrip()) > room
         if full and len(lines) < most:
             lines.append("")

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from pydantic import Field
+from functools import partial
+from typing import Annotated, TypeAlias
+
+from pydantic import AfterValidator, Field
 
 from persongen_bench.core.config import Config
+from persongen_bench.core.plain import LABEL, plain
 from persongen_bench.leaderboards.board import Board
 from persongen_bench.leaderboards.published import ReportedTable
 from persongen_bench.loop.schema import Budget
 
+Label: TypeAlias = Annotated[str, AfterValidator(partial(plain, most=LABEL))]
+"""What is printed as the name of something: on one line, all of it visible."""
 STANDINGS_VERSION = 4
 """Rises whenever `Standings`, and with it the JSON export, changes shape."""
 
@@ -46,6 +52,7 @@ class MethodRow(Config):
     """One method, averaged over its seeds."""
 
     label: str
+    """As the run says it: what is printed of it is for who prints it (`core.plain`)."""
     name: str
     distribution: str
     version: str
@@ -92,11 +99,11 @@ class MethodRow(Config):
 class Refusal(Config):
     """A run that does not stand in the table, and why."""
 
-    run: str
+    run: Label
     """Name of its folder."""
-    label: str
+    label: Label
     seed: int | None
-    reason: str
+    reason: Annotated[str, AfterValidator(plain)]
 
 
 class Standings(Config):

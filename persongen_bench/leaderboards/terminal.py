@@ -11,6 +11,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from persongen_bench.core.plain import plain_lines
 from persongen_bench.leaderboards.cells import Block, TextCell, TextColumn, rows_with_numbers
 from persongen_bench.leaderboards.text_table import DEFINITIONS, Extra, TextTable
 
@@ -125,4 +126,4 @@ def to_text(renderable: RenderableType, width: int) -> str:
     console = Console(width=width, no_color=True, color_system=None, force_terminal=False)
     with console.capture() as capture:
         console.print(renderable)
-    return "\n".join(line.rstrip() for line in capture.get().splitlines()) + "\n"
+    return "\n".join(line.rstrip() for line in plain_lines(capture.get()).splitlines()) + "\n"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from persongen_bench.core.plain import LABEL, plain
 from persongen_bench.leaderboards.board import Board
 from persongen_bench.leaderboards.budgets import budget_cell, budget_columns, budget_notes
 from persongen_bench.leaderboards.cells import (
@@ -31,6 +32,12 @@ class Extra:
     header: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
 
+    def __post_init__(self) -> None:
+        """All of it can be seen."""
+        shown = tuple(tuple(map(plain, row)) for row in self.rows)
+        object.__setattr__(self, "rows", shown)
+        object.__setattr__(self, "header", tuple(map(plain, self.header)))
+
 
 @dataclass(frozen=True)
 class TextTable:
@@ -42,6 +49,12 @@ class TextTable:
     blocks: tuple[Block, ...]
     notes: tuple[str, ...]
     extras: tuple[Extra, ...]
+
+    def __post_init__(self) -> None:
+        """Titles and notes, of boards and papers too, can be seen."""
+        object.__setattr__(self, "title", plain(self.title, LABEL))
+        object.__setattr__(self, "facts", tuple(map(plain, self.facts)))
+        object.__setattr__(self, "notes", tuple(map(plain, self.notes)))
 
 
 def text_table(standings: Standings, *, costs: bool = False) -> TextTable:

@@ -15,6 +15,7 @@ from persongen_bench.core.config import Config
 from persongen_bench.core.dataset import View
 from persongen_bench.core.errors import ConfigError
 from persongen_bench.core.method import Method
+from persongen_bench.core.near import near_miss
 from persongen_bench.core.registry import LOCAL
 from persongen_bench.core.stack import Stack
 from persongen_bench.loop.method_facts import MethodFacts
@@ -35,9 +36,10 @@ def make_config(model: type[Config], options: Options, owner: str) -> Any:  # no
             raise ConfigError(f"{owner}: {problem}") from None
         option = ".".join(str(part) for part in first["loc"])
         known = ", ".join(model.model_fields)
+        unknown = model.model_fields if first["type"] == "extra_forbidden" else ()
         raise ConfigError(
             f"{owner}: option {shown(option)} = {shown(options.get(option))}: {problem}",
-            fix=f"Options are: {known}.",
+            fix=near_miss(option, unknown, f"Options are: {known}."),
         ) from None
 
 
@@ -87,7 +89,9 @@ class MethodChoice:
         if self.preset not in cls.presets:
             raise ConfigError(
                 f"method {self.name} has no preset {self.preset!r}",
-                fix=f"Presets are: {', '.join(cls.presets) or 'none'}.",
+                fix=near_miss(
+                    self.preset, cls.presets, f"Presets are: {', '.join(cls.presets) or 'none'}."
+                ),
             )
         return cls.presets[self.preset]
 

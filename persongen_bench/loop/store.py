@@ -39,6 +39,7 @@ from persongen_bench.loop.journal import SAMPLE_COLUMNS, Journal, Outcome
 from persongen_bench.loop.locking import after_all, locked
 from persongen_bench.loop.results import RunResults, read_results
 from persongen_bench.loop.schema import Budget, RunConfig, Summary
+from persongen_bench.loop.seal import sealed
 from persongen_bench.loop.veil import Veil
 from persongen_bench.util import private
 from persongen_bench.util.files import write_atomic
@@ -262,10 +263,12 @@ class RunDirectory(AnswerFiles):
         samples, scores = self.samples()[list(SAMPLE_COLUMNS)], self.veil.scores(scores)
         (self.path / "summary.json").unlink(missing_ok=True)
         write_atomic(self.path / "samples.parquet", samples.to_parquet(index=False))
-        write_atomic(self.path / "scores.parquet", scores.to_parquet(index=False))
+        summary = self.veil.summary(summary)
+        table = sealed(scores, summary).to_parquet(index=False)
+        write_atomic(self.path / "scores.parquet", table)
         write_atomic(self.path / "cost.json", json.dumps(cost, indent=1).encode())
         explaining.write_explanations(self.path, self.journal.explanations())
-        document = self.veil.summary(summary).model_dump_json(indent=1)
+        document = summary.model_dump_json(indent=1)
         write_atomic(self.path / "summary.json", document.encode())
 
     @property

@@ -9,6 +9,7 @@ from persongen_bench.core import registry
 from persongen_bench.core.errors import ConfigError, PgbenchError, UnknownNameError
 from persongen_bench.core.metric import Metric, PublishedInstrument, TasteInstrument
 from persongen_bench.core.metric_cards import parse_metric, printed_forms
+from persongen_bench.core.near import near_miss
 from persongen_bench.util.said import whole
 
 OTHER_NAMES = {"neighbour": "taste-gap@neighbour", "true-taste": "taste-gap@true"}
@@ -116,5 +117,5 @@ def _unseen(printed: str) -> str:
 def _unknown(said: str) -> ConfigError:
     return ConfigError(
         f"there is no instrument {said!r} for permutation tests",
-        fix=f"Use one of {', '.join(usual_names())}.",
+        fix=near_miss(said, usual_names(), f"Use one of {', '.join(usual_names())}."),
     )

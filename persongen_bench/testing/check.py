@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import TypeAlias
 
 from persongen_bench.core import registry
-from persongen_bench.core.errors import ConfigError, PgbenchError
+from persongen_bench.core.errors import ConfigError, PgbenchError, UnknownNameError
 from persongen_bench.core.method import Method
+from persongen_bench.core.near import near_miss
 from persongen_bench.core.registry import Kind
 from persongen_bench.testing.base import Contract
 from persongen_bench.testing.datasets import DatasetContract
@@ -94,7 +95,10 @@ def find_kind(name: str, contracts: Contracts = CONTRACTS) -> Kind:
         options = " or ".join(f"{k[:-1]}:{name}" for k in having)
         raise ConfigError(f"{name!r} is the name of several entries", fix=f"Say {options}.")
     if not having:
-        registry.get("methods", name)  # raises with the nearest names
+        known = {entry: k for k in contracts for entry in registry.entries(k)}
+        if near := near_miss(name, known):
+            raise UnknownNameError(f"nothing is called {name!r}", fix=near)
+        registry.get("methods", name)  # raises with where to look
     return having[0]
 
 

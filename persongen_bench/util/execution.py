@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import resource
 import sys
 import threading
 import time
@@ -39,7 +38,11 @@ def end_with(parent: int) -> None:
 
 
 def peak_memory_mb() -> float:
-    """Peak resident memory of this process and its workers so far, in MB."""
+    """Peak resident memory of this process and its workers so far, in MB; 0: unknown (Windows)."""
+    if sys.platform == "win32":
+        return 0.0
+    import resource
+
     scale = 1e6 if sys.platform == "darwin" else 1e3
     users = (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
     return max(resource.getrusage(who).ru_maxrss for who in users) / scale

@@ -1,4 +1,4 @@
-"""`pgbench new method` writes a package that installs and passes the check as it is."""
+"""`pgbench new KIND` writes a package that installs and passes the check as it is."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ import tomllib
 
 import pytest
 
+from persongen_bench.core import registry
 from persongen_bench.core.errors import ConfigError
-from persongen_bench.testing.scaffold import write_method
+from persongen_bench.testing.scaffold import SKELETONS, write_method, write_plugin
 
 
 def test_writes_a_package(tmp_path):
@@ -64,10 +65,40 @@ def test_nothing_is_overwritten(tmp_path):
     assert kept.read_text() == "precious"
 
 
+@pytest.mark.parametrize("kind", SKELETONS)
+def test_every_kind_of_package(kind, tmp_path):
+    """It declares what `pgbench new KIND` was asked for, and nothing of a template is left."""
+    folder = write_plugin(kind, "hue-wheel", tmp_path / "new")
+    project = tomllib.loads((folder / "pyproject.toml").read_text())["project"]
+    (group,) = project["entry-points"]
+    assert group == f"persongen_bench.{kind}s"
+    assert list(project["entry-points"][group]) == ["hue-wheel"]
+    texts = {path: path.read_text() for path in folder.rglob("*") if path.is_file()}
+    assert not any(mark in text for text in texts.values() for mark in ("{{", "{%", "}}"))
+    for path in folder.rglob("*.py"):
+        ast.parse(path.read_text())
+    assert f"pgbench new {kind} hue-wheel" in (folder / "README.md").read_text()
+
+
+def test_a_misspelt_kind(tmp_path):
+    with pytest.raises(ConfigError, match="no kind is called 'metod'"):
+        write_plugin("metod", "mine", tmp_path / "mine")
+
+
+def test_every_registered_kind_has_a_skeleton():
+    assert [f"{kind}s" for kind in SKELETONS] == sorted(registry.KINDS, key=order)
+
+
+def order(kind):
+    return list(SKELETONS).index(kind.removesuffix("s"))
+
+
 @pytest.mark.slow
-def test_generated_package_installs_and_passes(tmp_path):
-    folder, site = write_method("hue-wheel", tmp_path / "source"), tmp_path / "site"
-    environment = {**os.environ, "PYTHONPATH": str(site)}
+@pytest.mark.parametrize("kind", SKELETONS)
+def test_generated_package_installs_and_passes(kind, tmp_path):
+    folder, site = write_plugin(kind, "hue-wheel", tmp_path / "source"), tmp_path / "site"
+    paths = (str(site), os.environ.get("PYTHONPATH", ""))
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, paths))}
 
     def python(*command):
         return subprocess.run(

@@ -10,6 +10,7 @@ from typing import Any
 
 from persongen_bench.core.config import Config
 from persongen_bench.core.errors import ConfigError
+from persongen_bench.core.near import near_miss
 
 
 class NamedGrid(Config):
@@ -32,7 +33,8 @@ def named_grid(name: str) -> NamedGrid:
     file = _files().get(name)
     if file is None:
         raise ConfigError(
-            f"no grid is called {name!r}", fix=f"Grids are: {', '.join(grid_names())}."
+            f"no grid is called {name!r}",
+            fix=near_miss(name, grid_names(), f"Grids are: {', '.join(grid_names())}."),
         )
     return NamedGrid.model_validate(tomllib.loads(file.read_text(encoding="utf-8")))
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from persongen_bench.core import images
 from persongen_bench.core.errors import ConfigError
 from persongen_bench.core.metric import ScoreContext
+from persongen_bench.core.plain import plain
 from persongen_bench.core.types import Image
 from persongen_bench.metrics._space import ROLE
 from persongen_bench.metrics.risk.nearest_panel import Nearest, Neighbour, nearest_neighbours
@@ -129,8 +130,10 @@ def draw_panel(strips: Sequence[NeighbourStrip], path: Path, *, title: str, subt
     axes = figure.add_axes((0, 0, 1, 1), xlim=(0, width), ylim=(height, 0), autoscale_on=False)
     axes.set_axis_off()
     note = f"{subtitle}; framed from {COPY}"
-    axes.text(_MARGIN, 0.14, _short(title, 16 * columns), size=13, color=_INK, va="top")
-    axes.text(_MARGIN, 0.44, note, size=8, color=_SOFT, va="top")
+    axes.text(
+        _MARGIN, 0.14, _short(title, 16 * columns), size=13, color=_INK, va="top", parse_math=False
+    )
+    axes.text(_MARGIN, 0.44, plain(note), size=8, color=_SOFT, va="top", parse_math=False)
     for k, strip in enumerate(strips):
         _draw_strip(axes, strip, _HEAD + k * band)
     buffer = io.BytesIO()
@@ -143,7 +146,7 @@ def _draw_strip(axes: Axes, strip: NeighbourStrip, top: float) -> None:
         y = top + r * (_CELL + _LINE)
         said = f"{_short(strip.user)}\n{name}" if r == 0 else name
         colour = _INK if r == 0 else _SOFT
-        axes.text(_MARGIN, y + _CELL / 2, said, size=8, color=colour, va="center")
+        axes.text(_MARGIN, y + _CELL / 2, said, size=8, color=colour, va="center", parse_math=False)
         for column, shown in enumerate(row):
             _draw_picture(axes, shown, (_LABEL + column * (_CELL + _GAP), y))
 
@@ -170,6 +173,7 @@ def _draw_picture(axes: Axes, shown: Shown | None, at: tuple[float, float]) -> N
 
 
 def _short(name: str, most: int = 22) -> str:
+    name = plain(name)
     if len(name) <= most:
         return name
     tail = most // 2

@@ -10,11 +10,13 @@ import numpy as np
 from rich.table import Table
 from rich.text import Text
 
+from persongen_bench.core.plain import plain as visible
 from persongen_bench.instruments.audit.rows import Audit, Estimate, MetricAudit
 from persongen_bench.leaderboards.column import NOTHING
 from persongen_bench.leaderboards.figures import figure_at, plain
 from persongen_bench.leaderboards.render import escape_markdown
 from persongen_bench.util.files import write_atomic
+from persongen_bench.util.spreadsheet import csv_bytes
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -53,7 +55,7 @@ def write(audit: Audit, folder: Path) -> list[Path]:
     """The page, the pictures, JSON and CSV into ``folder``; what was written."""
     write_atomic(folder / PAGE, markdown(audit).encode())
     write_atomic(folder / NUMBERS, (audit.model_dump_json(indent=1) + "\n").encode())
-    write_atomic(folder / TABLE, audit.frame().to_csv(index=False).encode())
+    write_atomic(folder / TABLE, csv_bytes(audit.frame()))
     draw_ranks(audit, folder / RANKS)
     draw_fooled(audit, folder / FOOLED)
     return [folder / name for name in (PAGE, NUMBERS, TABLE, RANKS, FOOLED)]
@@ -81,7 +83,7 @@ def markdown(audit: Audit) -> str:
         f"![Who fools what]({FOOLED})", "",
     ]  # fmt: skip
     if undefined:
-        names = ", ".join(f"`{row.metric}`" for row in undefined)
+        names = ", ".join(f"`{visible(row.metric)}`" for row in undefined)
         lines += [f"Not defined in this world or at this number of images: {names}.", ""]
     return "\n".join(lines).rstrip() + "\n"
 
@@ -99,7 +101,8 @@ def _made_of(audit: Audit) -> str:
 def _line(row: MetricAudit) -> str:
     fooled = f"{len(row.fooled_by)}: {_some(row.fooled_by)}" if row.fooled_by else "nobody"
     cells = (
-        f"`{row.metric}`", row.family, _estimate(row.over_methods), _estimate(row.over_users),
+        f"`{visible(row.metric)}`", visible(row.family),
+        _estimate(row.over_methods), _estimate(row.over_users),
         _number(row.best_honest), _number(row.hacked), _number(row.hacked_taste),
         escape_markdown(fooled),
     )  # fmt: skip

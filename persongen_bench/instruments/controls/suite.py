@@ -5,9 +5,11 @@ from __future__ import annotations
 from importlib import import_module
 
 from rich.console import Console
-from rich.markup import escape
+from rich.text import Text
 
+from persongen_bench.core.plain import plain
 from persongen_bench.instruments.controls.base import ControlOptions, ControlResult
+from persongen_bench.util.printed import console
 
 CONTROLS = {
     "C1": "c01_copy_history",
@@ -36,19 +38,19 @@ def run_one(control: str, options: ControlOptions) -> ControlResult:
 
 def run_all(seed: int, *, quick: bool) -> bool:
     """Run and print all controls; False where one fails."""
-    console = Console(highlight=False)
+    screen = console()
     results = []
     for control in CONTROLS:
-        with console.status(f"{control} ..."):
+        with screen.status(f"{control} ..."):
             results.append(run_one(control, ControlOptions(seed=seed, quick=quick)))
-        _print(console, results[-1])
+        _print(screen, results[-1])
     failed = [result.control for result in results if not result.passed]
-    console.print(f"{len(results) - len(failed)} of {len(results)} controls pass")
+    screen.print(f"{len(results) - len(failed)} of {len(results)} controls pass")
     return not failed
 
 
-def _print(console: Console, result: ControlResult) -> None:
-    mark = "[green]pass[/green]" if result.passed else "[red]FAIL[/red]"
-    console.print(f"{result.control:<4} {mark}  {escape(result.title)}")
-    console.print(f"           measured: {escape(result.measured)}")
-    console.print(f"           expected: {escape(result.expected)}")
+def _print(screen: Console, result: ControlResult) -> None:
+    mark = ("pass", "green") if result.passed else ("FAIL", "red")
+    screen.print(Text.assemble(f"{result.control:<4} ", mark, f"  {plain(result.title)}"))
+    screen.print(f"           measured: {plain(result.measured)}")
+    screen.print(f"           expected: {plain(result.expected)}")

@@ -11,6 +11,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from persongen_bench.core.errors import DataError, UnknownNameError
+from persongen_bench.core.near import near_miss
 from persongen_bench.leaderboards.claims.papers import (
     EQUAL,
     Claim,
@@ -36,7 +37,8 @@ def read_paper(name: str) -> tuple[Paper, tuple[Claim, ...]]:
     """
     if name not in paper_names():
         raise UnknownNameError(
-            f"no claims of a paper {name!r}", fix=f"Papers are: {', '.join(paper_names())}."
+            f"no claims of a paper {name!r}",
+            fix=near_miss(name, paper_names(), f"Papers are: {', '.join(paper_names())}."),
         )
     tables = resources.files("persongen_bench.leaderboards.boards") / "reported"
     return read_claims(next(f for f in _folder() if f.name == f"{name}.toml"), tables)

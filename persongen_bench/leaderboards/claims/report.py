@@ -13,6 +13,7 @@ from rich.text import Text
 
 from persongen_bench.core.config import Config
 from persongen_bench.core.errors import ConfigError
+from persongen_bench.core.plain import escaped
 from persongen_bench.leaderboards.cells import OWN_JUDGE, p_text
 from persongen_bench.leaderboards.claims.papers import Claim, Paper
 from persongen_bench.leaderboards.claims.verdicts import STATES, Finding
@@ -97,7 +98,7 @@ def render(report: ClaimsReport, form: str = "table", width: int = 120) -> str:
     writers: Mapping[str, Callable[[], str]] = {
         "table": lambda: _table(report, width),
         "markdown": lambda: _markdown(report),
-        "json": lambda: (
+        "json": lambda: escaped(
             json.dumps(report.model_dump(mode="json"), indent=1, ensure_ascii=False) + "\n"
         ),
     }

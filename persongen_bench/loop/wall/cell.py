@@ -113,9 +113,13 @@ class Cell:
             raise answer
         return answer
 
-    def do_describe(self, choice: MethodChoice) -> Answer:
+    def do_facts(self, choice: MethodChoice) -> Answer:
         """The facts of a method, which is built for it."""
         return {"facts": describe(choice.build(), choice.name).document()}, ()
+
+    def do_presets(self, name: str) -> Answer:
+        """Names of the presets of a method."""
+        return {"presets": list(registry.get("methods", name).presets)}, ()
 
     def do_furnish(self, furniture: Furniture) -> Answer:
         """Build the method of a run; it may see what came with the order."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 from persongen_bench.core import registry
 from persongen_bench.core.errors import RunError
@@ -20,16 +21,30 @@ def facts_of(choice: MethodChoice) -> MethodFacts:
 
     Raises `ConfigError` for options that do not fit, `RunError` where it cannot be built.
     """
-    if registry.find("methods", choice.name).distribution in TRUSTED:
+    if _trusted(choice.name) and _trusted(choice.options.get("base")):
         return describe(choice.build(), choice.name)
-    key = json.dumps(
-        [choice.name, choice.preset, dict(choice.options), choice.prefer],
-        sort_keys=True,
-        default=str,
-    )
+    said = [choice.name, choice.preset, dict(choice.options), choice.prefer]
+    key = json.dumps(said, sort_keys=True, default=str)
     if key not in _known:
         _known[key] = _described(choice)
     return _known[key]
+
+
+def presets_of(name: str) -> tuple[str, ...]:
+    """Names of the presets of a method; raises as `facts_of` does."""
+    if _trusted(name):
+        return tuple(registry.get("methods", name).presets)
+    if name not in _presets:
+        with Cell.start(lambda _: None) as cell:
+            said = _asked(cell, name, "presets", name=name)
+        _presets[name] = tuple(map(str, said)) if isinstance(said, list) else ()
+    return _presets[name]
+
+
+def _trusted(name: object) -> bool:
+    """Whether a method's code may run here; who is not registered has none."""
+    entry = registry.entries("methods").get(str(name))
+    return entry is None or entry.distribution in TRUSTED
 
 
 def facts_of_run(config: RunConfig) -> MethodFacts:
@@ -38,16 +53,24 @@ def facts_of_run(config: RunConfig) -> MethodFacts:
 
 
 _known: dict[str, MethodFacts] = {}
+_presets: dict[str, tuple[str, ...]] = {}
 """What cells said so far; a package does not change while this process lives."""
 
 
 def _described(choice: MethodChoice) -> MethodFacts:
     with Cell.start(lambda _: None) as cell:
-        try:
-            return MethodFacts.of_document(cell.order("describe", choice=choice).fields["facts"])
-        except MethodFault as fault:
-            raise died(choice.name, f"it cannot be built: {fault}") from None
-        except CellDied:
-            raise died(choice.name, cell.ended()) from None
-        except (KeyError, TypeError, ValueError) as error:
-            raise RunError(f"method {choice.name} has no facts ({error})") from None
+        raw = _asked(cell, choice.name, "facts", choice=choice)
+    try:
+        return MethodFacts.of_document(raw)
+    except (KeyError, TypeError, ValueError) as error:
+        raise RunError(f"method {choice.name} has no facts ({error})") from None
+
+
+def _asked(cell: Cell, name: str, what: str, **arguments: object) -> Any:  # noqa: ANN401  # what a cell said
+    """What a cell says of a method that it imports."""
+    try:
+        return cell.order(what, **arguments).fields.get(what)
+    except MethodFault as fault:
+        raise died(name, f"it cannot be built: {fault}") from None
+    except CellDied:
+        raise died(name, cell.ended()) from None

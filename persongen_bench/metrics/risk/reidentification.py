@@ -12,6 +12,7 @@ from jaxtyping import Float, Int
 
 from persongen_bench.core.errors import ConfigError
 from persongen_bench.core.metric import MetricInfo, ScoreContext
+from persongen_bench.core.near import near_miss
 from persongen_bench.metrics._base import build_signature, parse_count
 from persongen_bench.metrics._space import ROLE, rows_by_unit, unit_rows
 from persongen_bench.metrics._verifier.config import PRESETS, role_of
@@ -69,7 +70,11 @@ class Reidentification:
         if dash and model not in PRESETS:
             raise ConfigError(
                 f"metric reidentification: unknown verifier {model!r}",
-                fix=f"Use one of {', '.join(PRESETS)}, or {count} alone for centroids.",
+                fix=near_miss(
+                    model,
+                    PRESETS,
+                    f"Use one of {', '.join(PRESETS)}, or {count} alone for centroids.",
+                ),
             )
         return cls(parse_count(cls.card.name, count or None), model or None)
 

@@ -12,6 +12,7 @@ import pandas as pd
 from persongen_bench import stats
 from persongen_bench.core.errors import ConfigError
 from persongen_bench.core.metric import MetricInfo, ScoreContext
+from persongen_bench.core.near import near_miss
 from persongen_bench.core.types import ScoreMatrix
 from persongen_bench.metrics._liked import liked_neighbours
 from persongen_bench.metrics._space import ROLE, no_dislikes
@@ -84,7 +85,7 @@ class TasteGap:
         if argument is not None and argument not in INSTRUMENTS:
             raise ConfigError(
                 f"metric taste-gap: unknown instrument {argument!r}",
-                fix=f"Use one of {', '.join(INSTRUMENTS)}.",
+                fix=near_miss(argument, INSTRUMENTS, f"Use one of {', '.join(INSTRUMENTS)}."),
             )
         return cls(argument)
 

@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 import torch
 
 from persongen_bench.core.errors import MissingRoleError
+from persongen_bench.core.near import near_miss
 from persongen_bench.stacks.diffusion import load
 from persongen_bench.stacks.diffusion.decoder import DiffusionDecoder
 from persongen_bench.stacks.diffusion.image_encoder import (
@@ -55,7 +56,9 @@ class SandboxStack:
         if name not in self.roles:
             raise MissingRoleError(
                 f"stack sandbox has no {name!r}, only {', '.join(self.roles)}",
-                fix="Use a stack that has it; `pgbench list stacks` names them.",
+                fix=near_miss(
+                    name, self.roles, "Or use a stack that has it (`pgbench list stacks`)."
+                ),
             )
         if name not in self._open:
             self._open[name] = self._opened(name)

@@ -17,6 +17,7 @@ from jaxtyping import Float, UInt8
 
 from persongen_bench.core import images as imaging
 from persongen_bench.core.errors import MissingRoleError
+from persongen_bench.core.near import near_miss
 from persongen_bench.core.types import Embeddings, Image
 from persongen_bench.stacks.sprites import weights
 from persongen_bench.stacks.sprites.model import EMBEDDING_SIZE, SIZE, SpriteVae
@@ -52,7 +53,7 @@ class SpritesStack:
             return SpriteDecoder(self._model, self._sha256)
         raise MissingRoleError(
             f"stack sprites has no {name!r}, only {', '.join(self.roles)}",
-            fix="Use a stack that has it; `pgbench list stacks` names them.",
+            fix=near_miss(name, self.roles, "See `pgbench list stacks`."),
         )
 
     @property

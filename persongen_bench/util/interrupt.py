@@ -1,0 +1,112 @@
+"""Ctrl-C: what runs ends within three seconds, and says what stopped.
+
+A process that is killed at any instant loses nothing (the journal is of finished answers), so the
+workers are ended at once, and so is this process where it does not end by itself.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import multiprocessing
+import os
+import signal
+import socket
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+STATUS = 130
+"""Exit status of a program that was interrupted (128 and the signal's number)."""
+GRACE = 2.0
+"""Seconds until a process that does not end by itself is ended."""
+AGAIN = "; the same command goes on where it stopped"
+Told = Callable[[], str]
+"""Says what stopped and how to go on with it, as the end of a sentence."""
+
+_told: list[Told] = []
+
+
+@contextmanager
+def telling(told: Told) -> Iterator[None]:
+    """Inside, an interruption is reported with the words of ``told``, the innermost first."""
+    _told.append(told)
+    try:
+        yield
+    except KeyboardInterrupt as stop:
+        if not stop.args:
+            stop.args = (_words(told),)
+        raise
+    finally:
+        _told.remove(told)
+
+
+def stopped(stop: BaseException) -> str:
+    """What an interruption stopped, as the end of a sentence; empty where nothing was at work."""
+    return str(stop.args[0]) if isinstance(stop, KeyboardInterrupt) and stop.args else ""
+
+
+def _words(told: Told) -> str:
+    try:
+        return told()
+    except Exception:  # noqa: BLE001  # the state of what was interrupted may be anything
+        return AGAIN
+
+
+@contextmanager
+def interruptible() -> Iterator[None]:
+    """Inside, Ctrl-C ends the workers at once, and this process after `GRACE` seconds.
+
+    In the main thread only; elsewhere nothing is changed. A second Ctrl-C does not wait.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    ours, theirs = socket.socketpair()
+    theirs.setblocking(False)
+    before = signal.set_wakeup_fd(theirs.fileno(), warn_on_full_buffer=False)
+    watcher = threading.Thread(target=_watch, args=(ours,), daemon=True)
+    watcher.start()
+    try:
+        yield
+    finally:
+        signal.set_wakeup_fd(before)
+        theirs.close()  # the watcher reads the end
+        watcher.join()
+        ours.close()
+
+
+def _watch(woken: socket.socket) -> None:
+    """Wait for the byte that the first interruption writes, then for the end or the next one."""
+    if not _interrupted(woken):
+        return
+    for child in multiprocessing.active_children():
+        child.terminate()
+    woken.settimeout(GRACE)
+    with contextlib.suppress(TimeoutError):
+        if not _interrupted(woken):
+            return
+    sys.stderr.write(f"error: interrupted{_words(_told[-1]) if _told else ''}\n")
+    sys.stderr.flush()
+    os._exit(STATUS)
+
+
+def _interrupted(woken: socket.socket) -> bool:
+    """Whether the next byte is an interruption; False at the end."""
+    while byte := woken.recv(1):
+        if byte[0] == signal.SIGINT:
+            return True
+    return False
+
+
+@contextmanager
+def sheltered() -> Iterator[None]:
+    """Processes that are started inside are not told of Ctrl-C: who started them ends them."""
+    if sys.platform == "win32":
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
