@@ -15,6 +15,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
+from persongen_bench.core import registry
 from persongen_bench.core.dataset import View
 from persongen_bench.core.method import FitContext
 from persongen_bench.core.progress import T, no_progress
@@ -117,9 +118,9 @@ class Cell:
         """The facts of a method, which is built for it."""
         return {"facts": describe(choice.build(), choice.name).document()}, ()
 
-    def do_presets(self, name: str) -> Answer:
+    def do_presets(self, method: str) -> Answer:
         """Names of the presets of a method."""
-        return {"presets": list(registry.get("methods", name).presets)}, ()
+        return {"presets": list(registry.get("methods", method).presets)}, ()
 
     def do_furnish(self, furniture: Furniture) -> Answer:
         """Build the method of a run; it may see what came with the order."""

@@ -36,7 +36,7 @@ def presets_of(name: str) -> tuple[str, ...]:
         return tuple(registry.get("methods", name).presets)
     if name not in _presets:
         with Cell.start(lambda _: None) as cell:
-            said = _asked(cell, name, "presets", name=name)
+            said = _asked(cell, name, "presets", method=name)
         _presets[name] = tuple(map(str, said)) if isinstance(said, list) else ()
     return _presets[name]
 
