@@ -23,6 +23,7 @@ where it stands, so what is equal bit by bit is equal for a number of threads (`
 def pytest_collection_finish():
     """Modules and tests stay to the end: looking for garbage among them takes a third of the time
     that collecting them does, and again in every test that makes many objects."""
+    gc.collect()
     gc.freeze()
     gc.enable()
 
