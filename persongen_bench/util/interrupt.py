@@ -25,6 +25,8 @@ Told = Callable[[], str]
 """Says what stopped and how to go on with it, as the end of a sentence."""
 
 _told: list[Told] = []
+_stopped: list[str] = []
+"""What the innermost said; parsers of commands swallow the exception itself."""
 
 
 @contextmanager
@@ -33,17 +35,17 @@ def telling(told: Told) -> Iterator[None]:
     _told.append(told)
     try:
         yield
-    except KeyboardInterrupt as stop:
-        if not stop.args:
-            stop.args = (_words(told),)
+    except KeyboardInterrupt:
+        if not _stopped:
+            _stopped.append(_words(told))
         raise
     finally:
         _told.remove(told)
 
 
-def stopped(stop: BaseException) -> str:
-    """What an interruption stopped, as the end of a sentence; empty where nothing was at work."""
-    return str(stop.args[0]) if isinstance(stop, KeyboardInterrupt) and stop.args else ""
+def stopped() -> str:
+    """What the interruption stopped, as the end of a sentence; empty where nothing was at work."""
+    return _stopped[0] if _stopped else ""
 
 
 def _words(told: Told) -> str:
@@ -62,6 +64,7 @@ def interruptible() -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield
         return
+    _stopped.clear()
     ours, theirs = socket.socketpair()
     theirs.setblocking(False)
     before = signal.set_wakeup_fd(theirs.fileno(), warn_on_full_buffer=False)
