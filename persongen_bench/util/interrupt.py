@@ -21,10 +21,14 @@ STATUS = 130
 GRACE = 2.0
 """Seconds until a process that does not end by itself is ended."""
 AGAIN = "; the same command goes on where it stopped"
+QUIET = "ignore:resource_tracker"
+"""Python's own cleaner of semaphores is told so: that ended workers left some is no news."""
 Told = Callable[[], str]
 """Says what stopped and how to go on with it, as the end of a sentence."""
 
 _told: list[Told] = []
+_kept: list[socket.socket] = []
+"""What must stay open as long as this process is there."""
 _stopped: list[str] = []
 """What the innermost said; parsers of commands swallow the exception itself."""
 
@@ -65,6 +69,8 @@ def interruptible() -> Iterator[None]:
         yield
         return
     _stopped.clear()
+    if QUIET not in sys.warnoptions:
+        sys.warnoptions.append(QUIET)
     ours, theirs = socket.socketpair()
     theirs.setblocking(False)
     before = signal.set_wakeup_fd(theirs.fileno(), warn_on_full_buffer=False)
@@ -94,12 +100,34 @@ def _watch(woken: socket.socket) -> None:
     os._exit(STATUS)
 
 
-def _interrupted(woken: socket.socket) -> bool:
-    """Whether the next byte is an interruption; False at the end."""
+def _interrupted(woken: socket.socket, number: int = signal.SIGINT) -> bool:
+    """Whether the next byte is an interruption (or another signal); False at the end."""
     while byte := woken.recv(1):
-        if byte[0] == signal.SIGINT:
+        if byte[0] == number:
             return True
     return False
+
+
+def end_when_told() -> None:
+    """From now on SIGTERM ends this worker at once, whatever it computes, and its own workers.
+
+    Called in the main thread of a worker. On Windows a worker that is ended takes none with it.
+    """
+    if sys.platform == "win32":
+        return
+    ours, theirs = socket.socketpair()
+    theirs.setblocking(False)
+    signal.signal(signal.SIGTERM, lambda *_: None)  # a handler is needed
+    signal.set_wakeup_fd(theirs.fileno(), warn_on_full_buffer=False)
+    _kept.append(theirs)
+    threading.Thread(target=_end_when_told, args=(ours,), daemon=True).start()
+
+
+def _end_when_told(woken: socket.socket) -> None:
+    if _interrupted(woken, signal.SIGTERM):
+        for child in multiprocessing.active_children():
+            child.kill()
+        os._exit(STATUS)
 
 
 @contextmanager

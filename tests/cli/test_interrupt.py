@@ -1,5 +1,6 @@
 """Ctrl-C: what stopped and how to go on, in three seconds, with nobody left behind."""
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -64,7 +65,11 @@ def stop_at_work(home, program, n_runs, *, group):
     time.sleep(1)
     began = time.monotonic()
     (os.killpg if group else os.kill)(program.pid, signal.SIGINT)
-    _, said = program.communicate(timeout=60)
+    try:
+        _, said = program.communicate(timeout=60)
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(program.pid, signal.SIGKILL)
     return time.monotonic() - began, said
 
 
@@ -89,8 +94,8 @@ def test_what_stopped_and_how_to_go_on(home, words, n_runs, group):
     seconds, said = stop_at_work(home, program, n_runs, group=group)
     assert program.returncode == 130
     assert seconds < 3.5
-    assert said.startswith("error: interrupted in ")
-    assert said.count("\n") == 1
+    lines = [line for line in said.splitlines() if not line.startswith(("runs: ", "generate: "))]
+    assert [line[:21] for line in lines] == ["error: interrupted in"]
     assert said.count("pgbench resume runs/") == n_runs
     time.sleep(1.5)
     assert left_of(program) == []
@@ -142,6 +147,7 @@ def test_a_process_that_does_not_end_is_ended():
         [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
     assert program.stdout.readline() == "ready\n"
+    time.sleep(0.5)
     program.send_signal(signal.SIGINT)
     _, said = program.communicate(timeout=20)
     assert (program.returncode, said) == (130, "error: interrupted; there\n")
