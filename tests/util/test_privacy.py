@@ -3,8 +3,14 @@
 import pytest
 
 from persongen_bench.core.errors import ConfigError
+from persongen_bench.loop.choice import MethodChoice
 from persongen_bench.util import private
-from persongen_bench.util.privacy import command_line, without_places, without_places_in
+from persongen_bench.util.privacy import (
+    command_line,
+    without_folder,
+    without_places,
+    without_places_in,
+)
 
 DATA = "/srv/alice-smith/my shop"
 

@@ -132,7 +132,8 @@ def summary_table(audit: Audit) -> Table:
         table.add_column(header)
     for row in audit.split()[0]:
         table.add_row(
-            Text(row.metric), Text(_estimate(row.over_methods)), Text(_estimate(row.over_users)),
+            Text(visible(row.metric)), Text(_estimate(row.over_methods)),
+            Text(_estimate(row.over_users)),
             _number(row.hacked_taste), str(len(row.fooled_by)),
         )  # fmt: skip
     return table
