@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from multiprocessing import get_context
 from pathlib import Path
 
 from persongen_bench.api.every_method import every_method
@@ -16,21 +13,14 @@ from persongen_bench.api.scored_by import metrics_on
 from persongen_bench.api.stacks import ChosenStack, choose_stack
 from persongen_bench.api.sweeping import Sweep, check_sweep, swept
 from persongen_bench.core import registry
-from persongen_bench.core.errors import ConfigError
-from persongen_bench.core.progress import no_progress
+from persongen_bench.core.errors import ConfigError, PgbenchError
+from persongen_bench.core.seams import others_code
 from persongen_bench.leaderboards.board import ALL, Board, board_for
-from persongen_bench.leaderboards.gallery import draw_contact_sheet
-from persongen_bench.loop.choice import MethodChoice, Options, check_chosen
-from persongen_bench.loop.generate import Execution
-from persongen_bench.loop.needs import check_needs
-from persongen_bench.loop.results import RunResults
-from persongen_bench.loop.run import Job, run
-from persongen_bench.loop.store import RunDirectory
+from persongen_bench.loop.choice import MethodChoice, Options
 from persongen_bench.loop.taste_instruments import check_permuted
 from persongen_bench.loop.terms import Terms
-from persongen_bench.loop.world import World, WorldRef, load_world
-from persongen_bench.util.execution import end_with, fixed_threads
-from persongen_bench.util.interrupt import sheltered
+from persongen_bench.loop.wall.known import facts_of
+from persongen_bench.loop.world import World, WorldRef
 from persongen_bench.util.private import Pseudonyms
 from persongen_bench.util.said import LARGEST_SEED, no_surrogates, whole
 
@@ -132,15 +122,33 @@ class Campaign:
 
 def choices(campaign: Campaign) -> list[tuple[MethodChoice, bool]]:
     """The methods to run, and whether each is an anchor; the user's own first."""
+    return [(choice, anchor) for choice, anchor, _ in choices_of(campaign)]
+
+
+def choices_of(campaign: Campaign) -> list[tuple[MethodChoice, bool, bool]]:
+    """The methods to run, whether each is an anchor, and whether the user named it."""
     board = campaign.board
     asked = [one for method in _named(campaign) for one in _swept(campaign, method)]
-    own = [(choice, choice.name in board.anchors) for choice in asked]
+    own = [(choice, choice.name in board.anchors, True) for choice in asked]
     if not campaign.beside:
         return own
     names = {choice.name for choice in asked}
-    base = next((choice for choice, anchor in own if not anchor), None)
     beside = [name for name in (*board.baselines, *board.anchors) if name not in names]
-    return own + [(_beside(name, base, campaign), name in board.anchors) for name in beside]
+    wrapped = _wrapped([choice for choice, anchor, _ in own if not anchor])
+    return own + [
+        (_beside(name, wrapped, campaign), name in board.anchors, False) for name in beside
+    ]
+
+
+def _wrapped(asked: Sequence[MethodChoice]) -> tuple[MethodChoice, dict[str, object]] | None:
+    """The first method that can be built, with its configuration: `wrong-user` wraps it."""
+    for choice in asked:
+        try:
+            with others_code(f"method {choice.label}"):
+                return choice, dict(facts_of(choice).config)
+        except PgbenchError:
+            continue  # it is refused by name before anything is fitted
+    return None
 
 
 def _named(campaign: Campaign) -> tuple[str | MethodChoice, ...]:
@@ -163,88 +171,13 @@ def _swept(campaign: Campaign, method: str | MethodChoice) -> Iterator[MethodCho
     yield from swept(choice, campaign.sweep)
 
 
-def _beside(name: str, base: MethodChoice | None, campaign: Campaign) -> MethodChoice:
+def _beside(
+    name: str, base: tuple[MethodChoice, dict[str, object]] | None, campaign: Campaign
+) -> MethodChoice:
     """A baseline or anchor; `wrong-user` wraps the first method the user asked for."""
     if name != "wrong-user" or base is None:
         return MethodChoice(name, preset_of(name, campaign.preset), prefer=campaign.prefer)
-    config = base.build().config.model_dump(mode="json")
-    options = {"base": base.name, "base_config": config, "n_history": campaign.board.n_history}
-    shown = f"{name}[{base.label}]"
+    choice, config = base
+    options = {"base": choice.name, "base_config": config, "n_history": campaign.board.n_history}
+    shown = f"{name}[{choice.label}]"
     return MethodChoice(name, options=options, prefer=campaign.prefer, shown=shown)
-
-
-def execute(campaign: Campaign, execution: Execution, n_jobs: int = 1) -> Iterator[RunResults]:
-    """Make every run of the campaign, the user's methods first; yields in that order.
-
-    With ``n_jobs`` above 1 as many runs are made at a time, each in a process of its own, whose
-    peak memory is then that run's alone. A fit that two runs share is made once.
-
-    Raises:
-        ConfigError: before anything is fitted, where a method or a metric needs what the stack or
-            the track does not have, or a search chose by what is tested here.
-    """
-    asked = choices(campaign)
-    world = load_world(campaign.world_ref(), execution.progress)
-    terms = campaign.terms(world)
-    check_chosen([choice for choice, _ in asked], world.dataset.revision, world.split.hash)
-    check_needs(world.stack, terms, [choice for choice, _ in asked], world.dataset)
-    _check_processes([choice for choice, _ in asked], alone=n_jobs == execution.n_workers == 1)
-    tasks = [Task(campaign, *one, seed) for one in asked for seed in campaign.seeds]
-    if n_jobs > 1:
-        yield from _side_by_side(tasks, execution, n_jobs)
-        return
-    for task in tasks:
-        yield task.make(world, execution)
-
-
-def _check_processes(choices: Sequence[MethodChoice], *, alone: bool) -> None:
-    """A class that only this process knows cannot be made in another one."""
-    local = [choice.label for choice in choices if choice.local]
-    if local and not alone:
-        raise ConfigError(
-            f"method {local[0]} is defined in this process only",
-            fix="Use one worker and one job, or put it into a package (`pgbench new method`).",
-        )
-
-
-@dataclass(frozen=True)
-class Task:
-    """One run of a campaign."""
-
-    campaign: Campaign
-    choice: MethodChoice
-    anchor: bool
-    seed: int
-
-    def make(self, world: World, execution: Execution) -> RunResults:
-        """Make the run on the campaign's world, and its picture."""
-        terms, threads = self.campaign.terms(world), self.campaign.threads
-        job = Job(world, terms, self.choice, self.seed, self.anchor, threads)
-        return make(job, self.campaign.runs, execution)
-
-
-def make(job: Job, runs: Path, execution: Execution) -> RunResults:
-    """Make one run, and its picture."""
-    results = run(job, runs, execution)
-    draw_contact_sheet(results, job.world)
-    return results
-
-
-def _side_by_side(tasks: list[Task], execution: Execution, n_jobs: int) -> Iterator[RunResults]:
-    quiet = replace(execution, progress=no_progress)
-    with ProcessPoolExecutor(n_jobs, get_context("spawn"), max_tasks_per_child=1) as pool:
-        with sheltered():
-            made = [pool.submit(_make_alone, task, quiet, os.getpid()) for task in tasks]
-        try:
-            for future in execution.progress(made, "runs", len(made)):
-                yield RunDirectory.open(future.result()).results()
-        finally:
-            pool.shutdown(cancel_futures=True)
-
-
-def _make_alone(task: Task, execution: Execution, parent: int) -> Path:
-    """What a process of its own does: the folder of the run."""
-    end_with(parent)
-    with fixed_threads(task.campaign.threads):
-        world = load_world(task.campaign.world_ref(), execution.progress)
-        return task.make(world, execution).path

@@ -5,13 +5,17 @@ from __future__ import annotations
 import inspect
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
 from persongen_bench.api import listing
 from persongen_bench.core import registry
-from persongen_bench.core.errors import ConfigError
+from persongen_bench.core.errors import ConfigError, RunError
 from persongen_bench.core.near import near_miss
 from persongen_bench.core.registry import Kind
+from persongen_bench.core.seams import cause_of, others_code
+
+if TYPE_CHECKING:
+    from persongen_bench.loop.store import RunDirectory
 
 Line = Mapping[str, Any]
 """One thing: field => plain value (text, number, list, mapping)."""
@@ -43,15 +47,33 @@ def rows(kind: str, runs: Path = Path("runs")) -> list[Line]:
 
 
 def _metric_rows() -> Iterable[Line]:
+    for entry in registry.entries("metrics"):
+        try:
+            yield from _forms_of(entry)
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # noqa: BLE001  # code of others, which may do anything
+            yield dict.fromkeys(METRIC_COLUMNS, "-") | {
+                "metric": entry, "signature": f"{listing.BROKEN} {cause_of(error)}"
+            }  # fmt: skip
+
+
+METRIC_COLUMNS = ("metric", "family", "better", "range", "role", "signature")
+
+
+def _forms_of(entry: str) -> list[Line]:
+    """The printed forms of one metric; raises whatever its code raises."""
     from persongen_bench.core.metric_cards import cards
 
-    for card in cards():
+    lines = []
+    for card in cards([entry]):
         low, high = card.info.range
-        yield {
-            "metric": card.info.name, "family": card.info.family, "better": card.info.direction,
-            "range": f"{low:g} to {high:g}", "role": ", ".join(card.info.roles) or "-",
-            "signature": card.signature,
-        }  # fmt: skip
+        values = (
+            card.info.name, card.info.family, card.info.direction, f"{low:g} to {high:g}",
+            ", ".join(card.info.roles) or "-", card.signature,
+        )  # fmt: skip
+        lines.append(dict(zip(METRIC_COLUMNS, values, strict=True)))
+    return lines
 
 
 def _board_rows() -> Iterable[Line]:
@@ -69,7 +91,7 @@ def _board_rows() -> Iterable[Line]:
     for name, reason in broken.items():
         yield {
             "name": name, "from": origin(name), "track": "-", "data sets": "-",
-            "title": f"does not read: {reason}",
+            "title": f"{listing.BROKEN} {reason}",
         }  # fmt: skip
 
 
@@ -77,13 +99,28 @@ def _run_rows(runs: Path) -> Iterable[Line]:
     from persongen_bench.loop.store import RunDirectory, find_runs
 
     for path in find_runs(runs):
-        run = RunDirectory.open(path)
-        states = run.samples()["state"].value_counts()
-        yield {
-            "run": str(path), "method": run.config.method.label, "seed": run.config.seed,
-            "answers": f"{states.get('ok', 0)} of {states.sum()}",
-            "state": "complete" if run.complete else "unfinished",
-        }  # fmt: skip
+        try:
+            yield _run_line(RunDirectory.open(path))
+        except Exception as error:  # noqa: BLE001  # files that anybody may have written
+            yield {
+                "run": str(path), "method": "-", "seed": "-", "answers": "-",
+                "state": f"damaged: {cause_of(error)}",
+            }  # fmt: skip
+
+
+def _run_line(run: RunDirectory) -> Line:
+    from persongen_bench.loop import following
+
+    states, complete = run.samples()["state"].value_counts(), run.complete
+    if complete:
+        why = following.trouble(run.results())
+        if why is not None:
+            raise RunError(why)
+    return {
+        "run": str(run.path), "method": run.config.method.label, "seed": run.config.seed,
+        "answers": f"{states.get('ok', 0)} of {states.sum()}",
+        "state": "complete" if complete else "unfinished",
+    }  # fmt: skip
 
 
 def card(kind: str, name: str) -> Line:
@@ -94,13 +131,15 @@ def card(kind: str, name: str) -> Line:
         ConfigError: for another kind.
     """
     if kind == "metric":
-        return _metric_card(name)
+        with others_code(f"metric {name!r} cannot be shown"):
+            return _metric_card(name)
     if kind == "run":
         return _run_card(Path(name))
     if kind == "board":
         return _board_card(name)
     if f"{kind}s" in get_args(Kind):
-        return _entry_card(kind, name)
+        with others_code(f"{kind} {name!r} cannot be shown"):
+            return _entry_card(kind, name)
     raise ConfigError(
         f"cannot show {kind!r}",
         fix=near_miss(kind, SHOWABLE, f"Choose one of {', '.join(SHOWABLE)}."),
@@ -163,6 +202,7 @@ def _options(config: Any) -> Iterable[tuple[str, str]]:  # noqa: ANN401  # a Con
 
 
 def _run_card(path: Path) -> Line:
+    from persongen_bench.loop import following
     from persongen_bench.loop.store import RunDirectory
 
     run = RunDirectory.open(path)
@@ -173,6 +213,8 @@ def _run_card(path: Path) -> Line:
     about |= {f"{n} x": reason for reason, n in failures.items()}
     if run.complete:
         results = run.results()
+        if (why := following.trouble(results)) is not None:
+            raise RunError(f"{path}: {why}")
         about |= {name: _number(m) for name, m in results.summary.metrics.items()}
         tests = results.summary.tests.items()
         about |= {name: f"p = {test.p_value:.4f}" for name, test in tests}

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from persongen_bench.api import campaign as campaigns
 from persongen_bench.api.campaign import Campaign
+from persongen_bench.api.executing import execute
 from persongen_bench.api.running import score
 from persongen_bench.api.settings import check_places, execution_of
 from persongen_bench.core import registry
@@ -20,6 +21,7 @@ from persongen_bench.leaderboards.claims.report import ClaimsReport, PaperReport
 from persongen_bench.leaderboards.claims.verdicts import Question, judge, question
 from persongen_bench.loop.choice import MethodChoice
 from persongen_bench.loop.needs import check_needs
+from persongen_bench.loop.wall.known import facts_of
 from persongen_bench.loop.world import load_world
 
 Tell = Callable[[str], None]
@@ -54,7 +56,7 @@ class _Desk:
         """What a method of a paper is on a board, or why there is none."""
         try:
             choice = self._choice(board, named)
-            config = choice.build().config.model_dump(mode="json")
+            config = dict(facts_of(choice).config)
         except UnknownNameError:
             return f"no method {named.method} is here"
         except PgbenchError as error:
@@ -189,7 +191,7 @@ def _execute(campaign: Campaign, wanted: Sequence[Wanted], desk: _Desk) -> None:
     choices = tuple(map(desk.choice, wanted))
     with execution_of({}) as execution:
         whole = replace(campaign, methods=choices)
-        for made in campaigns.execute(whole, execution, desk.jobs):
+        for made in execute(whole, execution, desk.jobs):
             desk.tell(f"  {made.path.name}")
 
 

@@ -11,11 +11,14 @@ from typing import Any, Unpack
 
 from persongen_bench.api import campaign as campaigns
 from persongen_bench.api.campaign import Campaign
+from persongen_bench.api.executing import execute
+from persongen_bench.api.ledger import Ledger
 from persongen_bench.api.local import as_choice
 from persongen_bench.api.presets import without_preset
 from persongen_bench.api.runs import Run
 from persongen_bench.api.scored_by import metrics_on
 from persongen_bench.api.settings import Settings, campaign_of, check_places, execution_of, path_of
+from persongen_bench.api.stopped import stopped_runs
 from persongen_bench.core.errors import ConfigError
 from persongen_bench.core.method import Method
 from persongen_bench.core.plain import plain_lines
@@ -27,7 +30,7 @@ from persongen_bench.loop.external import Delivery, Read, ingest
 from persongen_bench.loop.generate import Execution
 from persongen_bench.loop.manifest import from_folder, from_values
 from persongen_bench.loop.needs import check_needs
-from persongen_bench.loop.store import RunDirectory, find_runs
+from persongen_bench.loop.store import RunDirectory
 from persongen_bench.loop.taste_instruments import check_permuted
 from persongen_bench.loop.terms import Terms
 from persongen_bench.loop.world import load_world
@@ -67,7 +70,8 @@ def run_many(
 ) -> list[Run]:
     """The runs of several methods and seeds, then of the baselines and anchors beside them.
 
-    Raises `ConfigError` as `run` does.
+    Raises `ConfigError` as `run` does, and `ledger.NotDoneError`, which lists what was not done,
+    after all others where one of the methods could not be run or failed.
     """
     if isinstance(methods, str):
         raise ConfigError(f"run_many takes a list of methods, not {methods!r}", fix="Use run.")
@@ -77,11 +81,13 @@ def run_many(
         return list(campaign_runs(campaign, execution, n_jobs))
 
 
-def campaign_runs(campaign: Campaign, execution: Execution, n_jobs: int = 1) -> Iterator[Run]:
-    """Every run of a campaign; the first ones are the user's own."""
+def campaign_runs(
+    campaign: Campaign, execution: Execution, n_jobs: int = 1, ledger: Ledger | None = None
+) -> Iterator[Run]:
+    """Every run of a campaign; the first ones are the user's own. Raises as `executing.execute`."""
     notices = notices_of(campaign)
     with telling(partial(stopped_runs, campaign.runs, time.time())):
-        for results in campaigns.execute(campaign, execution, n_jobs):
+        for results in execute(campaign, execution, n_jobs, ledger):
             yield Run(results, notices)
 
 
@@ -90,21 +96,6 @@ def notices_of(campaign: Campaign) -> tuple[str, ...]:
     names = [choice.name for choice, _ in campaigns.choices(campaign) if choice.chosen is None]
     told = (campaign.chosen_stack.notice, without_preset(names, campaign.preset))
     return tuple(one for one in told if one is not None)
-
-
-def stopped_runs(runs: Path, since: float) -> str:
-    """The unfinished runs of a folder that were written to, and how to go on with them."""
-    paths = [path for path in find_runs(runs) if _touched(path) >= since] if runs.is_dir() else []
-    unfinished = [path for path in paths if not RunDirectory.open(path).complete]
-    again = "the same command makes the runs that are not there yet"
-    if not unfinished:
-        return f"; {again}"
-    listed = ", ".join(f"`pgbench resume {plain_lines(str(path))}`" for path in unfinished)
-    return f" in {len(unfinished)} run{'s' if len(unfinished) > 1 else ''}: {listed}; {again}"
-
-
-def _touched(path: Path) -> float:
-    return max((file.stat().st_mtime for file in path.iterdir()), default=0.0)
 
 
 def resume(
@@ -228,8 +219,9 @@ def score_again(path: Path, settings: Settings, execution: Execution) -> Run:
         kept.board, kept.track, metrics, kept.n_images, kept.n_history, kept.pseudonyms, tested
     )
     check_needs(world.stack, terms, (), world.dataset)
-    directory.score_by(asked)
     with directory.lock(), fixed_threads(directory.config.threads):
+        directory.remember_place()
+        directory.score_by(asked)
         loop.rescore(directory, world, execution)
     draw_contact_sheet(directory.results(), world)
     return Run(directory.results())

@@ -9,12 +9,15 @@ from pathlib import Path
 
 from rich.console import Console
 
+from persongen_bench.api.ledger import HEADER, Ledger
 from persongen_bench.api.runs import Run
 from persongen_bench.api.tables import Leaderboard
+from persongen_bench.core.errors import RunError
 from persongen_bench.core.plain import LABEL, plain, plain_lines
 from persongen_bench.leaderboards.cells import OWN_JUDGE
 from persongen_bench.leaderboards.ranking import collect
 from persongen_bench.leaderboards.render import RenderOptions, render
+from persongen_bench.leaderboards.terminal import plain_table
 from persongen_bench.loop.audits import leaks
 from persongen_bench.loop.schema import TestSummary
 from persongen_bench.util.printed import console as _console
@@ -36,8 +39,18 @@ def notice(line: str | None) -> None:
 
 
 def after_run(made: Sequence[Run], runs: Path, board: str, metrics: Sequence[str] = ()) -> None:
-    """The leaderboard of the folder, then where the pictures lie."""
-    tables = collect(runs, board, metrics)
+    """The leaderboard of the folder, then where the pictures lie.
+
+    Where no run can be ranked, such as with a headline that is undefined for everybody, why; then
+    the numbers that the runs do have.
+    """
+    try:
+        tables = collect(runs, board, metrics)
+    except RunError as error:
+        notice(str(error))
+        for one in made:
+            print_run(one)
+        return
     show(render(tables, "table", RenderOptions(width=width())))
     console = _console()
     for one in [one for one in made if one.config.permute] or made[:1]:
@@ -54,6 +67,13 @@ def after_run(made: Sequence[Run], runs: Path, board: str, metrics: Sequence[str
     for place, sheet in enumerate(drawn):
         lead = "\npictures  " if place == 0 else "          "
         console.print(f"{lead}{plain_lines(str(sheet))}")
+
+
+def print_ledger(ledger: Ledger) -> None:
+    """What was and was not done, where that is not everything."""
+    if not ledger.whole:
+        rows = [tuple(plain(cell) for cell in row) for row in ledger.rows()]
+        show(f"\n{plain_table(HEADER, rows, width())}")
 
 
 def print_run(made: Run) -> None:

@@ -44,9 +44,11 @@ def run(
     permute: options.Permute = None,
     permute_images: options.PermuteImages = None,
     pseudonymize: options.Pseudonymize = False,
+    sealed: options.Sealed = False,  # noqa: ARG001  # its callback asks for it
 ) -> None:
     """Fit, generate, score; then print the leaderboard and draw the pictures."""
     from persongen_bench.api.campaign import Campaign
+    from persongen_bench.api.ledger import Ledger, NotDoneError
     from persongen_bench.api.running import campaign_runs, notices_of
     from persongen_bench.api.search import Search
     from persongen_bench.api.settings import check_places, execution_of
@@ -67,9 +69,18 @@ def run(
     )  # fmt: skip
     for line in notices_of(campaign):
         printing.notice(line)
+    ledger, made, missing = Ledger(printing.notice), [], None
     with execution_of({"workers": workers, "batch_size": batch_size}) as execution:
-        made = list(campaign_runs(campaign, execution, jobs))
-    printing.after_run(made, runs, campaign.board.name, campaign.metrics)
+        try:
+            for one in campaign_runs(campaign, execution, jobs, ledger):
+                made.append(one)  # noqa: PERF402  # those before an error count
+        except NotDoneError as error:
+            missing = error
+    if made:
+        printing.after_run(made, runs, campaign.board.name, campaign.metrics)
+    printing.print_ledger(ledger)
+    if missing is not None:
+        raise missing
 
 
 @runs_app.command()
@@ -80,6 +91,7 @@ def resume(
     workers: options.Workers = 1,
     batch_size: options.Batch = 64,
     rebuild: Annotated[bool, typer.Option(help="Remake the journal from the files.")] = False,
+    sealed: options.Sealed = False,  # noqa: ARG001  # its callback asks for it
 ) -> None:
     """Continue a run that was stopped; the batch size and worker count may differ."""
     from persongen_bench.api.running import resume as go_on

@@ -4,7 +4,8 @@ Built-ins are declared in this package's own ``pyproject.toml`` under the groups
 ``persongen_bench.{methods,datasets,metrics,stacks,tracks,boards}`` and are found like anybody
 else's. A third-party entry is addressed as ``distribution/name``, a built-in by its bare name; what
 is defined at run time, in a notebook, joins by `register` as ``local/name``. Listing imports no
-implementation.
+implementation. An entry that cannot be used, by its name, its value or a second owner, is listed
+with what is wrong (`Entry.problem`) and refuses to load; every other one is as it would be without.
 """
 
 from __future__ import annotations
@@ -13,12 +14,13 @@ import difflib
 import functools
 import re
 from dataclasses import dataclass
-from importlib import resources
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import EntryPoint
 from importlib.resources.abc import Traversable
 from typing import Any, Literal, get_args
 
+from persongen_bench.core.declared import Declared, declarations, entry_trouble, folder_of
 from persongen_bench.core.errors import ConfigError, UnknownNameError
+from persongen_bench.core.seams import cause_of
 
 Kind = Literal["methods", "datasets", "metrics", "stacks", "tracks", "boards"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
@@ -40,28 +42,46 @@ class Entry:
     """Where it is declared; None for one that was registered at run time."""
     implementation: Any = None
     """The thing itself, where there is no entry point."""
+    problem: str = ""
+    """Why it cannot be used, as far as that is known without importing it; empty: nothing is."""
+
+    @property
+    def installed(self) -> bool:
+        """Whether a package holds it, so that any process can import it."""
+        return self.point is not None
 
     def load(self) -> Any:  # noqa: ANN401  # every kind has a protocol of its own
         """Import and return the implementation; of a board the file that holds it.
 
         Raises:
-            ConfigError: if the plugin is broken; it is named.
+            ConfigError: if the plugin is broken, whatever it raises, ``SystemExit`` too; it is
+                named with the cause.
         """
+        if self.problem:
+            raise self._refusal(self.problem)
         if self.point is None:
             return self.implementation
         try:
             return _data_file(self.point) if self.kind == "boards" else self.point.load()
-        except (ImportError, AttributeError, TypeError) as error:
-            raise ConfigError(
-                f"{self.kind[:-1]} {self.name!r} of distribution {self.distribution!r} "
-                f"does not import ({self.point.value}): {error}",
-                fix=f"Reinstall or repair {self.distribution}.",
-            ) from error
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # code of others, which may do anything
+            why = f"does not import ({self.point.value}): {cause_of(error)}"
+            raise self._refusal(why) from error
+
+    def _refusal(self, why: str) -> ConfigError:
+        return ConfigError(
+            f"{self.kind[:-1]} {self.name!r} of distribution {self.distribution!r} {why}",
+            fix=f"Reinstall or repair {self.distribution}.",
+        )
 
 
 def _data_file(point: EntryPoint) -> Traversable:
-    """The file that ``package.module:name`` stands for: ``name.toml`` in that package's folder."""
-    return resources.files(point.module) / f"{point.attr}.toml"
+    """The file that ``package.module:name`` stands for: ``name.toml`` in that package's folder.
+
+    Nothing of the package is imported.
+    """
+    return folder_of(point.module) / f"{point.attr}.toml"
 
 
 _registered: dict[tuple[Kind, str], Entry] = {}
@@ -101,26 +121,43 @@ def register(
     return entry
 
 
+_closed: set[Kind] = set()
+"""Kinds that this process does not know."""
+
+
+def close(*kinds: Kind) -> None:
+    """Know nothing of these kinds from now on, in this process: a method's own has no data sets."""
+    _closed.update(kinds)
+
+
 def entries(kind: Kind) -> dict[str, Entry]:
-    """All entries of one kind by public name, built-ins first, without importing any."""
+    """All entries of one kind by public name, built-ins first, without importing any.
+
+    Raises `ConfigError` where the process has closed the kind.
+    """
+    if kind in _closed:
+        raise ConfigError(f"{kind} are not known where a method runs")
     local = {name: entry for (its, name), entry in _registered.items() if its == kind}
     return _sorted(local | _installed(kind))
 
 
 @functools.cache
 def _installed(kind: Kind) -> dict[str, Entry]:
-    """What the entry points of this environment declare."""
-    declared: dict[str, Entry] = {}
-    for point in entry_points(group=f"persongen_bench.{kind}"):
-        distribution = point.dist.name if point.dist is not None else "unknown"
-        own = distribution == OWN_DISTRIBUTION
-        name = point.name if own else f"{distribution}/{point.name}"
-        _check_name(kind, point.name, name)
-        twin = declared.get(name)
-        if twin is not None and twin.point != point:
-            raise ConfigError(f"{kind[:-1]} {name!r} is registered twice by {distribution}")
-        declared[name] = Entry(kind, name, distribution, point)
-    return declared
+    """What the entry points of this environment declare, the broken among them."""
+    declared = declarations(f"persongen_bench.{kind}", OWN_DISTRIBUTION)
+    return {entry.name: entry for entry in (_entry(kind, one) for one in declared)}
+
+
+def _entry(kind: Kind, declared: Declared) -> Entry:
+    """One declaration as an entry; a bad one says what is wrong with it."""
+    point, owner = declared.point, declared.distribution
+    name = point.name if declared.own else f"{owner}/{point.name}"
+    problem = declared.problem or entry_trouble(point)
+    if not problem and not _NAME.fullmatch(point.name):
+        problem = f"has a malformed name; expected {_NAME.pattern}"
+    if problem and not name.isprintable():
+        name = ascii(name)[1:-1]
+    return Entry(kind, name, owner, point, problem=problem)
 
 
 def _check_name(kind: Kind, name: str, full: str) -> None:

@@ -9,14 +9,13 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Mapping, Sequence
 from fnmatch import fnmatchcase
-from importlib import resources
 from importlib.resources.abc import Traversable
 from pathlib import Path, PurePosixPath
 from typing import Any, Self
 
 from pydantic import Field, ValidationError, model_validator
 
-from persongen_bench.core import registry
+from persongen_bench.core import declared, registry
 from persongen_bench.core.config import Config
 from persongen_bench.core.errors import ConfigError, PgbenchError
 from persongen_bench.core.near import near_miss
@@ -145,7 +144,7 @@ def folder_of(board: Board) -> Traversable:
     """The folder that the board's file lies in; only a board with a file has one."""
     entry = registry.find("boards", board.name)
     if entry.point is not None:
-        return resources.files(entry.point.module)
+        return declared.folder_of(entry.point.module)
     return Path(entry.implementation).parent
 
 
@@ -223,7 +222,7 @@ def _fields(file: Traversable) -> dict[str, Any]:
         said = tomllib.loads(file.read_text(encoding="utf-8"))
     except OSError:
         raise ConfigError(f"{file}: no such file", fix="Repair the board's entry point.") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:  # not TOML, not UTF-8, too deep
         raise ConfigError(f"{file}: not a TOML file: {error}") from None
     if "name" in said:
         raise ConfigError(

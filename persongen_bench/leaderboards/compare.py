@@ -35,6 +35,7 @@ from persongen_bench.leaderboards.rows import (
 )
 from persongen_bench.leaderboards.standings import Difference
 from persongen_bench.leaderboards.terminal import to_text
+from persongen_bench.loop import following
 from persongen_bench.loop.results import RunResults
 
 _Values: TypeAlias = tuple[UnitValues, UnitValues]
@@ -102,7 +103,7 @@ def compare(run_a: RunResults, run_b: RunResults) -> Comparison:
     """
     board = get_board(run_a.config.board)
     for run in (run_a, run_b):
-        if (reason := matching.damage(run, board)) is not None:
+        if (reason := following.trouble(run) or matching.damage(run, board)) is not None:
             raise RunError(f"{run.path}: {reason}")
     _check_match(run_a, run_b)
     metrics = [m for m in _ordered(run_a, board) if m in run_b.summary.metrics]

@@ -7,6 +7,7 @@ it is read (see `MIGRATIONS`); one from the future is refused with what to do.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -14,23 +15,34 @@ from typing import Any, TypeVar
 from pydantic import ValidationError
 
 from persongen_bench.core.config import Config
-from persongen_bench.core.errors import RunError
+from persongen_bench.core.errors import DataError, RunError
+from persongen_bench.core.regular_files import read_regular
+from persongen_bench.util.said import shown
 
 SCHEMA_VERSION = 5
+MOST_BYTES = 1 << 26
+"""Of a JSON file of a run."""
+DEEPEST = 64
+"""Levels of a JSON file of a run."""
+LONGEST_TEXT = 1 << 16
+"""Characters of one text in it."""
+LARGEST_BITS = 512
+"""Of one integer in it, which floats still reach."""
 
 
 def _units(document: dict[str, Any]) -> dict[str, Any]:
     """Version 2 counts units, which were always users, and knows kinds of output."""
-    metrics = (
-        {
-            name: {("n_units" if key == "n_users" else key): value for key, value in number.items()}
-            for name, number in document.get("metrics", {}).items()
-        }
-        if isinstance(document.get("metrics"), dict)
-        else document.get("metrics")
-    )
+    metrics = document.get("metrics")
+    if isinstance(metrics, dict):
+        metrics = {name: _of_units(number) for name, number in metrics.items()}
     renamed = {} if metrics is None else {"metrics": metrics}
     return {**document, **renamed, "schema_version": 2}
+
+
+def _of_units(number: Any) -> Any:  # noqa: ANN401  # whatever the file holds
+    if not isinstance(number, dict):
+        return number
+    return {("n_units" if key == "n_users" else key): value for key, value in number.items()}
 
 
 def _private(document: dict[str, Any]) -> dict[str, Any]:
@@ -62,33 +74,86 @@ M = TypeVar("M", bound=Config)
 def parse(model: type[M], document: dict[str, Any], where: Path) -> M:
     """Migrate and validate a document; errors name the file, the field and the fix."""
     version = document.get("schema_version")
-    if not isinstance(version, int):
+    if not isinstance(version, int) or isinstance(version, bool):
         raise RunError(f"{where}: no schema_version, expected {SCHEMA_VERSION}")
     if version > SCHEMA_VERSION:
         raise RunError(
             f"{where}: schema version {version} is newer than this program's {SCHEMA_VERSION}",
             fix="Upgrade persongen-bench to read it.",
         )
-    while document["schema_version"] < SCHEMA_VERSION:
-        document = MIGRATIONS[document["schema_version"]](document)
+    if version not in (*MIGRATIONS, SCHEMA_VERSION):
+        raise RunError(
+            f"{where}: there is no schema version {version}", fix="Restore the file or run again."
+        )
     try:
-        return model.model_validate(document)
+        return model.model_validate(_migrated(document))
     except ValidationError as error:
         first = error.errors()[0]
         field = ".".join(str(part) for part in first["loc"])
         raise RunError(
-            f"{where}: field {field!r}: {first['msg']}", fix="Restore the file or run again."
+            f"{where}: field {shown(field)}: {first['msg']}", fix="Restore the file or run again."
         ) from None
+
+
+def _migrated(document: dict[str, Any]) -> dict[str, Any]:
+    while document["schema_version"] < SCHEMA_VERSION:
+        document = MIGRATIONS[document["schema_version"]](document)
+    return document
 
 
 def read(model: type[M], path: Path) -> M:
     """Read one JSON file as ``model``."""
+    return parse(model, read_object(path), path)
+
+
+def read_object(path: Path) -> dict[str, Any]:
+    """The JSON object in a regular file.
+
+    Raises `RunError` for a file of another kind, one of more than `MOST_BYTES`, and one that is
+    deeper than `DEEPEST` or holds a text longer than `LONGEST_TEXT` or not UTF-8, or a number that
+    is none.
+    """
     try:
-        document = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise RunError(f"{path}: no such file", fix="Is this a run directory?") from None
-    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+        data = read_regular(path, "JSON", MOST_BYTES)
+    except DataError as error:
+        raise RunError(str(error), fix="Is this a run directory? Restore it.") from None
+    try:
+        document = json.loads(data.decode("utf-8"), parse_constant=_no_number)
+        _require_plain(document)
+    except (ValueError, RecursionError) as error:
         raise RunError(f"{path}: not valid JSON ({error})", fix="Run again.") from None
     if not isinstance(document, dict):
         raise RunError(f"{path}: expected a JSON object")
-    return parse(model, document, path)
+    return document
+
+
+def _no_number(said: str) -> float:
+    raise ValueError(f"{said} is no number")
+
+
+def _require_plain(document: object) -> None:
+    """Raise `ValueError` for what a run never writes, and what printing it would stumble over."""
+    level: list[object] = [document]
+    for _ in range(DEEPEST):
+        below: list[object] = []
+        for value in level:
+            if isinstance(value, dict):
+                below += [*value, *value.values()]
+            elif isinstance(value, list):
+                below += value
+            elif isinstance(value, str):
+                _require_text(value)
+            elif isinstance(value, float) and not math.isfinite(value):
+                raise ValueError("a number is beyond every bound")
+            elif isinstance(value, int) and value.bit_length() > LARGEST_BITS:
+                raise ValueError(f"an integer of {value.bit_length():,} bits")
+        level = below
+        if not level:
+            return
+    raise ValueError(f"it is deeper than {DEEPEST} levels")
+
+
+def _require_text(text: str) -> None:
+    if len(text) > LONGEST_TEXT:
+        raise ValueError(f"a text of {len(text):,} characters, {shown(text)}")
+    text.encode("utf-8")  # UnicodeEncodeError, a ValueError, for half of a character

@@ -13,18 +13,18 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from persongen_bench import stats
 from persongen_bench.core.errors import ConfigError
 from persongen_bench.core.metric import Metric, caveats_of
 from persongen_bench.core.metric_cards import parse_metric
 from persongen_bench.core.metric_values import MetricRefusedError, checked
 from persongen_bench.core.progress import Progress
 from persongen_bench.loop.evaluation import Evaluation
+from persongen_bench.loop.numbers import generator, mean_and_bounds
 from persongen_bench.loop.role_record import same_weights
 from persongen_bench.loop.schema import MetricSummary, RunConfig, Summary
 from persongen_bench.loop.standin import defined
 from persongen_bench.loop.taste_instruments import board_metric
-from persongen_bench.loop.tested import asked_tests, generator, permutation_tests
+from persongen_bench.loop.tested import asked_tests, permutation_tests
 
 NO_NUMBER = "no number"
 """Begins the caveat of a metric that was refused."""
@@ -174,8 +174,6 @@ def _summarise(
     whole: bool = False,
 ) -> MetricSummary:
     """``whole``: jackknife values of all images together, which do not lie within ``bounds``."""
-    declared = stats.UNBOUNDED if whole else bounds
-    over = stats.interval(values.to_numpy(dtype=np.float64), rng, bounds=declared)
-    low, high = np.clip([over.low, over.high], *bounds)
-    numbers = [None if np.isnan(x) else float(x) for x in (over.mean, low, high)]
-    return MetricSummary(mean=numbers[0], low=numbers[1], high=numbers[2], n_units=over.n, **about)
+    array = values.to_numpy(dtype=np.float64)
+    mean, low, high, n = mean_and_bounds(array, rng, bounds, whole=whole)
+    return MetricSummary(mean=mean, low=low, high=high, n_units=n, **about)

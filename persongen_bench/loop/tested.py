@@ -12,8 +12,8 @@ from jaxtyping import Bool
 
 from persongen_bench import stats
 from persongen_bench.core.metric import Metric
-from persongen_bench.core.types import content_hash
 from persongen_bench.loop.evaluation import Evaluation
+from persongen_bench.loop.numbers import generator
 from persongen_bench.loop.schema import Null, RunConfig, TestSummary
 from persongen_bench.loop.taste_instruments import Instrument, of_metric, open_instrument
 
@@ -33,11 +33,6 @@ READINGS: Mapping[str, tuple[stats.ImageStatistic, str]] = {
 
 Dice: TypeAlias = Callable[[str], np.random.Generator]
 """``block`` or ``image`` => the generator of that test."""
-
-
-def generator(config: RunConfig, *purpose: str) -> np.random.Generator:
-    """Random numbers of a run for one purpose, whatever else is drawn."""
-    return np.random.default_rng(int(content_hash(config.dice, *purpose), 16))
 
 
 def permutation_tests(

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from persongen_bench.api import campaign
+from persongen_bench.api.executing import execute
 from persongen_bench.core import registry
 from persongen_bench.core.errors import ConfigError
 from persongen_bench.leaderboards.board import ALL, board_for, get_board
@@ -68,7 +69,7 @@ def sprites(folder, *methods, **options):
 def test_runs_side_by_side_are_the_runs_one_by_one(tmp_path):
     names, seeds = ("random-item", "nearest-item"), (0, 1)
     one, two = (
-        list(campaign.execute(sprites(tmp_path / name, *names, seeds=seeds), Execution(), n_jobs))
+        list(execute(sprites(tmp_path / name, *names, seeds=seeds), Execution(), n_jobs))
         for name, n_jobs in (("one", 1), ("two", 2))
     )
     assert len(one) == len(two) == 4
@@ -83,4 +84,4 @@ def test_runs_side_by_side_are_the_runs_one_by_one(tmp_path):
 def test_a_run_that_fails_beside_others_says_why(tmp_path):
     asked = sprites(tmp_path, "textual-inversion", "random-item")
     with pytest.raises(ConfigError, match="stack"):
-        list(campaign.execute(asked, Execution(), 2))
+        list(execute(asked, Execution(), 2))

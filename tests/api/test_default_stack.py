@@ -3,8 +3,8 @@
 import pytest
 from published_case import tiny_folder
 
-from persongen_bench.api import campaign as campaigns
 from persongen_bench.api.campaign import Campaign
+from persongen_bench.api.executing import execute
 from persongen_bench.api.stacks import choose_stack
 from persongen_bench.core.errors import ConfigError, MissingRoleError
 from persongen_bench.leaderboards.board import get_board
@@ -79,7 +79,7 @@ def test_nothing_is_fitted_where_something_is_missing(tmp_path, monkeypatch):
         ("rebeca",), "dsprites", tmp_path / "runs", {"n_images": 40}, stack="pixels", beside=False
     )
     with pytest.raises(MissingRoleError, match="method rebeca needs decoder"):
-        list(campaigns.execute(asked, Execution()))
+        list(execute(asked, Execution()))
     assert not (tmp_path / "runs").exists()
     assert not (tmp_path / "cache" / "fits").exists()
 

@@ -6,7 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from persongen_bench.core.metric_cards import parse_metric
 from persongen_bench.leaderboards.board import get_board
+from persongen_bench.loop.numbers import generator, mean_and_bounds
 from persongen_bench.loop.results import RunResults
 from persongen_bench.loop.schema import (
     DatasetRef,
@@ -17,7 +19,6 @@ from persongen_bench.loop.schema import (
     Summary,
     TestSummary,
 )
-from persongen_bench.stats import interval
 
 
 def build_run(label, values, **options):
@@ -64,35 +65,38 @@ def build_run(label, values, **options):
     )
     assert not options, f"unknown options {options}"
     summary = _summary(config, values, signed, n_failed, p_block)
-    return RunResults(path, config, summary, _scores(users, values, signed), _samples(), cost)
+    samples = _samples(users, n_images, n_failed)
+    return RunResults(path, config, summary, _scores(users, values, signed), samples, cost)
 
 
-def _samples():
-    names = ["sample_id", "request_id", "user_id", "index", "state", "reason", "pixel_hash"]
-    return pd.DataFrame(columns=names)
+def _samples(users, n_images, n_failed):
+    rows = [(f"{user}-{k}", user, user, k) for user in users for k in range(n_images)]
+    table = pd.DataFrame(rows, columns=["sample_id", "request_id", "user_id", "index"])
+    states = ["method_error"] * n_failed + ["ok"] * (len(rows) - n_failed)
+    return table.assign(state=states, reason="", digest="", pixel_hash="")
 
 
 def _summary(config, values, signed, n_failed, p_block):
     n_expected = config.n_images * len(next(iter(values.values())))
     states = {"ok": n_expected - n_failed} | ({"method_error": n_failed} if n_failed else {})
     tests = {} if p_block is None else {"permutation.block": TestSummary(
-        statistic=0.1, p_value=p_block, n_permutations=1000)}  # fmt: skip
+        statistic=0.1, p_value=p_block, n_permutations=999)}  # fmt: skip
     return Summary(
         run_id=config.run_id,
         n_expected=n_expected,
         n_ok=n_expected - n_failed,
         states=states,
-        metrics={m: _metric(np.asarray(v, float), signed[m]) for m, v in values.items()},
+        metrics={m: _metric(config, m, np.asarray(v, float), signed[m]) for m, v in values.items()},
         tests=tests,
     )
 
 
-def _metric(values, signature):
-    found = interval(values, np.random.default_rng(0))
-    numbers = [None if np.isnan(x) else float(x) for x in (found.mean, found.low, found.high)]
-    return MetricSummary(
-        mean=numbers[0], low=numbers[1], high=numbers[2], n_units=found.n, signature=signature
+def _metric(config, name, values, signature):
+    info = parse_metric(name).info
+    mean, low, high, n = mean_and_bounds(
+        values, generator(config, name), info.range, whole=info.level == "set"
     )
+    return MetricSummary(mean=mean, low=low, high=high, n_units=n, signature=signature)
 
 
 def _scores(users, values, signed):

@@ -515,6 +515,7 @@ def test_notes_say_what_departs_from_the_board(make_run):
 def write_run(folder, run):
     directory = RunDirectory.create(folder, run.config, [])
     directory.export(run.summary, run.scores, run.cost)
+    run.samples.to_parquet(folder / "samples.parquet", index=False)
     return folder
 
 

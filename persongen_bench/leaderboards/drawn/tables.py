@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from persongen_bench.core.config import Config
-from persongen_bench.core.errors import ConfigError, RunError
+from persongen_bench.core.errors import ConfigError
 from persongen_bench.core.metric_cards import parse_metric
 from persongen_bench.core.plain import plain as visible
 from persongen_bench.leaderboards import matching
@@ -21,6 +21,7 @@ from persongen_bench.leaderboards.matching import Group
 from persongen_bench.leaderboards.ranking import (
     by_headline,
     gather,
+    nothing_to_rank,
     one_method_per_label,
     widened,
 )
@@ -109,10 +110,11 @@ def open_table(folder: Path, asked: Asked) -> Drawn:
     """
     for metric in asked.metrics:
         parse_metric(metric)
-    tables = list(_tables(gather(folder)[0], asked))
+    runs, unreadable = gather(folder)
+    tables = list(_tables(runs, asked))
     if not tables:
-        of_board = f" of board {asked.board}" if asked.board else ""
-        raise RunError(f"{folder}: no complete run{of_board}", fix="Make one with `pgbench run`.")
+        of_board = [run for run in runs if asked.board in (None, run.config.board)]
+        raise nothing_to_rank(folder, asked.board, of_board, unreadable)
     having = [one for one in tables if all(_has(one, metric) for metric in asked.metrics)]
     if not having:
         lacking = next(m for m in asked.metrics if not all(_has(one, m) for one in tables))

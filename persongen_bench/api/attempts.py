@@ -1,0 +1,149 @@
+"""Makes the runs of a campaign one by one or side by side; one that fails stops nothing else."""
+
+from __future__ import annotations
+
+import os
+import traceback
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass, replace
+from multiprocessing import get_context
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from persongen_bench.core.errors import PgbenchError
+from persongen_bench.core.progress import no_progress
+from persongen_bench.core.seams import cause_of
+from persongen_bench.leaderboards.gallery import draw_contact_sheet
+from persongen_bench.loop.choice import MethodChoice
+from persongen_bench.loop.generate import Execution
+from persongen_bench.loop.results import RunResults
+from persongen_bench.loop.run import Job, run
+from persongen_bench.loop.store import RunDirectory
+from persongen_bench.loop.world import World, load_world
+from persongen_bench.util.execution import end_with, fixed_threads
+from persongen_bench.util.files import write_atomic
+from persongen_bench.util.interrupt import sheltered
+
+if TYPE_CHECKING:
+    from persongen_bench.api.campaign import Campaign
+
+FAILURES = "failures"
+"""Folder below the runs that holds the tracebacks of runs that failed."""
+
+
+@dataclass(frozen=True)
+class Task:
+    """One run of a campaign."""
+
+    campaign: Campaign
+    choice: MethodChoice
+    anchor: bool
+    seed: int
+    own: bool = True
+    """Whether the user asked for it, and not the board."""
+
+    def make(self, world: World, execution: Execution) -> RunResults:
+        """Make the run on the campaign's world, and its picture."""
+        terms, threads = self.campaign.terms(world), self.campaign.threads
+        job = Job(world, terms, self.choice, self.seed, self.anchor, threads)
+        return make(job, self.campaign.runs, execution)
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """What came of a task: its folder, or why there is none."""
+
+    task: Task
+    path: Path | None
+    reason: str = ""
+    error: PgbenchError | None = None
+    """Where it was one of this package, raised in this process."""
+
+    def results(self) -> RunResults:
+        """What the run exported."""
+        if self.path is None:
+            raise ValueError("nothing was made")
+        return RunDirectory.open(self.path).results()
+
+
+def make(job: Job, runs: Path, execution: Execution) -> RunResults:
+    """Make one run, and its picture."""
+    results = run(job, runs, execution)
+    draw_contact_sheet(results, job.world)
+    return results
+
+
+def attempt(task: Task, world: World, execution: Execution) -> Attempt:
+    """Try one task. Whatever it raises but ``KeyboardInterrupt`` is its reason.
+
+    The traceback of an error that is not this package's is kept below the runs (`FAILURES`).
+    """
+    try:
+        return Attempt(task, task.make(world, execution).path)
+    except PgbenchError as error:
+        return Attempt(task, None, str(error), error)
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # noqa: BLE001  # methods of others, which may do anything
+        return Attempt(task, None, f"{cause_of(error)}{_kept(task)}")
+
+
+def _kept(task: Task) -> str:
+    """Where the traceback of the present error lies, as the reason ends."""
+    label = "".join(c if c.isalnum() or c in "-_.=" else "_" for c in task.choice.label)[:80]
+    file = Path(FAILURES) / f"{label}-seed{task.seed}.txt"
+    try:
+        (task.campaign.runs / FAILURES).mkdir(parents=True, exist_ok=True)
+        text = traceback.format_exc().encode("utf-8", "backslashreplace")
+        write_atomic(task.campaign.runs / file, text)
+    except OSError:
+        return ""
+    return f" (traceback: {file} below the runs)"
+
+
+def one_by_one(tasks: Sequence[Task], world: World, execution: Execution) -> Iterator[Attempt]:
+    """Every task in this process, in order."""
+    for task in tasks:
+        yield attempt(task, world, execution)
+
+
+def side_by_side(tasks: Sequence[Task], execution: Execution, n_jobs: int) -> Iterator[Attempt]:
+    """So many tasks at a time, each in a process of its own; yields in order.
+
+    A process that ends without a word takes its own task with it and no other.
+    """
+    quiet = replace(execution, progress=no_progress)
+    with ThreadPoolExecutor(n_jobs) as pool:
+        made = [pool.submit(_apart, task, quiet) for task in tasks]
+        try:
+            waited: Iterator[Future[Attempt]] = iter(execution.progress(made, "runs", len(made)))
+            for future in waited:
+                yield future.result()
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+def _apart(task: Task, execution: Execution) -> Attempt:
+    """One task in a process that is made for it."""
+    with ProcessPoolExecutor(1, get_context("spawn")) as pool:
+        try:
+            with sheltered():
+                made = pool.submit(_alone, task, execution, os.getpid())
+            path, reason = made.result()
+        except BrokenProcessPool:
+            path, reason = None, "its process ended without a word"
+    return Attempt(task, path, reason)
+
+
+def _alone(task: Task, execution: Execution, parent: int) -> tuple[Path | None, str]:
+    """What a process of its own does: the folder of the run, or why there is none."""
+    end_with(parent)
+    with fixed_threads(task.campaign.threads):
+        try:
+            world = load_world(task.campaign.world_ref(), execution.progress)
+        except PgbenchError as error:
+            return None, str(error)
+        made = attempt(task, world, execution)
+        return made.path, made.reason
