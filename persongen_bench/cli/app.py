@@ -64,14 +64,17 @@ class OneLine(TyperGroup):
             for argument in given:
                 no_surrogates("argument", argument)
             with interruptible():
-                return super().main(given, standalone_mode=False, **options)
-        except (KeyboardInterrupt, typer.Abort) as stop:
-            _die(f"interrupted{stopped(stop)}", STATUS)
+                done = super().main(given, standalone_mode=False, **options)
+        except (KeyboardInterrupt, typer.Abort):
+            done = STATUS
         except Exception as error:
             message = message_of(error)
             if message is None or not standalone:
                 raise
             _die(message)
+        if done == STATUS:  # the parser's own answer to an interruption
+            _die(f"interrupted{stopped()}", STATUS)
+        return done
 
 
 def message_of(error: Exception) -> str | None:
