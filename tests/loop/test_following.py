@@ -23,7 +23,7 @@ VALUES = np.random.default_rng(3).uniform(0.2, 0.9, 40)
 SIGNATURE = "true-taste|x"
 
 
-def tested(seed=0, shift=0.6, n=999):
+def permuted(seed=0, shift=0.6, n=999):
     """A test of 20 users, of whom each likes its own images better by ``shift``."""
     rng = np.random.default_rng(seed)
     table = rng.normal(size=(20, 20)) + shift * np.eye(20)
@@ -40,7 +40,7 @@ def results(**changes) -> RunResults:
     number = MetricSummary(mean=mean, low=low, high=high, n_units=n, signature=SIGNATURE)
     summary = Summary(
         run_id=config.run_id, n_expected=80, n_ok=79, states={"method_error": 1, "ok": 79},
-        metrics={"true-taste": number}, tests={"permutation.block": tested()},
+        metrics={"true-taste": number}, tests={"permutation.block": permuted()},
     )  # fmt: skip
     scores = pd.DataFrame(
         {"unit": UNITS, "metric": "true-taste", "value": VALUES, "signature": SIGNATURE}
@@ -94,7 +94,7 @@ def test_an_unscored_sample_is_the_methods_error_in_the_summary():
 @pytest.mark.parametrize("seed", range(6))
 @pytest.mark.parametrize("shift", [-0.5, 0.0, 0.5, 5.0])
 def test_an_honest_test_is_never_told(seed, shift):
-    assert trouble(with_test(tested(seed, shift))) is None
+    assert trouble(with_test(permuted(seed, shift))) is None
 
 
 def test_a_test_whose_permutations_all_tie_is_honest():
@@ -118,7 +118,7 @@ LIES = {
 @pytest.mark.parametrize("lie", LIES)
 def test_a_test_that_cannot_be_is_told(lie):
     fields, words = LIES[lie]
-    test = tested(shift=0.0)
+    test = permuted(shift=0.0)
     assert 0.05 < test.p_value < 0.95  # so that a smaller one is another bin's
     said = trouble(with_test(test.model_copy(update=fields)))
     assert any(word in said for word in words.split("|")), said
@@ -128,7 +128,7 @@ def test_a_test_that_cannot_be_is_told(lie):
     "fields", [{"mean": 5.0}, {"counts": (1,)}, {"counts": (-1,) * 40}, {"edges": (0.0, 1.0)}]
 )
 def test_a_null_that_cannot_be_is_told(fields):
-    test = tested(shift=0.0)
+    test = permuted(shift=0.0)
     odd = test.model_copy(update={"null": test.null.model_copy(update=fields)})
     assert "its null" in trouble(with_test(odd))
 
