@@ -219,8 +219,9 @@ def score_again(path: Path, settings: Settings, execution: Execution) -> Run:
         kept.board, kept.track, metrics, kept.n_images, kept.n_history, kept.pseudonyms, tested
     )
     check_needs(world.stack, terms, (), world.dataset)
-    directory.score_by(asked)
     with directory.lock(), fixed_threads(directory.config.threads):
+        directory.remember_place()
+        directory.score_by(asked)
         loop.rescore(directory, world, execution)
     draw_contact_sheet(directory.results(), world)
     return Run(directory.results())

@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import hashlib
 import io
+import logging
+import os
 import warnings
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from functools import cache
 from pathlib import Path
 from typing import BinaryIO
@@ -22,6 +24,7 @@ from PIL import UnidentifiedImageError
 
 from persongen_bench.core import picture_modes
 from persongen_bench.core.errors import DataError
+from persongen_bench.core.jpeg_scans import n_scans
 from persongen_bench.core.regular_files import (
     open_regular,
     require_inside,
@@ -43,8 +46,11 @@ MAX_SIDE = 32_768
 """Longest side: a scaled picture may be as long and as wide as the model wants."""
 MAX_BYTES = 1 << 28
 """Largest file; TIFF, WebP and AVIF are read whole."""
+MAX_SCANS = 200
+"""Passes over a JPEG, each as slow as a whole picture; encoders make about ten."""
 STRIP = 1 << 20
 """Pixels handed to PIL at a time; bounds memory, does not change a value."""
+logging.getLogger("PIL").addHandler(logging.NullHandler())  # else it prints where nobody listens
 
 
 def from_pil(picture: PilImage.Image) -> Image:
@@ -124,7 +130,10 @@ def _opened(path: Path, root: Path | None) -> BinaryIO:
 
 def _decoded(stream: BinaryIO, name: str) -> Image:
     with _picture(stream, name) as picture:
-        return from_pil(picture)
+        if picture.format in ("JPEG", "MPO"):
+            _check_scans(stream)
+        with _silent() if picture.format == "TIFF" else nullcontext():
+            return from_pil(picture)
 
 
 @contextmanager
@@ -151,6 +160,32 @@ def _picture(stream: BinaryIO, name: str) -> Iterator[PilImage.Image]:
             f"{name}: not a readable image ({error or type(error).__name__})",
             fix="Replace or remove the file.",
         ) from None
+
+
+def _check_scans(stream: BinaryIO) -> None:
+    """Refuse a JPEG of more scans than `MAX_SCANS`."""
+    n = n_scans(stream)
+    if n > MAX_SCANS:
+        raise DataError(
+            f"a JPEG of {n:,} scans, more than the {MAX_SCANS} allowed", fix="Save it again."
+        )
+
+
+@contextmanager
+def _silent() -> Iterator[None]:
+    """Keep what libtiff prints on standard error of a damaged file off the terminal."""
+    try:
+        kept = os.dup(2)
+    except OSError:  # there is none
+        yield
+        return
+    with open(os.devnull, "wb") as nothing:  # noqa: PTH123  # a name that is no path
+        os.dup2(nothing.fileno(), 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
 
 
 def _check_size(width: int, height: int, most: int) -> None:

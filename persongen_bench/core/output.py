@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 import struct
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from numbers import Real
 from typing import Any, Protocol, TypeVar
 
 import numpy as np
@@ -27,6 +27,10 @@ T = TypeVar("T")
 
 FLOATS = ("float16", "float32", "float64")
 """Types of number that an adapter may hold."""
+LARGEST_ALPHA = 1e9
+"""Of an adapter; what is larger is a slip of the hand."""
+LARGEST = 1 << 29
+"""Bytes of the file of an answer that is no image."""
 _WORDS = "words."
 """Begins the keys of new words in an adapter's file; the LoRA's keys are those of diffusers."""
 
@@ -109,6 +113,10 @@ class RankingKind:
         ids, scores = value.item_ids, value.scores
         if not isinstance(ids, tuple) or not all(isinstance(item, str) and item for item in ids):
             raise DataError("item_ids must be a tuple of item ids")
+        if not all(
+            item.isascii() or item == item.encode(errors="replace").decode() for item in ids
+        ):
+            raise DataError("item_ids holds half of a character")
         if not ids or len(set(ids)) < len(ids):
             raise DataError("item_ids is empty" if not ids else "item_ids names an item twice")
         if scores is not None:
@@ -123,17 +131,20 @@ class RankingKind:
     def from_bytes(self, data: bytes, name: str) -> Ranking:
         """Refuses whatever has other fields."""
         try:
-            document = json.loads(data)
+            document = json.loads(data, object_pairs_hook=_unique)
             unknown = set(document) - {"item_ids", "scores"}
             scores = document.get("scores")
+            ids = document["item_ids"]
             ranking = Ranking(
-                tuple(document["item_ids"]), None if scores is None else tuple(map(float, scores))
+                tuple(ids) if isinstance(ids, list) else ids,
+                None if scores is None else tuple(map(float, scores)),
             )
         except (
             ValueError, KeyError, TypeError, AttributeError, RecursionError, OverflowError,
         ) as error:  # fmt: skip
             fix = 'Write {"item_ids": ["best", "second"], "scores": [0.9, 0.4]}.'
-            raise DataError(f"{name}: not a ranking ({error!r})", fix=fix) from None
+            why = "it is not UTF-8" if isinstance(error, UnicodeDecodeError) else repr(error)[:200]
+            raise DataError(f"{name}: not a ranking ({why})", fix=fix) from None
         if unknown:
             raise DataError(f"{name}: unknown field {min(unknown)!r}")
         return named(self.check, ranking, name)
@@ -159,8 +170,7 @@ class AdapterKind:
             raise DataError(f"expected an Adapter, found {type(value).__name__}")
         if not value.lora and not value.words:
             raise DataError("the adapter holds neither a LoRA nor words")
-        if value.alpha is not None and not math.isfinite(value.alpha):
-            raise DataError(f"alpha is {value.alpha}")
+        _check_alpha(value.alpha)
         for key, array in _arrays(value).items():
             if not isinstance(array, np.ndarray) or str(array.dtype) not in FLOATS:
                 raise DataError(f"{key}: expected a float array, found {_type(array)}")
@@ -181,7 +191,10 @@ class AdapterKind:
             (size,) = struct.unpack("<Q", data[:8])
             metadata = json.loads(data[8 : 8 + size]).get("__metadata__", {})
             alpha = json.loads(metadata.get("adapter", "{}")).get("alpha")
-        except (SafetensorError, ValueError, struct.error, AttributeError, KeyError) as error:
+        except (
+            SafetensorError, ValueError, struct.error, AttributeError, KeyError, TypeError,
+            RecursionError,
+        ) as error:  # fmt: skip
             raise DataError(f"{name}: not an adapter ({error})", fix="Write safetensors.") from None
         words = {k.removeprefix(_WORDS): a for k, a in arrays.items() if k.startswith(_WORDS)}
         lora = {k: a for k, a in arrays.items() if not k.startswith(_WORDS)}
@@ -223,9 +236,27 @@ def named(check: Callable[[T], T], value: T, name: str) -> T:
 def _check_scores(scores: tuple[float, ...], n_items: int) -> None:
     if not isinstance(scores, tuple) or len(scores) != n_items:
         raise DataError(f"expected a tuple of {n_items} scores, one an item")
+    if not all(isinstance(score, Real) for score in scores):
+        raise DataError("scores must be numbers")
     numbers = np.asarray(scores, dtype=np.float64)
     if not np.isfinite(numbers).all() or (np.diff(numbers) > 0).any():
         raise DataError("scores must be finite, and none larger than the one before it")
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """A JSON object, none of whose fields is given twice."""
+    said = dict(pairs)
+    if len(said) < len(pairs):
+        raise ValueError("a field is given twice")
+    return said
+
+
+def _check_alpha(alpha: object) -> None:
+    if alpha is None:
+        return
+    number = isinstance(alpha, int | float) and not isinstance(alpha, bool)
+    if not number or not abs(alpha) <= LARGEST_ALPHA:  # type: ignore[arg-type]  # a number
+        raise DataError(f"alpha is {repr(alpha)[:80]}, expected a number")
 
 
 def _plain(scores: tuple[float, ...] | None) -> list[float] | None:

@@ -57,6 +57,8 @@ def _reader(picture: PilImage.Image) -> Reader:
     """How the strips of this picture are read; looks at what the header says."""
     if picture.mode in _GREY_16:
         return _grey_16(picture)
+    if picture.mode in ("P", "PA") and picture.palette is None:
+        raise DataError("its pixels are places in a palette, and it has none", fix="Save it again.")
     if picture.mode == "F":
         return _turned_float if _inverted(picture) else _float
     if picture.mode in _WITH_ALPHA:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import stat
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath, PureWindowsPath
@@ -42,12 +43,23 @@ def check_paths(table: Table, root: Path, column: str = "image") -> None:
     names = table.frame[column]
     table.reject((names == "").to_numpy(), f"empty {column}", "Name an image file.")
     check_inside(table, root, column)
-    missing = _mask(names, lambda name: not os.path.isfile(root / name))  # noqa: PTH113  # never raises
+    sizes = np.array([_size(root / name) for name in names])
     message = f"{column} {{{column}}}: no such file, or not a regular one"
-    table.reject(missing, message, "Add it or remove the row.")
+    table.reject(sizes < 0, message, "Add it or remove the row.")
+    message = f"{column} {{{column}}} has more than {images.MAX_BYTES:,} bytes"
+    table.reject(sizes > images.MAX_BYTES, message, "Scale the image down.")
     real_root = os.path.realpath(root) + os.sep
     outside = _mask(names, lambda name: not os.path.realpath(root / name).startswith(real_root))
     table.reject(outside, f"{column} {{{column}}} is a link to outside {root}", _INSIDE)
+
+
+def _size(path: Path) -> int:
+    """Bytes of a regular file, -1 where there is none."""
+    try:
+        about = path.stat()
+    except (OSError, ValueError):
+        return -1
+    return about.st_size if stat.S_ISREG(about.st_mode) else -1
 
 
 def check_inside(table: Table, root: Path, column: str = "image") -> None:

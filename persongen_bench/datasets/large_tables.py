@@ -153,13 +153,14 @@ def _parquet_batches(path: Path, columns: list[str]) -> Iterator[pd.DataFrame]:
     first = 2
     file = _parquet(path)
     try:
+        table_files.refuse_a_bomb(path, columns)
         for batch in file.iter_batches(batch_size=BATCH, columns=columns):
             table = pa.Table.from_batches([batch])
             table.validate(full=True)
             cells = {name: _cells(path, name, table[name]) for name in columns}
             yield pd.DataFrame(cells).set_axis(pd.RangeIndex(first, first + len(table)), axis=0)
             first += len(table)
-    except (OSError, ValueError, TypeError, KeyError, OverflowError) as error:
+    except table_files.UNREADABLE as error:
         raise _not_parquet(path, error) from None
     finally:
         file.close()

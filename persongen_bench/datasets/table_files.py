@@ -4,17 +4,32 @@ from __future__ import annotations
 
 import io
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from persongen_bench.core.errors import DataError
+from persongen_bench.core.regular_files import open_regular
 
 SUFFIXES = (".csv", ".parquet")
 OTHER_SUFFIXES = (".tsv", ".txt", ".xlsx", ".xls", ".ods", ".json", ".jsonl", ".csv.gz", ".csv.zip")
 """Of files that people have instead; named where the table is not there."""
+UNREADABLE = (OSError, ValueError, TypeError, KeyError, OverflowError, NotImplementedError)
+"""What pyarrow and pandas raise at damaged files."""
+_HEAD = 1 << 20
+"""Bytes of a CSV that are looked at before the rest is read."""
+UNPACKED, PER_BYTE, PER_CELL = 1 << 29, 1_000, 64
+"""A Parquet file is a bomb where its cells take more bytes than the first, and more than the second
+for each of its own; the third is what a cell takes besides its text."""
+_SMALL, _THIN = 1 << 26, 16
+"""Bytes of a large file, and a row of a column of text in it that may repeat long cells."""
+_BATCH = 1 << 16
+"""Rows of a Parquet file that are measured at a time."""
 MOST_COLUMNS = 1_000
 """A table of more columns is refused: it is turned by 90 degrees, or not a table."""
 SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "bars"}
@@ -118,10 +133,10 @@ def too_wide(path: Path) -> DataError:
 
 
 def _utf8(path: Path) -> str:
-    data = path.read_bytes()
-    for start, (kind, fix) in SIGNATURES.items():
-        if data.lstrip().startswith(start):
-            raise DataError(f"{path}: is {kind}, expected CSV", fix=fix)
+    with open_regular(path, "table") as stream:
+        head = stream.read(_HEAD)
+        _check_head(path, head)
+        data = head + stream.read()
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -136,22 +151,77 @@ def _utf8(path: Path) -> str:
     return text
 
 
+def _check_head(path: Path, head: bytes) -> None:
+    """Refuse by its beginning what is no text, before all of it is read."""
+    for start, (kind, fix) in SIGNATURES.items():
+        if head.lstrip().startswith(start):
+            raise DataError(f"{path}: is {kind}, expected CSV", fix=fix)
+    if b"\0" in head:
+        row = head.count(b"\n", 0, head.index(b"\0")) + 1
+        raise DataError(f"{path} row {row}: holds a NUL", fix="Save it as CSV in UTF-8.")
+
+
 def read_parquet(path: Path) -> pd.DataFrame:
     """The cells of a Parquet file as text, indexed as the rows of a CSV would be."""
+    open_regular(path, "table").close()
     try:
-        _check_schema(path, pq.read_schema(path))
+        schema = pq.read_schema(path)
+        _check_schema(path, schema)
+        refuse_a_bomb(path, schema.names)
         pq.read_table(path).validate(full=True)
         frame = pd.read_parquet(path)
         if not isinstance(frame.index, pd.RangeIndex):
             frame = frame.reset_index()
         text = {str(name): _text(cells) for name, cells in frame.items()}
-    except (OSError, ValueError, TypeError, KeyError, OverflowError, NotImplementedError) as error:
+    except UNREADABLE as error:
         reason = " ".join(str(error).split())[:200]
         raise DataError(
             f"{path}: not a readable Parquet file ({reason})",
             fix="Correct it and export it again, with text in UTF-8.",
         ) from None
     return pd.DataFrame(text, dtype="str").set_axis(pd.RangeIndex(2, len(frame) + 2), axis=0)
+
+
+def refuse_a_bomb(path: Path, columns: Sequence[str]) -> None:
+    """Raise `DataError` where kilobytes would unpack to gigabytes: repeated cells are kept once."""
+    with pq.ParquetFile(path, read_dictionary=list(columns)) as file:
+        most = max(UNPACKED, PER_BYTE * path.stat().st_size)
+        size = PER_CELL * file.metadata.num_rows * len(columns)
+        repeated = _repeated(file, columns)
+        if size <= most and repeated:
+            for batch in file.iter_batches(_BATCH, columns=repeated):
+                size += sum(map(_length, batch.columns))
+                if size > most:
+                    break
+    if size > most:
+        raise DataError(
+            f"{path}: its {file.metadata.num_rows:,} rows would take {size / 1e9:.1f} GB or more",
+            fix="Is this the right file? Export it again.",
+        )
+
+
+def _repeated(file: pq.ParquetFile, columns: Sequence[str]) -> list[str]:
+    """The columns of text that may repeat long cells: in large files those of few bytes a row."""
+    schema, about = file.schema_arrow, file.metadata
+    stored = [about.row_group(k) for k in range(about.num_row_groups)]
+    most = _THIN * about.num_rows if sum(g.total_byte_size for g in stored) > _SMALL else 1 << 62
+    thin = []
+    for name in columns:
+        place = schema.get_field_index(name)
+        if place < 0 or not pa.types.is_dictionary(schema.field(place).type):
+            continue
+        if sum(group.column(place).total_compressed_size for group in stored) < most:
+            thin.append(name)
+    return thin
+
+
+def _length(cells: pa.Array) -> int:
+    """Bytes of text once it is unpacked."""
+    if not pa.types.is_dictionary(cells.type):
+        return 0
+    lengths = np.asarray(pc.binary_length(cells.dictionary).fill_null(0), dtype=np.int64)
+    codes = np.asarray(cells.indices.drop_null(), dtype=np.int64)
+    return int(lengths[codes].sum())
 
 
 def _check_schema(path: Path, schema: pa.Schema) -> None:

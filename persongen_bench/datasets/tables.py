@@ -24,6 +24,8 @@ __all__ = ["LATEST", "Table", "find_table", "read_table"]
 
 LATEST = 1e11
 """Unix seconds (year 5138) beyond which a number must be meant in milliseconds, or is infinite."""
+LARGEST = 1e15
+"""A number beyond is no rating, count or index, and means of such numbers overflow."""
 LONGEST_CELL = 10_000
 """Characters of a cell; a longer one is no label, and would be carried through every table."""
 LONGEST_ID = 500
@@ -96,11 +98,15 @@ class Table:
         return values
 
     def numbers(self, column: str) -> Float[np.ndarray, " n"]:
-        """Finite numbers; text, an empty cell, NaN or an infinity raises `DataError`."""
+        """Numbers up to 1e15; text, an empty cell, NaN or an infinity raises `DataError`."""
         values = _floats(self.frame[column])
         wrong = ~np.isfinite(values)
         fix = causes.not_a_number(self._first(column, wrong)) or "Correct it."
         self.reject(wrong, f"{column} is {{{column}}}, expected a finite number", fix)
+        huge = np.abs(values) > LARGEST
+        self.reject(
+            huge, f"{column} is {{{column}}}, expected one up to {LARGEST:g}", "Correct it."
+        )
         return values
 
     def times(self, column: str) -> Float[np.ndarray, " n"]:

@@ -9,7 +9,8 @@ from persongen_bench.core.request import Request
 from persongen_bench.core.types import content_hash
 from persongen_bench.datasets.audit import AuditOptions, audit
 from persongen_bench.loop.world import World
-from persongen_bench.util.files import cache_root, write_atomic
+from persongen_bench.util.files import cache_root
+from persongen_bench.util.sealed import kept_file
 
 QUICK = AuditOptions(max_held_out=300, max_train=4000)
 """Pictures opened before a run; call `datasets.audit.audit` yourself to look at all of them."""
@@ -20,10 +21,11 @@ def audited(world: World, progress: Progress) -> list[str]:
     promise = sorted(world.split.promise)
     key = content_hash(world.dataset.revision, world.split.hash, promise, repr(QUICK))
     path = cache_root() / "audits" / f"{key}.txt"
-    if not path.exists():
-        report = audit(world.dataset, world.split, QUICK, progress)
-        write_atomic(path, str(report).encode())
-    return path.read_text(encoding="utf-8").splitlines()
+
+    def report() -> bytes:
+        return str(audit(world.dataset, world.split, QUICK, progress)).encode()
+
+    return kept_file(path, bytes.decode, report).splitlines()
 
 
 def audited_requests(

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import overload
+from typing import Any, overload
 
 import numpy as np
 
 from persongen_bench.core.errors import DataError
 from persongen_bench.core.images import pixel_hash
 from persongen_bench.core.types import Catalog, Embeddings, Image, Rows
-from persongen_bench.loop.feature_table import Keys, keys_of
+from persongen_bench.loop.feature_shard import Keys, keys_of
+from persongen_bench.util.batching import blocks
 from persongen_bench.util.opening import HELD, OpenImages, SizesOf, opened
 
 CHUNK = 512
@@ -192,3 +193,14 @@ class RowLaw:
             if narrow.dtype.kind == "f":
                 narrow = narrow.astype(np.float32, copy=False)
         return self.check(narrow, n)
+
+
+def rows_of(model: Any, role: str, keys: Keys, shown: Pictures, held: int) -> Embeddings:  # noqa: ANN401  # an encoder
+    """float32 rows of images with these hashes, encoded ``held`` bytes of rows at a time."""
+    rows = np.empty((len(keys), model.embedding_size), dtype=np.float32)
+    for block in blocks(len(keys), max(1, held // (4 * model.embedding_size))):
+        places = list(range(*block.indices(len(keys))))
+        law = RowLaw(role, model.embedding_size, shown.at(places).name)
+        images = Later(shown, places, keys[block])
+        rows[block] = law.float32(model.encode(images), len(places))
+    return rows

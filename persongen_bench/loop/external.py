@@ -56,14 +56,14 @@ def ingest(
     terms = replace(terms, n_images=max(terms.n_images, most_answers(answers)))
     config = _config(delivery, answers, world, terms)
     asked = world.asked(config)
-    run = RunDirectory.create(runs / run_name(config), config, asked.samples)
-    run.note(MODES, dict(Counter(answer.mode for answer in answers)))
-    samples = {(s.request.request_id, s.index): s for s in asked.samples}
-    draw = Draws(world.stack, kind)
-    for answer in progress(answers, f"import {kind.name}s", len(answers)):
-        sample, value = samples[answer.request_id, answer.index], answer.open()
-        digests = run.write(sample.sample_id, value, draw(sample, value))
-        run.record([Outcome(sample.sample_id, "ok", "", *digests)])
+    with RunDirectory.entered(runs / run_name(config), config, asked.samples) as run:
+        run.note(MODES, dict(Counter(answer.mode for answer in answers)))
+        samples = {(s.request.request_id, s.index): s for s in asked.samples}
+        draw = Draws(world.stack, kind)
+        for answer in progress(answers, f"import {kind.name}s", len(answers)):
+            sample, value = samples[answer.request_id, answer.index], answer.open()
+            digests = run.write(sample.sample_id, value, draw(sample, value))
+            run.record([Outcome(sample.sample_id, "ok", "", *digests)])
     return run
 
 

@@ -18,6 +18,7 @@ from persongen_bench.core.progress import Progress, no_progress
 from persongen_bench.core.roles import CaptionHead, Head, open_role
 from persongen_bench.core.stack import Stack
 from persongen_bench.core.types import Catalog, Description, Embeddings, content_hash
+from persongen_bench.loop.description_table import DescriptionTable
 from persongen_bench.loop.encoding import (
     CHUNK,
     Chunk,
@@ -28,12 +29,16 @@ from persongen_bench.loop.encoding import (
     hashes_of,
     items,
     pictures,
+    rows_of,
 )
-from persongen_bench.loop.feature_table import DescriptionTable, FeatureTable, Keys, keys_of
+from persongen_bench.loop.feature_shard import Keys, keys_of
+from persongen_bench.loop.feature_table import FeatureTable
+from persongen_bench.loop.kept import kept_keys
 from persongen_bench.util.batching import blocks
-from persongen_bench.util.files import write_array
 from persongen_bench.util.opening import OpenImages
 
+ATTEMPTS = 3
+"""Times that rows are encoded, where what is kept of them is damaged."""
 BUFFER = 1 << 28
 """Bytes of rows held before they are written."""
 LARGEST = 1 << 16
@@ -64,28 +69,25 @@ class FeatureStore:
             rows = model.from_base(self.rows(model.base, pixel_hashes, open_images))
             return RowLaw(role, None, shown.name).check(rows, n)
         if model.embedding_size > LARGEST:
-            return self._encoded(role, keys, shown)
-        table = self._table(model)
-        if not table.known(keys).all():
+            self.encoded[role] += n
+            return rows_of(model, role, keys, shown, BUFFER)
+        fix = f"Remove {self._place(model)}: its rows are computed again."
+        rows = self._kept(role, keys, shown)
+        return RowLaw(role, model.embedding_size, shown.name, fix).check(rows, n)
+
+    def _kept(self, role: str, keys: Keys, shown: Pictures) -> Embeddings:
+        """Rows from the table; what is not there, or is damaged there, is encoded."""
+        table = self._table(open_role(self.stack, role))
+        for _ in range(ATTEMPTS):
+            rows, sound = table.read(keys)
+            if sound.all():
+                return rows
             with table.lock():
                 new = ~table.known(keys)
                 first = np.unique(keys[new], return_index=True)[1]
                 places = np.flatnonzero(new)[np.sort(first)]
                 self._add(role, self._chunks(places, shown, keys, role), shown)
-        fix = f"Remove {self._place(model)}: its rows are computed again."
-        return RowLaw(role, model.embedding_size, shown.name, fix).check(table.rows(keys), n)
-
-    def _encoded(self, role: str, keys: Keys, shown: Pictures) -> Embeddings:
-        """Rows that are too long to be kept."""
-        model, n = open_role(self.stack, role), len(keys)
-        rows = np.empty((n, model.embedding_size), dtype=np.float32)
-        for block in blocks(n, max(1, BUFFER // (4 * model.embedding_size))):
-            places = list(range(*block.indices(n)))
-            law = RowLaw(role, model.embedding_size, shown.at(places).name)
-            images = Later(shown, places, keys[block])
-            rows[block] = law.float32(model.encode(images), len(places))
-        self.encoded[role] += n
-        return rows
+        return table.rows(keys)
 
     def learn(self, role: str, n: int, open_images: OpenImages) -> list[str]:
         """Encode n images whose hashes are not known yet, opening each once; their hashes."""
@@ -237,9 +239,8 @@ class CatalogFeatures:
         """Hashes of every item; found while encoding for ``role`` where they are not known."""
         if len(self._hashes) != len(self.catalog):
             file = self.cache / "catalogs" / f"{self.catalog.hash}-{READING}.npy"
-            if not file.exists():
-                write_array(file, keys_of(self._find_hashes(role)))
-            self._hashes = [f"{key:016x}" for key in np.load(file)]
+            keys = kept_keys(file, len(self.catalog), lambda: self._find_hashes(role))
+            self._hashes = [f"{key:016x}" for key in keys]
         return self._hashes
 
     def _find_hashes(self, role: str | None) -> list[str]:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import closing, contextmanager
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pandas as pd
 
@@ -16,6 +18,11 @@ from persongen_bench.core.errors import RunError
 from persongen_bench.core.request import Sample
 from persongen_bench.core.types import SampleState
 from persongen_bench.loop.explaining import Explained, parse
+from persongen_bench.util.databases import refusal, unwritable
+
+T = TypeVar("T")
+PATIENCE = 15.0
+"""Seconds to wait for another process that holds the file."""
 
 _TABLES = """
 CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -58,23 +65,56 @@ class Journal:
     def transaction(self) -> Iterator[sqlite3.Connection]:
         """All or nothing; errors say what to do."""
         try:
-            with closing(sqlite3.connect(self.file, timeout=60)) as connection, connection:
-                connection.execute("PRAGMA journal_mode=WAL")
-                connection.executescript(_TABLES)
-                _add_columns(connection)
+            with self._connected(self.file) as connection:
                 yield connection
-        except sqlite3.DatabaseError as error:
+        except sqlite3.Error as error:
             raise self._refusal(error) from None
 
-    def _refusal(self, error: sqlite3.DatabaseError) -> RunError:
-        if "full" in str(error):
-            return RunError(
-                f"{self.file}: {error}", fix="Free some space, then `pgbench resume` this run."
-            )
-        return RunError(
-            f"{self.file}: the journal is damaged ({error})",
-            fix="`pgbench resume --rebuild` remakes it from the images; nothing else is lost.",
-        )
+    def _read(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        """``work`` on a file that is there; where it cannot be written a copy is read."""
+        if not self.present:
+            raise RunError(f"{self.file}: the journal is missing or empty", fix=self._rebuilt)
+        try:
+            with self._connected(self.file) as connection:
+                return work(connection)
+        except sqlite3.Error as error:
+            if not unwritable(error):
+                raise self._refusal(error) from None
+            first = error
+        with tempfile.TemporaryDirectory(prefix="pgbench-journal-") as folder:
+            copy = Path(folder) / self.file.name
+            try:
+                for suffix in ("", "-wal"):
+                    with suppress(FileNotFoundError):
+                        shutil.copyfile(_beside(self.file, suffix), _beside(copy, suffix))
+                with self._connected(copy) as connection:
+                    return work(connection)
+            except (sqlite3.Error, OSError):
+                raise self._refusal(first) from None
+
+    @contextmanager
+    def _connected(self, file: Path) -> Iterator[sqlite3.Connection]:
+        with closing(sqlite3.connect(file, timeout=PATIENCE)) as connection, connection:
+            connection.execute("PRAGMA journal_mode=WAL")
+            connection.executescript(_TABLES)
+            _add_columns(connection)
+            yield connection
+
+    @property
+    def present(self) -> bool:
+        """Whether there is a file with anything in it."""
+        try:
+            return self.file.stat().st_size > 0
+        except FileNotFoundError:
+            return False
+
+    @property
+    def _rebuilt(self) -> str:
+        folder = self.file.parent
+        return f"`pgbench resume --rebuild {folder}` remakes it from the answers; nothing is lost."
+
+    def _refusal(self, error: sqlite3.Error) -> RunError:
+        return refusal(self.file, error, self._rebuilt)
 
     def plan(self, samples: Sequence[Sample]) -> None:
         """Enter the samples to make; those already known keep their state."""
@@ -106,11 +146,13 @@ class Journal:
 
     def explanations(self) -> list[Explained]:
         """What the method said of requests, in canonical order."""
-        with self.transaction() as db:
-            lines = dict(db.execute("SELECT request_id, said FROM explanations").fetchall())
-            asked = db.execute("SELECT request_id FROM samples ORDER BY position").fetchall()
+        lines = dict(self._rows("SELECT request_id, said FROM explanations"))
+        asked = self._rows("SELECT request_id FROM samples ORDER BY position")
         known = [parse(lines[name]) for name in dict.fromkeys(n for (n,) in asked) if name in lines]
         return [one for one in known if one is not None]
+
+    def _rows(self, query: str, *values: str) -> list[Any]:
+        return self._read(lambda db: db.execute(query, values).fetchall())
 
     def note(self, key: str, value: object) -> None:
         """Remember a fact of a stage."""
@@ -119,21 +161,27 @@ class Journal:
 
     def noted(self, key: str) -> Any:  # noqa: ANN401  # any JSON value
         """A remembered fact, None where there is none."""
-        with self.transaction() as db:
-            row = db.execute("SELECT value FROM meta WHERE key=?", (key,)).fetchone()
-        return None if row is None else json.loads(row[0])
+        rows = self._rows("SELECT value FROM meta WHERE key=?", key)
+        return json.loads(rows[0][0]) if rows else None
+
+    def facts(self) -> dict[str, Any]:
+        """Every remembered fact by name."""
+        return {key: json.loads(value) for key, value in self._rows("SELECT key, value FROM meta")}
 
     def samples(self) -> pd.DataFrame:
         """All samples in canonical order: `SAMPLE_COLUMNS` and ``seconds``."""
         columns = ", ".join(f'"{name}"' for name in (*SAMPLE_COLUMNS, "seconds"))
-        with self.transaction() as db:
-            rows = db.execute(f"SELECT {columns} FROM samples ORDER BY position").fetchall()  # noqa: S608  # constant names
+        rows = self._rows(f"SELECT {columns} FROM samples ORDER BY position")  # noqa: S608  # constant names
         return pd.DataFrame(rows, columns=[*SAMPLE_COLUMNS, "seconds"])
 
     def delete(self) -> None:
         """Remove the file, to be made anew."""
         for suffix in ("", "-wal", "-shm"):
-            self.file.with_name(f"{self.file.name}{suffix}").unlink(missing_ok=True)
+            _beside(self.file, suffix).unlink(missing_ok=True)
+
+
+def _beside(file: Path, suffix: str) -> Path:
+    return file.with_name(f"{file.name}{suffix}")
 
 
 def _add_columns(db: sqlite3.Connection) -> None:

@@ -7,10 +7,12 @@ from pathlib import Path
 from persongen_bench.core.errors import ConfigError
 from persongen_bench.core.stack import Stack
 from persongen_bench.stacks.with_lora import StackWithLora, base_of, with_lora
+from persongen_bench.util.cache_places import locked_entry
 from persongen_bench.util.files import cache_root
 from persongen_bench.util.lora.layers import LoraLayers
 from persongen_bench.util.lora.reading import read_lora
 from persongen_bench.util.lora.writing import write_lora
+from persongen_bench.util.sealed import read_sealed, seal
 
 
 def open_with(stack: Stack, path: Path) -> tuple[str, StackWithLora]:
@@ -26,12 +28,16 @@ def open_with(stack: Stack, path: Path) -> tuple[str, StackWithLora]:
 def keep(lora: LoraLayers) -> Path:
     """The file in the cache that holds a LoRA, written where it is not there."""
     place = _place(lora.digest)
-    return place if place.is_file() else write_lora(lora, place)
+    if read_sealed(place, bytes) is None:
+        with locked_entry(place):
+            write_lora(lora, place)
+            seal(place)
+    return place
 
 
 def kept(digest: str | None) -> Path | None:
-    """The file of a digest (None: of none); raises `ConfigError` where the cache lost it."""
-    if digest is None or _place(digest).is_file():
+    """The file of a digest (None: of none); `ConfigError` where the cache has no sound one."""
+    if digest is None or read_sealed(_place(digest), bytes) is not None:
         return None if digest is None else _place(digest)
     raise ConfigError(
         f"this run draws with the LoRA {digest}, which the cache does not have",

@@ -10,24 +10,28 @@ from typing import Any
 
 import numpy as np
 
-from persongen_bench.core.method import unfair_reason
+from persongen_bench.core.errors import RunError
 from persongen_bench.core.request import Sample
 from persongen_bench.loop.audits import audited, audited_requests
-from persongen_bench.loop.choice import MethodChoice, build_method
+from persongen_bench.loop.choice import MethodChoice
 from persongen_bench.loop.deviations import UNFAIR, deviations
 from persongen_bench.loop.evaluation import Evaluation
-from persongen_bench.loop.fit import code_of, facts_of, fit_once
-from persongen_bench.loop.generate import Execution, generate, note_roles
+from persongen_bench.loop.facts import OWN_JUDGES
+from persongen_bench.loop.fit import code_of, fit_facts, fit_once
+from persongen_bench.loop.generate import PEAK, WALL, Execution, generate, note_refused, note_roles
 from persongen_bench.loop.journal import Outcome
+from persongen_bench.loop.rebuilding import seconds_before
 from persongen_bench.loop.results import RunResults
-from persongen_bench.loop.schema import RunConfig
+from persongen_bench.loop.schema import RunConfig, Summary
 from persongen_bench.loop.score import score
 from persongen_bench.loop.store import RunDirectory
 from persongen_bench.loop.terms import Terms, run_config
+from persongen_bench.loop.wall.known import facts_of, facts_of_run
 from persongen_bench.loop.world import World, reopen_world
 from persongen_bench.util import provenance
 from persongen_bench.util.execution import fixed_threads, peak_memory_mb
 from persongen_bench.util.files import write_atomic
+from persongen_bench.util.sealed import notice
 
 
 @dataclass(frozen=True)
@@ -44,32 +48,31 @@ class Job:
 
 def run(job: Job, runs: Path, execution: Execution | None = None) -> RunResults:
     """Make a run below ``runs``, or continue it where it is already begun."""
-    method = job.choice.build()
+    facts = facts_of(job.choice)
     config = run_config(
         job.world,
         job.terms,
-        job.choice.ref(method, anchor=job.anchor),
+        job.choice.ref(facts, anchor=job.anchor),
         seed=job.seed,
-        code=code_of(method, job.world, job.terms.track),
+        code=code_of(facts, job.world, job.terms.track),
         threads=job.threads,
     )
-    directory = RunDirectory.create(
-        runs / run_name(config), config, job.world.asked(config).samples
-    )
-    return advance(directory, job.world, execution or Execution())
+    samples = job.world.asked(config).samples
+    with RunDirectory.entered(runs / run_name(config), config, samples) as directory:
+        return _staged(directory, job.world, execution or Execution())
 
 
 def reopen(
     path: Path, root: Path | None, execution: Execution, lora: Path | None = None
 ) -> tuple[RunDirectory, World]:
-    """A run and its world from the directory alone; refuses what changed since.
+    """A run and its world from the directory alone; refuses what changed since. Writes nothing.
 
     ``root`` and ``lora``: where its data and its LoRA lie now, where that is not known.
     """
     directory = RunDirectory.open(path)
     world = reopen_world(directory.config, root, execution.progress, lora)
     if root is not None:
-        directory.data_lies_in(root)
+        directory.lies_in(root)
     directory.veil.plan(world.asked(directory.config).samples)
     return directory, world
 
@@ -77,13 +80,16 @@ def reopen(
 def resume(
     directory: RunDirectory, world: World, execution: Execution, *, rebuild: bool = False
 ) -> RunResults:
-    """Continue a run, with any batch size and worker count."""
+    """Continue a run, with any batch size and worker count; what differs on disk is made again."""
     samples = world.asked(directory.config).samples
-    if rebuild:
-        directory.rebuild_journal(samples)
-    else:
-        directory.plan(samples)
-    return advance(directory, world, execution)
+    with directory.lock():
+        directory.remember_place()
+        if rebuild:
+            directory.rebuild_journal(samples)
+        else:
+            directory.enter(samples)
+            _recheck(directory, samples, execution)
+        return _staged(directory, world, execution)
 
 
 def run_name(config: RunConfig) -> str:
@@ -94,17 +100,59 @@ def run_name(config: RunConfig) -> str:
 
 def advance(directory: RunDirectory, world: World, execution: Execution) -> RunResults:
     """Take a run through every stage that is not done."""
-    with directory.lock(), fixed_threads(directory.config.threads):
+    with directory.lock():
+        return _staged(directory, world, execution)
+
+
+def _staged(directory: RunDirectory, world: World, execution: Execution) -> RunResults:
+    """`advance`, for who holds the lock."""
+    with fixed_threads(directory.config.threads):
+        directory.keep_facts()
         samples = world.asked(directory.config).samples
         pending = pending_samples(directory, samples)
         if directory.config.method.external:
+            _require_delivered(directory, len(samples) - len(pending))
             mark_missing(directory, pending)
         elif pending:
             fit = fitted(directory, world, execution)
             generate(directory, world, pending, fit, execution)
-        if pending or not directory.complete:
+        if pending or not _readable(directory):
             rescore(directory, world, execution)
     return directory.results()
+
+
+def _recheck(directory: RunDirectory, samples: Sequence[Sample], execution: Execution) -> None:
+    """Have answers that are not what the journal says made again."""
+    table = directory.outcomes(samples).set_index("sample_id")
+    made = [sample for sample in samples if table.at[sample.sample_id, "state"] == "ok"]
+    changed = []
+    for sample in execution.progress(made, "check answers", len(made)):
+        said = (table.at[sample.sample_id, name] for name in ("digest", "pixel_hash"))
+        lies = directory.intact(sample.sample_id)
+        if lies is None or (lies.digest, lies.pixel_hash) != tuple(said):
+            changed.append(Outcome(sample.sample_id, "pending"))
+    if changed:
+        notice(f"{directory.path}: {len(changed)} answers are not what was recorded")
+        directory.record(changed)
+
+
+def _readable(directory: RunDirectory) -> bool:
+    """Whether the results are there, whole and for the metrics asked for."""
+    try:
+        directory.results()
+    except (RunError, ValueError):
+        return False
+    return True
+
+
+def _require_delivered(directory: RunDirectory, n_there: int) -> None:
+    """Nothing that was delivered is said to be missing because this disk lost it."""
+    n_delivered = directory.config.method.config.get("delivered", 0)
+    if n_there < int(str(n_delivered)):
+        raise RunError(
+            f"{directory.path}: {n_there} of {n_delivered} answers that were delivered are there",
+            fix="Score what was delivered again (`pgbench score FOLDER`).",
+        )
 
 
 def pending_samples(directory: RunDirectory, samples: Sequence[Sample]) -> list[Sample]:
@@ -127,21 +175,29 @@ def mark_missing(directory: RunDirectory, pending: list[Sample]) -> None:
 def fitted(directory: RunDirectory, world: World, execution: Execution) -> Path:
     """Folder with the fitted method; fits once per key that names all that changes the fit."""
     folder = fit_once(directory.config, world, execution)
-    facts = facts_of(folder)
+    facts = fit_facts(folder)
     note_roles(directory, facts.pop("roles"))
+    note_refused(directory, facts.pop("refused", []))
     directory.note("fit", facts)
-    directory.note(UNFAIR, unfair_reason(build_method(directory.config)))
+    directory.note(UNFAIR, facts_of_run(directory.config).unfair)
     return folder
 
 
 def rescore(directory: RunDirectory, world: World, execution: Execution) -> None:
-    """Score the recorded images and export; never generates."""
+    """Score the recorded images and export; never generates.
+
+    Raises `RunError` where samples are not made yet; what was exported stays then.
+    """
+    _require_made(directory, world)
+    directory.keep_facts()
     evaluation = Evaluation.of_run(directory, world, execution.progress)
     summary, scores = score(evaluation, directory.config, directory.noted("roles") or {})
     summary = summary.model_copy(update={"notes": deviations(directory, world)})
+    summary = _marked(summary, directory.noted(OWN_JUDGES) or ())
     log = {
         "run_id": directory.config.run_id,
         "scored": provenance.collect(),
+        "wall": directory.noted(WALL),
         "split audit": audited(world, execution.progress),
         "request audit": audited_requests(
             world, world.asked(directory.config).requests, directory.noted("references") or {}
@@ -152,13 +208,34 @@ def rescore(directory: RunDirectory, world: World, execution: Execution) -> None
     directory.export(summary, scores, cost(directory))
 
 
+def _require_made(directory: RunDirectory, world: World) -> None:
+    states = directory.outcomes(world.asked(directory.config).samples)["state"]
+    n_pending = int((states == "pending").sum())
+    if n_pending:
+        raise RunError(
+            f"{directory.path}: {n_pending} of {len(states)} samples are not made yet",
+            fix=f"`pgbench resume {directory.path}` makes and scores them.",
+        )
+
+
+def _marked(summary: Summary, judges: Sequence[str]) -> Summary:
+    """With the marks of metrics whose models the method is known to have used."""
+    metrics = {
+        name: number.model_copy(update={"own_judge": True}) if name in judges else number
+        for name, number in summary.metrics.items()
+    }
+    return summary.model_copy(update={"metrics": metrics})
+
+
 def cost(directory: RunDirectory) -> dict[str, Any]:
     """Cost columns: seconds per image over all images made, memory and bytes per user."""
     seconds = directory.samples()["seconds"].dropna().to_numpy(dtype=float)
-    quantiles = np.quantile(seconds, [0.5, 0.95]) if len(seconds) else (None, None)
+    names = ("seconds_per_image_p50", "seconds_per_image_p95")
+    quantiles = dict.fromkeys(names, None) | seconds_before(directory.path)
+    if len(seconds):
+        quantiles = dict(zip(names, np.quantile(seconds, [0.5, 0.95]).tolist(), strict=True))
     return {
         **(directory.noted("fit") or {}),
-        "seconds_per_image_p50": None if quantiles[0] is None else float(quantiles[0]),
-        "seconds_per_image_p95": None if quantiles[1] is None else float(quantiles[1]),
-        "peak_memory_mb": round(peak_memory_mb(), 1),
+        **quantiles,
+        "peak_memory_mb": round(max(peak_memory_mb(), directory.noted(PEAK) or 0), 1),
     }

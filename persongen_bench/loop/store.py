@@ -6,6 +6,7 @@
                        the data lie is kept outside the directory (`util.private`)
     provenance.json    versions, git revision, device, weights, command lines
     journal.sqlite     state of every sample and stage; transactional (WAL)
+    facts.json         facts of the stages once more, so that they outlive the journal
     images/ab/ab...png one file per sample, named by its id; rankings/, adapters/ likewise, and
                        with an adapter the image that was drawn with it
     samples.parquet    exports, written when the run is complete
@@ -19,55 +20,77 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from filelock import FileLock, Timeout
 
 from persongen_bench.core.errors import DataError, RunError
-from persongen_bench.core.images import MAX_BYTES
 from persongen_bench.core.output import IMAGE, OutputKind, kind_of
-from persongen_bench.core.regular_files import read_regular, shown
 from persongen_bench.core.request import Sample
 from persongen_bench.core.types import Image
-from persongen_bench.loop import documents, explaining
+from persongen_bench.loop import documents, explaining, rebuilding
+from persongen_bench.loop.answer_files import AnswerFiles
+from persongen_bench.loop.answer_files import read_file as read_file
 from persongen_bench.loop.explaining import Explained
+from persongen_bench.loop.facts import keep_facts, read_facts
 from persongen_bench.loop.journal import SAMPLE_COLUMNS, Journal, Outcome
+from persongen_bench.loop.locking import after_all, locked
 from persongen_bench.loop.results import RunResults, read_results
 from persongen_bench.loop.schema import Budget, RunConfig, Summary
 from persongen_bench.loop.seal import sealed
 from persongen_bench.loop.veil import Veil
 from persongen_bench.util import private
 from persongen_bench.util.files import write_atomic
+from persongen_bench.util.sealed import notice
 
 
-class RunDirectory:
+class RunDirectory(AnswerFiles):
     """One run on disk. Create with `create` or `open`; every write is atomic."""
 
     def __init__(self, path: Path, config: RunConfig) -> None:
-        self.path = path
+        super().__init__(path, kind_of(config.output), Veil(config))
         self.config = config
-        self.kind: OutputKind = kind_of(config.output)
         self.journal = Journal(path / "journal.sqlite")
-        self.veil = Veil(config)
+        self.held = False
+        """Whether this object holds the lock."""
 
     @classmethod
     def create(cls, path: Path, config: RunConfig, samples: Sequence[Sample]) -> RunDirectory:
         """Make the directory, or open it where it is already this very run."""
-        if (path / "run.json").exists():
-            run = cls.open(path)
-            if run.config.run_id != config.run_id:
-                raise RunError(f"{path}: holds another run", fix="Choose another folder.")
-            run.score_by(config)
-            run.chosen_among(config.method.budget)
-            if config.dataset.root is not None:
-                run.data_lies_in(Path(config.dataset.root))
-        else:
-            run = cls(path, config)
+        with cls.entered(path, config, samples) as run:
+            return run
+
+    @classmethod
+    @contextmanager
+    def entered(
+        cls, path: Path, config: RunConfig, samples: Sequence[Sample]
+    ) -> Iterator[RunDirectory]:
+        """`create`, with the lock held from before the first write till the end of the block."""
+        with locked(path):
+            run = cls._begun(path, config)
+            run.enter(samples)
+            run.held = True
+            try:
+                yield run
+            finally:
+                run.held = False
+
+    @classmethod
+    def _begun(cls, path: Path, config: RunConfig) -> RunDirectory:
+        if not (path / "run.json").exists():
+            run = cls(path, config.model_copy(update={"created": after_all(path, config.created)}))
             run._write_config()
-        run.plan(samples)
+            return run
+        run = cls.open(path)
+        if run.config.run_id != config.run_id:
+            raise RunError(f"{path}: holds another run", fix="Choose another folder.")
+        run.score_by(config)
+        run.chosen_among(config.method.budget)
+        if config.dataset.root is not None:
+            run.lies_in(Path(config.dataset.root))
+            run.remember_place()
         return run
 
     @classmethod
@@ -100,28 +123,48 @@ class RunDirectory:
             self._write_config()
 
     def data_lies_in(self, root: Path) -> None:
-        """Remember where the data lie now; worker processes open them from there."""
+        """`lies_in`, also for those who open the run later."""
+        self.lies_in(root)
+        self.remember_place()
+
+    def lies_in(self, root: Path) -> None:
+        """Where the data lie now; worker processes open them from there."""
         self.config = _at(self.config, root.resolve())
         self.veil = Veil(self.config, self.veil.users)
-        self._remember_place()
 
-    def _remember_place(self) -> None:
+    def remember_place(self) -> None:
+        """Have this machine know where the data lie."""
         data = self.config.dataset
         if data.root is not None:
             private.remember_place(data.name, data.revision, Path(data.root))
 
     def _write_config(self) -> None:
-        self._remember_place()
+        self.remember_place()
         write_atomic(self.path / "run.json", self.config.model_dump_json(indent=1).encode())
 
     @contextmanager
     def lock(self) -> Iterator[None]:
         """Keep other processes off this run; the lock ends with the process."""
-        try:
-            with FileLock(self.path / ".lock", timeout=0):
+        with locked(self.path):
+            self.held = True
+            try:
                 yield
-        except Timeout:
-            raise RunError(f"{self.path}: another process is working on this run") from None
+            finally:
+                self.held = False
+
+    def enter(self, samples: Sequence[Sample]) -> None:
+        """`plan`; a journal that is missing is made anew from the answers there are."""
+        if not self.journal.present and self._begun_before:
+            notice(f"{self.journal.file}: missing; it is made anew from the answers on disk")
+            self.rebuild_journal(samples)
+        else:
+            self.plan(samples)
+
+    @property
+    def _begun_before(self) -> bool:
+        """Whether there are results or answers."""
+        folders = (self.path / f"{kind.name}s" for kind in self.kinds)
+        return (self.path / "summary.json").exists() or any(f.exists() for f in folders)
 
     def plan(self, samples: Sequence[Sample]) -> None:
         """Enter the samples to make; those already known keep their state."""
@@ -136,12 +179,14 @@ class RunDirectory:
         self.journal.explain(map(self.veil.explained, said))
 
     def note(self, key: str, value: object) -> None:
-        """Remember a fact of a stage."""
+        """Remember a fact of a stage, in the journal and beside it."""
         self.journal.note(key, value)
+        keep_facts(self.path, {key: value})
 
     def noted(self, key: str) -> Any:  # noqa: ANN401  # any JSON value
         """A remembered fact, None where there is none."""
-        return self.journal.noted(key)
+        known = self.journal.noted(key)
+        return read_facts(self.path).get(key) if known is None else known
 
     def samples(self) -> pd.DataFrame:
         """All samples as the directory names them, with ``seconds``, in canonical order.
@@ -151,33 +196,19 @@ class RunDirectory:
         return self.journal.samples()
 
     def outcomes(self, samples: Sequence[Sample]) -> pd.DataFrame:
-        """What became of the planned samples, under the names of the data; as `samples`."""
-        return self.veil.lifted(self.samples(), samples)
+        """What became of the planned samples, under the names of the data; as `samples`.
 
-    def output_path(self, sample_id: str, kind: OutputKind | None = None) -> Path:
-        """Where the answer of a sample lies; of another kind than the run's: what was drawn."""
-        kind, sample_id = kind or self.kind, self.veil.sample(sample_id)
-        folder = self.path / f"{kind.name}s" / sample_id[:2]
-        return folder / f"{sample_id}{kind.suffix}"
-
-    def holds(self, sample_id: str) -> bool:
-        """Whether everything that belongs to an answered sample is on disk."""
-        return all(self.output_path(sample_id, kind).exists() for kind in self._kinds)
-
-    def write(self, sample_id: str, answer: Any, drawn: Image | None = None) -> tuple[str, str]:  # noqa: ANN401  # of the run's kind
-        """Store an answer and what was drawn with it; returns `Outcome`'s digest and pixel hash.
-
-        By these a lost or torn file is found out.
+        Raises `RunError` where the journal lacks one of them.
         """
-        digest = self._write(sample_id, self.kind, answer)
-        if self.kind is IMAGE:
-            return digest, digest
-        return digest, "" if drawn is None else self._write(sample_id, IMAGE, drawn)
-
-    def _write(self, sample_id: str, kind: OutputKind, value: Any) -> str:  # noqa: ANN401  # of this kind
-        path = self.output_path(sample_id, kind)
-        write_atomic(path, kind.to_bytes(value), durable=False)
-        return kind.digest(value)
+        table = self.samples()
+        names = {self.veil.sample(sample.sample_id) for sample in samples}
+        n_lost = len(names.difference(table["sample_id"]))
+        if n_lost:
+            raise RunError(
+                f"{self.journal.file}: it lacks {n_lost} of {len(samples)} samples",
+                fix=f"`pgbench resume --rebuild {self.path}` remakes it from the answers.",
+            )
+        return self.veil.lifted(table, samples)
 
     def read_output(self, sample_id: str, digest: str) -> Any:  # noqa: ANN401  # of the run's kind
         """Read an answer and check it against the journal, as `read_image` does."""
@@ -199,34 +230,33 @@ class RunDirectory:
         except DataError as error:
             problem = str(error)
         if problem:
-            self.record([Outcome(sample_id, "pending")])
-            raise RunError(
-                f"{path}: {problem}",
-                fix=f"It was marked for regeneration: `pgbench resume {self.path}`.",
-            )
+            marked = "It was marked for regeneration: " if self._mark(sample_id) else ""
+            raise RunError(f"{path}: {problem}", fix=f"{marked}`pgbench resume {self.path}`.")
         return value
 
+    def _mark(self, sample_id: str) -> bool:
+        """Have a sample made again, where this process may say so."""
+        with suppress(RunError, OSError):
+            with nullcontext() if self.held else self.lock():
+                self.record([Outcome(sample_id, "pending")])
+            return True
+        return False
+
     def rebuild_journal(self, samples: Sequence[Sample]) -> int:
-        """Make the journal anew from the files on disk; returns how many answers were intact."""
+        """Make the journal anew from what lies beside it; returns how many answers are intact."""
+        rows, facts = rebuilding.exported(self.path), rebuilding.facts_of(self.path, self.journal)
         self.journal.delete()
         self.plan(samples)
         self.journal.explain(explaining.read_explanations(self.path).values())
-        intact = []
-        for sample in samples:
-            try:
-                values = [read_file(self.output_path(sample.sample_id, k), k) for k in self._kinds]
-            except DataError:
-                continue
-            digests = [k.digest(value) for k, value in zip(self._kinds, values, strict=True)]
-            pixels = digests[-1] if self._kinds[-1] is IMAGE else ""
-            intact.append(Outcome(sample.sample_id, "ok", "", digests[0], pixels))
-        self.record(intact)
-        return len(intact)
+        for key, value in facts.items():
+            self.note(key, value)
+        known = rebuilding.outcomes(self, samples, rows)
+        self.record(known)
+        return sum(outcome.state == "ok" for outcome in known)
 
-    @property
-    def _kinds(self) -> tuple[OutputKind, ...]:
-        """What lies on disk of an answered sample: the answer, and the image drawn with it."""
-        return (self.kind, IMAGE) if self.kind.drawable else (self.kind,)
+    def keep_facts(self) -> None:
+        """Have beside the journal what it knows; a run of before has it there alone."""
+        keep_facts(self.path, self.journal.facts())
 
     def export(self, summary: Summary, scores: pd.DataFrame, cost: dict[str, Any]) -> None:
         """Write the results; ``summary.json`` last, since it means complete."""
@@ -262,12 +292,6 @@ def _at(config: RunConfig, root: Path) -> RunConfig:
     """The same run with its data in ``root``."""
     dataset = config.dataset.model_copy(update={"root": str(root)})
     return config.model_copy(update={"dataset": dataset})
-
-
-def read_file(path: Path, kind: OutputKind) -> Any:  # noqa: ANN401  # of this kind
-    """The answer in a regular file; raises `DataError` for no such one, or one not of this kind."""
-    most = MAX_BYTES if kind is IMAGE else None
-    return kind.from_bytes(read_regular(path, kind.name, most), shown(path))
 
 
 def find_runs(root: Path) -> list[Path]:

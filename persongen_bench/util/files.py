@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import io
 import os
 import shutil
 import uuid
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,9 @@ import platformdirs
 
 from persongen_bench.core.errors import ConfigError
 from persongen_bench.util.said import shown
+
+_NO_FLUSH = (errno.EINVAL, errno.ENOTSUP, errno.EBADF)
+"""What file systems answer that cannot flush a folder."""
 
 
 def cache_root() -> Path:
@@ -71,9 +75,9 @@ def short_sha256(path: Path) -> str:
 
 
 def write_atomic(path: Path, data: bytes, *, durable: bool = True) -> None:
-    """Write a whole file or nothing: temporary neighbour, flush to disk, rename.
+    """Write a whole file or nothing: temporary neighbour, flush to disk, rename, flush the name.
 
-    Without ``durable`` a power cut may lose the file (never tear it), for a third of the time.
+    Without ``durable`` a power cut may lose the file, for a third of the time.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}")
@@ -84,34 +88,63 @@ def write_atomic(path: Path, data: bytes, *, durable: bool = True) -> None:
                 stream.flush()
                 os.fsync(stream.fileno())
         temporary.replace(path)
+        if durable:
+            flush(path.parent)
     finally:
         temporary.unlink(missing_ok=True)
 
 
+def flush(place: Path) -> None:
+    """Have a file, or the names in a folder, on the disk; where the system can do that."""
+    try:
+        handle = os.open(place, os.O_RDONLY)
+    except PermissionError:  # folders on Windows
+        return
+    try:
+        os.fsync(handle)
+    except OSError as error:
+        if error.errno not in _NO_FLUSH:
+            raise
+    finally:
+        os.close(handle)
+
+
 def write_array(path: Path, array: np.ndarray) -> None:
     """One array as ``.npy``, whole or not at all."""
+    write_atomic(path, array_bytes(array))
+
+
+def array_bytes(array: np.ndarray) -> bytes:
+    """One array as a ``.npy`` file."""
     buffer = io.BytesIO()
     np.save(buffer, array, allow_pickle=False)
-    write_atomic(path, buffer.getvalue())
+    return buffer.getvalue()
 
 
-def write_arrays(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
-    """Named arrays as ``.npz``, whole or not at all."""
+def arrays_bytes(arrays: Mapping[str, np.ndarray]) -> bytes:
+    """Named arrays as a ``.npz`` file."""
     buffer = io.BytesIO()
     np.savez(buffer, allow_pickle=False, **arrays)
-    write_atomic(path, buffer.getvalue())
+    return buffer.getvalue()
 
 
 @contextmanager
 def folder_atomic(path: Path) -> Iterator[Path]:
-    """A fresh folder to fill; it takes the name ``path`` only when the block succeeds."""
+    """A fresh folder to fill; it takes the name ``path`` only when the block succeeds.
+
+    Every file in it is on the disk before it has the name, and the name before this returns.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}")
+    temporary, old = (path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}") for _ in range(2))
     temporary.mkdir()
     try:
         yield temporary
-        if path.exists():
-            shutil.rmtree(path)
+        for place in (*temporary.rglob("*"), temporary):
+            flush(place)
+        with suppress(FileNotFoundError):
+            path.rename(old)
         temporary.rename(path)
+        flush(path.parent)
     finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+        for rest in (temporary, old):
+            shutil.rmtree(rest, ignore_errors=True)

@@ -16,7 +16,9 @@ from filelock import FileLock
 
 from persongen_bench.core.errors import ConfigError
 from persongen_bench.core.types import content_hash
-from persongen_bench.util.files import cache_root, write_atomic
+from persongen_bench.util.cache_places import make_folder
+from persongen_bench.util.files import cache_root
+from persongen_bench.util.sealed import read_sealed, sound_bytes, write_sealed
 
 KEY_BYTES = 32
 DIGITS = 16
@@ -25,9 +27,8 @@ DIGITS = 16
 
 def folder() -> Path:
     """``private`` in the cache, made where it is missing."""
-    place = cache_root() / "private"
-    place.mkdir(parents=True, exist_ok=True, mode=0o700)
-    return place
+    make_folder(cache_root())
+    return make_folder(cache_root() / "private", mode=0o700)
 
 
 def remember_place(name: str, revision: str, root: Path) -> None:
@@ -40,9 +41,8 @@ def remember_place(name: str, revision: str, root: Path) -> None:
 def recall_place(name: str, revision: str) -> Path | None:
     """Where the data of this name and content lay last; None where nobody said so here."""
     try:
-        said = json.loads(_place(name, revision).read_text(encoding="utf-8"))
-        return Path(said["root"])
-    except (OSError, ValueError, KeyError, TypeError):
+        return read_sealed(_place(name, revision), lambda data: Path(json.loads(data)["root"]))
+    except OSError:
         return None
 
 
@@ -66,10 +66,10 @@ class Pseudonyms:
         with FileLock(f"{file}.lock"):
             if not file.exists():
                 _write(file, secrets.token_bytes(KEY_BYTES))
-            key = file.read_bytes()
-        if len(key) != KEY_BYTES:
+            key = sound_bytes(file)
+        if key is None or len(key) != KEY_BYTES:
             raise ConfigError(
-                f"{file}: not a key of {KEY_BYTES} bytes",
+                f"{file}: not the key of {KEY_BYTES} bytes that was written",
                 fix="Restore it, or remove it to begin with new pseudonyms.",
             )
         return cls(key)
@@ -102,6 +102,6 @@ def is_pseudonym(sample_id: str) -> bool:
 
 
 def _write(file: Path, data: bytes) -> None:
-    write_atomic(file, data)
+    write_sealed(file, data)
     with suppress(OSError):  # file systems without modes
         file.chmod(0o600)

@@ -450,9 +450,18 @@ def test_checkpoint_of_another_training_is_not_used(tmp_path):
     assert checkpoint.read(tmp_path, "fit-v") is None
     assert checkpoint.read(tmp_path, "fit-u") == {"identity": "fit-u", "losses": [1.0]}
     assert checkpoint.read(None, "fit-u") is None
-    (tmp_path / checkpoint.FILE).write_bytes(b"no checkpoint")
-    with pytest.raises(RunError, match="not a readable checkpoint"):
-        checkpoint.read(tmp_path, "fit-u")
+
+
+def test_a_damaged_checkpoint_is_told_of_and_the_training_starts_over(tmp_path, caplog):
+    checkpoint.write(tmp_path, {"identity": "fit-u", "losses": [1.0]})
+    file = tmp_path / checkpoint.FILE
+    whole = file.read_bytes()
+    flipped = whole[:200] + bytes([whole[200] ^ 1]) + whole[201:]
+    for data in (b"no checkpoint", whole[:-10], flipped, b"x" + whole[1:], b""):
+        file.write_bytes(data)
+        caplog.clear()
+        assert checkpoint.read(tmp_path, "fit-u") is None
+        assert "made again" in caplog.text
 
 
 def test_paper_tiers_are_table_3():

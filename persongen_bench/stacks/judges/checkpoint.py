@@ -5,6 +5,7 @@ Pickled files are read with ``weights_only``: tensors, numbers and texts, no cod
 
 from __future__ import annotations
 
+import re
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -18,9 +19,11 @@ from persongen_bench.core.errors import ConfigError
 from persongen_bench.stacks.diffusion import hub_layout
 from persongen_bench.stacks.diffusion.pipeline import quiet
 from persongen_bench.stacks.loading_report import require_complete
+from persongen_bench.stacks.sound_weights import check_file, check_numbers, check_pickle
 
 State = dict[str, torch.Tensor]
 M = TypeVar("M", bound=nn.Module)
+_FIX = "Download it again."
 UNREAD = ("num_batches_tracked", "position_ids", "attn_mask")
 """Counters, constants and masks that some versions of the libraries store."""
 
@@ -34,8 +37,13 @@ def read_state(path: Path, inside: str | None = None, device: str = "cpu") -> St
         device: ``meta``: names and shapes alone.
 
     Raises:
-        ConfigError: it cannot be read, holds more than tensors, or lacks ``inside``.
+        ConfigError: it cannot be read, holds more than tensors of finite floats, or lacks
+            ``inside``.
     """
+    if path.suffix == ".safetensors":
+        check_file(path, _FIX)
+    else:
+        check_pickle(path)
     try:
         if path.suffix == ".safetensors":
             state: Any = load_file(path, device="cpu")
@@ -43,7 +51,8 @@ def read_state(path: Path, inside: str | None = None, device: str = "cpu") -> St
             mapped = zipfile.is_zipfile(path) and device == "cpu"
             state = torch.load(path, map_location=device, weights_only=True, mmap=mapped)
     except Exception as error:  # the libraries have many kinds
-        raise ConfigError(f"{path}: not a checkpoint of tensors ({error})") from error
+        why = re.sub(r"\x1b\[\d*m", "", str(error))[:300]
+        raise ConfigError(f"{path}: not a checkpoint of tensors ({why})") from error
     if inside is not None:
         if not isinstance(state, dict) or inside not in state:
             keys = sorted(map(str, state))[:3] if isinstance(state, dict) else type(state).__name__
@@ -51,6 +60,8 @@ def read_state(path: Path, inside: str | None = None, device: str = "cpu") -> St
         state = state[inside]
     if not isinstance(state, dict) or not all(isinstance(v, torch.Tensor) for v in state.values()):
         raise ConfigError(f"{path}: expected a dictionary of tensors, found {type(state).__name__}")
+    if device != "meta":
+        check_numbers(path, state, _FIX)
     return dict(state)
 
 

@@ -9,8 +9,9 @@ from pathlib import Path
 
 from persongen_bench.core.types import content_hash
 from persongen_bench.stacks.published.locate import Place
-from persongen_bench.util.files import cache_root, file_sha256, write_atomic
+from persongen_bench.util.files import cache_root, file_sha256
 from persongen_bench.util.progress import bars
+from persongen_bench.util.sealed import read_sealed, write_sealed
 
 
 def remembered_sha256(path: Path) -> str:
@@ -19,12 +20,11 @@ def remembered_sha256(path: Path) -> str:
     state = real.stat()
     identity = [str(real), state.st_size, state.st_mtime_ns]
     memo = cache_root() / "digests" / f"{content_hash(*identity)}.json"
-    try:
-        known: str = json.loads(memo.read_text(encoding="utf-8"))["sha256"]
-    except (OSError, ValueError, KeyError, TypeError):
+    known = read_sealed(memo, lambda data: str(json.loads(data)["sha256"]))
+    if known is None:
         known = file_sha256(real)
         document = {"file": identity, "sha256": known}
-        write_atomic(memo, json.dumps(document).encode(), durable=False)
+        write_sealed(memo, json.dumps(document).encode())
     return known
 
 

@@ -12,6 +12,7 @@ from safetensors.torch import load_file, save
 from torch import nn
 
 from persongen_bench.core.errors import ConfigError
+from persongen_bench.stacks.sound_weights import check_file, check_numbers
 from persongen_bench.util.files import short_sha256, write_atomic
 
 N = TypeVar("N", bound=nn.Module)
@@ -45,8 +46,10 @@ def read_weights(folder: Path, module: N) -> N:
     path = folder / WEIGHTS
     weights_sha256(folder)
     try:
+        state = load_file(path)
+        check_numbers(path, state, FIX)
         module.load_state_dict(
-            {k: v.float() if v.dtype == torch.float16 else v for k, v in load_file(path).items()}
+            {k: v.float() if v.dtype == torch.float16 else v for k, v in state.items()}
         )
     except (SafetensorError, RuntimeError) as error:
         raise ConfigError(f"{path}: not this model's weights ({error})", fix=FIX) from None
@@ -54,8 +57,6 @@ def read_weights(folder: Path, module: N) -> N:
 
 
 def weights_sha256(folder: Path) -> str:
-    """First 16 digits of the sha256 of the weights in ``folder``."""
-    try:
-        return short_sha256(folder / WEIGHTS)
-    except OSError:
-        raise ConfigError(f"{folder / WEIGHTS}: no such weights file", fix=FIX) from None
+    """First 16 digits of the sha256 of the weights in ``folder``, whose header is checked."""
+    check_file(folder / WEIGHTS, FIX)
+    return short_sha256(folder / WEIGHTS)

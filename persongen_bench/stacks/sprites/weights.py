@@ -9,6 +9,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 
 from persongen_bench.core.errors import ConfigError
+from persongen_bench.stacks.sound_weights import check_file, check_numbers
 from persongen_bench.stacks.sprites.model import SpriteVae
 from persongen_bench.util.files import short_sha256
 
@@ -21,11 +22,9 @@ _FIX = "Build them with `pgbench models build sprites --output FOLDER`, or reins
 
 
 def sha256(folder: Path) -> str:
-    """First 16 digits of the sha256 of the weights file in ``folder``."""
-    try:
-        return short_sha256(folder / WEIGHTS)
-    except OSError:
-        raise ConfigError(f"{folder / WEIGHTS}: no such weights file", fix=_FIX) from None
+    """First 16 digits of the sha256 of the weights in ``folder``, whose header is checked."""
+    check_file(folder / WEIGHTS, _FIX)
+    return short_sha256(folder / WEIGHTS)
 
 
 def load(folder: Path) -> SpriteVae:
@@ -37,6 +36,7 @@ def load(folder: Path) -> SpriteVae:
     sha256(folder)
     try:
         tensors = {name: value.float() for name, value in load_file(path).items()}
+        check_numbers(path, tensors, _FIX)
         with torch.device("meta"):
             model = SpriteVae()
         model.load_state_dict(tensors, assign=True)

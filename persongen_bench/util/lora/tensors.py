@@ -13,7 +13,8 @@ import numpy as np
 from safetensors import SafetensorError, deserialize
 
 from persongen_bench.core.errors import DataError
-from persongen_bench.core.regular_files import read_regular, shown
+from persongen_bench.core.regular_files import open_regular, read_regular, shown
+from persongen_bench.util.tensor_header import read_header
 
 LARGEST = 4 << 30
 """Bytes of a file; the largest LoRAs of SDXL have a tenth of it."""
@@ -41,8 +42,10 @@ def read_tensors(path: Path) -> TensorFile:
         raise DataError(
             f"{shown(path)}: {path.suffix} files hold pickle, which runs code", fix=_SAFE
         )
+    with open_regular(path, "LoRA") as stream:
+        _refuse_others(stream.read(1 << 12), path)
+    read_header(path, "LoRA")
     data = read_regular(path, "LoRA", LARGEST)
-    _refuse_others(data, path)
     try:
         entries = deserialize(data)  # type: ignore[no-untyped-call]
         (size,) = struct.unpack("<Q", data[:8])
