@@ -1,7 +1,9 @@
 """What pytest must know of this folder."""
 
+import gc
 import os
 
+gc.disable()  # until everything is collected: see `pytest_collection_finish`
 for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(name, "1")  # before numpy and torch read it; workers share the cores
 
@@ -16,6 +18,22 @@ collect_ignore = ["plugin_example"]
 torch.set_num_threads(1)
 """As a run computes on two cores: a matrix product that several threads share may round a row by
 where it stands, so what is equal bit by bit is equal for a number of threads (`batching`)."""
+
+
+@pytest.fixture
+def unwalled(monkeypatch):
+    """Methods work in this process, where a test has changed a class of theirs."""
+    from persongen_bench.loop.wall import tenancy
+
+    monkeypatch.setattr(tenancy.Tenancy, "walled", False)
+
+
+def pytest_collection_finish():
+    """Modules and tests stay to the end: looking for garbage among them takes a third of the time
+    that collecting them does, and again in every test that makes many objects."""
+    gc.collect()
+    gc.freeze()
+    gc.enable()
 
 
 @pytest.fixture(autouse=True)

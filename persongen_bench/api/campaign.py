@@ -14,12 +14,12 @@ from persongen_bench.api.stacks import ChosenStack, choose_stack
 from persongen_bench.api.sweeping import Sweep, check_sweep, swept
 from persongen_bench.core import registry
 from persongen_bench.core.errors import ConfigError, PgbenchError
-from persongen_bench.core.method import Method
 from persongen_bench.core.seams import others_code
 from persongen_bench.leaderboards.board import ALL, Board, board_for
 from persongen_bench.loop.choice import MethodChoice, Options
 from persongen_bench.loop.taste_instruments import check_permuted
 from persongen_bench.loop.terms import Terms
+from persongen_bench.loop.wall.known import facts_of
 from persongen_bench.loop.world import World, WorldRef
 from persongen_bench.util.private import Pseudonyms
 from persongen_bench.util.said import LARGEST_SEED, no_surrogates, whole
@@ -140,12 +140,12 @@ def choices_of(campaign: Campaign) -> list[tuple[MethodChoice, bool, bool]]:
     ]
 
 
-def _wrapped(asked: Sequence[MethodChoice]) -> tuple[MethodChoice, Method] | None:
-    """The first method that can be built: the one that `wrong-user` wraps."""
+def _wrapped(asked: Sequence[MethodChoice]) -> tuple[MethodChoice, dict[str, object]] | None:
+    """The first method that can be built, with its configuration: `wrong-user` wraps it."""
     for choice in asked:
         try:
             with others_code(f"method {choice.label}"):
-                return choice, choice.build()
+                return choice, dict(facts_of(choice).config)
         except PgbenchError:
             continue  # it is refused by name before anything is fitted
     return None
@@ -172,13 +172,12 @@ def _swept(campaign: Campaign, method: str | MethodChoice) -> Iterator[MethodCho
 
 
 def _beside(
-    name: str, base: tuple[MethodChoice, Method] | None, campaign: Campaign
+    name: str, base: tuple[MethodChoice, dict[str, object]] | None, campaign: Campaign
 ) -> MethodChoice:
     """A baseline or anchor; `wrong-user` wraps the first method the user asked for."""
     if name != "wrong-user" or base is None:
         return MethodChoice(name, preset_of(name, campaign.preset), prefer=campaign.prefer)
-    choice, method = base
-    config = method.config.model_dump(mode="json")
+    choice, config = base
     options = {"base": choice.name, "base_config": config, "n_history": campaign.board.n_history}
     shown = f"{name}[{choice.label}]"
     return MethodChoice(name, options=options, prefer=campaign.prefer, shown=shown)

@@ -21,6 +21,7 @@ from persongen_bench.leaderboards.claims.report import ClaimsReport, PaperReport
 from persongen_bench.leaderboards.claims.verdicts import Question, judge, question
 from persongen_bench.loop.choice import MethodChoice
 from persongen_bench.loop.needs import check_needs
+from persongen_bench.loop.wall.known import facts_of
 from persongen_bench.loop.world import load_world
 
 Tell = Callable[[str], None]
@@ -55,7 +56,7 @@ class _Desk:
         """What a method of a paper is on a board, or why there is none."""
         try:
             choice = self._choice(board, named)
-            config = choice.build().config.model_dump(mode="json")
+            config = dict(facts_of(choice).config)
         except UnknownNameError:
             return f"no method {named.method} is here"
         except PgbenchError as error:

@@ -23,7 +23,7 @@ from persongen_bench.api.campaign import Campaign
 from persongen_bench.api.local import as_choice
 from persongen_bench.api.settings import Settings, campaign_of, execution_of
 from persongen_bench.core.errors import ConfigError
-from persongen_bench.core.method import Method, NewcomerMethod
+from persongen_bench.core.method import Method
 from persongen_bench.core.metric_cards import expand, parse_metric
 from persongen_bench.datasets.supports import MARK, SUPPORTS
 from persongen_bench.leaderboards.board import ALL, Board, board_for, boards_of
@@ -37,6 +37,7 @@ from persongen_bench.loop.needs import check_needs
 from persongen_bench.loop.results import RunResults
 from persongen_bench.loop.run import Job
 from persongen_bench.loop.terms import Terms
+from persongen_bench.loop.wall.known import facts_of
 from persongen_bench.loop.world import World, load_world
 from persongen_bench.util.files import write_atomic
 from persongen_bench.util.said import whole
@@ -227,8 +228,7 @@ def _cut(world: World, name: str | None, k: int) -> World:
 
 def _heads(choice: MethodChoice) -> list[MethodChoice]:
     """The choice, or one for each way in which the method takes in newcomers, if none is said."""
-    method = choice.build()
-    heads = method.heads if isinstance(method, NewcomerMethod) else ()
+    heads = facts_of(choice).heads
     if not heads or any(set(head) & set(choice.options) for head in heads):
         return [choice]
     return [replace(choice, options={**choice.options, **head}) for head in heads]

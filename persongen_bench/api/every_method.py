@@ -9,6 +9,7 @@ from persongen_bench.core.errors import ConfigError
 from persongen_bench.core.roles import lacking
 from persongen_bench.leaderboards.board import Board
 from persongen_bench.loop.choice import MethodChoice
+from persongen_bench.loop.wall.known import facts_of
 
 
 def every_method(board: Board, stack: str, prefer: tuple[str, ...]) -> tuple[str, ...]:
@@ -26,5 +27,5 @@ def _able(names: tuple[str, ...], stack: str, prefer: tuple[str, ...]) -> Iterat
         return
     models = load_stack(stack)
     for name in names:
-        if not lacking(models, MethodChoice(name, prefer=prefer).build().roles):
+        if not lacking(models, facts_of(MethodChoice(name, prefer=prefer)).roles):
             yield name

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TypeAlias
 
-from persongen_bench.core import registry
 from persongen_bench.core.errors import ConfigError, PgbenchError
 from persongen_bench.core.near import near_miss
 from persongen_bench.loop.choice import MethodChoice
+from persongen_bench.loop.wall.known import presets_of
 
 Asked: TypeAlias = str | MethodChoice
 """A method by name, or one with settings of its own, which no preset touches."""
@@ -22,7 +22,7 @@ def preset_of(method: str, preset: str | None) -> str | None:
     if preset is None:
         return None
     try:
-        presets = registry.get("methods", method).presets
+        presets = presets_of(method)
     except PgbenchError:
         return preset
     return preset if preset in presets else None
@@ -33,7 +33,7 @@ def check_preset(methods: Sequence[Asked], preset: str | None) -> tuple[Asked, .
     asked = [one for one in methods if isinstance(one, str)]
     if preset is None or not asked or any(preset_of(name, preset) for name in asked):
         return tuple(methods)
-    having = {name: tuple(registry.get("methods", name).presets) for name in asked}
+    having = {name: presets_of(name) for name in asked}
     known = dict.fromkeys(one for presets in having.values() for one in presets)
     who = f"method {asked[0]} has no" if len(asked) == 1 else "none of the methods asked for has a"
     listed = f"Presets are: {', '.join(known) or 'none'}."

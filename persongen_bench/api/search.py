@@ -27,12 +27,15 @@ from persongen_bench.core import registry
 from persongen_bench.core.config import Config
 from persongen_bench.core.errors import ConfigError, DataError, PgbenchError
 from persongen_bench.core.method import Method, Selectable
-from persongen_bench.loop.choice import Chosen, MethodChoice, restore_method
-from persongen_bench.loop.fit import code_of, facts_of, fit_once
+from persongen_bench.loop.choice import Chosen, MethodChoice
+from persongen_bench.loop.fit import code_of, fit_facts, fit_once
 from persongen_bench.loop.generate import Execution
 from persongen_bench.loop.needs import check_needs
 from persongen_bench.loop.schema import Budget, DatasetRef, MethodRef
 from persongen_bench.loop.terms import Terms, dataset_ref, run_config
+from persongen_bench.loop.wall.homes import open_home
+from persongen_bench.loop.wall.known import facts_of
+from persongen_bench.loop.wall.tenancy import Tenancy
 from persongen_bench.loop.world import World, load_world
 from persongen_bench.util.execution import fixed_threads
 from persongen_bench.util.files import write_atomic
@@ -195,7 +198,7 @@ class _Searching:
             grid=self.grid, n_tried=len(points), chosen_by=f"validation loss on {data.name}"
         )
         best = self._choice(points[min(fitted)[1]].options)
-        ref = best.ref(best.build(), anchor=False).model_copy(update={"budget": budget})
+        ref = best.ref(facts_of(best), anchor=False).model_copy(update={"budget": budget})
         return Search(
             method=ref, data=data, stack=self.world.ref.stack, seed=seed, points=points,
             left_out=left_out,
@@ -221,13 +224,14 @@ class _Searching:
 
     def _tried(self, choice: MethodChoice) -> tuple[float, float]:
         """Validation loss of a fit, and the seconds it took when it was made."""
-        world, method = self.world, choice.build()
+        world, facts = self.world, facts_of(choice)
         check_needs(world.stack, self.terms, [choice])
         config = run_config(
-            world, self.terms, choice.ref(method, anchor=False), seed=self.campaign.seeds[0],
-            code=code_of(method, world, self.terms.track), threads=self.campaign.threads,
+            world, self.terms, choice.ref(facts, anchor=False), seed=self.campaign.seeds[0],
+            code=code_of(facts, world, self.terms.track), threads=self.campaign.threads,
         )  # fmt: skip
         folder = fit_once(config, world, self.execution)
-        fitted = restore_method(config, world.train, folder, world.stack)
-        assert isinstance(fitted, Selectable)
-        return float(fitted.validation_loss()), float(facts_of(folder)["fit_seconds"])
+        tenancy = Tenancy(config, facts, world, {"train": world.train}, reads=(folder,))
+        with open_home(tenancy) as home:
+            home.load(folder)
+            return home.validation_loss(), float(fit_facts(folder)["fit_seconds"])

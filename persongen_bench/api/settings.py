@@ -13,6 +13,7 @@ from persongen_bench.core.errors import ConfigError
 from persongen_bench.core.near import near_miss
 from persongen_bench.loop.choice import MethodChoice, Options
 from persongen_bench.loop.generate import Execution
+from persongen_bench.loop.wall import sealed
 from persongen_bench.util.execution import THREADS
 from persongen_bench.util.files import cache_root, usable_folder
 from persongen_bench.util.progress import bars
@@ -58,6 +59,8 @@ class Settings(TypedDict, total=False):
     """Instruments of permutation tests besides the board's, such as ``verifier``, ``neighbour``."""
     permute_images: int | None
     """Images of every user, the first by index, that these tests take; default: all."""
+    sealed: bool
+    """Methods see no file, network or process (bubblewrap), from now on in this process."""
     pseudonymize: bool
     """Write pseudonyms in place of the names of users, requests and samples; default: no."""
     threads: int
@@ -80,6 +83,8 @@ def campaign_of(
         fix = near_miss(unknown[0], Settings.__annotations__, known)
         raise ConfigError(f"there is no setting {unknown[0]!r}", fix=fix)
     check_places(settings)
+    if settings.get("sealed", False):
+        sealed.ask()
     return Campaign(
         methods=methods,
         dataset=dataset,

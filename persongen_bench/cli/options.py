@@ -56,6 +56,22 @@ Sweep = Annotated[
 Pseudonymize = Annotated[
     bool, typer.Option("--pseudonymize", help="Write pseudonyms in place of user ids.")
 ]
+
+
+def _seal(wanted: bool) -> bool:  # called by the parser
+    if wanted:
+        from persongen_bench.loop.wall import sealed
+
+        sealed.ask()
+    return wanted
+
+
+Sealed = Annotated[
+    bool,
+    typer.Option(
+        "--sealed", callback=_seal, help="Methods see no file, network or process (bubblewrap)."
+    ),
+]
 Metrics = Annotated[
     list[str] | None,
     typer.Option("--metric", help="Metric besides the board's own; repeatable; all: every one."),

@@ -45,6 +45,11 @@ class Entry:
     problem: str = ""
     """Why it cannot be used, as far as that is known without importing it; empty: nothing is."""
 
+    @property
+    def installed(self) -> bool:
+        """Whether a package holds it, so that any process can import it."""
+        return self.point is not None
+
     def load(self) -> Any:  # noqa: ANN401  # every kind has a protocol of its own
         """Import and return the implementation; of a board the file that holds it.
 
@@ -116,8 +121,22 @@ def register(
     return entry
 
 
+_closed: set[Kind] = set()
+"""Kinds that this process does not know."""
+
+
+def close(*kinds: Kind) -> None:
+    """Know nothing of these kinds from now on, in this process: a method's own has no data sets."""
+    _closed.update(kinds)
+
+
 def entries(kind: Kind) -> dict[str, Entry]:
-    """All entries of one kind by public name, built-ins first, without importing any."""
+    """All entries of one kind by public name, built-ins first, without importing any.
+
+    Raises `ConfigError` where the process has closed the kind.
+    """
+    if kind in _closed:
+        raise ConfigError(f"{kind} are not known where a method runs")
     local = {name: entry for (its, name), entry in _registered.items() if its == kind}
     return _sorted(local | _installed(kind))
 

@@ -14,10 +14,11 @@ from persongen_bench.core import registry
 from persongen_bench.core.config import Config
 from persongen_bench.core.dataset import View
 from persongen_bench.core.errors import ConfigError
-from persongen_bench.core.method import Method, unfair_reason
+from persongen_bench.core.method import Method
 from persongen_bench.core.near import near_miss
 from persongen_bench.core.registry import LOCAL
 from persongen_bench.core.stack import Stack
+from persongen_bench.loop.method_facts import MethodFacts
 from persongen_bench.loop.schema import Budget, DatasetRef, MethodRef, RunConfig
 from persongen_bench.util.said import shown
 
@@ -109,16 +110,16 @@ class MethodChoice:
         """Whether the method is in no package: registered by this process."""
         return registry.entries("methods")[self.name].distribution == LOCAL
 
-    def ref(self, method: Method, *, anchor: bool) -> MethodRef:
+    def ref(self, facts: MethodFacts, *, anchor: bool) -> MethodRef:
         """How a run directory records it."""
         distribution = registry.entries("methods")[self.name].distribution
         return MethodRef(
             name=self.name,
             distribution=distribution,
             version="" if distribution == LOCAL else version(distribution),
-            config=method.config.model_dump(mode="json"),
+            config=dict(facts.config),
             label=self.label,
-            anchor=anchor or method.privileged or bool(unfair_reason(method)),
+            anchor=anchor or facts.privileged or bool(facts.unfair),
             budget=None if self.chosen is None else self.chosen.budget,
         )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import struct
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from persongen_bench.core.output import IMAGE
@@ -14,6 +14,8 @@ from persongen_bench.loop.world import World
 
 MODES = "modes"
 """Note of a journal: mode of the delivered file => how many have it."""
+REFUSED = "refused"
+"""Note of a journal: what the method tried to touch and must not (`loop.wall`)."""
 UNFAIR = "unfair"
 """Note of a journal: why the method's settings are not fair (`core.method.HasUnfairSettings`)."""
 _N_SHOWN = 3
@@ -29,7 +31,21 @@ def deviations(run: RunDirectory, world: World) -> tuple[str, ...]:
     modes = Counter(run.noted(MODES) or {})
     unfair = run.noted(UNFAIR)
     choice = [f"Not ranked: {unfair}"] if unfair else []
-    return (*choice, *_of_size(sizes, world), *_of_mode(modes))
+    tried = run.noted(REFUSED) or []
+    return (
+        *choice,
+        *map(run.veil.text, _of_reach(tried)),
+        *_of_size(sizes, world),
+        *_of_mode(modes),
+    )
+
+
+def _of_reach(tried: Sequence[str]) -> Iterable[str]:
+    if tried:
+        yield (
+            f"the method tried to reach what it must not see, and was refused {len(tried)} times: "
+            f"{'; '.join(tried[:_N_SHOWN])}{'; ...' if len(tried) > _N_SHOWN else ''}"
+        )
 
 
 def _of_size(sizes: Counter[tuple[int, int]], world: World) -> Iterable[str]:

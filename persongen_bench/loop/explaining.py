@@ -21,6 +21,7 @@ from persongen_bench.core.method import (
 from persongen_bench.core.regular_files import read_regular
 from persongen_bench.core.request import Request
 from persongen_bench.util.files import write_atomic
+from persongen_bench.util.guard import Refused
 
 FILE = "explanations.jsonl"
 MOST_BYTES = 1 << 26
@@ -61,8 +62,10 @@ def _of_request(method: Explains, request: Request) -> Explained:
                  for k, item in enumerate(request.history)}  # fmt: skip
         note = _short(told.note, NOTE_LENGTH)
         listed = {item: _short(why, LISTED_LENGTH) for item, why in told.listed.items()}
-    except (MemoryError, OSError):
-        raise
+    except (MemoryError, OSError) as error:
+        if not isinstance(error, Refused):
+            raise
+        marks, note, listed = {}, "explain failed: it was refused what it reached for", {}
     except Exception as error:  # noqa: BLE001  # whatever a method raises
         marks, note, listed = {}, f"explain failed: {type(error).__name__}", {}
     shown = {k: mark for k, mark in marks.items() if mark}

@@ -5,33 +5,36 @@ from __future__ import annotations
 import json
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
-from persongen_bench.core import registry
 from persongen_bench.core.dataset import View
 from persongen_bench.core.errors import ConfigError, PgbenchError, RunError
-from persongen_bench.core.method import FitContext, Method, Wrapper, reads_validation
+from persongen_bench.core.method import FitContext
 from persongen_bench.core.track import open_track
 from persongen_bench.core.types import Catalog, content_hash
 from persongen_bench.loop import making, newcomers
 from persongen_bench.loop.asked import Asked
-from persongen_bench.loop.choice import build_method
 from persongen_bench.loop.generate import Execution
+from persongen_bench.loop.method_facts import MethodFacts
 from persongen_bench.loop.role_record import RecordingStack
 from persongen_bench.loop.schema import RunConfig
+from persongen_bench.loop.wall.homes import open_home
+from persongen_bench.loop.wall.host import CellDied, MethodFault, died
+from persongen_bench.loop.wall.known import facts_of_run
+from persongen_bench.loop.wall.resident import FitOrder
+from persongen_bench.loop.wall.tenancy import Home, Tenancy
 from persongen_bench.loop.world import World
 from persongen_bench.stacks.with_lora import StackWithLora
 from persongen_bench.util import provenance
 from persongen_bench.util.cache_places import locked_entry
-from persongen_bench.util.execution import peak_memory_mb
 from persongen_bench.util.files import cache_root, write_atomic
 from persongen_bench.util.sealed import sealed_folder, sound_folder
 
 
-def facts_of(fit: Path) -> dict[str, Any]:
+def fit_facts(fit: Path) -> dict[str, Any]:
     """What a fit cost, and which models it used (``roles``)."""
     facts: dict[str, Any] = json.loads((fit / "fit.json").read_text(encoding="utf-8"))
     return facts
@@ -46,35 +49,15 @@ def fit_once(config: RunConfig, world: World, execution: Execution) -> Path:
     return folder
 
 
-FitOnce: TypeAlias = Callable[[RunConfig, World], Path]
-"""The folder of the fit of a run on a world."""
-
-
-def load_base(method: Method, config: RunConfig, world: World, fit: FitOnce) -> bool:
-    """Fit the method that ``method`` wraps, once for its own run and this one; False for none."""
-    if not isinstance(method, Wrapper):
-        return False
-    base, name = method.base, str(method.config.base)
-    if base.privileged and not method.privileged:
-        raise ConfigError(
-            f"method {config.method.name} cannot wrap {name}, which sees held-out data"
-        )
-    values = base.config.model_dump(mode="json")
-    ref = config.method.model_copy(update={"name": name, "config": values})
-    code = code_of(base, world, config.track)
-    own = config.model_copy(update={"method": ref, "code": code})
-    base.load(fit(own, world), world.stack, world.train)
-    return True
-
-
-def code_of(method: Method, world: World, track: str) -> str:
+def code_of(facts: MethodFacts, world: World, track: str) -> str:
     """Hash of the code that touches a fit or an answer.
 
     That is what the method, the stack, the track and `making` import, and nothing else.
     """
     stack = world.stack
     around = (stack, stack.inner) if isinstance(stack, StackWithLora) else (stack,)
-    return provenance.code_of(method, *around, open_track(track), making)
+    own = provenance.Coded(frozenset(facts.modules), frozenset(facts.unfiled))
+    return (own | provenance.coded(*around, open_track(track), making)).hash
 
 
 def fit_key(config: RunConfig, world: World) -> str:
@@ -82,13 +65,12 @@ def fit_key(config: RunConfig, world: World) -> str:
 
     And the validation rows, for a method that reads them.
     """
-    cls = registry.get("methods", config.method.name)
-    values = {k: v for k, v in config.method.config.items() if k not in cls.generate_fields}
-    asked = world.asked(config)
+    facts, asked = facts_of_run(config), world.asked(config)
+    values = {k: v for k, v in config.method.config.items() if k not in facts.generate_fields}
     held_out: list[object] | None = None
-    if cls.privileged:
+    if facts.privileged:
         held_out = [world.dataset.revision, world.test.hash, *sorted(asked.targets.items())]
-    read = world.validation if reads_validation(build_method(config)) else None
+    read = world.validation if facts.reads_validation else None
     more = () if read is None else ("validation", read.hash)
     return content_hash(
         world.train.hash, held_out, asked.users, config.method.name, values,
@@ -131,53 +113,101 @@ def _shown(world: World, validation: View | None) -> Catalog:
 
 
 def _fit(config: RunConfig, world: World, folder: Path, execution: Execution) -> None:
-    method = build_method(config)
+    facts, asked = facts_of_run(config), world.asked(config)
     checkpoints = folder.with_name(f"{folder.name}.partial")
     checkpoints.mkdir(exist_ok=True)
-    stack = RecordingStack(world.stack)
-
-    def fit_other(other: RunConfig, where: World) -> Path:
-        """A fit that this one builds on; what that one used, this one has used."""
-        other_folder = fit_once(other, where, execution)
-        stack.used |= facts_of(other_folder)["roles"]
-        return other_folder
-
-    allowed = fit_context(
-        world, config.seed, privileged=method.privileged, stack=stack,
-        asked=world.asked(config), validated=reads_validation(method),
+    built_on, order = _built_on(config, facts, world, execution)
+    context = fit_context(
+        world, config.seed, privileged=facts.privileged,
+        asked=asked, validated=facts.reads_validation,
     )  # fmt: skip
-    context = replace(
-        allowed,
-        checkpoints=checkpoints,
-        progress=execution.progress,
-        base_fitted=load_base(method, config, world, fit_other),
-    )
-    start = time.perf_counter()
-    try:
-        if not newcomers.adapt(method, config, world, context, fit_other):
-            method.fit(world.train, context)
-    except (PgbenchError, MemoryError, OSError):
-        raise
-    except Exception as error:
-        raise RunError(
-            f"method {config.method.name} failed to fit: {type(error).__name__}: {error}",
-            fix=f"`pgbench check {config.method.name}` finds out why.",
-        ) from error
-    seconds = time.perf_counter() - start
-    _store_fit(method, folder, seconds, len(world.asked(config).users), stack.used)
+    context = replace(context, checkpoints=checkpoints, progress=execution.progress)
+    with sealed_folder(folder) as fresh:
+        tenancy = Tenancy(
+            config, facts, world, _views(facts, world, context), tuple(filter(None, built_on)),
+            (checkpoints, fresh), execution.progress,
+        )  # fmt: skip
+        with open_home(tenancy) as home:
+            seconds = _timed(home, replace(order, output=fresh), context, facts.name)
+            _describe(fresh, home, seconds, len(asked.users), built_on)
     shutil.rmtree(checkpoints)
 
 
-def _store_fit(
-    method: Method, folder: Path, seconds: float, n_users: int, used: dict[str, str]
+def _built_on(
+    config: RunConfig, facts: MethodFacts, world: World, execution: Execution
+) -> tuple[tuple[Path | None, Path | None], FitOrder]:
+    """Fits that this one builds on, made where they are not there."""
+    base = _base_fit(config, facts, world, execution)
+    adapted = None
+    if newcomers.adapts(facts, world):
+        before = newcomers.without_newcomers(world)
+        adapted = fit_once(newcomers.unadapted(config, facts), before, execution)
+    return (base, adapted), FitOrder(Path(), base, adapted)
+
+
+def _base_fit(
+    config: RunConfig, facts: MethodFacts, world: World, execution: Execution
+) -> Path | None:
+    """The fit of the method that this one wraps, made once for its own run and this one."""
+    base = facts.base
+    if base is None:
+        return None
+    if base.privileged and not facts.privileged:
+        raise ConfigError(
+            f"method {config.method.name} cannot wrap {base.name}, which sees held-out data"
+        )
+    ref = config.method.model_copy(update={"name": base.name, "config": dict(base.config)})
+    code = code_of(base, world, config.track)
+    return fit_once(config.model_copy(update={"method": ref, "code": code}), world, execution)
+
+
+def _views(facts: MethodFacts, world: World, context: FitContext) -> dict[str, View]:
+    """What the method may see while it fits, by name."""
+    views = {"train": world.train, "validation": context.validation, "held_out": context.held_out}
+    if newcomers.adapts(facts, world):
+        views["before"] = newcomers.without_newcomers(world).train
+        views["support"] = newcomers.support_of(world)
+    return {name: view for name, view in views.items() if view is not None}
+
+
+def _timed(home: Home, order: FitOrder, context: FitContext, name: str) -> float:
+    """Fit; the seconds that it took."""
+    start = time.perf_counter()
+    try:
+        home.fit(order, context)
+    except (PgbenchError, MemoryError, OSError):
+        raise
+    except CellDied:
+        raise died(name, "its process ended while it was fitted") from None
+    except Exception as error:
+        said = str(error) if isinstance(error, MethodFault) else f"{type(error).__name__}: {error}"
+        raise RunError(
+            f"method {name} failed to fit: {said}", fix=f"`pgbench check {name}` finds out why."
+        ) from error
+    return time.perf_counter() - start
+
+
+def _describe(
+    fresh: Path, home: Home, seconds: float, n_users: int, built_on: Sequence[Path | None]
 ) -> None:
-    with sealed_folder(folder) as fresh:
-        method.save(fresh)
-        size = sum(file.stat().st_size for file in fresh.rglob("*") if file.is_file())
-        facts = {
-            "fit_seconds": round(seconds, 3),
-            "bytes_per_user": round(size / max(1, n_users), 1),
-            "fit_peak_memory_mb": round(peak_memory_mb(), 1),
-            "roles": used,
-        }
-        write_atomic(fresh / "fit.json", json.dumps(facts).encode())
+    """Write `fit.json` beside what the method saved; what the fits below used, it has used."""
+    used = {k: v for fit in built_on if fit is not None for k, v in fit_facts(fit)["roles"].items()}
+    size = sum(file.stat().st_size for file in plain_files(fresh))
+    facts = {
+        "fit_seconds": round(seconds, 3),
+        "bytes_per_user": round(size / max(1, n_users), 1),
+        "fit_peak_memory_mb": round(home.peak_mb, 1),
+        "roles": used | home.used,
+    }
+    if home.refused:
+        facts["refused"] = home.refused
+    write_atomic(fresh / "fit.json", json.dumps(facts).encode())
+
+
+def plain_files(folder: Path) -> Iterator[Path]:
+    """The files below a folder; raises `RunError` for a link or anything else that is none."""
+    for place in folder.rglob("*"):
+        if place.is_symlink() or not (place.is_file() or place.is_dir()):
+            raise RunError(f"a fit holds {place.name}, which is no regular file")
+        if place.is_file():
+            yield place

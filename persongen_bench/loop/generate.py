@@ -7,32 +7,34 @@ call has a fixed shape (see `batching`) and a fixed number of threads. What touc
 
 from __future__ import annotations
 
-import os
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import ExitStack
 from dataclasses import dataclass, field
-from multiprocessing import get_context
 from pathlib import Path
+from queue import SimpleQueue
 
 from persongen_bench.core.errors import DataError
 from persongen_bench.core.progress import Progress, no_progress
 from persongen_bench.core.request import Failure, Sample
 from persongen_bench.core.types import Catalog
-from persongen_bench.loop.choice import restore_method
-from persongen_bench.loop.explaining import Explained, explained
+from persongen_bench.loop.deviations import REFUSED
+from persongen_bench.loop.explaining import Explained
 from persongen_bench.loop.journal import Outcome
-from persongen_bench.loop.making import Made, Maker
-from persongen_bench.loop.role_record import RecordingStack
-from persongen_bench.loop.schema import RunConfig
+from persongen_bench.loop.making import Made
 from persongen_bench.loop.store import RunDirectory
-from persongen_bench.loop.world import World, reopen_world
+from persongen_bench.loop.wall.homes import open_home
+from persongen_bench.loop.wall.known import facts_of_run
+from persongen_bench.loop.wall.tenancy import Home, Tenancy
+from persongen_bench.loop.world import World
 from persongen_bench.util.batching import blocks
-from persongen_bench.util.execution import end_with, fixed_threads
 
 ANSWERED = 1 << 29
 """Bytes of answers in a batch, where a method answers with pictures of the catalogue."""
+PEAK, WALL = "peak_mb", "wall"
+"""Notes of a journal: memory of the method's processes; what stood between it and the rest."""
 N_MEASURED = 16
 """Pictures of a catalogue that are measured for it."""
 
@@ -62,44 +64,22 @@ class Batch:
 
 @dataclass(frozen=True)
 class Worker:
-    """Everything that one process needs to make samples of a run."""
+    """A place where the fitted method of a run lives, and where its answers go."""
 
     run: RunDirectory
     world: World
-    maker: Maker
-    stack: RecordingStack
-
-    @classmethod
-    def of(cls, run: RunDirectory, world: World, fit: Path) -> Worker:
-        """Load the fitted method; what it asks of the stack from now on is noted."""
-        stack = RecordingStack(world.stack)
-        method = restore_method(run.config, world.train, fit, stack)
-        maker = Maker(method, run.kind, world.stack, run.config.threads)
-        return cls(run, world, maker, stack)
+    home: Home
 
     def make(self, sample_ids: Sequence[str]) -> Batch:
         """Generate, store the answers, say what became of each sample."""
         asked = self.world.asked(self.run.config)
-        before, samples = Counter(asked.references.opened), asked.named(sample_ids)
-        outcomes = make_batch(self.maker, samples, self.run)
-        opened = asked.references.opened - before
-        said = self._explained(samples, outcomes)
-        return Batch(outcomes, dict(self.stack.used), opened, said)
-
-    def _explained(self, samples: Sequence[Sample], outcomes: list[Outcome]) -> list[Explained]:
-        """Of requests that were answered, and after they were: no answer hangs on it."""
-        made = {o.sample_id for o in outcomes if o.state == "ok"}
-        requests = {s.request.request_id: s.request for s in samples if s.sample_id in made}
-        with fixed_threads(self.maker.threads):
-            return explained(self.maker.method, requests.values())
-
-
-def make_batch(maker: Maker, samples: Sequence[Sample], run: RunDirectory) -> list[Outcome]:
-    """Generate one batch, store its answers, say what became of each sample."""
-    start = time.perf_counter()
-    made = maker.make(samples)
-    seconds = (time.perf_counter() - start) / max(1, len(samples))
-    return [_keep(run, s, m, seconds) for s, m in zip(samples, made, strict=True)]
+        samples = asked.named(sample_ids)
+        start = time.perf_counter()
+        answered = self.home.make(asked, samples)
+        seconds = (time.perf_counter() - start) / max(1, len(samples))
+        pairs = zip(samples, answered.made, strict=True)
+        outcomes = [_keep(self.run, sample, made, seconds) for sample, made in pairs]
+        return Batch(outcomes, dict(self.home.used), answered.references, answered.said)
 
 
 def _keep(run: RunDirectory, sample: Sample, made: Made | Failure, seconds: float) -> Outcome:
@@ -121,7 +101,7 @@ def generate(
     size = min(execution.batch_size, _most_answers(world.train.catalog))
     parts = [ids[block] for block in blocks(len(ids), size)]
     for batch in execution.progress(
-        _batches(run, world, parts, fit, execution.n_workers), "generate", len(parts)
+        _batches(run, world, parts, fit, execution), "generate", len(parts)
     ):
         run.record(batch.outcomes)
         if batch.explained:
@@ -141,18 +121,62 @@ def _most_answers(catalog: Catalog) -> int:
 
 
 def _batches(
-    run: RunDirectory, world: World, parts: Sequence[list[str]], fit: Path, n_workers: int
+    run: RunDirectory, world: World, parts: Sequence[list[str]], fit: Path, execution: Execution
 ) -> Iterator[Batch]:
-    if n_workers == 1:
-        worker = Worker.of(run, world, fit)
-        yield from (worker.make(part) for part in parts)
-        return
-    setup = (run.path, run.config, fit, os.getpid())
-    with ProcessPoolExecutor(
-        n_workers, get_context("spawn"), initializer=_start_worker, initargs=setup
-    ) as pool:
-        jobs = [pool.submit(_work, part) for part in parts]
-        yield from (job.result() for job in as_completed(jobs))
+    """Batches as they are made, by as many workers as there are, each in a home of its own."""
+    n_workers = min(execution.n_workers, len(parts))
+    with ExitStack() as street:
+        homes = [street.enter_context(_home(run, world, fit)) for _ in range(n_workers)]
+        workers = [Worker(run, world, home) for home in homes]
+        if n_workers == 1:
+            yield from (workers[0].make(part) for part in parts)
+        else:
+            yield from _side_by_side(workers, parts)
+        for home in homes:
+            note_home(run, home)
+
+
+def _home(run: RunDirectory, world: World, fit: Path) -> Home:
+    """A home of the fitted method; what it asks of the stack from now on is noted."""
+    facts = facts_of_run(run.config)
+    home = open_home(Tenancy(run.config, facts, world, {"train": world.train}, reads=(fit,)))
+    home.load(fit)
+    return home
+
+
+def _side_by_side(workers: Sequence[Worker], parts: Sequence[list[str]]) -> Iterator[Batch]:
+    """Each worker takes the next batch when it is done with one; threads wait for processes."""
+    free: SimpleQueue[Worker] = SimpleQueue()
+    for worker in workers:
+        free.put(worker)
+
+    def make(part: list[str]) -> Batch:
+        worker = free.get()
+        try:
+            return worker.make(part)
+        finally:
+            free.put(worker)
+
+    pool = ThreadPoolExecutor(len(workers))
+    try:
+        yield from (job.result() for job in as_completed([pool.submit(make, p) for p in parts]))
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
+
+
+def note_refused(run: RunDirectory, tried: Sequence[str]) -> None:
+    """Remember what the method tried to touch and must not."""
+    known = run.noted(REFUSED) or []
+    new = [one for one in tried if one not in known]
+    if new:
+        run.note(REFUSED, [*known, *new])
+
+
+def note_home(run: RunDirectory, home: Home) -> None:
+    """Remember what the method tried to touch and must not, and how much memory it took."""
+    note_refused(run, home.refused)
+    run.note(WALL, home.wall)
+    run.note(PEAK, max(float(run.noted(PEAK) or 0), home.peak_mb))
 
 
 def note_roles(run: RunDirectory, used: Mapping[str, str]) -> None:
@@ -166,18 +190,3 @@ def note_references(run: RunDirectory, opened: Counter[str]) -> None:
     """Remember how often a method looked at which reference."""
     if opened:
         run.note("references", dict(Counter(run.noted("references") or {}) + opened))
-
-
-_worker: list[Worker] = []
-"""The one of this process."""
-
-
-def _start_worker(path: Path, config: RunConfig, fit: Path, parent: int) -> None:
-    """Load world and fitted method once per worker process."""
-    end_with(parent)
-    world = reopen_world(config, None, no_progress)
-    _worker.append(Worker.of(RunDirectory(path, config), world, fit))
-
-
-def _work(sample_ids: Sequence[str]) -> Batch:
-    return _worker[0].make(sample_ids)

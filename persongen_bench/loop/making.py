@@ -20,6 +20,7 @@ from persongen_bench.core.stack import Stack
 from persongen_bench.core.types import Image
 from persongen_bench.loop.drawing import Draws
 from persongen_bench.util.execution import fixed_threads
+from persongen_bench.util.guard import Refused
 
 
 @dataclass(frozen=True)
@@ -85,7 +86,7 @@ def _attempt(method: Method, samples: Sequence[Sample]) -> Sequence[Any]:
         if len(made) == len(samples):
             return made
         reason = f"returned {len(made)} answers for {len(samples)} samples"
-    except UnsupportedRequestError as error:
+    except (UnsupportedRequestError, Refused) as error:
         reason = str(error)
     except (MemoryError, OSError):
         raise

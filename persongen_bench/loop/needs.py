@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from persongen_bench.core import registry
 from persongen_bench.core.dataset import Dataset
 from persongen_bench.core.errors import ConfigError, MissingRoleError, PgbenchError
 from persongen_bench.core.metric import Metric
@@ -17,6 +16,7 @@ from persongen_bench.core.types import Catalog
 from persongen_bench.loop.choice import MethodChoice
 from persongen_bench.loop.taste_instruments import open_instrument
 from persongen_bench.loop.terms import Terms
+from persongen_bench.loop.wall.known import facts_of
 
 CAPTIONER = "captioner"
 USUAL = "sandbox"
@@ -58,7 +58,7 @@ def check_needs(
 def other_kinds(track: Track, terms: Terms, choices: Sequence[MethodChoice]) -> Iterator[str]:
     """Methods that make something else than the track asks for, a line each."""
     for choice in choices:
-        makes = registry.get("methods", choice.name).makes
+        makes = facts_of(choice).makes
         if makes != track.output:
             yield f"method {choice.label} makes {makes}s, track {terms.track} asks {track.output}s"
 
@@ -100,7 +100,7 @@ def _unknown_taste(metrics: Sequence[Metric], dataset: Dataset) -> Iterator[str]
 
 def _unserved(stack: Stack, choices: Sequence[MethodChoice]) -> Iterator[str]:
     for choice in choices:
-        roles = lacking(stack, choice.build().roles)
+        roles = lacking(stack, facts_of(choice).roles)
         if roles:
             yield f"method {choice.label} needs {', '.join(roles)}"
 

@@ -27,6 +27,11 @@ class RecordingStack(StackShell):
         self.used: dict[str, str] = {}
         """Role => signature of the model it gave out."""
 
+    @property
+    def inner(self) -> Stack:
+        """The stack that gives the models; what is asked of it directly is not noted."""
+        return self._stack
+
     def role(self, name: str) -> Any:  # noqa: ANN401  # each role has its own protocol
         """The model for a role, noted."""
         model = super().role(name)

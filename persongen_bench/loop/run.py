@@ -11,15 +11,14 @@ from typing import Any
 import numpy as np
 
 from persongen_bench.core.errors import RunError
-from persongen_bench.core.method import unfair_reason
 from persongen_bench.core.request import Sample
 from persongen_bench.loop.audits import audited, audited_requests
-from persongen_bench.loop.choice import MethodChoice, build_method
+from persongen_bench.loop.choice import MethodChoice
 from persongen_bench.loop.deviations import UNFAIR, deviations
 from persongen_bench.loop.evaluation import Evaluation
 from persongen_bench.loop.facts import OWN_JUDGES
-from persongen_bench.loop.fit import code_of, facts_of, fit_once
-from persongen_bench.loop.generate import Execution, generate, note_roles
+from persongen_bench.loop.fit import code_of, fit_facts, fit_once
+from persongen_bench.loop.generate import PEAK, WALL, Execution, generate, note_refused, note_roles
 from persongen_bench.loop.journal import Outcome
 from persongen_bench.loop.rebuilding import seconds_before
 from persongen_bench.loop.results import RunResults
@@ -27,6 +26,7 @@ from persongen_bench.loop.schema import RunConfig, Summary
 from persongen_bench.loop.score import score
 from persongen_bench.loop.store import RunDirectory
 from persongen_bench.loop.terms import Terms, run_config
+from persongen_bench.loop.wall.known import facts_of, facts_of_run
 from persongen_bench.loop.world import World, reopen_world
 from persongen_bench.util import provenance
 from persongen_bench.util.execution import fixed_threads, peak_memory_mb
@@ -48,13 +48,13 @@ class Job:
 
 def run(job: Job, runs: Path, execution: Execution | None = None) -> RunResults:
     """Make a run below ``runs``, or continue it where it is already begun."""
-    method = job.choice.build()
+    facts = facts_of(job.choice)
     config = run_config(
         job.world,
         job.terms,
-        job.choice.ref(method, anchor=job.anchor),
+        job.choice.ref(facts, anchor=job.anchor),
         seed=job.seed,
-        code=code_of(method, job.world, job.terms.track),
+        code=code_of(facts, job.world, job.terms.track),
         threads=job.threads,
     )
     samples = job.world.asked(config).samples
@@ -175,10 +175,11 @@ def mark_missing(directory: RunDirectory, pending: list[Sample]) -> None:
 def fitted(directory: RunDirectory, world: World, execution: Execution) -> Path:
     """Folder with the fitted method; fits once per key that names all that changes the fit."""
     folder = fit_once(directory.config, world, execution)
-    facts = facts_of(folder)
+    facts = fit_facts(folder)
     note_roles(directory, facts.pop("roles"))
+    note_refused(directory, facts.pop("refused", []))
     directory.note("fit", facts)
-    directory.note(UNFAIR, unfair_reason(build_method(directory.config)))
+    directory.note(UNFAIR, facts_of_run(directory.config).unfair)
     return folder
 
 
@@ -196,6 +197,7 @@ def rescore(directory: RunDirectory, world: World, execution: Execution) -> None
     log = {
         "run_id": directory.config.run_id,
         "scored": provenance.collect(),
+        "wall": directory.noted(WALL),
         "split audit": audited(world, execution.progress),
         "request audit": audited_requests(
             world, world.asked(directory.config).requests, directory.noted("references") or {}
@@ -235,5 +237,5 @@ def cost(directory: RunDirectory) -> dict[str, Any]:
     return {
         **(directory.noted("fit") or {}),
         **quantiles,
-        "peak_memory_mb": round(peak_memory_mb(), 1),
+        "peak_memory_mb": round(max(peak_memory_mb(), directory.noted(PEAK) or 0), 1),
     }

@@ -9,14 +9,15 @@ from typing import ClassVar, Literal, final
 from pydantic import Field
 
 from persongen_bench.core.dataset import View
-from persongen_bench.core.method import FitContext
-from persongen_bench.core.request import Failure, Sample
+from persongen_bench.core.method import Explanation, FitContext
+from persongen_bench.core.request import Failure, Request, Sample
 from persongen_bench.core.stack import Stack
 from persongen_bench.core.types import Image
 from persongen_bench.methods._drawing import DRAWING_FIELDS, PUBLISHED_DRAWING, DrawingConfig
 from persongen_bench.methods._items import Stateless
 from persongen_bench.methods.finetune.config import LoraUserConfig
 from persongen_bench.methods.lora_user import LoraUser
+from persongen_bench.methods.personas.config import PAPER_PERSONA
 from persongen_bench.methods.vlm_persona import VlmPersona, VlmPersonaConfig
 
 
@@ -37,7 +38,7 @@ class VlmPersonaLora(Stateless):
 
     Config = VlmPersonaLoraConfig
     presets: ClassVar[Mapping[str, Mapping[str, object]]] = {
-        "paper": PUBLISHED_DRAWING,
+        "paper": {**PUBLISHED_DRAWING, "persona": PAPER_PERSONA},
         "sandbox": {
             "lora": LoraUser.presets["sandbox"],
             "persona": VlmPersona.presets["sandbox"],
@@ -65,6 +66,10 @@ class VlmPersonaLora(Stateless):
         """Each sample's persona prompt, drawn with its user's LoRA."""
         asked = self._persona.conditions(samples)
         return self.base.draw(samples, asked, self.config.draw_options)
+
+    def explain(self, request: Request) -> Explanation:
+        """As `VlmPersona.explain`."""
+        return self._persona.explain(request)
 
     def save(self, folder: Path) -> None:
         """Store the LoRAs and the personas."""

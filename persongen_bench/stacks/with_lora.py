@@ -6,8 +6,6 @@ from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from typing import Any
 
-import torch
-
 from persongen_bench.core.errors import ConfigError
 from persongen_bench.core.roles import Adapter, Condition, DrawOptions, PromptDecoder
 from persongen_bench.core.stack import FixedSize, Stack, StackShell
@@ -139,6 +137,8 @@ def fold(unet: Any, lora: LoraLayers, name: str) -> None:  # noqa: ANN401  # a d
     ``name`` is what messages call it; raises `DataError`, before any weight changes, where the
     LoRA does not fit.
     """
+    import torch  # whose import takes seconds that a stack without a LoRA need not wait
+
     fitted = Base.of(unet, name).fit(lora)
     for path, layer in fitted.layers.items():
         weight = unet.get_submodule(path).weight

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 
 import numpy as np
@@ -98,7 +98,7 @@ def toy_world(variant: int = 0, root: Path | None = None) -> ToyWorld:
         variant: worlds of different variants differ in their held-out items and in nothing else.
         root: write the pictures there and read them back; by default they stay in memory.
     """
-    items = _items(variant)
+    items = _items(variant).copy()  # drawn once, and every world has its own
     source: ImageSource = DrawnSource()
     if root is not None:
         write_images(items, root)
@@ -190,6 +190,7 @@ def _hue(k: int) -> float:
     return k / N_USERS
 
 
+@cache
 def _items(variant: int) -> pd.DataFrame:
     """Training items are the same in every variant; held-out ones share nothing, not even ids."""
     n_train, n_test = TRAIN_PER_HUE * N_USERS, TEST_PER_HUE * N_USERS

@@ -10,9 +10,8 @@ from persongen_bench.testing.toy_pictures import N_HUES
 
 def toy_pairs(items: pd.DataFrame) -> pd.DataFrame:
     """Person k prefers each of the own pictures to one of the next hue; every fifth is a tie."""
-    rows = []
-    for number, (item_id, order) in enumerate(items["order"].items()):
-        k = order % N_HUES
-        (other,) = items.index[items["order"] == (order + 1) % len(items)]
+    rows, at = [], {int(order): item_id for item_id, order in items["order"].items()}
+    for number, (order, item_id) in enumerate(at.items()):
+        k, other = order % N_HUES, at[(order + 1) % len(items)]
         rows.append((f"pair-{order}", f"user-{k}", f"hue {k}", item_id, other, number % 5 == 4))
     return pd.DataFrame(rows, columns=list(PAIR_COLUMNS))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -166,7 +167,15 @@ def moments(image: Image) -> np.ndarray:
     The mean is mapped from [0, 1] to [-1, 1]; everything else is on the scale of [0, 1] pixels.
     Regions are the quadrants and the cells of a 4 x 4 grid, each as a difference from the mean.
     """
-    pixels = resize(check(image), SIZE).astype(np.float64) / 255.0
+    pixels = check(image)
+    return _moments(pixels.tobytes(), pixels.shape).copy()
+
+
+@lru_cache(maxsize=8192)
+def _moments(digits: bytes, shape: tuple[int, ...]) -> np.ndarray:
+    """`moments` of a picture by its bytes: the same few are seen again and again."""
+    image = np.frombuffer(digits, dtype=np.uint8).reshape(shape)
+    pixels = resize(image, SIZE).astype(np.float64) / 255.0
     mean = pixels.mean(axis=(1, 2))
     slope_x = (pixels * _LINE[None, None, :]).mean(axis=(1, 2)) / _POWER
     slope_y = (pixels * _LINE[None, :, None]).mean(axis=(1, 2)) / _POWER

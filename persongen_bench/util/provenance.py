@@ -7,6 +7,7 @@ import platform
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from types import ModuleType
@@ -25,8 +26,24 @@ class Wrapper(Protocol):
     base: object
 
 
-def code_of(*parts: object) -> str:
-    """Hash of the code that ``parts`` run: of every module that theirs import, and of no other.
+@dataclass(frozen=True)
+class Coded:
+    """Where code is: modules, and hashes of the source of classes that are in none."""
+
+    modules: frozenset[str]
+    unfiled: frozenset[str] = frozenset()
+
+    def __or__(self, other: Coded) -> Coded:
+        return Coded(self.modules | other.modules, self.unfiled | other.unfiled)
+
+    @property
+    def hash(self) -> str:
+        """Of every module that these import, and of no other."""
+        return "+".join([closure.code_hash(self.modules), *sorted(self.unfiled)])
+
+
+def coded(*parts: object) -> Coded:
+    """Where the code is that ``parts`` run.
 
     A part is a module, or an object that stands for its class and for what it wraps (``base``).
     A class without a module file, as in a notebook, counts by its source (`unfiled.source_hash`).
@@ -39,7 +56,12 @@ def code_of(*parts: object) -> str:
             modules.add(module)
         else:
             unfiled_hashes.add(unfiled.source_hash(type(part)))
-    return "+".join([closure.code_hash(modules), *sorted(unfiled_hashes)])
+    return Coded(frozenset(modules), frozenset(unfiled_hashes))
+
+
+def code_of(*parts: object) -> str:
+    """Hash of the code that ``parts`` run; see `coded`."""
+    return coded(*parts).hash
 
 
 def _layers(part: object) -> Iterator[object]:

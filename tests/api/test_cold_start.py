@@ -21,7 +21,10 @@ from persongen_bench.datasets.supports import supports
 from persongen_bench.loop import newcomers, run
 from persongen_bench.loop.choice import MethodChoice
 from persongen_bench.loop.generate import Execution
+from persongen_bench.loop.role_record import RecordingStack
 from persongen_bench.loop.terms import Terms, run_config
+from persongen_bench.loop.wall.known import facts_of, facts_of_run
+from persongen_bench.loop.wall.resident import Assignment, FitOrder, Resident
 from persongen_bench.loop.world import WorldRef, load_world
 from persongen_bench.methods.rebeca import Rebeca
 from persongen_bench.testing.toy import HueTaste, ToyStack, split_by_time, toy_world
@@ -107,8 +110,8 @@ def test_the_world_before_them_is_the_same_whatever_they_bring():
     assert before.test.users == NEW
 
 
-class Adapter:
-    """A method that notes what happens to it."""
+class Noting:
+    """A method that takes in newcomers, and notes what happens to it."""
 
     adapt_fields = frozenset({"unseen_user", "n_token_steps"})
     heads = ()
@@ -123,35 +126,39 @@ class Adapter:
     def adapt(self, support, context):
         self.calls.append(("adapt", support.users, context))
 
+    def save(self, folder):
+        self.calls.append(("save", folder))
+
 
 def config_of(of, **options):
     choice = MethodChoice("rebeca", options={**CHEAP, **options})
-    method = choice.build()
+    facts = facts_of(choice)
     protocol = Terms("catalogue", "cold-start", ("true-taste",), 1, 3)
-    return run_config(of, protocol, choice.ref(method, anchor=False), seed=0, code="c", threads=1)
+    return run_config(of, protocol, choice.ref(facts, anchor=False), seed=0, code="c", threads=1)
 
 
-def test_a_method_that_adapts_is_fitted_without_the_newcomers(tmp_path):
-    made, asked = Adapter(), []
-
-    def fit(config, of):
-        asked.append((config, of))
-        return tmp_path
-
-    given = world(8)
-    context = FitContext(given.stack, 0, given.features.for_view)
-    config = config_of(given, unseen_user="fitted", n_token_steps=7, n_layers=2)
-    assert newcomers.adapt(made, config, given, context, fit)
-    ((base, before),) = asked
-    (loaded, adapted) = made.calls
-    assert loaded == ("load", tmp_path, before.train.users)
-    assert not set(NEW) & set(loaded[2])
-    assert adapted == ("adapt", NEW, context)
-    # The fit is shared by all heads: only what it reads is kept.
+def test_the_fit_before_the_newcomers_is_shared_by_all_heads():
+    """Of the configuration only what that fit reads is kept."""
+    config = config_of(world(8), unseen_user="fitted", n_token_steps=7, n_layers=2)
+    base = newcomers.unadapted(config, facts_of_run(config))
     assert base.method.config["n_layers"] == 2
     assert base.method.config["unseen_user"] == "refuse"
     assert base.method.config["n_token_steps"] == Rebeca.Config().n_token_steps
     assert base.seed == config.seed
+
+
+def test_a_method_that_adapts_is_loaded_without_the_newcomers_and_meets_them_then(tmp_path):
+    given = world(8)
+    before = newcomers.without_newcomers(given).train
+    views = {"train": given.train, "before": before, "support": newcomers.support_of(given)}
+    home = Resident(Assignment.of(config_of(given)), RecordingStack(given.stack), views)
+    home.method = made = Noting()
+    context = FitContext(given.stack, 0, given.features.for_view)
+    home.fit(FitOrder(tmp_path / "out", adapted=tmp_path), context)
+    assert made.calls == [
+        ("load", tmp_path, before.users), ("adapt", NEW, context), ("save", tmp_path / "out"),
+    ]  # fmt: skip
+    assert not set(NEW) & set(before.users)
 
 
 @pytest.mark.parametrize("why", ["no method that adapts", "switched off", "no newcomers"])
@@ -159,15 +166,12 @@ def test_others_are_fitted_as_always(why):
     given = world(8)
     if why == "no newcomers":
         given = replace(given, split=given.dataset.split("by-time"))
-    made = object() if why == "no method that adapts" else Adapter()
-    if why == "switched off":
-        made.adapts = False
-
-    def never(config, of):
-        raise AssertionError("fitted a base")
-
-    context = FitContext(given.stack, 0, given.features.for_view)
-    assert not newcomers.adapt(made, config_of(given), given, context, never)
+    name = "mean-embedding" if why == "no method that adapts" else "rebeca"
+    unseen = {} if why == "switched off" else {"unseen_user": "fitted"}
+    facts = facts_of(MethodChoice(name, options=unseen if name == "rebeca" else {}))
+    assert not newcomers.adapts(facts, given)
+    adapting = facts_of(MethodChoice("rebeca", options={"unseen_user": "fitted"}))
+    assert newcomers.adapts(adapting, world(8))
 
 
 # --- the track --------------------------------------------------------------------------------
@@ -269,6 +273,7 @@ def test_everything_is_written(tmp_path):
 # --- with the loop's own hook -------------------------------------------------------------------
 
 
+@pytest.mark.usefixtures("unwalled")
 def test_the_prior_is_fitted_once_for_all_supports_and_heads(tmp_path, monkeypatch):
     fits = []
     original = Rebeca.fit

@@ -7,6 +7,7 @@ from typing import ClassVar
 
 import numpy as np
 import pytest
+from home_case import HomeOf
 
 from persongen_bench.core import registry
 from persongen_bench.core.errors import DataError
@@ -16,7 +17,6 @@ from persongen_bench.loop.asked import References, ask, requests_of
 from persongen_bench.loop.audits import audited_requests, leaks
 from persongen_bench.loop.generate import Worker, note_references
 from persongen_bench.loop.making import Maker
-from persongen_bench.loop.role_record import RecordingStack
 from persongen_bench.testing.toy import PROTOCOL, toy_world
 
 
@@ -151,7 +151,7 @@ def test_what_a_method_opens_is_noted_by_the_run(asked, world):
             return asked
 
     run, maker = Run(), Maker(Looks(), IMAGE, world.stack, threads=1)
-    worker = Worker(run, Asking(), maker, RecordingStack(world.stack))
+    worker = Worker(run, Asking(), HomeOf(maker))
     for _ in range(2):
         batch = worker.make([sample.sample_id for sample in asked.samples[:4]])
         note_references(run, batch.references)

@@ -12,10 +12,11 @@ from persongen_bench.core.config import Config
 from persongen_bench.core.method import Explanation
 from persongen_bench.core.request import Request, plan_samples
 from persongen_bench.leaderboards.request_gallery import draw_request_sheet
-from persongen_bench.loop import generate
 from persongen_bench.loop.explaining import FILE, Explained, explained, parse, read_explanations
+from persongen_bench.loop.generate import Execution
 from persongen_bench.loop.run import reopen
 from persongen_bench.loop.store import RunDirectory
+from persongen_bench.loop.wall import resident
 from persongen_bench.util.private import Pseudonyms
 
 RESULTS = ("run.json", "samples.parquet", "scores.parquet", "summary.json")
@@ -168,7 +169,7 @@ def runs(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PGBENCH_CACHE", str(home / "cache"))
         asked = make("asked")
-        patch.setattr(generate, "explained", lambda method, requests: [])
+        patch.setattr(resident, "explained", lambda method, requests: [])
         yield asked, make("silent")
 
 
@@ -196,7 +197,7 @@ def test_no_number_and_no_identity_depends_on_it(runs):
 def test_strips_of_the_run_show_it(runs, tmp_path):
     heights = []
     for k, run in enumerate(runs):
-        _, world = reopen(run.path, None, generate.Execution())
+        _, world = reopen(run.path, None, Execution())
         draw_request_sheet(run.results, world, tmp_path / f"{k}.png")
         with Image.open(tmp_path / f"{k}.png") as picture:
             heights.append(picture.height)
@@ -208,7 +209,7 @@ def test_a_journal_made_anew_knows_them(runs):
     asked, _ = runs
     directory = RunDirectory.open(asked.path)
     before = directory.journal.explanations()
-    _, world = reopen(asked.path, None, generate.Execution())
+    _, world = reopen(asked.path, None, Execution())
     directory.rebuild_journal(world.asked(directory.config).samples)
     assert before
     assert directory.journal.explanations() == before

@@ -9,10 +9,11 @@ from persongen_bench.core import registry
 from persongen_bench.core.types import content_hash
 from persongen_bench.datasets.splits import per_user
 from persongen_bench.loop.choice import MethodChoice
-from persongen_bench.loop.fit import code_of, facts_of, fit_context, fit_key, fit_once
+from persongen_bench.loop.fit import code_of, fit_context, fit_facts, fit_key, fit_once
 from persongen_bench.loop.generate import Execution
 from persongen_bench.loop.schema import StackRef
 from persongen_bench.loop.terms import Terms, run_config
+from persongen_bench.loop.wall.known import facts_of
 from persongen_bench.loop.world import WorldRef, load_world
 from persongen_bench.testing.toy import toy_world, write_folder
 
@@ -31,7 +32,7 @@ def world(tmp_path_factory):
 
 def config_of(world, name, code="c", **options):
     choice = MethodChoice(name, options=options)
-    ref = choice.ref(choice.build(), anchor=False)
+    ref = choice.ref(facts_of(choice), anchor=False)
     return run_config(world, TERMS, ref, seed=0, code=code, threads=1)
 
 
@@ -145,6 +146,7 @@ def test_a_wrapper_reads_what_its_base_reads(tuned, reader):
     assert wrapped(less) != wrapped(tuned)
 
 
+@pytest.mark.usefixtures("unwalled")
 def test_a_fit_is_given_the_validation_rows_it_declares(tuned, reader, tmp_path, monkeypatch):
     monkeypatch.setenv("PGBENCH_CACHE", str(tmp_path))
     given = []
@@ -169,9 +171,9 @@ def test_a_wrapper_has_used_what_its_base_has_used(world, tmp_path, monkeypatch)
     monkeypatch.setenv("PGBENCH_CACHE", str(tmp_path))
     roles = {}
     for name, options in (("nearest-item", {}), ("wrong-user", {"base": "nearest-item"})):
-        method = MethodChoice(name, options=options).build()
-        code = code_of(method, world, TERMS.track)
+        facts = facts_of(MethodChoice(name, options=options))
+        code = code_of(facts, world, TERMS.track)
         config = config_of(world, name, code, **options)
-        roles[name] = facts_of(fit_once(config, world, Execution()))["roles"]
+        roles[name] = fit_facts(fit_once(config, world, Execution()))["roles"]
     assert roles["nearest-item"] == {"image_encoder": world.stack.role("image_encoder").signature}
     assert roles["wrong-user"] == roles["nearest-item"]

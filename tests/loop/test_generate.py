@@ -4,6 +4,7 @@ from itertools import count
 
 import numpy as np
 import pytest
+from home_case import made_by
 from run_case import make_config
 
 from persongen_bench.core.output import ADAPTER, IMAGE, Ranking
@@ -130,14 +131,14 @@ def test_seconds_are_those_of_a_sample_delivered_or_not(run, samples, monkeypatc
     monkeypatch.setattr(generate.time, "perf_counter", count(0.0, 6.0).__next__)
     answers = [picture(0), Failure("filtered", "unsafe"), picture(1).astype(float)]
     maker = Maker(Answers(lambda batch: answers), IMAGE, ToyStack(), threads=1)
-    outcomes = generate.make_batch(maker, samples[:3], run)
+    outcomes = made_by(maker, samples[:3], run)
     assert [o.state for o in outcomes] == ["ok", "filtered", "method_error"]
     assert [o.seconds for o in outcomes] == [2.0, 2.0, 2.0]
 
 
 def test_what_is_recorded_of_an_answer_is_what_lies_on_disk(run, samples):
     maker = Maker(Answers(lambda batch: [picture(7)]), IMAGE, ToyStack(), threads=1)
-    (outcome,) = generate.make_batch(maker, samples[:1], run)
+    (outcome,) = made_by(maker, samples[:1], run)
     assert outcome.digest == outcome.pixel_hash == IMAGE.digest(picture(7))
     assert np.array_equal(run.read_image(outcome.sample_id, outcome.pixel_hash), picture(7))
 
@@ -181,7 +182,7 @@ def test_an_adapter_is_kept_with_the_image_that_was_drawn_with_it(tmp_path, samp
     run = RunDirectory.create(tmp_path / "run", config, samples)
     adapter = Adapter({"k": np.array([5.0])})
     maker = Maker(Answers(lambda batch: [adapter] * len(batch)), ADAPTER, Drawn(), threads=1)
-    outcomes = generate.make_batch(maker, samples, run)
+    outcomes = made_by(maker, samples, run)
     run.record(outcomes)
     assert {o.digest for o in outcomes} == {ADAPTER.digest(adapter)}
     assert {o.pixel_hash for o in outcomes} == {IMAGE.digest(picture(5))}

@@ -18,6 +18,8 @@ from persongen_bench.loop.choice import MethodChoice
 from persongen_bench.loop.fit import code_of, fit_key
 from persongen_bench.loop.store import RunDirectory
 from persongen_bench.loop.terms import Terms
+from persongen_bench.loop.wall import known
+from persongen_bench.loop.wall.known import facts_of
 from persongen_bench.loop.world import WorldRef, load_world
 from persongen_bench.testing.toy import toy_world, write_folder
 from persongen_bench.util import closure
@@ -119,12 +121,7 @@ METHOD = """
 from keyed_plugin.helper import pick
 from persongen_bench.methods._items import FromCatalog, open_choices
 
-FITS = []
-
 class Keyed(FromCatalog):
-    def fit(self, train, context):
-        FITS.append(context.seed)
-        super().fit(train, context)
 
     def generate(self, samples):
         ids = self._train.catalog.ids
@@ -161,6 +158,7 @@ def restart():
     for cache in (closure._closure_hash, closure._spec, closure._content, closure.imports_of):
         cache.cache_clear()
     registry._installed.cache_clear()
+    known._known.clear()
     importlib.invalidate_caches()
 
 
@@ -179,25 +177,28 @@ def test_a_fit_is_reused_until_code_that_it_runs_changes(plugin, world, tmp_path
         config = RunDirectory.open(results.path).config
         return config.run_id, fit_key(config, world)
 
+    def fits():
+        return sorted(file.parent.name for file in (tmp_path / "cache").glob("fits/*/fit.json"))
+
     first = make()
-    fits = sys.modules["keyed_plugin.method"].FITS
     (plugin / "plots.py").write_text("COLOUR = 'blue'\n")
     assert make() == first
-    assert fits == [3]
+    assert fits() == [first[1]]
     (plugin / "helper.py").write_text("def pick(ids):\n    return ids[1]\n")
     second = make()
     assert second[0] != first[0]
     assert second[1] != first[1]
-    assert fits == [3, 3]
+    assert fits() == sorted([first[1], second[1]])
+    assert "keyed_plugin.method" not in sys.modules
 
 
 def test_the_code_of_a_run_is_of_the_method_the_stack_the_track_and_making(plugin, world):
-    method = MethodChoice("keyed-plugin/keyed").build()
+    facts = facts_of(MethodChoice("keyed-plugin/keyed"))
     stack = type(world.stack).__module__
     assert stack == "persongen_bench.stacks.pixels"
     track = "persongen_bench.tracks.prompt_free"
     roots = ["keyed_plugin.method", stack, track, "persongen_bench.loop.making"]
-    assert code_of(method, world, "prompt-free") == closure.code_hash(roots)
+    assert code_of(facts, world, "prompt-free") == closure.code_hash(roots)
 
 
 def test_images_made_elsewhere_are_of_no_code(world, tmp_path):

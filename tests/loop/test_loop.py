@@ -6,17 +6,19 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from home_case import made_by
 
 from persongen_bench.core.errors import ConfigError, RunError, UnsupportedRequestError
 from persongen_bench.core.request import Failure, Request, Sample
 from persongen_bench.loop import run
 from persongen_bench.loop.choice import MethodChoice
 from persongen_bench.loop.fit import fit_key
-from persongen_bench.loop.generate import Execution, make_batch
+from persongen_bench.loop.generate import Execution
 from persongen_bench.loop.journal import Outcome
 from persongen_bench.loop.making import Maker
 from persongen_bench.loop.store import RunDirectory
 from persongen_bench.loop.terms import Terms, run_config
+from persongen_bench.loop.wall.known import facts_of
 from persongen_bench.loop.world import WorldRef, load_world, reopen_world
 from persongen_bench.methods._items import NoConfig
 from persongen_bench.methods.oracle import no_likes
@@ -140,7 +142,7 @@ def test_fits_are_shared_only_by_what_has_the_same_fit(world):
         config = run_config(
             world,
             PROTOCOL,
-            choice.ref(choice.build(), anchor=False),
+            choice.ref(facts_of(choice), anchor=False),
             seed=seed,
             code="c",
             threads=1,
@@ -199,7 +201,7 @@ def test_a_fault_costs_only_its_own_samples(world, tmp_path, how, state, reason)
     results = make(world, tmp_path)
     directory = RunDirectory.open(results.path)
     samples = world.asked(directory.config).samples
-    outcomes = make_batch(maker(Faulty(how), world, directory), samples, directory)
+    outcomes = made_by(maker(Faulty(how), world, directory), samples, directory)
     assert [o.sample_id for o in outcomes] == [s.sample_id for s in samples]
     for sample, outcome in zip(samples, outcomes, strict=True):
         bad = sample.request.user_id.endswith("0")
@@ -210,11 +212,12 @@ def test_a_fault_costs_only_its_own_samples(world, tmp_path, how, state, reason)
 def test_a_method_that_forgets_images_fails_them_all(world, tmp_path):
     directory = RunDirectory.open(make(world, tmp_path).path)
     samples = world.asked(directory.config).samples[:3]
-    outcomes = make_batch(maker(Faulty("short"), world, directory), samples, directory)
+    outcomes = made_by(maker(Faulty("short"), world, directory), samples, directory)
     assert {o.state for o in outcomes} == {"method_error"}
     assert "0 answers for 1 samples" in outcomes[0].reason
 
 
+@pytest.mark.usefixtures("unwalled")
 def test_a_fit_that_fails_is_one_clear_error(world, tmp_path, monkeypatch):
     def fail(self, train, context):
         raise KeyError("colour")
@@ -241,6 +244,7 @@ def test_the_data_folder_is_not_part_of_a_runs_name(world, tmp_path):
     assert str(Path(world.ref.root)) not in make(world, tmp_path).path.name
 
 
+@pytest.mark.usefixtures("unwalled")
 def test_a_wrapped_method_is_fitted_once_for_both(world, tmp_path, monkeypatch):
     fits = []
     plain = RandomItem.fit
@@ -256,6 +260,7 @@ def test_a_wrapper_cannot_smuggle_in_held_out_data(world, tmp_path):
         make(world, tmp_path, "wrong-user", base="oracle")
 
 
+@pytest.mark.usefixtures("unwalled")
 def test_what_the_loop_hands_to_fit_leads_to_no_held_out_item(world, tmp_path, monkeypatch):
     hidden = set(world.test.catalog.ids) - set(world.train.interactions["item_id"])
     found = []

@@ -12,6 +12,7 @@ from persongen_bench.loop.documents import parse
 from persongen_bench.loop.fit import code_of
 from persongen_bench.loop.schema import RunConfig
 from persongen_bench.loop.terms import Terms, run_config
+from persongen_bench.loop.wall.known import facts_of
 from persongen_bench.loop.world import WorldRef, load_world, reopen_world
 from persongen_bench.util import provenance
 from tests.cases import lora_case as case
@@ -34,7 +35,7 @@ def config_of(world):
     terms = Terms("tasteworld", "prompt-free", (), 1, 1)
     choice = MethodChoice("random-item")
     return run_config(
-        world, terms, choice.ref(choice.build(), anchor=False), seed=0, code="x", threads=1
+        world, terms, choice.ref(facts_of(choice), anchor=False), seed=0, code="x", threads=1
     )
 
 
@@ -82,8 +83,9 @@ def test_the_same_change_under_other_names_is_the_same_run(file, tmp_path):
 def test_the_code_of_the_stack_counts_and_that_which_changes_it(file):
     """A run's code hash covers both the stack's module and `stacks.with_lora`."""
     plain, world = load_world(ref()), load_world(ref(file))
-    method = MethodChoice("random-item").build()
-    with_lora, without = (code_of(method, w, "prompt-free") for w in (world, plain))
+    choice = MethodChoice("random-item")
+    facts, method = facts_of(choice), choice.build()
+    with_lora, without = (code_of(facts, w, "prompt-free") for w in (world, plain))
     alone = provenance.code_of(method, world.stack, open_track("prompt-free"), making)
     assert len({with_lora, without, alone}) == 3
 

@@ -12,10 +12,14 @@ import pytest
 from persongen_bench.core.dataset import Split
 from persongen_bench.core.metric_cards import every_metric, parse_metric
 from persongen_bench.core.roles import open_role
+from persongen_bench.core.types import content_hash
 from persongen_bench.testing.toy_scores import ToyScores, toy_score_context
 
 SCALE = 4
 """Toy pictures of 16 pixels, so enlarged, have the 64 that MS-SSIM needs at three scales."""
+
+INSTRUMENTS = {}
+"""What metrics learn of a split, by its name."""
 
 
 @dataclass(frozen=True)
@@ -34,6 +38,13 @@ class Enlarged(ToyScores):
         if not set(texts) <= set(by_caption):
             return super().text_features(role, texts)
         return self.item_features(role, [by_caption[text] for text in texts])
+
+    def instrument(self, key, make):
+        """Made once for all images of one world, as in a run."""
+        name = (self.world.split.name, content_hash(*key))
+        if name not in INSTRUMENTS:
+            INSTRUMENTS[name] = make()
+        return INSTRUMENTS[name]
 
     def features(self, role, rows=None):
         shown = self.images(range(len(self.samples)) if rows is None else rows)

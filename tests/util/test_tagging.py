@@ -13,14 +13,8 @@ from persongen_bench.core.language import PicturePart
 from persongen_bench.core.types import Description
 from persongen_bench.util.descriptions import described, stored
 from persongen_bench.util.judging.replies import ReplyError
-from persongen_bench.util.tagging_replies import (
-    READ,
-    REFUSED,
-    REPAIRED,
-    TaggingReader,
-    read_tags,
-    repairs,
-)
+from persongen_bench.util.repaired_replies import READ, REFUSED, REPAIRED, repairs
+from persongen_bench.util.tagging_replies import TaggingReader, read_tags
 from persongen_bench.util.tagging_requests import INSTRUCTION, MOST, tagging_request
 
 DOG = {

@@ -7,13 +7,34 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from persongen_bench.core.progress import Progress, no_progress
-from persongen_bench.core.roles import Captioner
+from persongen_bench.core.roles import Captioner, Variants, open_role
+from persongen_bench.core.stack import Stack
 from persongen_bench.core.types import Catalog, Description
+from persongen_bench.methods._drawing import required_role
 from persongen_bench.util.descriptions import described, stored
 from persongen_bench.util.opening import opened_items
 
 CHUNK = 64
 """Images opened and described at a time, fewer where they are large."""
+
+
+TAGGED = "captioner/tagged"
+_PURPOSE = "tag rated images"
+
+
+def picture_reader(stack: Stack, *, tagged: bool) -> Captioner:
+    """The stack's captioner, or the multimodal model that tags pictures in its place.
+
+    Raises `MissingRoleError` for a stack without. A stack that tells the two apart is asked for its
+    ``lmm`` as well, so that its weights are known to have been used.
+    """
+    captioner: Captioner = required_role(stack, "captioner", _PURPOSE)
+    if not tagged:
+        return captioner
+    if isinstance(captioner, Variants):
+        required_role(stack, "lmm", _PURPOSE)
+    tagger: Captioner = open_role(stack, TAGGED)
+    return tagger
 
 
 class DescriptionBook:

@@ -7,7 +7,6 @@ their names and places do not matter either.
 
 from __future__ import annotations
 
-import copy
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -158,18 +157,22 @@ class _Course:
         validation loss at the start and that of the kept weights.
         """
         self.optimizer = self.make_optimizer()
-        best, start = copy.deepcopy(self.network.state_dict()), self.validate(validation)
+        best, start = self.weights(), self.validate(validation)
         kept, least = 0, start
         for epoch in range(1, self.config.max_epochs + 1):
             self.epoch(train)
             self.losses.append(self.validate(validation))
             if self.losses[-1] < least:
-                best, least = copy.deepcopy(self.network.state_dict()), self.losses[-1]
+                best, least = self.weights(), self.losses[-1]
                 kept = epoch
             if epoch - kept >= self.config.patience:
                 break
         self.network.load_state_dict(best)
         return kept, start, least
+
+    def weights(self) -> dict[str, Tensor]:
+        """A copy of the network's state."""
+        return {name: value.clone() for name, value in self.network.state_dict().items()}
 
     def make_optimizer(self) -> torch.optim.Optimizer:
         """Fresh for every stage."""

@@ -85,5 +85,5 @@ LANGUAGE = Manifest(
     "language",
     "A chat model (role llm) and a vision transformer (role vit) for methods that ask for them",
     (QWEN, VIT),
-    ("Only methods of the track reference need them.",),
+    ("Methods of the track reference, written personas and a judge in words need them.",),
 )
