@@ -11,6 +11,7 @@ import pandas as pd
 
 from persongen_bench.core.errors import RunError
 from persongen_bench.loop import documents
+from persongen_bench.loop.copies import Copies, read_copies
 from persongen_bench.loop.schema import RunConfig, Summary
 
 
@@ -30,6 +31,8 @@ class RunResults:
     scores: pd.DataFrame
     samples: pd.DataFrame
     cost: dict[str, Any]
+    copies: Copies | None = None
+    """What was found of copies; None: the run was not searched."""
 
 
 def read_results(path: Path, config: RunConfig) -> RunResults:
@@ -45,6 +48,7 @@ def read_results(path: Path, config: RunConfig) -> RunResults:
         scores=scores,
         samples=samples,
         cost=json.loads((path / "cost.json").read_text(encoding="utf-8")),
+        copies=read_copies(path),
     )
 
 

@@ -14,6 +14,7 @@ from persongen_bench.core.method import unfair_reason
 from persongen_bench.core.request import Sample
 from persongen_bench.loop.audits import audited, audited_requests
 from persongen_bench.loop.choice import MethodChoice, build_method
+from persongen_bench.loop.copying import record_copies
 from persongen_bench.loop.deviations import UNFAIR, deviations
 from persongen_bench.loop.evaluation import Evaluation
 from persongen_bench.loop.fit import code_of, facts_of, fit_once
@@ -149,6 +150,7 @@ def rescore(directory: RunDirectory, world: World, execution: Execution) -> None
     }
     text = json.dumps(directory.veil.document(log), indent=1)
     write_atomic(directory.path / "provenance.json", text.encode())
+    record_copies(directory, evaluation)
     directory.export(summary, scores, cost(directory))
 
 
