@@ -19,8 +19,9 @@ from persongen_bench.util.files import write_atomic
 DOCUMENT, LINES = "copies.json", "copies.parquet"
 ALPHA = 1e-3
 """A row is marked by chance no more often than this."""
-LEAST_SHARE = 0.01
-"""Fewer copies than this share of the pictures mark nothing: they move no number."""
+LEAST_SHARE = 0.02
+"""Fewer copies than this share of the pictures mark nothing: a method that draws typical pictures
+meets a few by chance, and they move no number."""
 COLUMNS = (
     "sample_id", "held_out_difference", "training_difference", "held_out_cosine",
     "training_cosine", "copy_of",

@@ -59,7 +59,7 @@ def search(evaluation: Evaluation) -> tuple[Copies, pd.DataFrame | None]:
     judged = ROLE in evaluation.world.stack.roles
     copies = Copies(
         n_images=len(rows), n_held_out=len(pool.hidden), n_training=len(pool.shown), limit=LIMIT,
-        held_out=_repeats(lines.hidden, lines.place_unseen, pool.null, lines),
+        held_out=_repeats(lines.hidden, lines.place_unseen, pool.null_hidden, lines),
         training=_repeats(lines.shown, lines.place_seen, pool.null_shown, lines),
         judge=evaluation.encoder_signature(ROLE) if judged else "",
     )  # fmt: skip
@@ -128,8 +128,8 @@ def _repeats(
     null: Bool[np.ndarray, " m"],
     lines: _Lines,
 ) -> Repeats | None:
-    """None where the set is empty, or nothing is there to measure chance by."""
-    if not len(null) or (places < 0).all():
+    """None where nothing is there to measure chance by."""
+    if not len(null):
         return None
     n_repeated = len(np.unique(places[copied]))
     return Repeats(

@@ -144,7 +144,7 @@ def _cells(small: Thumbnails) -> Float[np.ndarray, "n d"]:
     """Means of coarse cells, float32."""
     edge = SIDE // _CELL
     cut = small.reshape(len(small), 3, edge, _CELL, edge, _CELL)
-    return cut.mean(axis=(3, 5), dtype=np.float32).reshape(len(small), -1)
+    return cut.mean(axis=(3, 5), dtype=np.float32).reshape(len(small), 3 * edge * edge)
 
 
 def _candidates(
