@@ -20,7 +20,7 @@ from persongen_bench.loop.copies import (
     read_copies,
     write_copies,
 )
-from persongen_bench.loop.copying import p_value, search
+from persongen_bench.loop.copying import p_value, record_copies, search
 
 N = 40
 HIDDEN_PICTURES = [pattern(1000 + k) for k in range(N_HIDDEN)]
@@ -168,3 +168,19 @@ def test_a_damaged_document_is_named(tmp_path):
     (tmp_path / DOCUMENT).write_text(json.dumps({"schema_version": 99}))
     with pytest.raises(RunError, match=DOCUMENT):
         read_copies(tmp_path)
+
+
+def test_lines_have_the_names_of_the_directory(tmp_path, world):
+    """Pseudonyms are no names of the data, and their order tells nothing of it."""
+
+    class Veil:
+        @staticmethod
+        def sample(name):
+            return f"s{name[::-1]}"
+
+    directory = type("Directory", (), {"path": tmp_path, "veil": Veil})
+    shown = shows(world, mixed(0.5))
+    copies = record_copies(directory, shown)
+    names = pd.read_parquet(tmp_path / LINES)["sample_id"].tolist()
+    assert names == sorted(f"s{name[::-1]}" for name in shown.samples["sample_id"])
+    assert read_copies(tmp_path) == copies
