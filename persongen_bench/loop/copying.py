@@ -24,6 +24,7 @@ import pandas as pd
 from jaxtyping import Bool, Float, Int
 from scipy.stats import betabinom
 
+from persongen_bench.core.types import Image
 from persongen_bench.loop.copies import COLUMNS, Copies, Repeats, write_copies
 from persongen_bench.loop.copy_pool import LIMIT, Pool, copies_hidden, pool_of, spaced
 from persongen_bench.loop.encoding import CHUNK
@@ -102,9 +103,14 @@ class _Lines:
 
 
 def _compared(evaluation: Evaluation, rows: Int[np.ndarray, " n"], pool: Pool) -> _Lines:
-    parts = opened(rows.tolist(), evaluation.images, CHUNK)
-    small = np.concatenate([twins.thumbnails(images) for _, images in parts])
-    ids = evaluation.samples["sample_id"].astype(str).to_numpy()[rows]
+    made = evaluation.samples.iloc[rows]
+    ids, hashes = (made[column].astype(str).tolist() for column in ("sample_id", "pixel_hash"))
+
+    def images(part: Sequence[int]) -> list[Image]:
+        return [evaluation.open_image(ids[k], hashes[k]) for k in part]
+
+    parts = opened(range(len(ids)), images, CHUNK)
+    small = np.concatenate([twins.thumbnails(some) for _, some in parts])
     asked = pd.Index(pool.hidden).get_indexer(
         pd.Index([evaluation.references.get(sample, "") for sample in ids])
     )
