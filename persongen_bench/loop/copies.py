@@ -13,7 +13,7 @@ import pandas as pd
 
 from persongen_bench.core.config import Config
 from persongen_bench.loop import documents
-from persongen_bench.loop.schema import SCHEMA_VERSION
+from persongen_bench.loop.documents import SCHEMA_VERSION
 from persongen_bench.util.files import write_atomic
 
 DOCUMENT, LINES = "copies.json", "copies.parquet"

@@ -17,9 +17,9 @@ from persongen_bench.util.opening import opened_items
 
 LIMIT = 6.0
 """Grey levels (root mean square of the thumbnails) up to which a picture repeats another one. Of
-pictures of tasteworld 98% stay within it under every change of `benchmarks/copies.py`, also under
-several at once. No training picture lies within it of a held-out one, and of the 192 pictures of
-each of its generative methods at most one does so by chance; at 8 there are up to four."""
+pictures of tasteworld 96% or more stay within it under every change of `benchmarks/copies.py`, also
+under several at once. No training picture lies within it of a held-out one, and of the 192 pictures
+of a run of its generative methods at most two do so by chance; at 8 there are up to four."""
 RATIO = 2 / 3
 """A copy of a held-out picture is this much nearer to it than to anything shown. Of two pictures
 met by chance neither is much nearer, however crowded the data are."""

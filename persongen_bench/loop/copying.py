@@ -93,7 +93,7 @@ class _Lines:
     @property
     def shown(self) -> Bool[np.ndarray, " n"]:
         """Copies of training pictures; -1 stands for the reference, which is none."""
-        return (self.seen <= LIMIT) & (self.place_seen >= 0) & ~self.hidden
+        return np.asarray((self.seen <= LIMIT) & (self.place_seen >= 0) & ~self.hidden)
 
     @property
     def n_different(self) -> int:

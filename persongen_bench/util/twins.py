@@ -112,7 +112,7 @@ def _difference(a: Thumbnails, b: Thumbnails) -> Float[np.ndarray, " pairs"]:
         better = squares < best
         best[better], top[better], left[better] = squares[better], y, x
     finer = _between_pixels(middle, wide, top, left)
-    return np.sqrt(np.minimum(best, finer) / middle[0].size)
+    return np.asarray(np.sqrt(np.minimum(best, finer) / middle[0].size))
 
 
 def _between_pixels(
