@@ -14,6 +14,7 @@
     summary.json       the numbers with their intervals; its presence means complete
     cost.json          seconds, memory, bytes; differs between machines
     explanations.jsonl how the method used requests, where it says so
+    copies.json        what of the data the images repeat (loop.copies), copies.parquet by image
 """
 
 from __future__ import annotations
