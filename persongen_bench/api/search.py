@@ -27,6 +27,7 @@ from persongen_bench.core import registry
 from persongen_bench.core.config import Config
 from persongen_bench.core.errors import ConfigError, DataError, PgbenchError
 from persongen_bench.core.method import Method, Selectable
+from persongen_bench.core.registry import Entry
 from persongen_bench.core.regular_files import read_regular
 from persongen_bench.loop.choice import Chosen, MethodChoice
 from persongen_bench.loop.fit import code_of, fit_facts, fit_once
@@ -158,9 +159,16 @@ def search(
 
 
 def selectable() -> list[str]:
-    """The methods that have a validation loss."""
-    entries = registry.entries("methods")
-    return [name for name, entry in entries.items() if issubclass(entry.load(), Selectable)]
+    """The methods that have a validation loss; those that do not load have none."""
+    return [name for name, entry in registry.entries("methods").items() if _selectable(entry)]
+
+
+def _selectable(entry: Entry) -> bool:
+    try:
+        cls = entry.load()
+    except PgbenchError:
+        return False
+    return isinstance(cls, type) and issubclass(cls, Selectable)
 
 
 def _base(campaign: Campaign) -> MethodChoice:

@@ -48,7 +48,7 @@ def run(
 ) -> None:
     """Fit, generate, score; then print the leaderboard and draw the pictures."""
     from persongen_bench.api.campaign import Campaign
-    from persongen_bench.api.ledger import Ledger, NotDoneError
+    from persongen_bench.api.ledger import Ledger, until_missing
     from persongen_bench.api.running import campaign_runs, notices_of
     from persongen_bench.api.search import Search
     from persongen_bench.api.settings import check_places, execution_of
@@ -69,18 +69,13 @@ def run(
     )  # fmt: skip
     for line in notices_of(campaign):
         printing.notice(line)
-    ledger, made, missing = Ledger(printing.notice), [], None
+    ledger = Ledger(printing.notice)
     with execution_of({"workers": workers, "batch_size": batch_size}) as execution:
-        try:
-            for one in campaign_runs(campaign, execution, jobs, ledger):
-                made.append(one)  # noqa: PERF402  # those before an error count
-        except NotDoneError as error:
-            missing = error
+        made = list(until_missing(campaign_runs(campaign, execution, jobs, ledger)))
     if made:
         printing.after_run(made, runs, campaign.board.name, campaign.metrics)
     printing.print_ledger(ledger)
-    if missing is not None:
-        raise missing
+    ledger.require()
 
 
 @runs_app.command()

@@ -264,12 +264,11 @@ class RunDirectory(AnswerFiles):
         (self.path / "summary.json").unlink(missing_ok=True)
         write_atomic(self.path / "samples.parquet", samples.to_parquet(index=False))
         summary = self.veil.summary(summary)
-        table = sealed(scores, summary).to_parquet(index=False)
-        write_atomic(self.path / "scores.parquet", table)
+        scores = sealed(scores, summary)
+        write_atomic(self.path / "scores.parquet", scores.to_parquet(index=False))
         write_atomic(self.path / "cost.json", json.dumps(cost, indent=1).encode())
         explaining.write_explanations(self.path, self.journal.explanations())
-        document = summary.model_dump_json(indent=1)
-        write_atomic(self.path / "summary.json", document.encode())
+        write_atomic(self.path / "summary.json", summary.model_dump_json(indent=1).encode())
 
     @property
     def complete(self) -> bool:
