@@ -173,7 +173,7 @@ def test_a_damaged_key_of_pseudonyms_is_refused_and_a_damaged_place_forgotten(
     assert private.Pseudonyms.of_this_machine().fingerprint == first
     key = tmp_path / "private" / "pseudonyms.key"
     key.write_bytes(bytes([key.read_bytes()[0] ^ 1]) + key.read_bytes()[1:])
-    with pytest.raises(ConfigError, match="not the key of 32 bytes that was written"):
+    with pytest.raises(ConfigError, match="not the one that was written"):
         private.Pseudonyms.of_this_machine()
     private.remember_place("toy", "r", tmp_path / "data")
     (place,) = (tmp_path / "private" / "places").glob("*.json")
