@@ -60,8 +60,9 @@ class CopyRate(Plain):
     A copy has a cosine of at least a threshold to a liked training item, over all of them, not
     only those of the request. The threshold is `THRESHOLD`, or what calls no more than 1% of the
     users' own held-out pictures copies (`copy_threshold`), and so it stands noise, a small shift
-    and recompression; `docs/statistics.md` says how it was found and what it finds. Lower is better; an undelivered image counts as a copy, since nothing that
-    is left out may look better than what is shown.
+    and recompression; `docs/statistics.md` says how it was found and what it finds. Lower is
+    better; an undelivered image counts as a copy, since nothing that is left out may look better
+    than what is shown.
     """
 
     info: ClassVar[MetricInfo] = MetricInfo(
