@@ -13,6 +13,9 @@ from persongen_bench.loop.generate import Execution
 from persongen_bench.loop.run import reopen
 from persongen_bench.loop.store import RunDirectory
 
+LEAST_P = 1e-12
+"""A smaller p is not told from 0."""
+
 
 @dataclass(frozen=True)
 class Searched:
@@ -61,9 +64,10 @@ def _line(part: str, copies: Copies, repeats: Repeats | None) -> str:
     if repeats is None:
         return f"{part}: nothing to compare with"
     verdict = "above chance" if copies.marked(repeats) else "not above chance"
+    chance = f"{repeats.p_value:.2g}" if repeats.p_value >= LEAST_P else f"below {LEAST_P:g}"
     return (
         f"{part}: {repeats.n_images} images ({copies.share(repeats):.1%}) repeat "
         f"{repeats.n_repeated} pictures within {copies.limit:g} grey levels; by chance "
-        f"{repeats.n_null_repeats} of {repeats.n_null} do; p {repeats.p_value:.2g}, "
+        f"{repeats.n_null_repeats} of {repeats.n_null} do; p {chance}, "
         f"{verdict} at {ALPHA:g}"
     )

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float
 
-from persongen_bench.core.types import Catalog, content_hash
+from persongen_bench.core.types import content_hash
 from persongen_bench.loop.encoding import CHUNK
 from persongen_bench.loop.kept import kept
 from persongen_bench.loop.world import World
@@ -23,7 +23,7 @@ of a run of its generative methods at most two do so by chance; at 8 there are u
 RATIO = 2 / 3
 """A copy of a held-out picture is this much nearer to it than to anything shown. Of two pictures
 met by chance neither is much nearer, however crowded the data are."""
-MOST = 20_000
+MOST = 10_000
 """Pictures opened of either part, evenly spaced over their ids."""
 N_NULL = 500
 """Pictures of either part by which chance is measured, evenly spaced over their ids."""
@@ -55,7 +55,7 @@ def pool_of(world: World) -> Pool:
     key = content_hash(
         "copies 2", catalog.hash, content_hash(shown, hidden), LIMIT, RATIO, N_NULL, twins.VERSION
     )
-    arrays = kept(key, lambda: _looked_at(catalog, hidden, shown))
+    arrays = kept(key, lambda: _looked_at(world, hidden, shown))
     return Pool(hidden, shown, **arrays)
 
 
@@ -66,10 +66,8 @@ def spaced(ids: Sequence[str], most: int) -> list[str]:
     return [ids[k] for k in np.linspace(0, len(ids) - 1, most).astype(int)]
 
 
-def _looked_at(
-    catalog: Catalog, hidden: Sequence[str], shown: Sequence[str]
-) -> dict[str, np.ndarray]:
-    small_hidden, small_shown = (_small(catalog, ids) for ids in (hidden, shown))
+def _looked_at(world: World, hidden: Sequence[str], shown: Sequence[str]) -> dict[str, np.ndarray]:
+    small_hidden, small_shown = (_small(world, ids) for ids in (hidden, shown))
     some = np.linspace(0, len(shown) - 1, min(N_NULL, len(shown))).astype(int)
     fresh = small_hidden[np.linspace(0, len(hidden) - 1, min(N_NULL, len(hidden))).astype(int)]
     _, seen = twins.nearest(small_shown[some], small_shown, some)
@@ -83,9 +81,10 @@ def _looked_at(
     }
 
 
-def _small(catalog: Catalog, ids: Sequence[str]) -> twins.Thumbnails:
-    parts = [twins.thumbnails(images) for _, images in opened_items(catalog, ids, CHUNK)]
-    return np.concatenate([twins.thumbnails([]), *parts])
+def _small(world: World, ids: Sequence[str]) -> twins.Thumbnails:
+    parts = opened_items(world.dataset.catalog, ids, CHUNK)
+    seen = world.progress(parts, "look at pictures for copies", -(-len(ids) // CHUNK))
+    return np.concatenate([twins.thumbnails([]), *(twins.thumbnails(some) for _, some in seen)])
 
 
 def copies_hidden(
