@@ -18,6 +18,7 @@ from persongen_bench.leaderboards.board import Board
 from persongen_bench.leaderboards.budgets import budget_of
 from persongen_bench.leaderboards.column import Column
 from persongen_bench.leaderboards.standings import Cell, Difference, MethodRow
+from persongen_bench.loop.deviations import NOT_RANKED
 from persongen_bench.loop.results import RunResults
 from persongen_bench.loop.schema import Summary, TestSummary
 from persongen_bench.loop.taste_instruments import default_name
@@ -96,7 +97,7 @@ def build_row(board: Board, runs: Sequence[RunResults], units: Sequence[str]) ->
         name=method.name,
         distribution=method.distribution,
         version=method.version,
-        anchor=method.anchor or method.name in board.anchors,
+        anchor=method.anchor or method.name in board.anchors or _out(summaries),
         external=method.external,
         local=method.local,
         budget=budget_of(runs),
@@ -111,6 +112,11 @@ def build_row(board: Board, runs: Sequence[RunResults], units: Sequence[str]) ->
         p_block=max(t.p_value for t in tests) if len(tests) == len(runs) else None,
         cost=_costs(runs),
     )
+
+
+def _out(summaries: Sequence[Summary]) -> bool:
+    """Whether a run of it says that it is not ranked (`loop.deviations`)."""
+    return any(note.startswith(NOT_RANKED) for one in summaries for note in one.notes)
 
 
 def _block_test(board: Board, summary: Summary) -> TestSummary | None:
