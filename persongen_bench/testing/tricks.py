@@ -9,8 +9,6 @@ import math
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -22,7 +20,7 @@ from persongen_bench.testing.disguise import disguised_world
 from persongen_bench.testing.leaks import opened_files
 from persongen_bench.testing.require import require
 from persongen_bench.testing.toy_scores import ToyScores, toy_score_context
-from persongen_bench.util.patches import patched_from
+from persongen_bench.util.patches import code_of, patched_from
 
 SEED = 20
 """Of the worlds, where no other is set."""
@@ -123,11 +121,3 @@ class TrickContract(Contract):
         world = disguised_world(SEED if self.seed is None else self.seed)
         reads = self.make().info.reads
         return toy_score_context(accuracy=accuracy, seed=1, reads=reads, world=world)
-
-
-def code_of(cls: type) -> Path:
-    """Where the code of a plugin lies: its package's folder, or its only file."""
-    module: ModuleType = sys.modules[cls.__module__]
-    top = sys.modules.get(cls.__module__.partition(".")[0], module)
-    file = Path(str(top.__file__))
-    return file.parent if file.name == "__init__.py" else file

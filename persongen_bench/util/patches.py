@@ -16,15 +16,15 @@ def patched_from(places: Iterable[Path]) -> list[str]:
 
     A package that is watched itself may hold its own code.
     """
-    own = [str(place.resolve()) for place in places]
-    foreign = [one for one in own if not _is_watched(one)]
-    return (
-        [name for name, code in _functions() if code.startswith(tuple(foreign))] if foreign else []
-    )
+    foreign = tuple(str(place) for place in places if place.name not in WATCHED)
+    return [name for name, file in _functions() if file.startswith(foreign)] if foreign else []
 
 
-def _is_watched(place: str) -> bool:
-    return any(part in WATCHED for part in Path(place).parts[-1:])
+def code_of(cls: type) -> Path:
+    """Where the code of a plugin lies: its package's folder, or its only file."""
+    top = sys.modules[cls.__module__.partition(".")[0]]
+    file = Path(str(vars(top).get("__file__") or f"{cls.__module__} is in no file"))
+    return file.parent if file.name == "__init__.py" else file
 
 
 def _functions() -> Iterator[tuple[str, str]]:

@@ -60,9 +60,7 @@ def names():
 
 
 WITHOUT_EFFECT = [
-    name
-    for name in names()
-    if name not in {*STOPPED, *FAILED, *HALF, *UNSTEADY, *COPIES, *OTHER}
+    name for name in names() if name not in {*STOPPED, *FAILED, *HALF, *UNSTEADY, *COPIES, *OTHER}
 ]
 
 
