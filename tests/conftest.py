@@ -31,6 +31,7 @@ def unwalled(monkeypatch):
 def pytest_collection_finish():
     """Modules and tests stay to the end: looking for garbage among them takes a third of the time
     that collecting them does, and again in every test that makes many objects."""
+    gc.collect()
     gc.freeze()
     gc.enable()
 

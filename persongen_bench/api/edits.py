@@ -13,7 +13,7 @@ from persongen_bench.api.settings import execution_of, path_of
 from persongen_bench.core import registry
 from persongen_bench.core.errors import ConfigError
 from persongen_bench.leaderboards.edit_gain import EditGain, edit_gains, gain_plot
-from persongen_bench.leaderboards.ranking import gather
+from persongen_bench.leaderboards.gathering import gather
 from persongen_bench.loop.choice import restore_method
 from persongen_bench.loop.fit import fit_once
 from persongen_bench.loop.run import reopen

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from persongen_bench.api.attempts import Attempt, Task, one_by_one, side_by_side
 from persongen_bench.api.campaign import Campaign, choices_of
-from persongen_bench.api.ledger import Ledger, Line
+from persongen_bench.api.ledger import Ledger, Line, State
 from persongen_bench.core.errors import ConfigError, PgbenchError
 from persongen_bench.core.seams import others_code
 from persongen_bench.loop.choice import MethodChoice, check_chosen
@@ -63,7 +63,8 @@ def _settled(
     """The results of the attempts; ends early where nothing of the user's own came of them."""
     last_own = max((k for k, task in enumerate(tasks) if task.own), default=-1)
     for place, one in enumerate(made):
-        task, state = one.task, "failed" if one.path is None else "done"
+        task = one.task
+        state: State = "failed" if one.path is None else "done"
         ledger.enter(Line(task.choice.label, task.seed, state, one.reason, task.own))
         if one.path is not None:
             yield one.results()

@@ -13,6 +13,7 @@ from persongen_bench.core.errors import ConfigError
 from persongen_bench.core.near import near_miss
 from persongen_bench.loop.choice import MethodChoice, Options
 from persongen_bench.loop.generate import Execution
+from persongen_bench.loop.wall import sealed
 from persongen_bench.util.execution import THREADS
 from persongen_bench.util.files import cache_root, usable_folder
 from persongen_bench.util.progress import bars
@@ -41,7 +42,8 @@ class Settings(TypedDict, total=False):
     lora: str | Path | None
     """A LoRA file that the decoder draws with (see `pgbench convert lora`); default: none."""
     preset: str | None
-    """Named options of the methods that have it; default: what stack and board prefer."""
+    """Named options, of every method of the runs that has them; one of those asked for must.
+    Default: what stack and board prefer."""
     options: Options
     """Of methods that are given by name or class; an instance has its own, and no preset."""
     sweep: Mapping[str, Sequence[object]]
@@ -58,6 +60,8 @@ class Settings(TypedDict, total=False):
     """Instruments of permutation tests besides the board's, such as ``verifier``, ``neighbour``."""
     permute_images: int | None
     """Images of every user, the first by index, that these tests take; default: all."""
+    sealed: bool
+    """Methods see no file, network or process (bubblewrap), from now on in this process."""
     pseudonymize: bool
     """Write pseudonyms in place of the names of users, requests and samples; default: no."""
     threads: int
@@ -80,6 +84,8 @@ def campaign_of(
         fix = near_miss(unknown[0], Settings.__annotations__, known)
         raise ConfigError(f"there is no setting {unknown[0]!r}", fix=fix)
     check_places(settings)
+    if settings.get("sealed", False):
+        sealed.ask()
     return Campaign(
         methods=methods,
         dataset=dataset,

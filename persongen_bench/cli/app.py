@@ -32,6 +32,7 @@ from persongen_bench.cli.runs import runs_app
 from persongen_bench.cli.search import search_app
 from persongen_bench.core.errors import PgbenchError
 from persongen_bench.core.plain import plain
+from persongen_bench.core.seams import cause_of
 from persongen_bench.util.interrupt import STATUS, interruptible, stopped
 from persongen_bench.util.printed import plain_streams, say
 from persongen_bench.util.said import no_surrogates
@@ -64,14 +65,19 @@ class OneLine(TyperGroup):
             for argument in given:
                 no_surrogates("argument", argument)
             with interruptible():
-                return super().main(given, standalone_mode=False, **options)
-        except (KeyboardInterrupt, typer.Abort) as stop:
-            _die(f"interrupted{stopped(stop)}", STATUS)
+                done = super().main(given, standalone_mode=False, **options)
+        except (KeyboardInterrupt, typer.Abort):
+            done = STATUS
+        except SystemExit as end:  # never ours: a plugin would choose the status of the program
+            _die(f"the code of a plugin would not go on: {cause_of(end)}")
         except Exception as error:
             message = message_of(error)
             if message is None or not standalone:
                 raise
             _die(message)
+        if done == STATUS:  # the parser's own answer to an interruption
+            _die(f"interrupted{stopped()}", STATUS)
+        return done
 
 
 def message_of(error: Exception) -> str | None:

@@ -45,6 +45,7 @@ def cold_start(
     beside: options.Beside = True,
     metric: options.Metrics = None,
     pseudonymize: options.Pseudonymize = False,
+    sealed: options.Sealed = False,  # noqa: ARG001  # its callback asks for it
 ) -> None:
     """Curves for new users of whom 0 to 100 ratings are known, and the area below them."""
     from persongen_bench.api import cold_start as track

@@ -38,7 +38,7 @@ Stack = Annotated[str | None, typer.Option(help="Frozen models; default: the boa
 Lora = Annotated[
     Path | None, typer.Option(help="LoRA file that every picture is drawn with (safetensors).")
 ]
-Preset = Annotated[str | None, typer.Option(help="Named settings of the method.")]
+Preset = Annotated[str | None, typer.Option(help="Named settings, of every method that has them.")]
 Seeds = Annotated[
     list[int] | None,
     typer.Option("--seed", min=0, max=LARGEST_SEED, help="Run seed; repeatable. [default: 0]"),
@@ -55,6 +55,22 @@ Sweep = Annotated[
 ]
 Pseudonymize = Annotated[
     bool, typer.Option("--pseudonymize", help="Write pseudonyms in place of user ids.")
+]
+
+
+def _seal(wanted: bool) -> bool:  # called by the parser
+    if wanted:
+        from persongen_bench.loop.wall import sealed
+
+        sealed.ask()
+    return wanted
+
+
+Sealed = Annotated[
+    bool,
+    typer.Option(
+        "--sealed", callback=_seal, help="Methods see no file, network or process (bubblewrap)."
+    ),
 ]
 Metrics = Annotated[
     list[str] | None,

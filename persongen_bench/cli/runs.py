@@ -44,6 +44,7 @@ def run(
     permute: options.Permute = None,
     permute_images: options.PermuteImages = None,
     pseudonymize: options.Pseudonymize = False,
+    sealed: options.Sealed = False,  # noqa: ARG001  # its callback asks for it
 ) -> None:
     """Fit, generate, score; then print the leaderboard and draw the pictures."""
     from persongen_bench.api.campaign import Campaign
@@ -90,6 +91,7 @@ def resume(
     workers: options.Workers = 1,
     batch_size: options.Batch = 64,
     rebuild: Annotated[bool, typer.Option(help="Remake the journal from the files.")] = False,
+    sealed: options.Sealed = False,  # noqa: ARG001  # its callback asks for it
 ) -> None:
     """Continue a run that was stopped; the batch size and worker count may differ."""
     from persongen_bench.api.running import resume as go_on

@@ -48,6 +48,7 @@ def search(
     preset: options.Preset = None,
     option: options.Option = None,
     threads: options.Threads = THREADS,
+    sealed: options.Sealed = False,  # noqa: ARG001  # its callback asks for it
 ) -> None:
     """Fit a method at the points of a grid; choose by validation loss, never by what is tested."""
     from persongen_bench.api import search as searching

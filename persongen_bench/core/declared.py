@@ -65,7 +65,11 @@ def _of(distribution: Distribution, group: str, own: str) -> list[Declared]:
         name = str(distribution.metadata["Name"] or "unnamed")
     except Exception:  # noqa: BLE001  # no METADATA
         name = "unnamed"
-    points = [p for p in distribution.entry_points if p.group == group]
+    try:
+        points = [p for p in distribution.entry_points if p.group == group]
+    except Exception:  # noqa: BLE001  # lines that the parser of the library stumbles over
+        point = EntryPoint("unreadable", "entry_points.txt", group)
+        return [Declared(name, point, problem="has a damaged entry_points.txt")]
     if _normal(name) != _normal(own):
         return [Declared(name, point) for point in points]
     package = f"{own.replace('-', '_')}."

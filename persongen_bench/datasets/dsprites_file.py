@@ -13,12 +13,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from tokenize import TokenError
 from typing import IO
 
 import numpy as np
 from jaxtyping import Bool, Int, UInt8
 
 from persongen_bench.core.errors import DataError
+from persongen_bench.core.regular_files import open_regular
 from persongen_bench.worlds import sprites
 
 FILE_NAME = "dsprites_ndarray_co1sh3sc6or40x32y32_64x64.npz"
@@ -26,6 +28,12 @@ KEYS = ("imgs", "latents_classes", "latents_values")
 _CHUNK = 2048
 _MASK = sprites.SIZE**2
 _FIX = "Download the file again."
+_UNREADABLE = (
+    zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError, NotImplementedError,
+)  # fmt: skip
+"""What `zipfile` raises at archives that are damaged, encrypted or packed otherwise."""
+_NO_ARRAY = (ValueError, SyntaxError, TokenError, RecursionError, MemoryError)
+"""What numpy raises at headers that are none."""
 
 
 @dataclass
@@ -84,15 +92,15 @@ class PublishedFile:
 
 @contextmanager
 def _archive(path: Path) -> Iterator[zipfile.ZipFile]:
-    try:
-        with zipfile.ZipFile(path) as archive:
-            yield archive
-    except FileNotFoundError:
+    if not path.exists():
         raise DataError(
             f"{path}: no such file",
             fix="Put the published dSprites file there, or name no data folder to render sprites.",
-        ) from None
-    except (zipfile.BadZipFile, zlib.error, EOFError, OSError) as error:
+        )
+    try:
+        with open_regular(path, "archive") as stream, zipfile.ZipFile(stream) as archive:
+            yield archive
+    except _UNREADABLE as error:
         raise DataError(f"{path}: not a readable npz archive ({error})", fix=_FIX) from None
 
 
@@ -119,7 +127,7 @@ def _check_header(path: Path, archive: zipfile.ZipFile) -> int:
     try:
         with archive.open("imgs.npy") as stream:
             shape, fortran, dtype = _header(stream)
-    except ValueError as error:
+    except _NO_ARRAY as error:
         raise DataError(f"{path}: imgs: {error}", fix=_FIX) from None
     size = sprites.SIZE
     if len(shape) != 3 or shape[1:] != (size, size) or fortran or dtype != np.uint8:
@@ -135,7 +143,7 @@ def _array(path: Path, archive: zipfile.ZipFile, key: str) -> np.ndarray:
     try:
         with archive.open(f"{key}.npy") as stream:
             array: np.ndarray = np.lib.format.read_array(stream, allow_pickle=False)
-    except ValueError as error:
+    except _NO_ARRAY as error:
         raise DataError(f"{path}: {key}: {error}", fix=_FIX) from None
     return array
 
@@ -148,6 +156,8 @@ def _check_shape(path: Path, key: str, array: np.ndarray, n: int) -> np.ndarray:
             f"expected {expected} numbers, one row per image",
             fix=_FIX,
         )
+    if not np.isfinite(array).all():
+        raise DataError(f"{path}: {key} holds NaN or an infinity", fix=_FIX)
     return array
 
 

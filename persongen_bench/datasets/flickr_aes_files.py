@@ -16,6 +16,7 @@ import pandas as pd
 
 from persongen_bench.core.errors import DataError
 from persongen_bench.core.ratings import canonical
+from persongen_bench.core.regular_files import read_regular
 from persongen_bench.core.types import INTERACTION_COLUMNS
 from persongen_bench.datasets.likes import likes
 from persongen_bench.datasets.tables import Table, read_table
@@ -26,6 +27,8 @@ SCORES = "FLICKR-AES_image_score.txt"
 TEST_WORKERS = "test_workers_ID.csv"
 SIMULATED = "SIMULATED.txt"
 """Lies in folders that `pgbench make flickr-aes` wrote; what is made with them says so."""
+MOST_BYTES = 1 << 26
+"""Of the file of scores; the published one has 1.3 MB."""
 N_WORKERS = 210
 N_TEST_WORKERS = 37
 
@@ -130,7 +133,8 @@ def item_table(root: Path, ratings: pd.DataFrame) -> pd.DataFrame:
 def _mean_scores(path: Path) -> dict[str, float]:
     """``name score`` per line, blanks around both, no header."""
     scores = {}
-    lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+    data = read_regular(path, "scores", MOST_BYTES)
+    lines = data.decode("utf-8", errors="replace").splitlines()
     for row, line in enumerate(lines, start=1):
         cells = line.split()
         if not cells:
@@ -138,8 +142,8 @@ def _mean_scores(path: Path) -> dict[str, float]:
         value = _unit(cells[-1])
         if len(cells) != 2 or value is None:
             raise DataError(
-                f"{path} row {row}: found {line.strip()!r}, expected an image name and a score "
-                "from 0 to 1",
+                f"{path} row {row}: found {line.strip()[:80]!r}, expected an image name and a "
+                "score from 0 to 1",
                 fix="Take the published file, or remove it: it is optional.",
             )
         scores[cells[0]] = value

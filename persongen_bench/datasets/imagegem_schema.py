@@ -142,7 +142,7 @@ def read_map(root: Path) -> ColumnMap:
         return ColumnMap(root, {})
     try:
         said = tomllib.loads(read_regular(path, "table", _LARGEST_MAP).decode("utf-8-sig"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:
         raise DataError(f"{path}: not TOML ({error})", fix="Correct it.") from None
     for relation, columns in said.items():
         _check(path, relation, columns)

@@ -23,6 +23,7 @@ from persongen_bench.core import images
 from persongen_bench.core.errors import DataError
 from persongen_bench.core.regular_files import open_regular
 from persongen_bench.core.types import Image
+from persongen_bench.datasets.table_files import UNREADABLE, refuse_a_bomb
 from persongen_bench.datasets.tables import Table
 from persongen_bench.datasets.typed_columns import Kind, convert
 
@@ -84,7 +85,7 @@ def _open(path: Path) -> pq.ParquetFile:
         pass
     try:
         return pq.ParquetFile(path)
-    except (OSError, ValueError, TypeError) as error:
+    except UNREADABLE as error:
         raise _unreadable(path, error) from None
 
 
@@ -108,11 +109,12 @@ def _columns(path: Path, file: pq.ParquetFile, *, pictures: bool) -> dict[str, K
 
 def _batches(path: Path, file: pq.ParquetFile, columns: list[str]) -> Iterator[pd.DataFrame]:
     try:
+        refuse_a_bomb(path, columns)
         for batch in file.iter_batches(batch_size=50_000, columns=columns):
             pa.Table.from_batches([batch]).validate(full=True)
             frame = batch.to_pandas()
             yield frame.apply(_filled)
-    except (OSError, ValueError, TypeError, NotImplementedError) as error:
+    except UNREADABLE as error:
         raise _unreadable(path, error) from None
 
 
@@ -193,7 +195,7 @@ def _bytes_at(
                 first += len(batch)
                 if first > last:
                     break
-    except (OSError, ValueError) as error:
+    except UNREADABLE as error:
         raise _unreadable(path, error) from None
 
 

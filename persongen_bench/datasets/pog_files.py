@@ -11,9 +11,11 @@ from __future__ import annotations
 import heapq
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from persongen_bench.core.errors import DataError
+from persongen_bench.core.regular_files import open_regular
 from persongen_bench.core.types import content_hash
 
 USERS, OUTFITS, ITEMS = "user_data.txt", "outfit_data.txt", "item_data.txt"
@@ -91,8 +93,9 @@ def draw_users(path: Path, n_users: int, least: int, seed: int) -> set[str]:
 def _rows(path: Path, n_cells: int, layout: str) -> Iterator[tuple[str, list[str]]]:
     """Where a line stands and its cells, stripped; blank lines are passed over."""
     n_rows = 0
-    with path.open("rb") as stream:
-        for number, raw in enumerate(stream, start=1):
+    with open_regular(path, "text") as stream:
+        lines = iter(partial(stream.readline, LONGEST_LINE + 1), b"")
+        for number, raw in enumerate(lines, start=1):
             where = f"{path} row {number}"
             text = _text(where, raw, first=number == 1)
             if not text:
@@ -117,7 +120,9 @@ def _text(where: str, raw: bytes, *, first: bool) -> str:
     if first and raw.startswith(_PACKED):
         raise DataError(f"{where}: is a packed file, expected text", fix="Unpack it.")
     if len(raw) > LONGEST_LINE:
-        raise DataError(f"{where}: a line of {len(raw):,} bytes, expected text lines", fix=_FIX)
+        raise DataError(
+            f"{where}: a line of more than {LONGEST_LINE:,} bytes, expected text lines", fix=_FIX
+        )
     try:
         text = raw.decode("utf-8-sig" if first else "utf-8").strip()
     except UnicodeDecodeError as error:

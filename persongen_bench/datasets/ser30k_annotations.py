@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from persongen_bench.core.errors import DataError
+from persongen_bench.core.regular_files import read_regular
 
 ANNOTATIONS = "Annotations"
 PARTS = ("train.json", "val.json", "test.json")
@@ -25,6 +26,8 @@ WHOLE = "Annotations/all_annos.json"
 EMOTIONS = ("anger", "disgust", "fear", "happiness", "neutral", "sadness", "surprise")
 """Names of the labels 1 to 7 where the files have no ``categories``: their order is our reading,
 by the alphabet."""
+MOST_BYTES = 1 << 28
+"""Of a JSON file; the published ones have 10 MB together."""
 LONGEST_NAME, LONGEST_TEXT = 500, 10_000
 """Characters of a name, and of a text."""
 _FIX = "Take the published file."
@@ -106,7 +109,7 @@ def _files(root: Path) -> list[Path]:
 
 def _object(path: Path) -> Mapping[str, Any]:
     try:
-        said = json.loads(path.read_text(encoding="utf-8-sig"))
+        said = json.loads(read_regular(path, "JSON", MOST_BYTES).decode("utf-8-sig"))
     except UnicodeDecodeError as error:
         raise DataError(
             f"{path}: byte {error.start + 1:,} is not UTF-8", fix="Save the file as UTF-8."
@@ -117,6 +120,8 @@ def _object(path: Path) -> Mapping[str, Any]:
         ) from None
     except RecursionError:
         raise DataError(f"{path}: not JSON of annotations (nested too deep)", fix=_FIX) from None
+    except ValueError as error:  # an integer of thousands of digits
+        raise DataError(f"{path}: not JSON of annotations ({error})", fix=_FIX) from None
     if not isinstance(said, dict) or not isinstance(said.get("annotations"), list):
         kind = f"an object of {_keys(said)}" if isinstance(said, dict) else _kind(said)
         raise DataError(f"{path}: {kind}, expected an object with a list 'annotations'", fix=_FIX)

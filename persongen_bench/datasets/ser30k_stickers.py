@@ -10,8 +10,14 @@ from pathlib import Path
 import pandas as pd
 
 from persongen_bench.core.errors import DataError
+from persongen_bench.core.regular_files import read_regular
 from persongen_bench.datasets.image_files import checksums
-from persongen_bench.datasets.ser30k_annotations import Annotations, Sticker, natural_order
+from persongen_bench.datasets.ser30k_annotations import (
+    MOST_BYTES,
+    Annotations,
+    Sticker,
+    natural_order,
+)
 
 IMAGES = "Images"
 CAPTIONS = "ser30k_captions.json"
@@ -107,8 +113,8 @@ def _captions(path: Path) -> Mapping[str, str] | None:
     if not path.is_file():
         return None
     try:
-        said = json.loads(path.read_text(encoding="utf-8-sig"))
-    except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
+        said = json.loads(read_regular(path, "JSON", MOST_BYTES).decode("utf-8-sig"))
+    except (ValueError, RecursionError) as error:
         raise DataError(f"{path}: not JSON ({error})", fix="Correct or remove it.") from None
     if not isinstance(said, dict) or not all(isinstance(text, str) for text in said.values()):
         raise DataError(

@@ -6,13 +6,14 @@ from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 
-from persongen_bench.core.errors import PgbenchError, RunError
+from persongen_bench.core.errors import PgbenchError
 from persongen_bench.core.metric_cards import parse_metric
-from persongen_bench.core.seams import cause_of
 from persongen_bench.leaderboards import matching
 from persongen_bench.leaderboards.board import ALL, Board, get_board
 from persongen_bench.leaderboards.column import Column
+from persongen_bench.leaderboards.gathering import gather, nothing_to_rank
 from persongen_bench.leaderboards.headline import check_headline
+from persongen_bench.leaderboards.kinship import kinship_notes
 from persongen_bench.leaderboards.marks import mark_best, rank, versus
 from persongen_bench.leaderboards.matching import Group
 from persongen_bench.leaderboards.published import reported_tables
@@ -24,10 +25,7 @@ from persongen_bench.leaderboards.rows import (
     unit_values,
 )
 from persongen_bench.leaderboards.standings import MethodRow, Refusal, Standings
-from persongen_bench.loop import following
 from persongen_bench.loop.results import RunResults
-from persongen_bench.loop.schema import RunConfig
-from persongen_bench.loop.store import RunDirectory, find_runs
 
 
 def collect(folder: Path, board: str | None = None, metrics: Sequence[str] = ()) -> list[Standings]:
@@ -50,65 +48,6 @@ def collect(folder: Path, board: str | None = None, metrics: Sequence[str] = ())
     if not tables:
         raise nothing_to_rank(folder, wanted, runs, unreadable)
     return tables
-
-
-def nothing_to_rank(
-    folder: Path, board: str | None, runs: Sequence[RunResults], unreadable: Sequence[Refusal]
-) -> RunError:
-    """The error for a folder without a table: how many runs there are, and what keeps each out."""
-    refused = [f"{one.run}: {one.reason}" for one in unreadable]
-    for run in runs:
-        why = matching.damage(run, get_board(run.config.board))
-        refused += [] if why is None else [f"{run.path.name}: {why}"]
-    of_board = "" if board is None else f" of board {board}"
-    if not refused:
-        return RunError(f"{folder}: no complete run{of_board}", fix="Make one with `pgbench run`.")
-    others = f"; and {len(refused) - N_NAMED} more" if len(refused) > N_NAMED else ""
-    how = "can be ranked" if runs else "is complete and sound"
-    return RunError(
-        f"{folder}: of {len(refused)} runs none{of_board} {how}: "
-        f"{'; '.join(refused[:N_NAMED])}{others}",
-        fix="`pgbench show run RUN` shows one by itself." if runs else "Mend or remove them.",
-    )
-
-
-N_NAMED = 5
-"""Refused runs that an error names."""
-
-
-def gather(folder: Path) -> tuple[list[RunResults], list[Refusal]]:
-    """Read every run below ``folder``; what cannot be read comes back as a refusal.
-
-    So does a run of a board that is not known here, such as one of a package that is not installed,
-    and one whose summary does not follow from its scores (`loop.following`).
-    """
-    runs: list[RunResults] = []
-    refused: list[Refusal] = []
-    boards: dict[str, Board] = {}
-    for path in find_runs(folder):
-        config: RunConfig | None = None
-        try:
-            directory = RunDirectory.open(path)
-            config = directory.config
-            if config.board not in boards:
-                boards[config.board] = _whole(config.board)
-            run = directory.results()
-            why = following.trouble(run)
-        except Exception as error:  # noqa: BLE001  # files that anybody may have written
-            why = cause_of(error)
-        if why is None:
-            runs.append(run)
-        else:
-            label, seed = ("", None) if config is None else (config.method.label, config.seed)
-            refused.append(Refusal(run=path.name, label=label, seed=seed, reason=why))
-    return runs, refused
-
-
-def _whole(name: str) -> Board:
-    """The board of a name, with its files; raises `PgbenchError` where one does not read."""
-    board = get_board(name)
-    reported_tables(board)
-    return board
 
 
 def standings(
@@ -222,6 +161,9 @@ def _notes(board: Board, group: Group, rows: Sequence[MethodRow]) -> list[str]:
     if len({row.seeds for row in rows}) > 1:
         notes.append("Rows have different seeds; see the column `seeds`.")
     notes += _one_seed(rows)
+    measured = [metric for metric in board.metrics if metric in group.signatures]
+    data, stack = str(group.protocol["dataset"]), str(group.protocol["stack"])
+    notes += kinship_notes(board, measured, data, stack, rows)
     together = [m for m in board.metrics if m in group.signatures and of_all_images(m)]
     if together and len({row.n_ok / len(row.seeds) for row in rows}) > 1:
         notes.append(

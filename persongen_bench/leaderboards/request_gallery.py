@@ -11,9 +11,9 @@ from persongen_bench.core.output import ADAPTER, IMAGE, RANKING
 from persongen_bench.core.progress import no_progress
 from persongen_bench.core.request import Request
 from persongen_bench.core.types import Image
+from persongen_bench.leaderboards.gathering import gather
 from persongen_bench.leaderboards.list_gallery import draw_list_strips
 from persongen_bench.leaderboards.prompt_gallery import draw_methods
-from persongen_bench.leaderboards.ranking import gather
 from persongen_bench.leaderboards.standings import MethodRow, Standings
 from persongen_bench.leaderboards.strength_strips import (
     edit_sheet,

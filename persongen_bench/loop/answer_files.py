@@ -7,7 +7,7 @@ from typing import Any
 
 from persongen_bench.core.errors import DataError
 from persongen_bench.core.images import MAX_BYTES
-from persongen_bench.core.output import IMAGE, OutputKind
+from persongen_bench.core.output import IMAGE, LARGEST, OutputKind
 from persongen_bench.core.regular_files import read_regular, shown
 from persongen_bench.core.types import Image
 from persongen_bench.loop.journal import Outcome
@@ -69,5 +69,5 @@ class AnswerFiles:
 
 def read_file(path: Path, kind: OutputKind) -> Any:  # noqa: ANN401  # of this kind
     """The answer in a regular file; raises `DataError` for no such one, or one not of this kind."""
-    most = MAX_BYTES if kind is IMAGE else None
+    most = MAX_BYTES if kind is IMAGE else LARGEST
     return kind.from_bytes(read_regular(path, kind.name, most), shown(path))

@@ -25,7 +25,8 @@ def facts_of(path: Path, journal: Journal) -> dict[str, Any]:
     known = read_facts(path)
     with suppress(RunError, ValueError):  # it is damaged, which is why it is made anew
         known |= journal.facts()
-    return known if "roles" in known else {**known, OWN_JUDGES: judged_own(path)}
+    marked = () if "roles" in known else judged_own(path)
+    return {**known, OWN_JUDGES: marked} if marked else known
 
 
 def exported(path: Path) -> dict[str, dict[str, Any]]:

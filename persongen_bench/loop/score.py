@@ -6,7 +6,8 @@ the method, so that images made elsewhere are scored by the same code.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from types import MappingProxyType
 from typing import Any
 
@@ -14,11 +15,12 @@ import numpy as np
 import pandas as pd
 
 from persongen_bench.core import registry
-from persongen_bench.core.errors import ConfigError, RunError
+from persongen_bench.core.errors import ConfigError, PgbenchError, RunError
 from persongen_bench.core.metric import Metric, caveats_of
 from persongen_bench.core.metric_cards import parse_metric
 from persongen_bench.core.metric_values import MetricRefusedError, checked
 from persongen_bench.core.progress import Progress
+from persongen_bench.core.seams import cause_of
 from persongen_bench.loop.evaluation import Evaluation
 from persongen_bench.loop.numbers import generator, mean_and_bounds
 from persongen_bench.loop.role_record import same_weights
@@ -95,13 +97,32 @@ def score(
 def _measured(
     metric: Metric, evaluation: Evaluation, used: Mapping[str, str]
 ) -> tuple[pd.Series, dict[str, Any]]:
-    """The values and what stands beside them; those of a metric that is refused are all NaN."""
+    """The values and what stands beside them.
+
+    Those of a metric that is refused, and of another package's whose code fails, are all NaN.
+    """
+    signature = f"{metric.info.name}|unknown"
     try:
-        return unit_values(metric, evaluation), describe(metric, evaluation, used)
+        with _failures_of(metric):
+            signature = metric.signature(evaluation)
+            return unit_values(metric, evaluation), describe(metric, evaluation, used)
     except MetricRefusedError as error:
         nothing = pd.Series(np.nan, index=list(evaluation.units))
-        signature, said = metric.signature(evaluation), f"{NO_NUMBER}: {error}"
+        said = f"{NO_NUMBER}: {error}"
         return nothing, {"signature": signature, "caveats": (said,), "own_judge": False}
+
+
+@contextmanager
+def _failures_of(metric: Metric) -> Iterator[None]:
+    """What the code of another package's metric raises refuses that metric, and nothing else."""
+    try:
+        yield
+    except (PgbenchError, KeyboardInterrupt):
+        raise
+    except BaseException as error:
+        if type(metric).__module__.partition(".")[0] == __name__.partition(".")[0]:
+            raise
+        raise MetricRefusedError(f"metric {metric.info.name}: {cause_of(error)}") from error
 
 
 def _refused(number: MetricSummary) -> bool:

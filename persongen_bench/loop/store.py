@@ -140,7 +140,7 @@ class RunDirectory(AnswerFiles):
 
     def _write_config(self) -> None:
         self.remember_place()
-        write_atomic(self.path / "run.json", self.config.model_dump_json(indent=1).encode())
+        write_atomic(self.path / "run.json", documents.written(self.config))
 
     @contextmanager
     def lock(self) -> Iterator[None]:
@@ -268,8 +268,7 @@ class RunDirectory(AnswerFiles):
         write_atomic(self.path / "scores.parquet", table)
         write_atomic(self.path / "cost.json", json.dumps(cost, indent=1).encode())
         explaining.write_explanations(self.path, self.journal.explanations())
-        document = summary.model_dump_json(indent=1)
-        write_atomic(self.path / "summary.json", document.encode())
+        write_atomic(self.path / "summary.json", documents.written(summary))
 
     @property
     def complete(self) -> bool:

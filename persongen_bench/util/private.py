@@ -69,7 +69,7 @@ class Pseudonyms:
             key = sound_bytes(file)
         if key is None or len(key) != KEY_BYTES:
             raise ConfigError(
-                f"{file}: not the key of {KEY_BYTES} bytes that was written",
+                f"{file}: not a key of {KEY_BYTES} bytes, or not the one that was written",
                 fix="Restore it, or remove it to begin with new pseudonyms.",
             )
         return cls(key)

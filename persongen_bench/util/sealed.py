@@ -82,7 +82,7 @@ def read_sealed(path: Path, parse: Callable[[bytes], T]) -> T | None:
     """
     try:
         data = path.read_bytes()
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
     known = _known_sum(path)
     if known is not None and known != hashlib.sha256(data).hexdigest():

@@ -7,6 +7,7 @@ the case that it was at is to blame.
 
 import contextlib
 import json
+import logging
 import os
 import resource
 import select
@@ -25,7 +26,7 @@ from persongen_bench.cli import app as cli
 
 SECONDS = 5
 """Of processor time, for one input."""
-WAITING = 120
+WAITING = 90
 """Seconds that a child may be silent; a machine may be busy."""
 GROWTH = 2 << 30
 """Bytes that one input may add to the memory of the process at its peak."""
@@ -95,13 +96,26 @@ def blame(case: Case, verdict: Verdict) -> None:
     assert verdict.said.isprintable(), repr(verdict.said)
 
 
+def blame_all(cases: Sequence[Case], verdicts: dict[str, Verdict]) -> None:
+    """Fail the test with the names of all cases that did so."""
+    guilty = []
+    for case in cases:
+        try:
+            blame(case, verdicts[case.name])
+        except AssertionError as error:
+            guilty.append(f"{case.name}: {str(error)[:500]}")
+    assert not guilty, "\n".join(guilty)
+
+
 def command(*arguments: object) -> int:
     """The real program in this process; returns the status that it ends with."""
-    sys.argv = ["pgbench", *map(str, arguments)]
+    before, sys.argv = sys.argv, ["pgbench", *map(str, arguments)]
     try:
         cli.main()
     except SystemExit as stop:
         return int(stop.code or 0)
+    finally:
+        sys.argv = before
     return 0
 
 
@@ -151,6 +165,7 @@ def _work(cases: Sequence[Case], act: Act, folder: Path, pipe: int) -> None:
     os.dup2(handle, 2)
     sys.stdout = open(1, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
     sys.stderr = open(2, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
+    logging.getLogger("persongen_bench").setLevel(logging.ERROR)  # notices are no complaints
     for timer in (signal.SIGPROF, signal.SIGALRM):
         signal.signal(timer, _hang)
     for case in cases:

@@ -4,6 +4,7 @@ import json
 import shutil
 import sqlite3
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -165,3 +166,14 @@ def journals(run: Path, data: Path) -> list[Case]:
             make = copied(run, write(name, STRANGERS[what]), data=data)
             cases.append(Case(f"{name}: {what}", make, may_pass=name == "summary.json"))
     return cases
+
+
+def shown(run: Path) -> list[Case]:
+    """Some of the damages; a run without a summary is shown as one that is not complete."""
+    some = [*files(run)[::4], *tables(run)]
+    unfinished = (
+        "summary.json: gone",
+        "summary.json: a lost link",
+        "summary.json: a loop of links",
+    )
+    return [replace(case, may_pass=case.may_pass or case.name in unfinished) for case in some]

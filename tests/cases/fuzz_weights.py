@@ -16,7 +16,6 @@ from safetensors.numpy import save
 from persongen_bench.core.output import ADAPTER
 from persongen_bench.loop.store import read_file
 from persongen_bench.stacks.judges.checkpoint import read_state
-from persongen_bench.stacks.sandbox.loras.files import open_zoo
 from persongen_bench.stacks.sandbox.standin_files import WEIGHTS, read_weights
 from persongen_bench.stacks.sprites import weights as sprites
 from persongen_bench.util.lora.reading import read_lora
@@ -166,9 +165,6 @@ def open_model(folder: Path, which: Any) -> None:
         sprites.load(folder)
     elif which == "stand-in":
         read_weights(folder, torch.nn.Linear(4, 2))
-    elif which == "zoo":
-        zoo = open_zoo(folder)
-        zoo.adapters(zoo.ids)
     else:
         read_state(folder / which)
 

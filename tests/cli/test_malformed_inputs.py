@@ -466,7 +466,7 @@ def test_a_full_disk(home, tmp_path, monkeypatch):
     before = fingerprint(home / "runs")
     arguments = [*run_arguments(home, "copy-history"), "--batch-size", "1"]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("persongen_bench.loop.store.write_atomic", filling)
+        patch.setattr("persongen_bench.loop.answer_files.write_atomic", filling)
         expect_one_line(pgbench(home, *arguments), r"No space left on device.*resume")
     after = fingerprint(home / "runs")
     assert before.items() <= after.items()

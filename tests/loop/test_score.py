@@ -56,6 +56,13 @@ def in_unit_range(metric, level="user"):
     return metric
 
 
+class Failing(Chosen):
+    """Another package's, whose code ends in whatever is said."""
+
+    def per_unit(self, context):
+        raise self._values
+
+
 SPREAD = np.random.default_rng(2).normal(0.5, 3, 40)
 METRICS = {
     "a": Chosen("a", np.random.default_rng(0).normal(size=40)),
@@ -63,6 +70,9 @@ METRICS = {
     "judge": Judging("judge", np.zeros(40)),
     "another judge": Judging("another judge", np.zeros(40)),
     "broken": Judging("broken", np.full(40, 99.0)),
+    "raises": Failing("raises", ZeroDivisionError("of nothing")),
+    "leaves": Failing("leaves", SystemExit(0)),
+    "interrupted": Failing("interrupted", KeyboardInterrupt()),
     "likes": in_unit_range(Chosen("likes", np.arange(40) < 38)),
     "half": in_unit_range(Chosen("half", np.full(40, 0.5))),
     "half of all": in_unit_range(Chosen("half of all", np.full(40, 0.5)), "set"),
@@ -111,6 +121,18 @@ def test_runs_are_resampled_apart(scored):
     assert one.metrics["a"].mean == other.metrics["a"].mean
     assert bounds(one, "a") != bounds(other, "a")
     assert bounds(scored("a", code="moved about"), "a") == bounds(one, "a")
+
+
+def test_another_packages_metric_that_fails_has_no_number_and_the_others_have(scored):
+    summary = scored("raises", "a", "leaves")
+    assert summary.metrics["a"] == scored("a").metrics["a"]
+    for name, said in (("raises", "ZeroDivisionError: of nothing"), ("leaves", "SystemExit 0")):
+        number = summary.metrics[name]
+        assert (number.mean, number.n_units) == (None, 0)
+        assert number.caveats[0].startswith(f"no number: metric {name}: ")
+        assert said in number.caveats[0]
+    with pytest.raises(KeyboardInterrupt):
+        scored("interrupted", "a")
 
 
 def test_the_rule_of_an_interval_is_that_of_the_declared_range(scored):

@@ -21,7 +21,7 @@ from persongen_bench.instruments.audit.hackers import CandidatePool, Effort, hac
 from persongen_bench.instruments.audit.rows import Audit, Estimate, MetricAudit
 from persongen_bench.leaderboards import matching
 from persongen_bench.leaderboards.board import get_board
-from persongen_bench.leaderboards.ranking import gather
+from persongen_bench.leaderboards.gathering import gather
 from persongen_bench.loop.evaluation import Evaluation
 from persongen_bench.loop.results import RunResults
 from persongen_bench.loop.score import measure

@@ -12,8 +12,8 @@ from typing import Any
 from persongen_bench.core.types import content_hash
 from persongen_bench.leaderboards import matching
 from persongen_bench.leaderboards.board import get_board
+from persongen_bench.leaderboards.gathering import gather
 from persongen_bench.leaderboards.matching import Group
-from persongen_bench.leaderboards.ranking import gather
 from persongen_bench.loop.results import RunResults
 
 LONGEST = 48

@@ -17,11 +17,10 @@ from persongen_bench.core.plain import plain as visible
 from persongen_bench.leaderboards import matching
 from persongen_bench.leaderboards.board import Board, get_board
 from persongen_bench.leaderboards.figures import GREY, plain
+from persongen_bench.leaderboards.gathering import gather, nothing_to_rank
 from persongen_bench.leaderboards.matching import Group
 from persongen_bench.leaderboards.ranking import (
     by_headline,
-    gather,
-    nothing_to_rank,
     one_method_per_label,
     widened,
 )

@@ -29,6 +29,12 @@ def asked_for() -> bool:
     return os.environ.get(SEALED) == "1"
 
 
+def ask() -> None:
+    """Seal every cell from now on; raises as `require` does."""
+    require()
+    os.environ[SEALED] = "1"
+
+
 def require() -> str:
     """Bubblewrap's path; raises `ConfigError` where it is not here, or cannot work."""
     tool = shutil.which("bwrap")

@@ -22,15 +22,19 @@ from safetensors.numpy import save
 from persongen_bench.core import images
 from persongen_bench.core.errors import DataError
 from persongen_bench.core.output import ADAPTER
+from persongen_bench.core.regular_files import read_regular
 from persongen_bench.core.roles import Adapter
 from persongen_bench.core.types import Catalog, Image
 from persongen_bench.core.zoo import ModelZoo
 from persongen_bench.stacks.sandbox.loras.examples import EXAMPLES, SIDE, row_of
 from persongen_bench.util.files import file_sha256, write_atomic
+from persongen_bench.util.tensor_header import read_header
 
 WEIGHTS, TABLE, SHEET = "loras.safetensors", "models.json", "examples.png"
 SHIPPED = Path(__file__).resolve().parents[2] / "weights" / "loras"
 """The part that ships with the package."""
+_MOST_BYTES = 1 << 26
+"""Of the table."""
 _FIX = "Build it with `pgbench models build tasteworld-loras --output FOLDER`."
 
 
@@ -87,9 +91,9 @@ class ExampleSheet:
     @cached_property
     def _sheet(self) -> Image:
         try:
-            return images.decode(self.path.read_bytes(), str(self.path))
-        except OSError as error:
-            raise DataError(f"{self.path}: no example pictures ({error})", fix=_FIX) from None
+            return images.read(self.path)
+        except DataError as error:
+            raise DataError(f"no example pictures: {error}", fix=_FIX) from None
 
 
 def write_zoo(
@@ -118,16 +122,17 @@ def write_zoo(
 def open_zoo(folder: Path = SHIPPED) -> ModelZoo:
     """The LoRAs of a folder with their examples; `DataError` where its table is no such one."""
     try:
-        records = json.loads((folder / TABLE).read_text(encoding="utf-8"))
+        records = json.loads(read_regular(folder / TABLE, "table", _MOST_BYTES))
         table = pd.DataFrame(records).set_index("model_id")
-        pictures = table.pop("pictures")
+        examples = _example_table(table.pop("pictures"))
         table["tags"] = table["tags"].astype(str)
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise DataError(f"{folder / TABLE}: no table of LoRAs ({error})", fix=_FIX) from None
     if not (folder / WEIGHTS).exists():
         raise DataError(f"{folder}: no {WEIGHTS}", fix=_FIX)
-    examples = Catalog(_example_table(pictures), ExampleSheet(folder / SHEET))
-    return ModelZoo(table, LoraFile(folder / WEIGHTS), examples)
+    read_header(folder / WEIGHTS, "LoRAs")
+    catalog = Catalog(examples, ExampleSheet(folder / SHEET))
+    return ModelZoo(table, LoraFile(folder / WEIGHTS), catalog)
 
 
 def checksums(folder: Path) -> dict[str, str]:
