@@ -48,7 +48,7 @@ UNSTEADY = ["by-batch", "by-order", "by-clock", "by-process"]
 COPIES = ["noisy", "blurred", "shifted", "flipped", "recompressed"]
 OTHER = {"tiny", "giant", "privileged", "undeclared-role", "hidden-role", "hungry"}
 SILENT = {
-    "garbage", "held-out-view", "frames", "wire", "disarmed", "descriptors", "arrow", "lib-c",
+    "registry", "garbage", "held-out-view", "frames", "wire", "disarmed", "descriptors", "arrow", "lib-c",
     "upwards", "fork-server", "patched-loaded", "patched-kinds", "patched-numpy",
     "pickled-answer", "signals-by-c", "forges-facts", "keeps",
 }  # fmt: skip
