@@ -26,7 +26,8 @@ _LISTS = ("os.listdir", "os.scandir")
 _OUTSIDE = (
     "subprocess.Popen", "os.system", "os.exec", "os.posix_spawn", "os.spawn", "os.fork",
     "os.forkpty", "pty.spawn", "os.startfile", "socket.connect", "socket.bind", "socket.sendto",
-    "socket.sendmsg", "socket.getaddrinfo", "socket.gethostbyname", "urllib.Request", "ftplib.connect",
+    "socket.sendmsg", "socket.getaddrinfo", "socket.gethostbyname",
+    "urllib.Request", "ftplib.connect",
     "http.client.connect", "smtplib.connect", "sqlite3.load_extension", "os.killpg",
 )  # fmt: skip
 """Events that leave the process."""

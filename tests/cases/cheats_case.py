@@ -11,7 +11,8 @@ from persongen_bench.testing.toy import toy_world, write_folder
 
 PACKAGE = Path(__file__).parents[1] / "cheats" / "package" / "cheat_tools"
 KINDS = {
-    "methods": ("early", "peeks", "tampering", "answers"), "metrics": ("measures",), "datasets": ("data",)
+    "methods": ("early", "peeks", "tampering", "answers"), "metrics": ("measures",),
+    "datasets": ("data",),
 }  # fmt: skip
 """Kind of entry => modules with cheats of it."""
 BASES = {"Thief", "Honest", "Tamperer", "Other", "Perturbed", "Bright", "Source", "Config",

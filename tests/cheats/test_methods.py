@@ -15,7 +15,7 @@ images, true-taste; the honest `nearest-item` had .726, `random-item` .326):
 | history with noise of 6 levels (`noisy`) | copy-rate 0.000, no mark | searched for copies |
 | 1 x 1 pictures (`tiny`) | best diversity, no mark | noted |
 | answers that depend on the batch (`by-batch`) | ranked without a word | not ranked |
-| privileged only when it is made (`secretly-privileged`) | .60 against .30 (taste-gap), ranked | stopped |
+| privileged only when made (`secretly-privileged`) | .60 against .30, ranked | stopped |
 | a child that forges the stored fit (`lingers`) | forged | stopped |
 
 The last two were found here, on the wall's first version.
@@ -48,7 +48,8 @@ UNSTEADY = ["by-batch", "by-order", "by-clock", "by-process"]
 COPIES = ["noisy", "blurred", "shifted", "flipped", "recompressed"]
 OTHER = {"tiny", "giant", "privileged", "undeclared-role", "hidden-role", "hungry"}
 SILENT = {
-    "registry", "garbage", "held-out-view", "frames", "wire", "disarmed", "descriptors", "arrow", "lib-c",
+    "registry", "garbage", "held-out-view", "frames", "wire", "disarmed", "descriptors",
+    "arrow", "lib-c",
     "upwards", "fork-server", "patched-loaded", "patched-kinds", "patched-numpy",
     "pickled-answer", "signals-by-c", "forges-facts", "keeps",
 }  # fmt: skip

@@ -19,7 +19,8 @@ UNSEEN = ("bright", "drops-dark", "by-environment", "by-path")
 DATA = {
     "leaky-rows": "disjoint_parts", "leaky-items": "keep_their_promise",
     "unsteady": "hashes_are_stable", "unsteady-split": "deterministic",
-    "unsteady-pictures": "images_keep", "empty-card": "card_says", "wrong-support": "keep_their_support",
+    "unsteady-pictures": "images_keep", "empty-card": "card_says",
+    "wrong-support": "keep_their_support",
     "answers-in-names": "hides_held_out", "answers-in-log": "hides_held_out",
 }  # fmt: skip
 
