@@ -9,6 +9,7 @@ import math
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,7 @@ from persongen_bench.core.metric import Metric
 from persongen_bench.testing.base import Contract
 from persongen_bench.testing.disguise import disguised_world
 from persongen_bench.testing.leaks import opened_files
-from persongen_bench.testing.require import require
+from persongen_bench.testing.require import ContractError, require
 from persongen_bench.testing.toy_scores import ToyScores, toy_score_context
 from persongen_bench.util.patches import code_of, patched_from
 
@@ -70,10 +71,18 @@ class TrickContract(Contract):
         raise NotImplementedError
 
     def test_looks_at_the_answers(self) -> None:
-        """Answers that suit everybody and answers to nobody's taste have not the same values."""
-        good, bad = self._good(), self._bad()
-        same = np.array_equal(good.to_numpy(), bad.to_numpy(), equal_nan=True)
-        require(not same, f"every answer has the same value, such as {good.iloc[0]:g}")
+        """Not one value for all answers: good, random and grey ones, and copies of the history.
+
+        What can rank nobody, such as a number about an instrument, is not asked.
+        """
+        if not self.make().info.can_rank:
+            return
+        good = self._good()
+        context = self._context(accuracy=1.0)
+        for other in (self._bad, lambda: self._of(_grey(context)), lambda: self._of(_old(context))):
+            if not np.array_equal(good.to_numpy(), other().to_numpy(), equal_nan=True):
+                return
+        raise ContractError(f"every answer has the same value, such as {good.iloc[0]:g}")
 
     def test_who_counts_does_not_hang_on_the_answers(self) -> None:
         """A user with answers has a value for bad ones where there is one for good ones."""
@@ -117,7 +126,24 @@ class TrickContract(Contract):
     def _bad(self) -> pd.Series:
         return self.once("bad", lambda: self.make().per_unit(self._context(accuracy=0.0)))
 
+    def _of(self, context: ToyScores) -> pd.Series:
+        return self.make().per_unit(context)
+
     def _context(self, accuracy: float) -> ToyScores:
         world = disguised_world(SEED if self.seed is None else self.seed)
         reads = self.make().info.reads
         return toy_score_context(accuracy=accuracy, seed=1, reads=reads, world=world)
+
+
+def _grey(context: ToyScores) -> ToyScores:
+    """The same answer for everybody, with a picture without colour."""
+    grey = tuple(np.full_like(picture, 128) for picture in context.pictures)
+    return replace(
+        context, pictures=grey, answers=context.answers[:1] * len(context.answers), _memo={}
+    )
+
+
+def _old(context: ToyScores) -> ToyScores:
+    """Everybody's own history as pictures."""
+    own = [context.histories[str(sample)][0] for sample in context.samples["sample_id"]]
+    return replace(context, pictures=tuple(context.item_images(own)), _memo={})

@@ -46,11 +46,20 @@ FAILED = {
 HALF = {"unscored": "cannot say 'unscored'", "refuses-hard": "", "refuses-loudly": ""}
 UNSTEADY = ["by-batch", "by-order", "by-clock", "by-process"]
 COPIES = ["noisy", "blurred", "shifted", "flipped", "recompressed"]
-OTHER = {"tiny", "giant", "privileged", "undeclared-role", "hidden-role", "hungry"}
+OTHER = {
+    "fork-server",
+    "knows-the-check",
+    "tiny",
+    "giant",
+    "privileged",
+    "undeclared-role",
+    "hidden-role",
+    "hungry",
+}
 SILENT = {
     "registry", "garbage", "held-out-view", "frames", "wire", "disarmed", "descriptors",
     "arrow", "lib-c",
-    "upwards", "fork-server", "patched-loaded", "patched-kinds", "patched-numpy",
+    "upwards", "spawned", "patched-loaded", "patched-kinds", "patched-numpy",
     "pickled-answer", "signals-by-c", "forges-facts", "keeps",
 }  # fmt: skip
 """What the hook does not see: the kernel refuses it, or there is nothing to be had there."""
@@ -83,6 +92,11 @@ def test_what_cannot_be_fitted_is_one_line(make, name):
     with pytest.raises(RunError, match=STOPPED[name].replace("(", r"\(")) as caught:
         make(name)
     assert "\n" not in str(caught.value)
+
+
+def test_who_speaks_on_its_own_wire_spoils_it_for_itself(make):
+    with pytest.raises(OSError, match="Resource temporarily unavailable"):
+        make("fork-server")
 
 
 def test_memory_that_there_is_not_is_one_line(make):
