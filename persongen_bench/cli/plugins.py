@@ -14,11 +14,16 @@ new_app = typer.Typer(no_args_is_help=True, help="Write the skeleton of a plugin
 
 
 @plugins_app.command()
-def check(name: Annotated[str, typer.Argument(help="Registered name, such as dist/name.")]) -> None:
+def check(
+    name: Annotated[str, typer.Argument(help="Registered name, such as dist/name.")],
+    seed: Annotated[
+        int | None, typer.Option(help="Seed of the worlds, to see a check again.", min=0)
+    ] = None,
+) -> None:
     """Run the contract tests on a method, data set, metric, stack, track or board."""
     from persongen_bench.instruments.checking import check as run_checks
 
-    if not run_checks(name, say).passed:
+    if not run_checks(name, say, seed=seed).passed:
         raise typer.Exit(1)
 
 

@@ -148,6 +148,11 @@ def _installed(kind: Kind) -> dict[str, Entry]:
     return {entry.name: entry for entry in (_entry(kind, one) for one in declared)}
 
 
+def read_anew() -> None:
+    """Look again for what is installed: the search path may hold other packages now."""
+    _installed.cache_clear()
+
+
 def _entry(kind: Kind, declared: Declared) -> Entry:
     """One declaration as an entry; a bad one says what is wrong with it."""
     point, owner = declared.point, declared.distribution

@@ -12,6 +12,7 @@ from persongen_bench.core.output import kind_of
 from persongen_bench.core.registry import Kind
 from persongen_bench.core.roles import lacking
 from persongen_bench.core.track import Track, open_track
+from persongen_bench.instruments.checked_run import RunMethodContract
 from persongen_bench.leaderboards.board import Board, get_board
 from persongen_bench.leaderboards.headline import check_headline
 from persongen_bench.leaderboards.published import reported_tables
@@ -132,14 +133,18 @@ class BoardContract(Contract):
             yield f"track {board.track}", ("decoder",)
 
 
-CONTRACTS: dict[Kind, type[Contract]] = {**checks.CONTRACTS, "boards": BoardContract}
+CONTRACTS: dict[Kind, type[Contract]] = {
+    **checks.CONTRACTS, "methods": RunMethodContract, "boards": BoardContract
+}  # fmt: skip
 
 
-def check(name: str, echo: Echo = silent) -> CheckReport:
+def check(name: str, echo: Echo = silent, *, seed: int | None = None) -> CheckReport:
     """Run the contract of ``name``, of any kind; see `testing.check.check`.
+
+    A method is also run, in a process of its own (`checked_run`).
 
     Raises:
         UnknownNameError: no entry has the name.
         ConfigError: the entry does not import or read, or several kinds have the name.
     """
-    return checks.check(name, echo, contracts=CONTRACTS)
+    return checks.check(name, echo, contracts=CONTRACTS, seed=seed)

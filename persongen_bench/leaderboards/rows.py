@@ -19,6 +19,7 @@ from persongen_bench.leaderboards.budgets import budget_of
 from persongen_bench.leaderboards.column import Column
 from persongen_bench.leaderboards.copied import mark, not_ranked
 from persongen_bench.leaderboards.standings import Cell, Difference, MethodRow
+from persongen_bench.loop.deviations import NOT_RANKED
 from persongen_bench.loop.results import RunResults
 from persongen_bench.loop.schema import Summary, TestSummary
 from persongen_bench.loop.taste_instruments import default_name
@@ -97,7 +98,7 @@ def build_row(board: Board, runs: Sequence[RunResults], units: Sequence[str]) ->
         name=method.name,
         distribution=method.distribution,
         version=method.version,
-        anchor=method.anchor or method.name in board.anchors or not_ranked(runs),
+        anchor=method.anchor or method.name in board.anchors or not_ranked(runs) or _out(summaries),
         external=method.external,
         local=method.local,
         budget=budget_of(runs),
@@ -113,6 +114,11 @@ def build_row(board: Board, runs: Sequence[RunResults], units: Sequence[str]) ->
         cost=_costs(runs),
         mark="" if method.name in board.anchors else mark(runs),
     )
+
+
+def _out(summaries: Sequence[Summary]) -> bool:
+    """Whether a run of it says that it is not ranked (`loop.deviations`)."""
+    return any(note.startswith(NOT_RANKED) for one in summaries for note in one.notes)
 
 
 def _block_test(board: Board, summary: Summary) -> TestSummary | None:

@@ -16,6 +16,11 @@ MODES = "modes"
 """Note of a journal: mode of the delivered file => how many have it."""
 REFUSED = "refused"
 """Note of a journal: what the method tried to touch and must not (`loop.wall`)."""
+REMADE = "remade"
+"""Note of a journal: of how many answers made again how many differ, where some do
+(`loop.remade`)."""
+NOT_RANKED = "Not ranked: "
+"""Begins a sentence that takes its run out of the ranking."""
 UNFAIR = "unfair"
 """Note of a journal: why the method's settings are not fair (`core.method.HasUnfairSettings`)."""
 _N_SHOWN = 3
@@ -30,7 +35,8 @@ def deviations(run: RunDirectory, world: World) -> tuple[str, ...]:
     sizes = Counter(_sizes(run.output_path(str(s), IMAGE) for s in made["sample_id"]))
     modes = Counter(run.noted(MODES) or {})
     unfair = run.noted(UNFAIR)
-    choice = [f"Not ranked: {unfair}"] if unfair else []
+    choice = [f"{NOT_RANKED}{unfair}"] if unfair else []
+    choice += _of_remade(run.noted(REMADE))
     tried = run.noted(REFUSED) or []
     return (
         *choice,
@@ -38,6 +44,14 @@ def deviations(run: RunDirectory, world: World) -> tuple[str, ...]:
         *_of_size(sizes, world),
         *_of_mode(modes),
     )
+
+
+def _of_remade(counted: Sequence[int] | None) -> Iterable[str]:
+    if counted:
+        yield (
+            f"{NOT_RANKED}its answers depend on the batch or the process: {counted[0]} of "
+            f"{counted[1]} made again differ"
+        )
 
 
 def _of_reach(tried: Sequence[str]) -> Iterable[str]:

@@ -129,7 +129,7 @@ def _fit(config: RunConfig, world: World, folder: Path, execution: Execution) ->
         )  # fmt: skip
         with open_home(tenancy) as home:
             seconds = _timed(home, replace(order, output=fresh), context, facts.name)
-            _describe(fresh, home, seconds, len(asked.users), built_on)
+        _describe(fresh, home, seconds, len(asked.users), built_on)
     shutil.rmtree(checkpoints)
 
 

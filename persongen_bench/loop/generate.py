@@ -24,6 +24,7 @@ from persongen_bench.loop.deviations import REFUSED
 from persongen_bench.loop.explaining import Explained
 from persongen_bench.loop.journal import Outcome
 from persongen_bench.loop.making import Made
+from persongen_bench.loop.remade import note_remade
 from persongen_bench.loop.store import RunDirectory
 from persongen_bench.loop.wall.homes import open_home
 from persongen_bench.loop.wall.known import facts_of_run
@@ -108,6 +109,7 @@ def generate(
             run.explain(batch.explained)
         note_roles(run, batch.roles)
         note_references(run, batch.references)
+    note_remade(run, world.asked(run.config), ids, lambda: _home(run, world, fit))
 
 
 def _most_answers(catalog: Catalog) -> int:

@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from persongen_bench.core.errors import ConfigError, PgbenchError
+from persongen_bench.core import registry
+from persongen_bench.core.errors import ConfigError, PgbenchError, RunError
 from persongen_bench.core.metric import Metric, caveats_of
 from persongen_bench.core.metric_cards import parse_metric
 from persongen_bench.core.metric_values import MetricRefusedError, checked
@@ -27,6 +28,8 @@ from persongen_bench.loop.schema import MetricSummary, RunConfig, Summary
 from persongen_bench.loop.standin import defined
 from persongen_bench.loop.taste_instruments import board_metric
 from persongen_bench.loop.tested import asked_tests, permutation_tests
+from persongen_bench.util.arguments import no_arguments
+from persongen_bench.util.patches import code_of, patched_from
 
 NO_NUMBER = "no number"
 """Begins the caveat of a metric that was refused."""
@@ -69,7 +72,9 @@ def score(
     metrics = [parse_metric(name) for name in config.metrics]
     tables, numbers = [], {}
     for metric in evaluation.progress(metrics, "score", len(metrics)):
-        values, about = _measured(metric, evaluation, used)
+        with no_arguments():
+            values, about = _measured(metric, evaluation, used)
+        _require_unpatched(metric)
         tables.append(_long(metric.info.name, values, about["signature"]))
         rng = generator(config, metric.info.name)
         whole = metric.info.level == "set"
@@ -173,6 +178,19 @@ def describe(metric: Metric, evaluation: Evaluation, used: Mapping[str, str]) ->
         "caveats": caveats_of(metric, evaluation),
         "own_judge": own,
     }
+
+
+def _require_unpatched(metric: Metric) -> None:
+    """Refuse the numbers of a process in which a metric of another package changed our code."""
+    entry = registry.entries("metrics").get(metric.info.name.partition("@")[0])
+    if entry is None or entry.distribution in (registry.OWN_DISTRIBUTION, registry.LOCAL):
+        return
+    changed = patched_from([code_of(type(metric))])
+    if changed:
+        raise RunError(
+            f"metric {metric.info.name} changes {changed[0]} while it measures",
+            fix="Leave it out; no number of this process is to be believed.",
+        )
 
 
 def _long(name: str, values: pd.Series, signature: str) -> pd.DataFrame:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import secrets
 import time
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
@@ -18,9 +19,10 @@ from persongen_bench.testing.base import Contract
 from persongen_bench.testing.datasets import DatasetContract
 from persongen_bench.testing.methods import MethodContract
 from persongen_bench.testing.metrics import MetricContract
-from persongen_bench.testing.require import ContractError
+from persongen_bench.testing.require import ContractError, FatalError
 from persongen_bench.testing.stacks import StackContract
 from persongen_bench.testing.tracks import TrackContract
+from persongen_bench.testing.tricks import plain_arguments
 from persongen_bench.util.files import data_root
 
 Contracts: TypeAlias = Mapping[Kind, type[Contract]]
@@ -44,6 +46,8 @@ class CheckResult:
     name: str
     reason: str | None
     seconds: float
+    fatal: bool = False
+    """Whether the subject cannot be run in this process after it."""
 
     def __str__(self) -> str:
         said = self.name.removeprefix("test_").replace("_", " ")
@@ -108,6 +112,8 @@ def check(
     kind: Kind | None = None,
     root: Path | None = None,
     contracts: Contracts = CONTRACTS,
+    *,
+    seed: int | None = None,
 ) -> CheckReport:
     """Run the contract of an entry, or of a method's class.
 
@@ -118,6 +124,8 @@ def check(
         kind: which registry; by default the only one that has the name.
         root: the data folder, for data sets that need one; by default where it usually lies.
         contracts: which contract binds each kind.
+        seed: of the worlds that methods and metrics are checked on; by default the system draws
+            one, and it is said.
 
     Raises:
         UnknownNameError: no entry has the name.
@@ -131,17 +139,27 @@ def check(
     else:
         kind, name = kind or find_kind(what, contracts), what.rpartition(":")[2]
         contract = _contract(contracts[kind], kind, name, root)
+    if isinstance(contract, MethodContract | MetricContract):
+        contract.seed = secrets.randbits(31) if seed is None else seed
+        echo(f"worlds of seed {contract.seed}")
     contract.forget()
-    contract.prepare()
-    results = []
-    for test in contract.checks():
-        if not contract.applies(test):
-            continue
-        results.append(_run(contract, test))
-        echo(str(results[-1]))
+    with plain_arguments():
+        contract.prepare()
+        results = [*_results(contract, echo)]
     report = CheckReport(kind, name, tuple(results))
     echo(str(report))
     return report
+
+
+def _results(contract: Contract, echo: Echo) -> Iterator[CheckResult]:
+    """What each check that applies found; none is run after the process of a plugin ended."""
+    for test in contract.checks():
+        if contract.applies(test):
+            result = _run(contract, test)
+            echo(str(result))
+            yield result
+            if result.fatal:
+                return
 
 
 def _contract(cls: type[Contract], kind: Kind, name: str, root: Path | None) -> Contract:
@@ -158,15 +176,17 @@ def _contract(cls: type[Contract], kind: Kind, name: str, root: Path | None) -> 
 def _run(contract: Contract, test: str) -> CheckResult:
     """One check; whatever a plugin raises is a failure of that check, not of the program."""
     start = time.perf_counter()
-    reason = None
+    reason, fatal = None, False
     try:
         getattr(contract, test)()
+    except FatalError as error:
+        reason, fatal = str(error), True
     except (ContractError, PgbenchError) as error:
         reason = str(error)
-    except Exception as error:  # noqa: BLE001  # code under test may raise anything
+    except (Exception, SystemExit) as error:  # noqa: BLE001  # code under test may raise anything
         place = traceback.extract_tb(error.__traceback__)[-1]
         where = f"{Path(place.filename).name}:{place.lineno}"
         reason = f"{type(error).__name__}: {error} ({where})"
     if reason is not None:
         reason = " ".join(reason.split())[:REASON_LENGTH]
-    return CheckResult(test, reason, time.perf_counter() - start)
+    return CheckResult(test, reason, time.perf_counter() - start, fatal)

@@ -15,6 +15,7 @@ from persongen_bench.core.output import ADAPTER, IMAGE, OutputKind, kind_of
 from persongen_bench.core.request import Failure, Request, Sample, plan_samples
 from persongen_bench.core.stack import Stack
 from persongen_bench.testing.base import Contract
+from persongen_bench.testing.disguise import disguised_world
 from persongen_bench.testing.observe import disturbed_generators, printed
 from persongen_bench.testing.require import require_answers, require_same
 from persongen_bench.testing.toy import PROTOCOL, ToyStack, ToyWorld, toy_world
@@ -68,6 +69,8 @@ class MethodCase(Contract):
     config: Mapping[str, object] | None = None
     """Configuration to test, exactly; None takes the first of `PRESETS` (else the defaults) with
     `COST_FIELDS` lowered, so that every method can be checked within a minute."""
+    seed: int | None = None
+    """Where set: the toy world is under other names and of another size (`disguise`)."""
     taste_floor: float | None = None
     """Where set: least mean true taste (0.05 to 0.95) of the images made for the planted users;
     for methods that make images."""
@@ -109,8 +112,10 @@ class MethodCase(Contract):
         return ToyStack()
 
     def world(self, variant: int = 0, root: Path | None = None) -> ToyWorld:
-        """The toy world, see `toy_world`, with the models of `stack`."""
-        return replace(toy_world(variant, root), stack=self.stack())
+        """The toy world, see `toy_world` and `disguise`, with the models of `stack`."""
+        if self.seed is None:
+            return replace(toy_world(variant, root), stack=self.stack())
+        return replace(disguised_world(self.seed, variant, root), stack=self.stack())
 
     def kind(self) -> OutputKind:
         """What the method answers with; `ConfigError` where ``makes`` names no kind."""
@@ -132,7 +137,7 @@ class MethodCase(Contract):
         return printed([answer for part in parts for answer in part][::-1], self.kind())
 
     def samples(self) -> list[Sample]:
-        """Two samples for each of the six users."""
+        """Two samples for each user."""
         return list(self.fitted().samples)
 
     def fitted(self, name: str = "") -> Fitted:

@@ -14,9 +14,9 @@ from persongen_bench.core.errors import ConfigError
 from persongen_bench.core.metric import Metric, MetricInfo, Parametrised
 from persongen_bench.core.output import KINDS
 from persongen_bench.core.types import Direction, content_hash, frame_hash
-from persongen_bench.testing.base import Contract
 from persongen_bench.testing.require import ContractError, require
 from persongen_bench.testing.toy_scores import ToyScores, toy_score_context
+from persongen_bench.testing.tricks import TrickContract
 
 ARGUMENTS = (None, "2")
 """What `MetricContract` tries behind ``@`` where no argument is set."""
@@ -28,7 +28,7 @@ N_DELIVERED = 4
 """Images that the toy context has of each user."""
 
 
-class MetricContract(Contract):
+class MetricContract(TrickContract):
     """Subclass it and set ``metric`` (and ``argument``), or override `make` and `context`."""
 
     subject: ClassVar[str] = "metric"

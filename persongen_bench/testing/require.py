@@ -17,6 +17,10 @@ class ContractError(AssertionError):
     """A promise of a protocol is broken; the message says which one and what was found."""
 
 
+class FatalError(ContractError):
+    """The same, of what would end the process that checks."""
+
+
 def require(condition: object, message: str) -> None:
     """Raise `ContractError` with ``message`` unless ``condition`` holds."""
     if not condition:

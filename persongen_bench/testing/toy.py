@@ -80,14 +80,18 @@ class ToyWorld:
         """``n_images`` samples for every user, with their whole liked history.
 
         ``references``: each request also names a picture to follow (`reference_image`) and says
-        so in words. ``models``: it names the person's held-out LoRA to edit.
+        so in words. ``models``: it names the person's held-out LoRA to edit; who has none asks
+        for nothing.
         """
+        zoo = self.dataset.models or toy_zoo()
         liked = self.train.liked_items
         requests = [Request(user, liked[user], n_images) for user in self.train.users]
         if references:
             requests = [_following(request, k) for k, request in enumerate(requests)]
         if models:
-            requests = [_editing(request, toy_zoo()) for request in requests]
+            requests = [
+                _editing(r, zoo) for r in requests if (zoo.items["owner"] == r.user_id).any()
+            ]
         return plan_samples(PROTOCOL, requests)
 
 
@@ -173,7 +177,7 @@ def features_of(stack: Stack) -> Callable[[str, View], Embeddings]:
 def write_folder(world: ToyWorld, root: Path) -> Path:
     """Write the world in the layout of the ``folder`` data set; returns ``root``."""
     items = world.dataset.catalog.items
-    write_images(items, root)
+    write_images(items, root, world.dataset.catalog.source)
     items[["image", "caption", "theme"]].to_csv(root / "items.csv", index_label="item_id")
     log = world.dataset.interactions
     log[["user_id", "item_id", "rating", "timestamp"]].to_csv(

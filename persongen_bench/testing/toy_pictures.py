@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from persongen_bench.core import images as image_files
-from persongen_bench.core.types import Image
+from persongen_bench.core.types import Image, ImageSource
 from persongen_bench.testing.toy_stack import gradient
 
 N_HUES = 6
@@ -43,9 +43,13 @@ def draw(hue: float, value: float, slope_x: float, slope_y: float) -> Image:
     return gradient(colour, np.full(3, slope_x), np.full(3, slope_y))
 
 
-def write_images(items: pd.DataFrame, root: Path) -> None:
-    """Write every picture of ``items`` as PNG under ``root``."""
-    for name, image in zip(items["image"], DrawnSource().open(items), strict=True):
+def write_images(items: pd.DataFrame, root: Path, source: ImageSource | None = None) -> None:
+    """Write every picture of ``items``, which are drawn from their numbers, as PNG under ``root``.
+
+    ``source``: where they come from otherwise.
+    """
+    source = source or DrawnSource()
+    for name, image in zip(items["image"], source.open(items), strict=True):
         path = root / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(image_files.png_bytes(image))

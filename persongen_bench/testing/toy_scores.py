@@ -22,7 +22,7 @@ from persongen_bench.core.types import (
     ScoreMatrix,
 )
 from persongen_bench.testing.memo import Memoised
-from persongen_bench.testing.toy import ToyWorld, draw, toy_world
+from persongen_bench.testing.toy import HueContent, HueTaste, ToyWorld, draw, toy_world
 
 
 @dataclass(frozen=True)
@@ -197,7 +197,11 @@ class ToyScores(Memoised):
 
 
 def toy_score_context(
-    n_images: int = 4, accuracy: float = 0.75, seed: int = 0, reads: str = IMAGE.name
+    n_images: int = 4,
+    accuracy: float = 0.75,
+    seed: int = 0,
+    reads: str = IMAGE.name,
+    world: ToyWorld | None = None,
 ) -> ToyScores:
     """Images of a generator that meets each user's hue with probability ``accuracy``.
 
@@ -209,10 +213,11 @@ def toy_score_context(
         seed: of the generator's draws.
         reads: kind of the answers. A ranking has the items of the image's hue first; an adapter is
             a LoRA of rank 1 that goes with the image's hue.
+        world: a toy world, by default the plain one.
     """
-    world, rng = toy_world(), np.random.default_rng(seed)
+    world, rng = world or toy_world(), np.random.default_rng(seed)
     samples = world.samples(n_images)
-    hues = [_hue(world.train.users.index(s.request.user_id), accuracy, rng) for s in samples]
+    hues = [_hue(_family(world, s.request.user_id), accuracy, rng) for s in samples]
     images = tuple(draw(hue, rng.uniform(0.7, 0.95), 0.05, -0.05) for hue in hues)
     table = pd.DataFrame(
         {
@@ -227,10 +232,18 @@ def toy_score_context(
     return ToyScores(world, table, images, answers)
 
 
+def _family(world: ToyWorld, user: str) -> int:
+    """Which of the six hues a user likes."""
+    assert isinstance(world.dataset.taste, HueTaste)
+    return round(6 * world.dataset.taste.hues[user])
+
+
 def _answer(reads: str, world: ToyWorld, hue: float) -> Any:  # noqa: ANN401  # of the kind
     """What a method that means ``hue`` answers with."""
     if reads == RANKING.name:
-        away = (world.dataset.catalog.items["hue"] - hue + 0.5).mod(1.0).sub(0.5).abs()
+        assert isinstance(world.dataset.content, HueContent)
+        hues = pd.Series(dict(world.dataset.content.hues)).reindex(world.dataset.catalog.ids)
+        away = (hues - hue + 0.5).mod(1.0).sub(0.5).abs()
         return Ranking(tuple(away.sort_values(kind="stable").index.astype(str)))
     up = np.array([[np.cos(2 * np.pi * hue)], [np.sin(2 * np.pi * hue)]], dtype=np.float32)
     down = np.ones((1, 2), dtype=np.float32)

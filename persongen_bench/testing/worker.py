@@ -14,6 +14,7 @@ from persongen_bench.testing.base import rebuild
 def main() -> None:
     """Read the order, do the job, print the result."""
     order = json.load(sys.stdin)
+    sys.argv[:] = ["pgbench"]
     sys.path[:] = list(dict.fromkeys([*order["path"], *sys.path]))
     if order["threads"] is not None:
         _set_threads(order["threads"])

@@ -24,9 +24,10 @@ _WRITES = {
 """Events that change files => how many of their arguments, from the first, are places."""
 _LISTS = ("os.listdir", "os.scandir")
 _OUTSIDE = (
-    "subprocess.Popen", "os.system", "os.exec", "os.posix_spawn", "os.spawn", "os.forkpty",
-    "pty.spawn", "os.startfile", "socket.connect", "socket.bind", "socket.sendto", "socket.sendmsg",
-    "socket.getaddrinfo", "socket.gethostbyname", "urllib.Request", "ftplib.connect",
+    "subprocess.Popen", "os.system", "os.exec", "os.posix_spawn", "os.spawn", "os.fork",
+    "os.forkpty", "pty.spawn", "os.startfile", "socket.connect", "socket.bind", "socket.sendto",
+    "socket.sendmsg", "socket.getaddrinfo", "socket.gethostbyname",
+    "urllib.Request", "ftplib.connect",
     "http.client.connect", "smtplib.connect", "sqlite3.load_extension", "os.killpg",
 )  # fmt: skip
 """Events that leave the process."""

@@ -29,8 +29,8 @@ def broken(found):
     return copy.deepcopy(found)
 
 
-def test_all_thirteen_are_there():
-    assert set(CONTROLS) == {f"C{k}" for k in range(1, 14)}
+def test_all_fourteen_are_there():
+    assert set(CONTROLS) == {f"C{k}" for k in range(1, 15)}
 
 
 @pytest.mark.slow

@@ -25,6 +25,7 @@ CONTROLS = {
     "C11": "c11_power",
     "C12": "c12_kill_resume",
     "C13": "c13_lenient_quality",
+    "C14": "c14_cheats",
 }
 """Control to module; each has ``run(options) -> ControlResult``."""
 

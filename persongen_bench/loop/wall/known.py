@@ -48,8 +48,14 @@ def _trusted(name: object) -> bool:
 
 
 def facts_of_run(config: RunConfig) -> MethodFacts:
-    """The facts of the method of a run."""
-    return facts_of(MethodChoice(config.method.name, options=config.method.config))
+    """The facts of the method of a run.
+
+    Raises `RunError` for one that sees held-out data, and did not say so when the run was begun.
+    """
+    facts = facts_of(MethodChoice(config.method.name, options=config.method.config))
+    if facts.privileged and not config.method.anchor:
+        raise RunError(f"method {config.method.name} says only now that it sees held-out data")
+    return facts
 
 
 _known: dict[str, MethodFacts] = {}
