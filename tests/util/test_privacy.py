@@ -131,7 +131,7 @@ def test_places_are_remembered_by_name_and_content(tmp_path):
 @pytest.mark.parametrize(
     ("value", "left"),
     [
-        ("/home/somebody/weights.safetensors", "<path>/weights.safetensors"),
+        ("/srv/somebody/weights.safetensors", "<path>/weights.safetensors"),
         ("~/runs", "<path>"),
         ("C:\\Users\\me\\w.bin", "<path>/w.bin"),
         ("weights/w.bin", "weights/w.bin"),

@@ -240,5 +240,7 @@ def _told(
 
 
 if __name__ == "__main__":
+    import torch  # noqa: F401  # it looks for libraries by starting a program, which a cell may not
+
     opened = Connection(int(sys.argv[1]))
     main(opened, wires.take(opened))
