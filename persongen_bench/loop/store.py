@@ -261,11 +261,10 @@ class RunDirectory(AnswerFiles):
 
     def export(self, summary: Summary, scores: pd.DataFrame, cost: dict[str, Any]) -> None:
         """Write the results; ``summary.json`` last, since it means complete."""
-        samples, scores = self.samples()[list(SAMPLE_COLUMNS)], self.veil.scores(scores)
+        samples, summary = self.samples()[list(SAMPLE_COLUMNS)], self.veil.summary(summary)
+        scores = sealed(self.veil.scores(scores), summary)
         (self.path / "summary.json").unlink(missing_ok=True)
         write_atomic(self.path / "samples.parquet", samples.to_parquet(index=False))
-        summary = self.veil.summary(summary)
-        scores = sealed(scores, summary)
         write_atomic(self.path / "scores.parquet", scores.to_parquet(index=False))
         write_atomic(self.path / "cost.json", json.dumps(cost, indent=1).encode())
         explaining.write_explanations(self.path, self.journal.explanations())
