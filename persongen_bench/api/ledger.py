@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Literal, TypeVar
+from typing import Literal
 
 from persongen_bench.core.errors import ConfigError
 
-T = TypeVar("T")
 State = Literal["done", "refused", "failed", "not begun"]
 """``refused``: before anything was fitted; ``failed``: on the way; ``not begun``: there was nothing
 of the user's own left to set it beside."""
@@ -76,11 +75,3 @@ class Ledger:
         """Raise `NotDoneError` where something of the user's own was not done."""
         if any(line.own and line.state != "done" for line in self.lines):
             raise NotDoneError(self.lines)
-
-
-def until_missing(made: Iterator[T]) -> Iterator[T]:
-    """What a campaign makes, without the error at its end; `Ledger.require` raises it again."""
-    try:
-        yield from made
-    except NotDoneError:
-        return

@@ -38,7 +38,7 @@ from persongen_bench.loop.terms import Terms
 from persongen_bench.loop.world import load_world
 from persongen_bench.util.execution import fixed_threads
 from persongen_bench.util.interrupt import telling
-from persongen_bench.util.privacy import without_names
+from persongen_bench.util.privacy import without_folder, without_names
 from persongen_bench.util.said import LARGEST_SEED, no_surrogates, shown, whole
 
 
@@ -203,7 +203,7 @@ def check_kept(path: Path, dataset: str | None, settings: Settings) -> None:
 
 def _label(said: str | None, folder: str) -> str:
     """The name of whoever made the answers; that of a folder does not tell whose it is."""
-    label = no_surrogates("label", said or without_names(folder) or "answers")
+    label = no_surrogates("label", without_folder(said or "") or without_names(folder) or "answers")
     if not label.isprintable():
         raise ConfigError(
             f"label {shown(label)} holds what cannot be printed", fix="Write it with letters."

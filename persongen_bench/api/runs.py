@@ -10,6 +10,7 @@ from typing import Any
 
 import pandas as pd
 
+from persongen_bench.core.plain import LABEL, plain
 from persongen_bench.core.types import Image
 from persongen_bench.leaderboards.gallery import CONTACT_SHEET
 from persongen_bench.loop.results import RunResults
@@ -127,7 +128,7 @@ class Run:
 
     def __repr__(self) -> str:
         delivered = f"{self.summary.n_ok} of {self.summary.n_expected} delivered"
-        return f"<Run {self.label} on {self.config.board}: {delivered}, {self.path}>"
+        return f"<Run {plain(self.label, LABEL)} on {self.config.board}: {delivered}, {self.path}>"
 
     def _repr_html_(self) -> str:
         """For notebooks: the numbers with their intervals."""

@@ -27,6 +27,7 @@ from persongen_bench.core import registry
 from persongen_bench.core.config import Config
 from persongen_bench.core.errors import ConfigError, DataError, PgbenchError
 from persongen_bench.core.method import Method, Selectable
+from persongen_bench.core.plain import escaped
 from persongen_bench.core.registry import Entry
 from persongen_bench.core.regular_files import read_regular
 from persongen_bench.loop.choice import Chosen, MethodChoice
@@ -99,7 +100,7 @@ class Search(Config):
 
     def save(self, path: str | Path) -> Path:
         """Write it as JSON."""
-        write_atomic(Path(path), self.model_dump_json(indent=1).encode())
+        write_atomic(Path(path), escaped(self.model_dump_json(indent=1)).encode())
         return Path(path)
 
     @classmethod

@@ -42,7 +42,8 @@ class Settings(TypedDict, total=False):
     lora: str | Path | None
     """A LoRA file that the decoder draws with (see `pgbench convert lora`); default: none."""
     preset: str | None
-    """Named options of the methods that have it; default: what stack and board prefer."""
+    """Named options, of every method of the runs that has them; one of those asked for must.
+    Default: what stack and board prefer."""
     options: Options
     """Of methods that are given by name or class; an instance has its own, and no preset."""
     sweep: Mapping[str, Sequence[object]]

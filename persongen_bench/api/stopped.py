@@ -11,7 +11,7 @@ from persongen_bench.loop.store import RunDirectory, find_runs
 
 def stopped_runs(runs: Path, since: float) -> str:
     """The unfinished runs of a folder that were written to, and how to go on with them."""
-    paths = [path for path in find_runs(runs) if _touched(path) >= since]
+    paths = [path for path in find_runs(runs) if _touched(path) >= since] if runs.is_dir() else []
     unfinished = [path for path in paths if not _complete(path)]
     again = "the same command makes the runs that are not there yet"
     if not unfinished:

@@ -65,9 +65,9 @@ class OneLine(TyperGroup):
             for argument in given:
                 no_surrogates("argument", argument)
             with interruptible():
-                return super().main(given, standalone_mode=False, **options)
-        except (KeyboardInterrupt, typer.Abort) as stop:
-            _die(f"interrupted{stopped(stop)}", STATUS)
+                done = super().main(given, standalone_mode=False, **options)
+        except (KeyboardInterrupt, typer.Abort):
+            done = STATUS
         except SystemExit as end:  # never ours: a plugin would choose the status of the program
             _die(f"the code of a plugin would not go on: {cause_of(end)}")
         except Exception as error:
@@ -75,6 +75,9 @@ class OneLine(TyperGroup):
             if message is None or not standalone:
                 raise
             _die(message)
+        if done == STATUS:  # the parser's own answer to an interruption
+            _die(f"interrupted{stopped()}", STATUS)
+        return done
 
 
 def message_of(error: Exception) -> str | None:

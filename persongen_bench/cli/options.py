@@ -38,7 +38,7 @@ Stack = Annotated[str | None, typer.Option(help="Frozen models; default: the boa
 Lora = Annotated[
     Path | None, typer.Option(help="LoRA file that every picture is drawn with (safetensors).")
 ]
-Preset = Annotated[str | None, typer.Option(help="Named settings of the method.")]
+Preset = Annotated[str | None, typer.Option(help="Named settings, of every method that has them.")]
 Seeds = Annotated[
     list[int] | None,
     typer.Option("--seed", min=0, max=LARGEST_SEED, help="Run seed; repeatable. [default: 0]"),

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -11,6 +12,10 @@ from persongen_bench.cli import options
 from persongen_bench.core.errors import ConfigError
 from persongen_bench.util.execution import THREADS
 from persongen_bench.util.said import LARGEST_SEED, MOST
+
+if TYPE_CHECKING:
+    from persongen_bench.api.ledger import NotDoneError
+    from persongen_bench.api.runs import Run
 
 runs_app = typer.Typer()
 RUNS = Path("runs")
@@ -48,7 +53,7 @@ def run(
 ) -> None:
     """Fit, generate, score; then print the leaderboard and draw the pictures."""
     from persongen_bench.api.campaign import Campaign
-    from persongen_bench.api.ledger import Ledger, until_missing
+    from persongen_bench.api.ledger import Ledger
     from persongen_bench.api.running import campaign_runs, notices_of
     from persongen_bench.api.search import Search
     from persongen_bench.api.settings import check_places, execution_of
@@ -71,11 +76,25 @@ def run(
         printing.notice(line)
     ledger = Ledger(printing.notice)
     with execution_of({"workers": workers, "batch_size": batch_size}) as execution:
-        made = list(until_missing(campaign_runs(campaign, execution, jobs, ledger)))
+        made, missing = _until_done(campaign_runs(campaign, execution, jobs, ledger))
     if made:
         printing.after_run(made, runs, campaign.board.name, campaign.metrics)
     printing.print_ledger(ledger)
-    ledger.require()
+    if missing is not None:
+        raise missing
+
+
+def _until_done(runs: Iterator[Run]) -> tuple[list[Run], NotDoneError | None]:
+    """The runs that were made, and that not all of them were."""
+    from persongen_bench.api.ledger import NotDoneError
+
+    made: list[Run] = []
+    try:
+        for one in runs:
+            made.append(one)  # noqa: PERF402  # those before an error count
+    except NotDoneError as error:
+        return made, error
+    return made, None
 
 
 @runs_app.command()

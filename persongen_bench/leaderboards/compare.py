@@ -18,7 +18,7 @@ from persongen_bench import stats
 from persongen_bench.core.config import Config
 from persongen_bench.core.errors import ConfigError, RunError
 from persongen_bench.core.near import near_miss
-from persongen_bench.core.plain import escaped, plain_in
+from persongen_bench.core.plain import escaped, plain, plain_in
 from persongen_bench.leaderboards import matching
 from persongen_bench.leaderboards.board import Board, get_board
 from persongen_bench.leaderboards.cells import COMPARISON_LEGEND, p_text
@@ -235,7 +235,7 @@ def _table(comparison: Comparison, width: int) -> str:
         table.add_column(Text(name), justify="left" if name in ("metric", "better") else "right")
     for line in _cells(comparison):
         table.add_row(*(Text(text) for text in line))
-    heading = [Text(f"a  {comparison.a}"), Text(f"b  {comparison.b}")]
+    heading = [Text(f"a  {plain(comparison.a)}"), Text(f"b  {plain(comparison.b)}")]
     return to_text(Group(*heading, table, *(Text(t) for t in _footer(comparison))), width)
 
 

@@ -12,8 +12,11 @@ import numpy as np
 from jaxtyping import Float
 from rich import box
 from rich.table import Table
+from rich.text import Text
 
 from persongen_bench import stats
+from persongen_bench.core.plain import LABEL
+from persongen_bench.core.plain import plain as visible
 from persongen_bench.leaderboards.column import NOTHING, Column
 from persongen_bench.leaderboards.figures import figure_at, plain
 from persongen_bench.leaderboards.rows import generator
@@ -98,7 +101,9 @@ def curve_table(curves: Sequence[Curve], column: Column, *, wide: bool = True) -
         low, high = (column.format(_known(x)) for x in (line.area.low, line.area.high))
         bounds = f" [{low}, {high}]" if wide and low != NOTHING else ""
         name = f"{line.label} (anchor)" if line.anchor else line.label
-        table.add_row(name, *cells, f"{_mean(line, line.area, column)}{bounds}")
+        table.add_row(
+            Text(visible(name, LABEL)), *cells, f"{_mean(line, line.area, column)}{bounds}"
+        )
     return table
 
 

@@ -117,7 +117,7 @@ def plain_table(header: Sequence[str], rows: Sequence[Sequence[str]], width: int
     for place, name in enumerate(header):
         table.add_column(Text(name), justify="right" if place else "left", overflow="fold")
     for row in rows:
-        table.add_row(*(Text(value) for value in row))
+        table.add_row(*(Text(plain_lines(value)) for value in row))
     return to_text(table, width)
 
 

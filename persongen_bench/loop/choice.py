@@ -20,6 +20,7 @@ from persongen_bench.core.registry import LOCAL
 from persongen_bench.core.stack import Stack
 from persongen_bench.loop.method_facts import MethodFacts
 from persongen_bench.loop.schema import Budget, DatasetRef, MethodRef, RunConfig
+from persongen_bench.util.privacy import without_folder
 from persongen_bench.util.said import shown
 
 Options = Mapping[str, object]
@@ -100,7 +101,9 @@ class MethodChoice:
         """Printed name: the method with what the user set."""
         if self.shown is not None:
             return self.shown
-        said = [f"{key}={value}" for key, value in sorted(self.options.items())]
+        said = [
+            f"{key}={without_folder(str(value))}" for key, value in sorted(self.options.items())
+        ]
         if self.preset is not None and self.preset not in self.prefer:
             said.insert(0, f"preset={self.preset}")
         return f"{self.name}[{','.join(said)}]" if said else self.name

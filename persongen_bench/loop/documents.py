@@ -1,4 +1,4 @@
-"""Reads a run directory's JSON files, those of older versions too.
+"""Reads a run directory's JSON files, those of older versions too, and writes them.
 
 `SCHEMA_VERSION` rises whenever a file changes shape. A file of an older version is migrated when
 it is read (see `MIGRATIONS`); one from the future is refused with what to do.
@@ -16,6 +16,7 @@ from pydantic import ValidationError
 
 from persongen_bench.core.config import Config
 from persongen_bench.core.errors import DataError, RunError
+from persongen_bench.core.plain import escaped
 from persongen_bench.core.regular_files import read_regular
 from persongen_bench.util.said import shown
 
@@ -28,6 +29,11 @@ LONGEST_TEXT = 1 << 16
 """Characters of one text in it."""
 LARGEST_BITS = 512
 """Of one integer in it, which floats still reach."""
+
+
+def written(document: Config) -> bytes:
+    """A document as it is written: UTF-8 in which nothing invisible stands but as an escape."""
+    return escaped(document.model_dump_json(indent=1)).encode()
 
 
 def _units(document: dict[str, Any]) -> dict[str, Any]:

@@ -14,6 +14,7 @@
     summary.json       the numbers with their intervals; its presence means complete
     cost.json          seconds, memory, bytes; differs between machines
     explanations.jsonl how the method used requests, where it says so
+    copies.json        what of the data the images repeat (loop.copies), copies.parquet by image
 """
 
 from __future__ import annotations
@@ -140,7 +141,7 @@ class RunDirectory(AnswerFiles):
 
     def _write_config(self) -> None:
         self.remember_place()
-        write_atomic(self.path / "run.json", self.config.model_dump_json(indent=1).encode())
+        write_atomic(self.path / "run.json", documents.written(self.config))
 
     @contextmanager
     def lock(self) -> Iterator[None]:
@@ -260,15 +261,14 @@ class RunDirectory(AnswerFiles):
 
     def export(self, summary: Summary, scores: pd.DataFrame, cost: dict[str, Any]) -> None:
         """Write the results; ``summary.json`` last, since it means complete."""
-        samples, scores = self.samples()[list(SAMPLE_COLUMNS)], self.veil.scores(scores)
+        samples, summary = self.samples()[list(SAMPLE_COLUMNS)], self.veil.summary(summary)
+        scores = sealed(self.veil.scores(scores), summary)
         (self.path / "summary.json").unlink(missing_ok=True)
         write_atomic(self.path / "samples.parquet", samples.to_parquet(index=False))
-        summary = self.veil.summary(summary)
-        scores = sealed(scores, summary)
         write_atomic(self.path / "scores.parquet", scores.to_parquet(index=False))
         write_atomic(self.path / "cost.json", json.dumps(cost, indent=1).encode())
         explaining.write_explanations(self.path, self.journal.explanations())
-        write_atomic(self.path / "summary.json", summary.model_dump_json(indent=1).encode())
+        write_atomic(self.path / "summary.json", documents.written(summary))
 
     @property
     def complete(self) -> bool:

@@ -9,6 +9,7 @@ from persongen_bench.core.track import open_track
 from persongen_bench.loop.schema import DatasetRef, MethodRef, RunConfig, StackRef
 from persongen_bench.loop.world import World
 from persongen_bench.util.files import data_root
+from persongen_bench.util.privacy import without_places
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,7 @@ def dataset_ref(world: World) -> DatasetRef:
         split=world.split.name,
         split_seed=world.split.seed,
         split_hash=world.split.hash,
-        notes=world.dataset.card.notes,
+        notes=tuple(map(without_places, world.dataset.card.notes)),
     )
 
 

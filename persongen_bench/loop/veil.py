@@ -118,12 +118,13 @@ class Veil:
         ).reset_index(drop=True)
 
     def summary(self, summary: Summary) -> Summary:
-        """As it is exported: its caveats are texts."""
+        """As it is exported: its caveats and notes are texts."""
         metrics = {
             name: number.model_copy(update={"caveats": tuple(map(self.text, number.caveats))})
             for name, number in summary.metrics.items()
         }
-        return summary.model_copy(update={"metrics": metrics})
+        notes = tuple(map(self.text, summary.notes))
+        return summary.model_copy(update={"metrics": metrics, "notes": notes})
 
     def text(self, text: str) -> str:
         """A message without places, and without users where they have pseudonyms."""

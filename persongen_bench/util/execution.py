@@ -9,6 +9,8 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from persongen_bench.util.interrupt import end_when_told
+
 THREADS = max(1, min(4, (os.cpu_count() or 1) // 2))
 """Half the cores: numerical threads that wait for a busy core slow each other down badly."""
 
@@ -27,7 +29,7 @@ def fixed_threads(n: int) -> Iterator[None]:
 
 
 def end_with(parent: int) -> None:
-    """This worker ends when the process ``parent`` does: a killed run leaves nobody behind."""
+    """This worker ends when the process ``parent`` does, or tells it to, with its own workers."""
 
     def watch() -> None:
         while os.getppid() == parent:
@@ -35,6 +37,7 @@ def end_with(parent: int) -> None:
         os._exit(1)
 
     threading.Thread(target=watch, daemon=True).start()
+    end_when_told()
 
 
 def peak_memory_mb() -> float:

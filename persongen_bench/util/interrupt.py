@@ -21,10 +21,16 @@ STATUS = 130
 GRACE = 2.0
 """Seconds until a process that does not end by itself is ended."""
 AGAIN = "; the same command goes on where it stopped"
+QUIET = "ignore:resource_tracker"
+"""Python's own cleaner of semaphores is told so: that ended workers left some is no news."""
 Told = Callable[[], str]
 """Says what stopped and how to go on with it, as the end of a sentence."""
 
 _told: list[Told] = []
+_kept: list[socket.socket] = []
+"""What must stay open as long as this process is there."""
+_stopped: list[str] = []
+"""What the innermost said; parsers of commands swallow the exception itself."""
 
 
 @contextmanager
@@ -33,17 +39,17 @@ def telling(told: Told) -> Iterator[None]:
     _told.append(told)
     try:
         yield
-    except KeyboardInterrupt as stop:
-        if not stop.args:
-            stop.args = (_words(told),)
+    except KeyboardInterrupt:
+        if not _stopped:
+            _stopped.append(_words(told))
         raise
     finally:
         _told.remove(told)
 
 
-def stopped(stop: BaseException) -> str:
-    """What an interruption stopped, as the end of a sentence; empty where nothing was at work."""
-    return str(stop.args[0]) if isinstance(stop, KeyboardInterrupt) and stop.args else ""
+def stopped() -> str:
+    """What the interruption stopped, as the end of a sentence; empty where nothing was at work."""
+    return _stopped[0] if _stopped else ""
 
 
 def _words(told: Told) -> str:
@@ -62,6 +68,9 @@ def interruptible() -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield
         return
+    _stopped.clear()
+    if QUIET not in sys.warnoptions:
+        sys.warnoptions.append(QUIET)
     ours, theirs = socket.socketpair()
     theirs.setblocking(False)
     before = signal.set_wakeup_fd(theirs.fileno(), warn_on_full_buffer=False)
@@ -91,12 +100,34 @@ def _watch(woken: socket.socket) -> None:
     os._exit(STATUS)
 
 
-def _interrupted(woken: socket.socket) -> bool:
-    """Whether the next byte is an interruption; False at the end."""
+def _interrupted(woken: socket.socket, number: int = signal.SIGINT) -> bool:
+    """Whether the next byte is an interruption (or another signal); False at the end."""
     while byte := woken.recv(1):
-        if byte[0] == signal.SIGINT:
+        if byte[0] == number:
             return True
     return False
+
+
+def end_when_told() -> None:
+    """From now on SIGTERM ends this worker at once, whatever it computes, and its own workers.
+
+    Called in the main thread of a worker. On Windows a worker that is ended takes none with it.
+    """
+    if sys.platform == "win32":
+        return
+    ours, theirs = socket.socketpair()
+    theirs.setblocking(False)
+    signal.signal(signal.SIGTERM, lambda *_: None)  # a handler is needed
+    signal.set_wakeup_fd(theirs.fileno(), warn_on_full_buffer=False)
+    _kept.append(theirs)
+    threading.Thread(target=_end_when_told, args=(ours,), daemon=True).start()
+
+
+def _end_when_told(woken: socket.socket) -> None:
+    if _interrupted(woken, signal.SIGTERM):
+        for child in multiprocessing.active_children():
+            child.kill()
+        os._exit(STATUS)
 
 
 @contextmanager

@@ -78,8 +78,10 @@ def _plain(stream: Any) -> Any:  # noqa: ANN401  # whatever stands in for a stre
     if not isinstance(stream, io.TextIOWrapper) or isinstance(stream, PlainStream):
         return stream
     stream.flush()
-    buffered = {"line_buffering": stream.line_buffering, "write_through": stream.write_through}
-    return PlainStream(stream.buffer, stream.encoding, NEAREST, **buffered)
+    return PlainStream(
+        stream.buffer, stream.encoding, NEAREST,
+        line_buffering=stream.line_buffering, write_through=stream.write_through,
+    )  # fmt: skip
 
 
 def _let_go(stream: PlainStream) -> None:
@@ -104,7 +106,7 @@ codecs.register_error(NEAREST, _nearest)
 
 def say(line: str, to: IO[str] | None = None) -> None:
     """One line (or several, with line ends in the text) on standard output."""
-    (to or sys.stdout).write(f"{line}\n")
+    (to or sys.stdout).write(f"{plain_lines(line)}\n")
 
 
 def show(document: str, form: str = "") -> None:
@@ -114,7 +116,7 @@ def show(document: str, form: str = "") -> None:
             document.encode(sys.stdout.encoding or "utf-8")
         except UnicodeEncodeError:
             document = escaped(document, ascii_only=True)
-    sys.stdout.write(document)
+    sys.stdout.write(plain_lines(document))
 
 
 def json_text(value: object) -> str:

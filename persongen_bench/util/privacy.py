@@ -81,6 +81,12 @@ def command_line(arguments: Sequence[str]) -> list[str]:
     return [without_names(word) for word in said]
 
 
+def without_folder(value: str) -> str:
+    """A value of an option: the name of the file alone where it is a path of this machine."""
+    absolute = value.startswith(("/", "~/", "\\\\")) or re.match(r"[A-Za-z]:[\\/]", value)
+    return _file_of(value) if absolute else value
+
+
 def _argument(value: str, option: str) -> str:
     """A value of the command line: what reads as a place outside this folder is a placeholder."""
     parts = re.split(r"[\\/]", value)

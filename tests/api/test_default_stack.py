@@ -12,6 +12,7 @@ from persongen_bench.loop.choice import MethodChoice
 from persongen_bench.loop.generate import Execution
 from persongen_bench.loop.needs import check_needs
 from persongen_bench.loop.terms import Terms
+from persongen_bench.methods.random_item import RandomItem
 from persongen_bench.stacks.pixels import PixelsStack
 from persongen_bench.stacks.sandbox import SandboxStack
 
@@ -84,11 +85,10 @@ def test_nothing_is_fitted_where_something_is_missing(tmp_path, monkeypatch):
     assert not (tmp_path / "cache" / "fits").exists()
 
 
-class Ranks:
+class Ranks(RandomItem):
     """Makes another kind of answer."""
 
     makes = "ranking"
-    roles = ()
 
 
 def test_a_method_of_another_kind_is_refused(monkeypatch):

@@ -54,11 +54,13 @@ def test_c1_fails_when_a_copy_metric_is_blind(world, monkeypatch, metric):
     assert not c01_copy_history.judge(anchored_scores(0, world)).passed
 
 
+@pytest.mark.usefixtures("unwalled")
 def test_c1_fails_when_the_copier_does_not_copy(world, monkeypatch):
     monkeypatch.setattr(CopyHistory, "generate", RandomItem.generate)
     assert not c01_copy_history.judge(anchored_scores(0, world)).passed
 
 
+@pytest.mark.usefixtures("unwalled")
 def test_c5_fails_when_the_oracle_answers_with_dislikes(world, monkeypatch, tmp_path):
     monkeypatch.setenv(
         "PGBENCH_CACHE", str(tmp_path)

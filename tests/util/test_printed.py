@@ -93,3 +93,16 @@ def test_cards_break_between_words_alone(monkeypatch):
 def test_brackets_are_text(capsys):
     printed.console().print("[red]not a colour[/red] :smile: [/]")
     assert capsys.readouterr().out == "[red]not a colour[/red] :smile: [/]\n"
+
+
+def test_lines_and_documents_have_no_colours_of_others_on_a_terminal(monkeypatch):
+    class Terminal(io.BytesIO):
+        def isatty(self):
+            return True
+
+    raw = Terminal()
+    monkeypatch.setattr(sys, "stdout", PlainStream(raw, "utf-8", printed.NEAREST))
+    printed.say("a\x1b[31mb")
+    show("c\x1b[31md\n")
+    sys.stdout.flush()
+    assert raw.getvalue() == b"ab\ncd\n"

@@ -3,8 +3,14 @@
 import pytest
 
 from persongen_bench.core.errors import ConfigError
+from persongen_bench.loop.choice import MethodChoice
 from persongen_bench.util import private
-from persongen_bench.util.privacy import command_line, without_places, without_places_in
+from persongen_bench.util.privacy import (
+    command_line,
+    without_folder,
+    without_places,
+    without_places_in,
+)
 
 DATA = "/srv/alice-smith/my shop"
 
@@ -120,3 +126,20 @@ def test_places_are_remembered_by_name_and_content(tmp_path):
     for file in (tmp_path / "cache" / "private" / "places").iterdir():
         file.write_text("{")
     assert private.recall_place("folder", "r1") is None
+
+
+@pytest.mark.parametrize(
+    ("value", "left"),
+    [
+        ("/home/somebody/weights.safetensors", "<path>/weights.safetensors"),
+        ("~/runs", "<path>"),
+        ("C:\\Users\\me\\w.bin", "<path>/w.bin"),
+        ("weights/w.bin", "weights/w.bin"),
+        ("0.5", "0.5"),
+    ],
+)
+def test_an_option_tells_no_folder(value, left):
+    """Labels hold the options that were set; they stand in every shared table."""
+    assert without_folder(value) == left
+    label = MethodChoice("random-item", options={"weights": value}).label
+    assert label == f"random-item[weights={left}]"

@@ -10,6 +10,7 @@ import numpy as np
 from rich.table import Table
 from rich.text import Text
 
+from persongen_bench.core.plain import escaped
 from persongen_bench.core.plain import plain as visible
 from persongen_bench.instruments.audit.rows import Audit, Estimate, MetricAudit
 from persongen_bench.leaderboards.column import NOTHING
@@ -54,7 +55,7 @@ metrics is a fact about this world; a metric that fails here has failed under id
 def write(audit: Audit, folder: Path) -> list[Path]:
     """The page, the pictures, JSON and CSV into ``folder``; what was written."""
     write_atomic(folder / PAGE, markdown(audit).encode())
-    write_atomic(folder / NUMBERS, (audit.model_dump_json(indent=1) + "\n").encode())
+    write_atomic(folder / NUMBERS, escaped(audit.model_dump_json(indent=1) + "\n").encode())
     write_atomic(folder / TABLE, csv_bytes(audit.frame()))
     draw_ranks(audit, folder / RANKS)
     draw_fooled(audit, folder / FOOLED)
@@ -132,7 +133,8 @@ def summary_table(audit: Audit) -> Table:
         table.add_column(header)
     for row in audit.split()[0]:
         table.add_row(
-            Text(row.metric), Text(_estimate(row.over_methods)), Text(_estimate(row.over_users)),
+            Text(visible(row.metric)), Text(_estimate(row.over_methods)),
+            Text(_estimate(row.over_users)),
             _number(row.hacked_taste), str(len(row.fooled_by)),
         )  # fmt: skip
     return table

@@ -156,7 +156,8 @@ def _drawing(stack: PublishedStack, lora: Path | None) -> Stack:
 def _looped(rehearsal: Rehearsal, stack: Stack, runs: Path, progress: Progress) -> dict[str, Any]:
     """Prepare, fit, generate and score one method."""
     dataset = gradients(rehearsal.n_users)
-    world = World(WorldRef(dataset.name, stack.name, {}), dataset, dataset.split(), stack, progress)
+    ref = WorldRef(dataset.name, f"rehearsal/{stack.name}", {})  # no cell could open it by a name
+    world = World(ref, dataset, dataset.split(), stack, progress)
     protocol = Terms("rehearsal", "prompt-free", METRICS, rehearsal.n_images, n_history=2)
     job = Job(world, protocol, MethodChoice(METHOD), threads=rehearsal.threads)
     start = time.perf_counter()

@@ -23,7 +23,8 @@ class Aesthetic:
     Two heads on OpenAI's CLIP ViT-L/14 embedding of unit length are published, and papers rarely
     say which they used: ``v1`` is one linear layer (LAION-AI/aesthetic-predictor), ``v2``
     ``sac+logos+ava1-l14-linearMSE`` (christophschuhmann/improved-aesthetic-predictor), also
-    affine. REBECA uses v2. Their numbers do not compare.
+    affine. REBECA uses v2. Their numbers do not compare. On the stack ``sandbox`` one stand-in
+    plays both, so there the two columns are one number.
     """
 
     arguments: ClassVar[tuple[str, ...]] = VERSIONS

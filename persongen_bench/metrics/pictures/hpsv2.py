@@ -25,6 +25,7 @@ class Hpsv2(OfPreference):
     logit scale. The argument is ``VERSION-TEXT``: version 2.0 (the default of the authors' package)
     or 2.1 (the one of their tables), which do not compare; the text ``empty`` (REBECA's "."),
     ``generic`` (REBECA's sentence, paper 001, sec. 4.4) or ``prompt``, the request's instruction.
+    On the stack ``sandbox`` one stand-in plays both versions: there 2.0 and 2.1 are one number.
     """
 
     arguments: ClassVar[tuple[str, ...]] = ("2.1-generic", "2.1-prompt", "2.0-generic", "2.0-empty")

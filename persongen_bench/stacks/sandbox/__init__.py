@@ -56,9 +56,7 @@ class SandboxStack:
         if name not in self.roles:
             raise MissingRoleError(
                 f"stack sandbox has no {name!r}, only {', '.join(self.roles)}",
-                fix=near_miss(
-                    name, self.roles, "Or use a stack that has it (`pgbench list stacks`)."
-                ),
+                fix=near_miss(name, self.roles, "Use a stack that has it (`pgbench list stacks`)."),
             )
         if name not in self._open:
             self._open[name] = self._opened(name)
