@@ -99,7 +99,7 @@ def _writes(flags: int) -> bool:
     return bool(flags & (os.O_WRONLY | os.O_RDWR | os.O_CREAT))
 
 
-def killed(base: Path, n_chains: int, per_chain: int) -> dict:
+def killed(base: Path, n_kills: int, per_chain: int) -> dict:
     """Runs killed several times each, at file events and at instants, and then gone on with."""
 
     def counted():
@@ -110,12 +110,14 @@ def killed(base: Path, n_chains: int, per_chain: int) -> dict:
     start = time.perf_counter()
     assert done(forked(counted)) == 0
     seconds, n_events = time.perf_counter() - start, int((base / "events").read_text())
-    rng, expected, same, kills = np.random.default_rng(0), hashes(base / "reference"), 0, 0
-    for chain in range(n_chains):
+    rng, expected = np.random.default_rng(0), hashes(base / "reference")
+    chain = same = kills = 0
+    while kills < n_kills and chain < n_kills:
         folder = base / f"chain{chain}"
         for k in range(per_chain):
             by_event, batch = k % 2 == 0, int(rng.integers(1, 9))
-            at = int(rng.integers(1, n_events + 1)) if by_event else None
+            left = n_events if k == 0 else n_events // 3  # what is done is not done again
+            at = int(rng.integers(1, left + 1)) if by_event else None
 
             def work(folder=folder, at=at, batch=batch):
                 count_changes(base, at)
@@ -131,7 +133,8 @@ def killed(base: Path, n_chains: int, per_chain: int) -> dict:
             kills += status == -signal.SIGKILL
         assert done(forked(lambda folder=folder: go_on(folder, 5))) == 0
         same += hashes(folder) == expected
-    return {"n_events": n_events, "kills": kills, "chains": n_chains, "same": same}
+        chain += 1
+    return {"n_events": n_events, "kills": kills, "chains": chain, "same": same}
 
 
 # --- disks ------------------------------------------------------------------------------------

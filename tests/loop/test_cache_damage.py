@@ -127,10 +127,11 @@ def test_a_damaged_file_of_words_is_made_again(tmp_path, damage):
     keys = [f"{k:016x}" for k in range(400)]
     DescriptionTable(file).add(keys, said)
     file.write_bytes(damage(file.read_bytes()))
-    table = DescriptionTable(file)
-    known = table.get(keys)
-    assert all(known[key] == said[0] for key in known)
-    table.add(keys, said)
+    for _ in range(3):  # a torn index may show only when what was lost is written
+        known = DescriptionTable(file).get(keys)
+        assert all(known[key] == said[0] for key in known)
+        lost = [key for key in keys if key not in known]
+        DescriptionTable(file).add(lost, said[: len(lost)])
     assert DescriptionTable(file).get(keys) == dict(zip(keys, said, strict=True))
 
 

@@ -32,8 +32,8 @@ def crash(folder, *words):
 @pytest.mark.slow
 def test_killed_at_a_hundred_instants(tmp_path):
     """At file events and at random times, over all stages, several kills to a run."""
-    answer = crash(tmp_path, "killed", "30", "5")
-    assert answer["same"] == answer["chains"] == 30
+    answer = crash(tmp_path, "killed", "100", "4")
+    assert answer["same"] == answer["chains"] > 0
     assert answer["kills"] >= 100
     assert answer["n_events"] > 100
 
