@@ -39,13 +39,13 @@ def test_what_would_end_the_check_is_found_before_it_does(place, name):
 
 @pytest.mark.parametrize("name", ["unscored", "refuses-hard"])
 def test_who_refuses_somebody_is_told(place, name):
-    with pytest.raises(ContractError, match="failed, though|cannot say"):
+    with pytest.raises(ContractError, match=r"failed, though|cannot say"):
         contract(name).test_delivers_one_answer_per_sample()
 
 
 @pytest.mark.parametrize("name", ["garbage", "frames"])
 def test_who_searches_memory_holds_what_is_held_out(place, name):
-    with pytest.raises(ContractError, match="reaches held-out item|differ only"):
+    with pytest.raises(ContractError, match=r"differ only|held-out part"):
         contract(name).test_held_out_data_do_not_matter()
 
 
