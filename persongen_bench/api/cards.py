@@ -65,7 +65,7 @@ def _forms_of(entry: str) -> list[Line]:
     """The printed forms of one metric; raises whatever its code raises."""
     from persongen_bench.core.metric_cards import cards
 
-    lines = []
+    lines: list[Line] = []
     for card in cards([entry]):
         low, high = card.info.range
         values = (

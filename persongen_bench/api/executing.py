@@ -39,13 +39,18 @@ def execute(
         world = load_world(campaign.world_ref(), execution.progress)
     terms = campaign.terms(world)
     check_needs(world.stack, terms, (), world.dataset)
-    tasks, alone = [], n_jobs == 1 and execution.n_workers == 1
+    only = sum(own for _, _, own in asked) * len(campaign.seeds) == 1
+    tasks, refused, alone = [], list[Line](), n_jobs == 1 and execution.n_workers == 1
     for choice, anchor, own in asked:
         why = _refusal(choice, world, terms, alone=alone)
         if why is None:
             tasks += [Task(campaign, choice, anchor, seed, own) for seed in campaign.seeds]
-        for seed in campaign.seeds if why is not None else ():
-            ledger.enter(Line(choice.label, seed, "refused", str(why), own))
+            continue
+        refused += [Line(choice.label, seed, "refused", str(why), own) for seed in campaign.seeds]
+        if own and only:
+            raise why  # the error alone says it
+    for line in refused:
+        ledger.enter(line)
     if ledger.fruitless and not any(task.own for task in tasks):
         _refuse_all([choice for choice, _, own in asked if own], world, terms, alone=alone)
     made = (

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from typing import Any
 
 from persongen_bench.core import registry
 from persongen_bench.core.config import Config
-from persongen_bench.core.errors import ConfigError
+from persongen_bench.core.errors import ConfigError, PgbenchError
 from persongen_bench.core.method import Method
 from persongen_bench.core.registry import Kind
 from persongen_bench.loop.choice import MethodChoice
@@ -82,6 +83,9 @@ def _installed(cls: type) -> str | None:
     """The name under which a class is installed, None for one that no package registers."""
     for name, entry in registry.entries("methods").items():
         point = entry.point
-        if point is not None and point.attr == cls.__name__ and entry.load() is cls:
-            return name
+        if point is None or entry.problem or point.attr != cls.__name__:
+            continue
+        with suppress(PgbenchError):  # of another class of this name, whose module is broken
+            if entry.load() is cls:
+                return name
     return None

@@ -21,6 +21,8 @@ from persongen_bench.api.settings import Settings, campaign_of, check_places, ex
 from persongen_bench.api.stopped import stopped_runs
 from persongen_bench.core.errors import ConfigError
 from persongen_bench.core.method import Method
+from persongen_bench.core.metric_cards import ALL as EVERY
+from persongen_bench.core.metric_cards import broken_metrics
 from persongen_bench.core.plain import plain_lines
 from persongen_bench.leaderboards.board import get_board
 from persongen_bench.leaderboards.gallery import draw_contact_sheet
@@ -92,10 +94,16 @@ def campaign_runs(
 
 
 def notices_of(campaign: Campaign) -> tuple[str, ...]:
-    """What a user should know before the runs: another stack, methods without the preset."""
+    """What a user should know before the runs.
+
+    That the stack is another one, which methods do not have the preset, and which of all metrics
+    do not open.
+    """
     names = [choice.name for choice, _ in campaigns.choices(campaign) if choice.chosen is None]
     told = (campaign.chosen_stack.notice, without_preset(names, campaign.preset))
-    return tuple(one for one in told if one is not None)
+    broken = broken_metrics() if EVERY in campaign.metrics else {}
+    left_out = [f"metric {name} is left out: {why}" for name, why in sorted(broken.items())]
+    return (*(one for one in told if one is not None), *left_out)
 
 
 def resume(

@@ -28,6 +28,8 @@ from persongen_bench.core.config import Config
 from persongen_bench.core.errors import ConfigError, DataError, PgbenchError
 from persongen_bench.core.method import Method, Selectable
 from persongen_bench.core.plain import escaped
+from persongen_bench.core.registry import Entry
+from persongen_bench.core.regular_files import read_regular
 from persongen_bench.loop.choice import Chosen, MethodChoice
 from persongen_bench.loop.fit import code_of, fit_facts, fit_once
 from persongen_bench.loop.generate import Execution
@@ -42,6 +44,8 @@ from persongen_bench.util.execution import fixed_threads
 from persongen_bench.util.files import write_atomic
 
 VERSION = 1
+MOST_BYTES = 1 << 24
+"""Of the file of a search."""
 
 
 class Point(Config):
@@ -104,9 +108,9 @@ class Search(Config):
         """What `save` wrote; `DataError` for anything else."""
         fix = "`pgbench search` writes one."
         try:
-            return cls.model_validate_json(Path(path).read_bytes())
-        except OSError as error:
-            raise DataError(f"{path}: {error.strerror}", fix=fix) from None
+            return cls.model_validate_json(read_regular(Path(path), "search", MOST_BYTES))
+        except DataError as error:
+            raise DataError(str(error), fix=fix) from None
         except ValidationError as error:
             first = error.errors()[0]
             where = ".".join(str(part) for part in first["loc"]) or "the text"
@@ -156,9 +160,16 @@ def search(
 
 
 def selectable() -> list[str]:
-    """The methods that have a validation loss."""
-    entries = registry.entries("methods")
-    return [name for name, entry in entries.items() if issubclass(entry.load(), Selectable)]
+    """The methods that have a validation loss; those that do not load have none."""
+    return [name for name, entry in registry.entries("methods").items() if _selectable(entry)]
+
+
+def _selectable(entry: Entry) -> bool:
+    try:
+        cls = entry.load()
+    except PgbenchError:
+        return False
+    return isinstance(cls, type) and issubclass(cls, Selectable)
 
 
 def _base(campaign: Campaign) -> MethodChoice:

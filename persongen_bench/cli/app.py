@@ -33,7 +33,7 @@ from persongen_bench.cli.search import search_app
 from persongen_bench.core.errors import PgbenchError
 from persongen_bench.core.plain import plain
 from persongen_bench.core.seams import cause_of
-from persongen_bench.util.interrupt import STATUS, interruptible, stopped
+from persongen_bench.util.interrupt import STATUS, interruptible, leave, stopped
 from persongen_bench.util.printed import plain_streams, say
 from persongen_bench.util.said import no_surrogates
 
@@ -128,9 +128,7 @@ def main() -> None:
             app()
         except SystemExit as end:
             if end.code == STATUS:  # threads of what was interrupted may not end by themselves
-                sys.stdout.flush()
-                sys.stderr.flush()
-                os._exit(STATUS)
+                leave()
             raise
         except Exception:  # noqa: BLE001  # ours to mend
             traceback.print_exc()

@@ -59,20 +59,26 @@ def copies(
     output: Annotated[Path | None, typer.Option(help="PNG; default: in the run.")] = None,
     data: Annotated[Path | None, typer.Option(help="Folder of the data set.")] = None,
 ) -> None:
-    """Every image beside the training like and the held-out like that it is nearest to."""
+    """Which images repeat pictures of the data; each beside those that it is nearest to.
+
+    The exit status is 0 where nothing is copied more than chance does, 1 where something is, and 2
+    for an error.
+    """
+    from persongen_bench.api.copies import audit_copies
     from persongen_bench.instruments.audit.neighbours import neighbour_panel
-    from persongen_bench.loop.evaluation import Evaluation
-    from persongen_bench.loop.generate import Execution
-    from persongen_bench.loop.run import reopen
     from persongen_bench.util.progress import bars
 
     with bars() as progress:
-        directory, world = reopen(run, data, Execution(progress=progress))
-        seen = Evaluation.of_run(directory, world, progress)
-        title = directory.config.method.label
-        place = output or run / "neighbours.png"
-        path = neighbour_panel(seen, place, title=title, shown=directory.veil.user)
-    say(str(path))
+        searched = audit_copies(run, data, progress)
+        directory, place = searched.directory, output or run / "neighbours.png"
+        drawn = None
+        if not searched.copies.nothing:
+            title, shown = directory.config.method.label, directory.veil.user
+            drawn = neighbour_panel(searched.evaluation, place, title=title, shown=shown)
+    say(str(searched))
+    if drawn is not None:
+        say(str(drawn))
+    raise typer.Exit(int(searched.above_chance))
 
 
 @audit_app.command("retrieval")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -11,6 +11,10 @@ from persongen_bench.cli import options
 from persongen_bench.core.errors import ConfigError
 from persongen_bench.util.execution import THREADS
 from persongen_bench.util.said import LARGEST_SEED, MOST
+
+if TYPE_CHECKING:
+    from persongen_bench.api.campaign import Campaign
+    from persongen_bench.api.settings import Settings
 
 runs_app = typer.Typer()
 RUNS = Path("runs")
@@ -48,11 +52,8 @@ def run(
 ) -> None:
     """Fit, generate, score; then print the leaderboard and draw the pictures."""
     from persongen_bench.api.campaign import Campaign
-    from persongen_bench.api.ledger import Ledger, NotDoneError
-    from persongen_bench.api.running import campaign_runs, notices_of
     from persongen_bench.api.search import Search
-    from persongen_bench.api.settings import check_places, execution_of
-    from persongen_bench.cli import printing
+    from persongen_bench.api.settings import check_places
 
     check_places({"runs": runs})
     methods = (*(method or ()), *(Search.read(path).choice for path in chosen or ()))
@@ -67,17 +68,27 @@ def run(
         pseudonymize=pseudonymize, lora=lora, permute=tuple(permute or ()),
         permute_images=permute_images,
     )  # fmt: skip
+    _perform(campaign, jobs, {"workers": workers, "batch_size": batch_size})
+
+
+def _perform(campaign: Campaign, jobs: int, how: Settings) -> None:
+    """Make the runs, print what was made of them, then what was not."""
+    from persongen_bench.api.ledger import Ledger, NotDoneError
+    from persongen_bench.api.running import campaign_runs, notices_of
+    from persongen_bench.api.settings import execution_of
+    from persongen_bench.cli import printing
+
     for line in notices_of(campaign):
         printing.notice(line)
     ledger, made, missing = Ledger(printing.notice), [], None
-    with execution_of({"workers": workers, "batch_size": batch_size}) as execution:
+    with execution_of(how) as execution:
         try:
             for one in campaign_runs(campaign, execution, jobs, ledger):
                 made.append(one)  # noqa: PERF402  # those before an error count
         except NotDoneError as error:
             missing = error
     if made:
-        printing.after_run(made, runs, campaign.board.name, campaign.metrics)
+        printing.after_run(made, campaign.runs, campaign.board.name, campaign.metrics)
     printing.print_ledger(ledger)
     if missing is not None:
         raise missing

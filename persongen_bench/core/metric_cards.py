@@ -11,10 +11,11 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol, runtime_checkable
 
 from persongen_bench.core import registry
-from persongen_bench.core.errors import ConfigError, MissingRoleError
+from persongen_bench.core.errors import ConfigError, MissingRoleError, PgbenchError
 from persongen_bench.core.metric import Metric, MetricInfo, Parametrised
 from persongen_bench.core.output import IMAGE, readable
 from persongen_bench.core.roles import open_role
+from persongen_bench.core.seams import others_code
 from persongen_bench.core.stack import Stack
 
 ALL = "all"
@@ -56,22 +57,43 @@ class Forms:
 
 
 def parse_metric(printed: str) -> Metric:
-    """The metric of a printed name such as ``precision@20``."""
+    """The metric of a printed name such as ``precision@20``.
+
+    Raises `ConfigError` for whatever another package's metric raises.
+    """
     name, _, argument = printed.partition("@")
-    metric: Metric = registry.get("metrics", name).parse(argument or None)
+    cls = registry.get("metrics", name)
+    with others_code(f"metric {printed} does not open"):
+        metric: Metric = cls.parse(argument or None)
+        _ = metric.info.name
     return metric
 
 
 def printed_forms(entry: str) -> tuple[str, ...]:
     """The forms of a registered metric that belong to "all", ``("aesthetic@v1", ...)``."""
     cls = registry.get("metrics", entry)
-    given = cls.arguments if isinstance(cls, Parametrised) else ("",)
+    with others_code(f"metric {entry} does not open"):
+        given = tuple(cls.arguments) if isinstance(cls, Parametrised) else ("",)
     return tuple(f"{entry}@{argument}" if argument else entry for argument in given)
 
 
 def every_metric() -> list[str]:
-    """Every printed form of every built-in and installed metric, sorted."""
-    return sorted(form for entry in registry.entries("metrics") for form in printed_forms(entry))
+    """Every printed form of every built-in and installed metric that opens, sorted."""
+    broken = broken_metrics()
+    whole = (entry for entry in registry.entries("metrics") if entry not in broken)
+    return sorted(form for entry in whole for form in printed_forms(entry))
+
+
+def broken_metrics() -> dict[str, str]:
+    """What is wrong with each registered metric that does not open, by its name."""
+    broken = {}
+    for entry in registry.entries("metrics"):
+        try:
+            for form in printed_forms(entry):
+                parse_metric(form)
+        except PgbenchError as error:
+            broken[entry] = str(error)
+    return broken
 
 
 def expand(

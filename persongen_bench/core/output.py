@@ -11,7 +11,6 @@ import json
 import struct
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from numbers import Real
 from typing import Any, Protocol, TypeVar
 
 import numpy as np
@@ -20,6 +19,7 @@ from safetensors import numpy as safetensors
 
 from persongen_bench.core import images
 from persongen_bench.core.errors import ConfigError, DataError
+from persongen_bench.core.output_checks import check_alpha, check_ids, check_scores, unique_fields
 from persongen_bench.core.roles import Adapter
 from persongen_bench.core.types import Image
 
@@ -27,8 +27,6 @@ T = TypeVar("T")
 
 FLOATS = ("float16", "float32", "float64")
 """Types of number that an adapter may hold."""
-LARGEST_ALPHA = 1e9
-"""Of an adapter; what is larger is a slip of the hand."""
 LARGEST = 1 << 29
 """Bytes of the file of an answer that is no image."""
 _WORDS = "words."
@@ -111,16 +109,9 @@ class RankingKind:
         if not isinstance(value, Ranking):
             raise DataError(f"expected a Ranking, found {type(value).__name__}")
         ids, scores = value.item_ids, value.scores
-        if not isinstance(ids, tuple) or not all(isinstance(item, str) and item for item in ids):
-            raise DataError("item_ids must be a tuple of item ids")
-        if not all(
-            item.isascii() or item == item.encode(errors="replace").decode() for item in ids
-        ):
-            raise DataError("item_ids holds half of a character")
-        if not ids or len(set(ids)) < len(ids):
-            raise DataError("item_ids is empty" if not ids else "item_ids names an item twice")
+        check_ids(ids)
         if scores is not None:
-            _check_scores(scores, len(ids))
+            check_scores(scores, len(ids))
         return value
 
     def to_bytes(self, value: Ranking) -> bytes:
@@ -131,7 +122,7 @@ class RankingKind:
     def from_bytes(self, data: bytes, name: str) -> Ranking:
         """Refuses whatever has other fields."""
         try:
-            document = json.loads(data, object_pairs_hook=_unique)
+            document = json.loads(data, object_pairs_hook=unique_fields)
             unknown = set(document) - {"item_ids", "scores"}
             scores = document.get("scores")
             ids = document["item_ids"]
@@ -170,7 +161,7 @@ class AdapterKind:
             raise DataError(f"expected an Adapter, found {type(value).__name__}")
         if not value.lora and not value.words:
             raise DataError("the adapter holds neither a LoRA nor words")
-        _check_alpha(value.alpha)
+        check_alpha(value.alpha)
         for key, array in _arrays(value).items():
             if not isinstance(array, np.ndarray) or str(array.dtype) not in FLOATS:
                 raise DataError(f"{key}: expected a float array, found {_type(array)}")
@@ -231,32 +222,6 @@ def named(check: Callable[[T], T], value: T, name: str) -> T:
         return check(value)
     except DataError as error:
         raise DataError(f"{name}: {error}") from None
-
-
-def _check_scores(scores: tuple[float, ...], n_items: int) -> None:
-    if not isinstance(scores, tuple) or len(scores) != n_items:
-        raise DataError(f"expected a tuple of {n_items} scores, one an item")
-    if not all(isinstance(score, Real) for score in scores):
-        raise DataError("scores must be numbers")
-    numbers = np.asarray(scores, dtype=np.float64)
-    if not np.isfinite(numbers).all() or (np.diff(numbers) > 0).any():
-        raise DataError("scores must be finite, and none larger than the one before it")
-
-
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """A JSON object, none of whose fields is given twice."""
-    said = dict(pairs)
-    if len(said) < len(pairs):
-        raise ValueError("a field is given twice")
-    return said
-
-
-def _check_alpha(alpha: object) -> None:
-    if alpha is None:
-        return
-    number = isinstance(alpha, int | float) and not isinstance(alpha, bool)
-    if not number or not abs(alpha) <= LARGEST_ALPHA:  # type: ignore[arg-type]  # a number
-        raise DataError(f"alpha is {repr(alpha)[:80]}, expected a number")
 
 
 def _plain(scores: tuple[float, ...] | None) -> list[float] | None:

@@ -20,6 +20,7 @@ from persongen_bench.core.regular_files import read_regular
 from persongen_bench.core.types import INTERACTION_COLUMNS
 from persongen_bench.datasets.likes import likes
 from persongen_bench.datasets.tables import Table, read_table
+from persongen_bench.util.contents import contents
 
 IMAGES = "40K"
 RATINGS = "FLICKR-AES_image_labeled_by_each_worker.csv"
@@ -117,11 +118,11 @@ def _kept(ratings: pd.DataFrame, root: Path) -> tuple[pd.DataFrame, list[str]]:
 
 
 def item_table(root: Path, ratings: pd.DataFrame) -> pd.DataFrame:
-    """Rated images by name with their size and, where there, the published score in [0, 1]."""
+    """Rated images by name with their content and, where there, the published score in [0, 1]."""
     names = sorted(ratings["item_id"].unique())
     items = pd.DataFrame({"image": [f"{IMAGES}/{name}" for name in names]}, dtype="str")
     items.index = pd.Index(names, name="item_id", dtype="str")
-    items["bytes"] = [(root / name).stat().st_size for name in items["image"]]
+    items["content"] = contents(root, list(items["image"]))
     path = root / SCORES
     if path.is_file():
         items["mean_score"] = (

@@ -184,7 +184,8 @@ def read_parquet(path: Path) -> pd.DataFrame:
 
 def refuse_a_bomb(path: Path, columns: Sequence[str]) -> None:
     """Raise `DataError` where kilobytes would unpack to gigabytes: repeated cells are kept once."""
-    with pq.ParquetFile(path, read_dictionary=list(columns)) as file:
+    texts = [field.name for field in pq.read_schema(path) if _is_text(field.type)]
+    with pq.ParquetFile(path, read_dictionary=texts) as file:
         most = max(UNPACKED, PER_BYTE * path.stat().st_size)
         size = PER_CELL * file.metadata.num_rows * len(columns)
         repeated = _repeated(file, columns)
@@ -198,6 +199,10 @@ def refuse_a_bomb(path: Path, columns: Sequence[str]) -> None:
             f"{path}: its {file.metadata.num_rows:,} rows would take {size / 1e9:.1f} GB or more",
             fix="Is this the right file? Export it again.",
         )
+
+
+def _is_text(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_string(kind) or pa.types.is_binary(kind))
 
 
 def _repeated(file: pq.ParquetFile, columns: Sequence[str]) -> list[str]:

@@ -90,6 +90,7 @@ def _row_lines(
         "n_expected": row.n_expected,
         "n_ok": row.n_ok,
         "budget": budget_text(row.budget),
+        "caveat": row.mark,
     }
     headline = {"seed_sd": row.seed_sd, "p_block": row.p_block, "minimum_detectable_effect": effect}
     for metric, signature in table.signatures.items():

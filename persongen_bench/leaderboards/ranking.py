@@ -11,6 +11,7 @@ from persongen_bench.core.metric_cards import parse_metric
 from persongen_bench.leaderboards import matching
 from persongen_bench.leaderboards.board import ALL, Board, get_board
 from persongen_bench.leaderboards.column import Column
+from persongen_bench.leaderboards.copied import copy_notes
 from persongen_bench.leaderboards.gathering import gather, nothing_to_rank
 from persongen_bench.leaderboards.headline import check_headline
 from persongen_bench.leaderboards.kinship import kinship_notes
@@ -128,7 +129,12 @@ def _table(board: Board, group: Group, refused: Sequence[Refusal]) -> Standings:
         missing=tuple(n for n in (*board.baselines, *board.anchors) if n not in present),
         refused=(*refused, *group.refused, *doubles),
         reported=reported_tables(board),
-        notes=(*board.notes, *_notes(board, group, [*ranked, *anchors]), *_caveats(board, group)),
+        notes=(
+            *board.notes,
+            *_notes(board, group, [*ranked, *anchors]),
+            *_caveats(board, group),
+            *copy_notes(group.runs, board.anchors),
+        ),
     )
 
 

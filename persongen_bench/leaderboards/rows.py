@@ -17,6 +17,7 @@ from persongen_bench.core.types import content_hash
 from persongen_bench.leaderboards.board import Board
 from persongen_bench.leaderboards.budgets import budget_of
 from persongen_bench.leaderboards.column import Column
+from persongen_bench.leaderboards.copied import mark, not_ranked
 from persongen_bench.leaderboards.standings import Cell, Difference, MethodRow
 from persongen_bench.loop.deviations import NOT_RANKED
 from persongen_bench.loop.results import RunResults
@@ -97,7 +98,7 @@ def build_row(board: Board, runs: Sequence[RunResults], units: Sequence[str]) ->
         name=method.name,
         distribution=method.distribution,
         version=method.version,
-        anchor=method.anchor or method.name in board.anchors or _out(summaries),
+        anchor=method.anchor or method.name in board.anchors or not_ranked(runs) or _out(summaries),
         external=method.external,
         local=method.local,
         budget=budget_of(runs),
@@ -111,6 +112,7 @@ def build_row(board: Board, runs: Sequence[RunResults], units: Sequence[str]) ->
         states=dict(sorted(states.items())),
         p_block=max(t.p_value for t in tests) if len(tests) == len(runs) else None,
         cost=_costs(runs),
+        mark="" if method.name in board.anchors else mark(runs),
     )
 
 

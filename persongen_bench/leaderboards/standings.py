@@ -15,7 +15,7 @@ from persongen_bench.loop.schema import Budget
 
 Label: TypeAlias = Annotated[str, AfterValidator(partial(plain, most=LABEL))]
 """What is printed as the name of something: on one line, all of it visible."""
-STANDINGS_VERSION = 4
+STANDINGS_VERSION = 5
 """Rises whenever `Standings`, and with it the JSON export, changes shape."""
 
 
@@ -89,11 +89,14 @@ class MethodRow(Config):
     """This row minus the first-ranked method on the headline."""
     cost: dict[str, float] = Field(default_factory=dict)
     """Means over seeds; differs between machines."""
+    mark: str = ""
+    """What its pictures repeat (`leaderboards.copied`); empty: nothing beyond chance."""
 
     @property
     def origin(self) -> str:
-        """What is printed behind the label of a row that nobody else can make again."""
-        return "external" if self.external else "local" if self.local else ""
+        """What is printed behind the label: of a row that nobody can make again, or that copies."""
+        made = "external" if self.external else "local" if self.local else ""
+        return ", ".join(said for said in (made, self.mark) if said)
 
 
 class Refusal(Config):

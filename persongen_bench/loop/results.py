@@ -17,6 +17,7 @@ from persongen_bench.core.regular_files import open_regular
 from persongen_bench.core.seams import cause_of
 from persongen_bench.core.types import SampleState
 from persongen_bench.loop import documents
+from persongen_bench.loop.copies import Copies, read_copies
 from persongen_bench.loop.schema import RunConfig, Summary
 from persongen_bench.util.said import shown
 
@@ -46,6 +47,8 @@ class RunResults:
     scores: pd.DataFrame
     samples: pd.DataFrame
     cost: dict[str, Any]
+    copies: Copies | None = None
+    """What was found of copies; None: the run was not searched."""
 
 
 def read_results(path: Path, config: RunConfig) -> RunResults:
@@ -69,6 +72,7 @@ def read_results(path: Path, config: RunConfig) -> RunResults:
         scores=scores,
         samples=samples,
         cost=documents.read_object(path / "cost.json"),
+        copies=read_copies(path),
     )
 
 

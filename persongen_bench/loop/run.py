@@ -14,6 +14,7 @@ from persongen_bench.core.errors import RunError
 from persongen_bench.core.request import Sample
 from persongen_bench.loop.audits import audited, audited_requests
 from persongen_bench.loop.choice import MethodChoice
+from persongen_bench.loop.copying import record_copies
 from persongen_bench.loop.deviations import UNFAIR, deviations
 from persongen_bench.loop.evaluation import Evaluation
 from persongen_bench.loop.facts import OWN_JUDGES
@@ -205,6 +206,7 @@ def rescore(directory: RunDirectory, world: World, execution: Execution) -> None
     }
     text = json.dumps(directory.veil.document(log), indent=1)
     write_atomic(directory.path / "provenance.json", text.encode())
+    record_copies(directory, evaluation)
     directory.export(summary, scores, cost(directory))
 
 

@@ -14,6 +14,7 @@
     summary.json       the numbers with their intervals; its presence means complete
     cost.json          seconds, memory, bytes; differs between machines
     explanations.jsonl how the method used requests, where it says so
+    copies.json        what of the data the images repeat (loop.copies), copies.parquet by image
 """
 
 from __future__ import annotations
@@ -264,8 +265,8 @@ class RunDirectory(AnswerFiles):
         (self.path / "summary.json").unlink(missing_ok=True)
         write_atomic(self.path / "samples.parquet", samples.to_parquet(index=False))
         summary = self.veil.summary(summary)
-        table = sealed(scores, summary).to_parquet(index=False)
-        write_atomic(self.path / "scores.parquet", table)
+        scores = sealed(scores, summary)
+        write_atomic(self.path / "scores.parquet", scores.to_parquet(index=False))
         write_atomic(self.path / "cost.json", json.dumps(cost, indent=1).encode())
         explaining.write_explanations(self.path, self.journal.explanations())
         write_atomic(self.path / "summary.json", documents.written(summary))

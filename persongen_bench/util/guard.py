@@ -115,7 +115,7 @@ class Guard:
         allowed = _below(place, self._reads) and not _below(place, self._hidden)
         if not allowed and os.path.lexists(place):
             self.refuse(f"{verb} {place}")
-        if not allowed and self._blind:
+        if not allowed and self._blind and verb == "open":
             self._note(f"{verb} {place}")
 
     def _list(self, arguments: tuple[Any, ...]) -> None:

@@ -15,6 +15,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import NoReturn
 
 STATUS = 130
 """Exit status of a program that was interrupted (128 and the signal's number)."""
@@ -26,6 +27,11 @@ QUIET = "ignore:resource_tracker"
 Told = Callable[[], str]
 """Says what stopped and how to go on with it, as the end of a sentence."""
 
+at_work: set[int] = set()
+"""Processes besides those of `multiprocessing` that end with this one, by number: who starts one
+adds it, who has waited for it takes it out."""
+servers: set[int] = set()
+"""Such processes that others are started from: they are ended last."""
 _told: list[Told] = []
 _kept: list[socket.socket] = []
 """What must stay open as long as this process is there."""
@@ -91,13 +97,30 @@ def _watch(woken: socket.socket) -> None:
         return
     for child in multiprocessing.active_children():
         child.terminate()
+    _kill(at_work)
     woken.settimeout(GRACE)
     with contextlib.suppress(TimeoutError):
         if not _interrupted(woken):
             return
     sys.stderr.write(f"error: interrupted{_words(_told[-1]) if _told else ''}\n")
-    sys.stderr.flush()
+    leave()
+
+
+def leave() -> NoReturn:
+    """End this process now, and every process that works for it."""
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError, ValueError):
+            stream.flush()
+    for child in multiprocessing.active_children():
+        child.terminate()
+    _kill(at_work | servers)
     os._exit(STATUS)
+
+
+def _kill(numbers: set[int]) -> None:
+    for number in list(numbers):
+        with contextlib.suppress(OSError):
+            os.kill(number, signal.SIGKILL if sys.platform != "win32" else signal.SIGTERM)
 
 
 def _interrupted(woken: socket.socket, number: int = signal.SIGINT) -> bool:
@@ -117,7 +140,7 @@ def end_when_told() -> None:
         return
     ours, theirs = socket.socketpair()
     theirs.setblocking(False)
-    signal.signal(signal.SIGTERM, lambda *_: None)  # a handler is needed
+    signal.signal(signal.SIGTERM, _stop)
     signal.set_wakeup_fd(theirs.fileno(), warn_on_full_buffer=False)
     _kept.append(theirs)
     threading.Thread(target=_end_when_told, args=(ours,), daemon=True).start()
@@ -125,9 +148,12 @@ def end_when_told() -> None:
 
 def _end_when_told(woken: socket.socket) -> None:
     if _interrupted(woken, signal.SIGTERM):
-        for child in multiprocessing.active_children():
-            child.kill()
-        os._exit(STATUS)
+        leave()
+
+
+def _stop(*_: object) -> NoReturn:
+    """Nothing more is done with what comes of workers that are being ended."""
+    raise KeyboardInterrupt
 
 
 @contextmanager

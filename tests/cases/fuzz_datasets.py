@@ -183,7 +183,7 @@ CRAFTED: dict[tuple[str, str], dict[str, str | bytes]] = {
         **{f"a header of {what}": _zipped(**{name: _npy(text) for name in (
             "imgs", "latents_classes", "latents_values")}) for what, text in {
                 "nothing": "", "code": "__import__('os').system('true')", "brackets": "(" * 5_000,
-                "terabytes": "{'descr': '<f8', 'fortran_order': False, 'shape': (10**12, 6)}",
+                "terabytes": "{'descr': '<f8', 'fortran_order': False, 'shape': (99999999999, 6)}",
                 "pixels": "{'descr': '|u1', 'fortran_order': False, 'shape': (10**9, 64, 64)}",
                 "a type": "{'descr': 'x', 'fortran_order': False, 'shape': (4, 64, 64)}",
         }.items()},

@@ -47,24 +47,27 @@ def _with(words: tuple[str, ...], value: str) -> list[str]:
     return [*rest, last + value] if last.endswith("=") else [*words, value]
 
 
-RIGHT = {("-o", "n_best="): (), ("--data-option", "like_threshold="): ("null", "-1", "1.5"),
-         ("--data-option", "verify="): ("true", "null"), ("--data-option", "seed="): (),
-         ("--data-option", "test_fraction="): (), ("--data-option",
-         "pseudo_columns="): None}  # fmt: skip
+RIGHT: dict[tuple[str, str], tuple[str, ...]] = {
+    ("-o", "n_best="): ("true", "1_000"),
+    ("--data-option", "like_threshold="): ("null", "-1", "1.5"),
+    ("--data-option", "verify="): ("true", "null"),
+    ("--data-option", "seed="): ("true", "1_000"),
+    ("--data-option", "test_fraction="): (),
+}
 """Option => values of `VALUES` that it may take."""
 SAID = (
     ("-o", "n_best"), ("-o", "=1"), ("-o", "n_best=1", "-o", "n_best=2"), ("-o", "n_best.x=1"),
     ("-o", f"{'x' * 100_000}=1"), ("-o", "\x1b[31m=1"), ("-o", "__class__=1"), ("-o", "=" * 50),
-    ("--sweep", "n_best"), ("--sweep", "n_best="), ("--sweep", "n_best=1,1"), ("--sweep", "x=1,2"),
+    ("--sweep", "n_best"), ("--sweep", "n_best="),
     ("--sweep", "n_best=" + ",".join(map(str, range(1, 3_000)))), ("--sweep", "n_best=,,,"),
     ("--data-option", "colour=red"), ("--data-option", "feedback=maybe"), ("--no-such-option",),
     ("--data-option", "repeats=[]"), ("--data-option", "negatives=all"), ("--seed",),
     ("--data-option", "pseudo_users=10"), ("--data-option", "feedback=implicit", "--split", "x"),
-    ("--seed", "0", "--seed", "0", "--sweep", "n_best=1"), ("run",), ("--metric", "all,x"),
+    ("run",), ("--metric", "all,x"),
     ("--chosen", "nowhere.json"), ("--chosen", "."), ("--data", "nowhere"), ("--data", "items.csv"),
-    ("--runs", "items.csv"), ("--runs", "/dev/null/x"), ("--runs", "/proc/x"), ("--lora",
+    ("--runs", "items.csv"), ("--runs", "/dev/null/x"), ("--lora",
     "nowhere"),
-    ("--lora", "items.csv"), ("--lora", "."), ("-m", "a", "-m", "b"), ("-m", "oracle,rebeca"),
+    ("--lora", "items.csv"), ("--lora", "."), ("-m", "oracle,rebeca"),
 )  # fmt: skip
 
 
@@ -72,7 +75,7 @@ def options() -> list[Case]:
     """Values of options, names, numbers, and what is no option."""
     cases = [
         _named(words, value) for words, allowed in RIGHT.items() for value in VALUES
-        if allowed is not None and value not in allowed
+        if value not in allowed
     ]  # fmt: skip
     for option in ("-m", "-d", "--track", "--board", "--stack", "--split", "--preset", "--metric",
                    "--permute"):  # fmt: skip

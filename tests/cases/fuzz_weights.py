@@ -212,7 +212,7 @@ class Evil:
     """Would write a file when it is unpickled."""
 
     def __reduce__(self) -> Any:
-        return (Path.touch, (Path("/tmp/pwned"),))
+        return (Path.touch, (Path("pwned"),))
 
 
 PICKLED: dict[str, Any] = {

@@ -93,7 +93,7 @@ def test_what_stopped_and_how_to_go_on(home, words, n_runs, group):
     program = start(home, *words)
     seconds, said = stop_at_work(home, program, n_runs, group=group)
     assert program.returncode == 130
-    assert seconds < 3.5
+    assert seconds < 3.5 * max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))  # alone: 3 s
     lines = [line for line in said.splitlines() if not line.startswith(("runs: ", "generate: "))]
     assert [line[:21] for line in lines] == ["error: interrupted in"]
     assert said.count("pgbench resume runs/") == n_runs

@@ -7,8 +7,10 @@ from plugin_case import install
 
 from persongen_bench.api import cards, listing
 from persongen_bench.api.probing import imported_apart
+from persongen_bench.api.search import selectable
 from persongen_bench.core import registry
 from persongen_bench.core.errors import ConfigError, PgbenchError
+from persongen_bench.core.metric_cards import broken_metrics, every_metric
 from persongen_bench.core.seams import cause_of, others_code
 from persongen_bench.leaderboards.board import read_boards
 
@@ -73,8 +75,17 @@ def test_one_broken_metric_leaves_the_others_in_the_list(shop):
     assert "SystemExit 0" in rows["shop-tools/leaves"]["signature"]
     assert "AttributeError" in rows["shop-tools/draw"]["signature"]  # a class that is no metric
     assert rows["novelty"]["signature"].startswith("novelty|")
-    with pytest.raises(ConfigError, match="metric 'shop-tools/draw' cannot be shown: Attr"):
+    with pytest.raises(ConfigError, match="metric shop-tools/draw does not open: Attr"):
         cards.card("metric", "shop-tools/draw")
+
+
+def test_all_metrics_are_those_that_open_and_the_others_are_named(shop):
+    broken = broken_metrics()
+    assert {name.partition("/")[0] for name in broken} == {"shop-tools"}
+    assert "SystemExit 0" in broken["shop-tools/leaves"]
+    assert "novelty" in every_metric()
+    assert not any(name.startswith("shop-tools") for name in every_metric())
+    assert "rebeca" in selectable()  # which asks every method
 
 
 def test_doctor_names_each_even_one_that_ends_or_holds_up_the_process(shop, monkeypatch):

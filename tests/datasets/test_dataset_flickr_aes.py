@@ -277,3 +277,14 @@ def test_without_data():
 def test_ratings_file_stays_inside_the_folder():
     with pytest.raises(ValidationError):
         FlickrAesConfig(ratings_file="../ratings.csv")
+
+
+def test_a_changed_photo_of_equal_size_is_other_data(folder):
+    before = load(folder)
+    name = before.catalog.ids[0]
+    photo = folder / "40K" / name
+    whole = photo.read_bytes()
+    photo.write_bytes(whole[:-2] + bytes([whole[-2] ^ 1]) + whole[-1:])
+    assert load(folder).revision != before.revision
+    photo.write_bytes(whole)
+    assert load(folder).revision == before.revision

@@ -1,4 +1,4 @@
-"""Run files on a screen: a label that steers a terminal is an escape in them, and the same label."""
+"""Run files on a screen: a label that steers a terminal is an escape, and the same label."""
 
 from run_case import make_config
 

@@ -15,6 +15,7 @@ from persongen_bench.core.roles import open_role
 from persongen_bench.metrics import functions
 from persongen_bench.metrics._compared import compared
 from persongen_bench.metrics._space import ROLE, unit_rows
+from persongen_bench.metrics.risk.copy_rate import EXACT, THRESHOLD, copy_threshold
 from persongen_bench.testing import toy_score_context
 
 CONTEXT = toy_score_context()
@@ -78,7 +79,9 @@ def test_numbers_of_one_users_images_are_those_of_the_metrics():
     assert metrics.vendi(rows()) == of_user("vendi")
     assert metrics.diversity(rows()) == of_user("diversity")
     assert metrics.mean_cosine(rows("clip"), items(history, "clip")) == of_user("cis@history")
-    assert metrics.copy_rate(rows(), items(history)) == of_user("copy-rate")
+    threshold = copy_threshold(CONTEXT)
+    assert metrics.copy_rate(rows(), items(history), threshold) == of_user("copy-rate")
+    assert THRESHOLD < threshold < EXACT  # in the toy world pictures of one hue are alike
     assert len(history) != n == len(likes)  # so that sets of unlike sizes are compared
     assert metrics.novelty(rows(), items(likes), items(history)) == of_user("novelty")
 

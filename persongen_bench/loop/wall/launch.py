@@ -22,6 +22,7 @@ from persongen_bench.core.errors import RunError
 from persongen_bench.loop.wall import sealed
 from persongen_bench.loop.wall.bounds import PACKAGE, search_path
 from persongen_bench.loop.wall.settling import Setup
+from persongen_bench.util import interrupt
 
 
 @dataclass
@@ -64,6 +65,7 @@ class Server:
                 for end in self._ends():
                     end.close()
                 self._process.wait()
+                interrupt.servers.discard(self._process.pid)
             self._process = None
 
     def _ask(self, what: str, arguments: dict[str, Any]) -> int:
@@ -93,9 +95,11 @@ class Server:
         ends = (theirs.fileno(), their_handles.fileno())
         module = "persongen_bench.loop.wall.server"
         command = [sys.executable, "-P", "-m", module, *map(str, ends)]
-        self._process = subprocess.Popen(  # noqa: S603  # our own module
-            command, pass_fds=ends, env=environment(), stdin=subprocess.DEVNULL
-        )
+        with interrupt.sheltered():
+            self._process = subprocess.Popen(  # noqa: S603  # our own module
+                command, pass_fds=ends, env=environment(), stdin=subprocess.DEVNULL
+            )
+        interrupt.servers.add(self._process.pid)
         theirs.close()
         their_handles.close()
         self._control, self._handles, self._owner = control, handles, os.getpid()
@@ -140,10 +144,13 @@ class Forked:
     @classmethod
     def start(cls, setup: Setup, wire: Connection) -> Forked:
         """Fork one on the other end of ``wire``."""
-        return cls(SERVER.fork(setup, wire))
+        made = cls(SERVER.fork(setup, wire))
+        interrupt.at_work.add(made.pid)
+        return made
 
     def wait(self) -> int:
         """Its exit status."""
+        interrupt.at_work.discard(self.pid)
         return SERVER.wait(self.pid)
 
     def kill(self) -> None:
@@ -163,11 +170,14 @@ class Sealed:
     def start(cls, setup: Setup, wire: Connection) -> Sealed:
         """Start one on the other end of ``wire``."""
         os.set_inheritable(wire.fileno(), True)
-        return cls(sealed.start(setup.bounds, setup.scratch, wire.fileno()))
+        made = cls(sealed.start(setup.bounds, setup.scratch, wire.fileno()))
+        interrupt.at_work.add(made.process.pid)
+        return made
 
     def wait(self) -> int:
         """Its exit status; bubblewrap says 128 and the signal."""
         status = self.process.wait()
+        interrupt.at_work.discard(self.process.pid)
         return 128 - status if status > 128 else status
 
     def kill(self) -> None:
