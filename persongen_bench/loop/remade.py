@@ -16,7 +16,7 @@ from persongen_bench.loop.asked import Asked
 from persongen_bench.loop.deviations import REMADE
 from persongen_bench.loop.making import Made
 from persongen_bench.loop.store import RunDirectory
-from persongen_bench.loop.wall.homes import Home
+from persongen_bench.loop.wall.tenancy import Home
 
 N_AGAIN = 2
 """Answers that are made again."""
