@@ -80,8 +80,7 @@ class ToyWorld:
         """``n_images`` samples for every user, with their whole liked history.
 
         ``references``: each request also names a picture to follow (`reference_image`) and says
-        so in words. ``models``: it names the person's held-out LoRA to edit; who has none asks
-        for nothing.
+        so in words. ``models``: it names the person's held-out LoRA to edit, where there is one.
         """
         zoo = self.dataset.models or toy_zoo()
         liked = self.train.liked_items
@@ -89,9 +88,8 @@ class ToyWorld:
         if references:
             requests = [_following(request, k) for k, request in enumerate(requests)]
         if models:
-            requests = [
-                _editing(r, zoo) for r in requests if (zoo.items["owner"] == r.user_id).any()
-            ]
+            owners = set(zoo.items["owner"])
+            requests = [_editing(r, zoo) for r in requests if r.user_id in owners]
         return plan_samples(PROTOCOL, requests)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
@@ -197,22 +197,17 @@ class ToyScores(Memoised):
 
 
 def toy_score_context(
-    n_images: int = 4,
-    accuracy: float = 0.75,
-    seed: int = 0,
-    reads: str = IMAGE.name,
+    n_images: int = 4, accuracy: float = 0.75, seed: int = 0, reads: str = IMAGE.name,
     world: ToyWorld | None = None,
-) -> ToyScores:
-    """Images of a generator that meets each user's hue with probability ``accuracy``.
-
-    The images come with answers of the kind that the metric ``reads``.
+) -> ToyScores:  # fmt: skip
+    """Images, and answers, of a generator that meets each user's hue as often as ``accuracy``.
 
     Args:
         n_images: images per user.
         accuracy: 1 is an oracle, 1/6 ignores the user.
         seed: of the generator's draws.
-        reads: kind of the answers. A ranking has the items of the image's hue first; an adapter is
-            a LoRA of rank 1 that goes with the image's hue.
+        reads: kind of the answers: rankings have the items of the image's hue first; adapters are
+            LoRAs of rank 1 that go with it.
         world: a toy world, by default the plain one.
     """
     world, rng = world or toy_world(), np.random.default_rng(seed)
@@ -234,15 +229,14 @@ def toy_score_context(
 
 def _family(world: ToyWorld, user: str) -> int:
     """Which of the six hues a user likes."""
-    assert isinstance(world.dataset.taste, HueTaste)
-    return round(6 * world.dataset.taste.hues[user])
+    return round(6 * cast("HueTaste", world.dataset.taste).hues[user])
 
 
 def _answer(reads: str, world: ToyWorld, hue: float) -> Any:  # noqa: ANN401  # of the kind
     """What a method that means ``hue`` answers with."""
     if reads == RANKING.name:
-        assert isinstance(world.dataset.content, HueContent)
-        hues = pd.Series(dict(world.dataset.content.hues)).reindex(world.dataset.catalog.ids)
+        known = dict(cast("HueContent", world.dataset.content).hues)
+        hues = pd.Series(known).reindex(world.dataset.catalog.ids)
         away = (hues - hue + 0.5).mod(1.0).sub(0.5).abs()
         return Ranking(tuple(away.sort_values(kind="stable").index.astype(str)))
     up = np.array([[np.cos(2 * np.pi * hue)], [np.sin(2 * np.pi * hue)]], dtype=np.float32)

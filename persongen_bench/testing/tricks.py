@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from persongen_bench.core.metric import Metric
+from persongen_bench.core.metric import Metric, caveats_of
 from persongen_bench.testing.base import Contract
 from persongen_bench.testing.disguise import disguised_world
 from persongen_bench.testing.leaks import opened_files
@@ -73,12 +73,13 @@ class TrickContract(Contract):
     def test_looks_at_the_answers(self) -> None:
         """Not one value for all answers: good, random and grey ones, and copies of the history.
 
-        What can rank nobody, such as a number about an instrument, is not asked.
+        What can rank nobody, such as a number about an instrument, is not asked, nor what says
+        itself that it hardly tells answers apart here (`caveats`).
         """
-        if not self.make().info.can_rank:
+        context = self._context(accuracy=1.0)
+        if not self.make().info.can_rank or caveats_of(self.make(), context):
             return
         good = self._good()
-        context = self._context(accuracy=1.0)
         for other in (self._bad, lambda: self._of(_grey(context)), lambda: self._of(_old(context))):
             if not np.array_equal(good.to_numpy(), other().to_numpy(), equal_nan=True):
                 return

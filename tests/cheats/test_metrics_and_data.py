@@ -21,8 +21,10 @@ DATA = {
     "unsteady": "hashes_are_stable", "unsteady-split": "deterministic",
     "unsteady-pictures": "images_keep", "empty-card": "card_says",
     "wrong-support": "keep_their_support",
-    "answers-in-names": "hides_held_out", "answers-in-log": "hides_held_out",
+    "answers-in-log": "hides_held_out",
 }  # fmt: skip
+TRUSTED = ("answers-in-names", "own-taste")
+"""No check finds them: a board names its data sets, and who installs one believes it."""
 
 
 @pytest.fixture
@@ -60,7 +62,7 @@ def test_every_cheat_is_in_a_list(place):
     metrics = {case.kebab(c) for c in case.classes("measures")}
     assert metrics <= {*CAUGHT, *UNSEEN}
     data = {case.kebab(c) for c in case.classes("data")}
-    assert data == {*DATA, "sound", "own-taste"}
+    assert data == {*DATA, *TRUSTED, "sound"}
     for kind in case.KINDS:
         assert any(name.startswith("cheat-tools/") for name in registry.entries(kind))
 
