@@ -55,8 +55,10 @@ def install(root):
 
 
 def forget():
-    """Read the entry points anew; the package is not imported here."""
+    """Read the entry points anew; the package, where a check imported it, is no more imported."""
     registry._installed.cache_clear()
+    for name in [name for name in sys.modules if name.partition(".")[0] == "cheat_tools"]:
+        del sys.modules[name]
     importlib.invalidate_caches()
     for name in [n for n in sys.modules if n.partition(".")[0] == "cheat_tools"]:
         del sys.modules[name]
