@@ -75,7 +75,7 @@ def scatter_figure(folder: Path, asked: Asked, path: Path) -> None:
         axes = figure.add_subplot()
         for (label, own), (colour, marker) in zip(points.items(), styles(), strict=False):
             r2 = explained(own)
-            said = f"{short(label, 30)}\nR² = {r2.value:.2f} [{r2.low:.2f}, {r2.high:.2f}]"
+            said = f"{short(label, 30)}\n{_in_words(r2)}"
             size = 4.5 if len(own.x) <= 300 else 2.5
             axes.plot(own.x, own.y, marker, color=colour, markersize=size, alpha=0.5,
                       markeredgewidth=0, label=plain_lines(said))  # fmt: skip
@@ -145,3 +145,10 @@ def _r_squared(sums: Float[np.ndarray, "6 m"]) -> Float[np.ndarray, " m"]:
     spread = (xx - x * x / n) * (yy - y * y / n)
     spread = np.where(spread > 1e-12 * xx * yy, spread, np.nan)
     return np.asarray((xy - x * y / n) ** 2 / spread)
+
+
+def _in_words(r2: Explained) -> str:
+    """``R² = 0.19 [0.11, 0.29]``; where one of the metrics is the same for all there is none."""
+    if np.isnan(r2.value):
+        return "R² undefined: one value for all"
+    return f"R² = {r2.value:.2f} [{r2.low:.2f}, {r2.high:.2f}]"
