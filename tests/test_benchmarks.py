@@ -22,6 +22,7 @@ SMALLEST = [
                  r"(?s)2 worlds each.*   8 users, base 0.7, taste sd 1.0, own ", id="block_test"),
     # equal to 1e-9, as its target says; its other target, memory, is not that of a child process
     pytest.param("cmmd", "--n 200 --m 60 --dim 16", r"first 1500 rows: .*e-1\d apart", id="cmmd"),
+    pytest.param("copies", "dsprites", r"\| flip \| 0\.\d+ \|", id="copies", marks=slow),
     # the targets are for many worlds; with four only the exact table and the form are checked
     pytest.param("coverage", "--worlds 4 --tables power", r"(?s)power, 4 worlds each\n.*targets: ",
                  id="coverage"),

@@ -12,7 +12,7 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from persongen_bench.core.errors import PgbenchError
+from persongen_bench.core.errors import PgbenchError, disk_error
 from persongen_bench.core.progress import no_progress
 from persongen_bench.core.seams import cause_of
 from persongen_bench.leaderboards.gallery import draw_contact_sheet
@@ -86,6 +86,11 @@ def attempt(task: Task, world: World, execution: Execution) -> Attempt:
         return Attempt(task, None, str(error), error)
     except KeyboardInterrupt:
         raise
+    except OSError as error:
+        if error.errno is None:
+            return Attempt(task, None, f"{cause_of(error)}{_kept(task)}")
+        told = disk_error(error)
+        return Attempt(task, None, str(told), told)
     except BaseException as error:  # noqa: BLE001  # methods of others, which may do anything
         return Attempt(task, None, f"{cause_of(error)}{_kept(task)}")
 

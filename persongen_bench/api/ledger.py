@@ -48,11 +48,13 @@ class Ledger:
     say: Callable[[str], None] = lambda _: None
     """Told at once of everything that is not done, on one line."""
     lines: list[Line] = field(default_factory=list)
+    alone: bool = False
+    """Whether the user asked for one run: the error that ends the campaign tells of it."""
 
     def enter(self, line: Line) -> None:
         """Settle one run."""
         self.lines.append(line)
-        if line.state in ("refused", "failed"):
+        if line.state in ("refused", "failed") and not (self.alone and line.own):
             self.say(f"{line.method} (seed {line.seed}) {line.state}: {line.reason}")
 
     @property

@@ -30,7 +30,7 @@ from persongen_bench.cli.plugins import new_app, plugins_app
 from persongen_bench.cli.rehearse import rehearse_app
 from persongen_bench.cli.runs import runs_app
 from persongen_bench.cli.search import search_app
-from persongen_bench.core.errors import PgbenchError
+from persongen_bench.core.errors import PgbenchError, disk_error
 from persongen_bench.core.plain import plain
 from persongen_bench.core.seams import cause_of
 from persongen_bench.util.interrupt import STATUS, interruptible, leave, stopped
@@ -39,7 +39,6 @@ from persongen_bench.util.said import no_surrogates
 
 USAGE: Any = typer.BadParameter.__bases__[0]
 """The parser's own base of errors in what was typed, wherever this version of typer has it."""
-ADVICE = "Earlier results are intact; make room or choose another place, then resume."
 HELP = 80
 """Least characters per line of a help: it cuts the names of options where there are fewer."""
 LONGEST = 400
@@ -87,7 +86,7 @@ def message_of(error: Exception) -> str | None:
     if isinstance(error, USAGE):
         return _complaint(error)
     if isinstance(error, OSError) and error.errno is not None:
-        return plain(f"{error.filename or 'disk'}: {error.strerror}. {ADVICE}")
+        return plain(str(disk_error(error)))
     return None
 
 

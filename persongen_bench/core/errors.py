@@ -49,3 +49,11 @@ class UnsupportedRequestError(PgbenchError):
 
 class MissingRoleError(ConfigError):
     """The stack has no model for a role that a method or metric asked for."""
+
+
+def disk_error(error: OSError) -> RunError:
+    """What a user is told of a disk that is full, read-only or gone."""
+    return RunError(
+        f"{error.filename or 'disk'}: {error.strerror}",
+        fix="Earlier results are intact; make room or choose another place, then resume.",
+    )

@@ -100,7 +100,8 @@ def find_kind(name: str, contracts: Contracts = CONTRACTS) -> Kind:
         raise ConfigError(f"{name!r} is the name of several entries", fix=f"Say {options}.")
     if not having:
         known = {entry: k for k in contracts for entry in registry.entries(k)}
-        if near := near_miss(name, known):
+        tails = [entry for entry in known if entry.endswith(f"/{name}")]
+        if near := near_miss(name, known) if not tails else f"Did you mean {' or '.join(tails)}?":
             raise UnknownNameError(f"nothing is called {name!r}", fix=near)
         registry.get("methods", name)  # raises with where to look
     return having[0]

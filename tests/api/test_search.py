@@ -149,7 +149,7 @@ def test_what_was_chosen_on_rows_that_are_tested_is_refused():
 
 
 def test_a_file_that_is_none_is_one_line(tmp_path):
-    with pytest.raises(DataError, match=r"x\.json: No such file"):
+    with pytest.raises(DataError, match=r"x\.json: no such search file"):
         pb.Search.read("x.json")
     (tmp_path / "x.json").write_text('{"method": 3}')
     with pytest.raises(DataError, match=r"x\.json: not a search: method"):

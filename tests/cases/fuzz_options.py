@@ -59,7 +59,7 @@ SAID = (
     ("-o", "n_best"), ("-o", "=1"), ("-o", "n_best=1", "-o", "n_best=2"), ("-o", "n_best.x=1"),
     ("-o", f"{'x' * 100_000}=1"), ("-o", "\x1b[31m=1"), ("-o", "__class__=1"), ("-o", "=" * 50),
     ("--sweep", "n_best"), ("--sweep", "n_best="),
-    ("--sweep", "n_best=" + ",".join(map(str, range(1, 3_000)))), ("--sweep", "n_best=,,,"),
+    ("--sweep", "n_best=" + ",".join(map(str, range(1, 3_000)))),
     ("--data-option", "colour=red"), ("--data-option", "feedback=maybe"), ("--no-such-option",),
     ("--data-option", "repeats=[]"), ("--data-option", "negatives=all"), ("--seed",),
     ("--data-option", "pseudo_users=10"), ("--data-option", "feedback=implicit", "--split", "x"),

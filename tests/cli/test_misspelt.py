@@ -8,13 +8,14 @@ from persongen_bench.api import presets
 from persongen_bench.api.campaign import Campaign, choices
 from persongen_bench.api.running import notices_of
 from persongen_bench.cli.app import app
+from persongen_bench.core import registry
 from persongen_bench.core.errors import ConfigError
 from persongen_bench.core.near import near_miss
 from persongen_bench.loop.choice import MethodChoice
 
 RUN = ("run", "--no-beside", "-m", "random-item")
 CASES = {
-    "method": ((*RUN, "-m", "rebecca"), "rebeca"),
+    "method": (("run", "-m", "rebecca"), "rebeca"),
     "data set": ((*RUN, "-d", "tastworld"), "tasteworld"),
     "data set of curves": (("cold-start", "-m", "random-item", "-d", "tastworld"), "tasteworld"),
     "data set of requests": (("list", "requests", "-d", "tastworld"), "tasteworld"),
@@ -90,7 +91,7 @@ def test_a_preset_applies_where_a_method_has_it():
     assert made["rebeca"].preset == "paper"
     assert made["random-item"].preset is None
     for name, choice in made.items():
-        has = "paper" in presets.registry.get("methods", name).presets
+        has = "paper" in registry.get("methods", name).presets
         if name != "wrong-user":  # it wraps the method as that is configured
             assert (choice.preset == "paper") is has, name
     (line,) = [one for one in notices_of(asked) if "preset" in one]

@@ -240,7 +240,7 @@ def test_who_needs_words_or_a_decoder_is_refused_before_anything_is_fitted(metho
 
     monkeypatch.setattr(RandomItem, "fit", _never)
     with pytest.raises(MissingRoleError, match=rf"method {method.replace('+', '.')} needs decoder"):
-        pb.run_many(["random-item", method], "folder", data="shop", stack="pixels", n_images=3)
+        pb.run_many([method], "folder", data="shop", stack="pixels", n_images=3)
 
 
 class Mute(ToyStack):

@@ -242,7 +242,7 @@ def test_the_expected_best_is_that_of_all_subsets(size):
 
 
 def test_copy_rate_counts_repeats_of_liked_training_items():
-    scores = CopyRate().per_unit(Plane([("anna", 45), ("anna", 46), ("ben", 0)]))
+    scores = CopyRate().per_unit(Plane([("anna", 45), ("anna", 70), ("ben", 0)]))
     assert scores.tolist() == [0.5, 0.0]
 
 

@@ -445,6 +445,8 @@ def test_files_off_the_hub_lie_in_our_cache(tmp_path, monkeypatch):
 
 
 def test_an_unknown_name_is_answered_with_the_known_ones():
-    with pytest.raises(UnknownNameError, match=r"'sd3'\. Choose sd15 or sdxl or judges"):
+    with pytest.raises(
+        UnknownNameError, match=r"'sd3'\. Did you mean .* Choose sd15 or sdxl or judges"
+    ):
         model_files.where("sd3", None)
     assert clip.CONTEXT == 77

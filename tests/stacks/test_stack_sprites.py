@@ -222,7 +222,7 @@ def test_missing_weights(tmp_path):
 
 def test_damaged_weights(tmp_path):
     (tmp_path / weights.WEIGHTS).write_bytes(b"not safetensors at all")
-    with pytest.raises(ConfigError, match="not this model's weights"):
+    with pytest.raises(ConfigError, match="not a safetensors file"):
         SpritesStack(tmp_path).role("decoder")
 
 

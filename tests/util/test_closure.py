@@ -94,7 +94,7 @@ def test_what_a_package_brings_is_followed(modules):
 
 def test_other_packages_are_not_followed_but_this_one_is(modules):
     modules(pk__a="import other\nfrom persongen_bench.core.errors import DataError", other="")
-    own = {"persongen_bench.core", "persongen_bench.core.errors"}
+    own = {"persongen_bench.core", "persongen_bench.core.errors", "persongen_bench.core.plain"}
     assert names("pk.a") == {"pk", "pk.a"} | own
     assert names("pk.a", "other") == {"pk", "pk.a", "other"} | own
 

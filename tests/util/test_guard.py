@@ -90,6 +90,7 @@ REFUSED = {
     "socket": lambda p: socket.create_connection(("127.0.0.1", 9)),
     "name": lambda p: socket.getaddrinfo("localhost", 80),
     "server": lambda p: socket.socket().bind(("127.0.0.1", 0)),
+    "fork": lambda p: os.fork(),
     "signal": lambda p: os.kill(os.getppid(), signal.SIGCONT),
     "module": lambda p: __import__("wave"),
 }  # fmt: skip
@@ -131,20 +132,6 @@ def test_modules_below_a_refused_one_are_refused(places):
     sys.modules.pop("xml.sax.expatreader", None)
     assert tried(places, what, modules=("xml.sax",))[0] == "refused"
     assert tried(places, what, modules=("xml.sa",))[0] == "done"
-
-
-def test_a_child_of_a_guarded_process_is_guarded(places):
-    def fork(p):
-        assert in_child(lambda: tried_here(p)) == "refused"
-
-    def tried_here(p):
-        try:
-            (p / "other" / "file.txt").read_text()
-        except Refused:
-            return "refused"
-        return "read"
-
-    assert tried(places, fork)[0] == "done"
 
 
 def test_few_refusals_are_remembered(places):
