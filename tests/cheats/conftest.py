@@ -7,11 +7,12 @@ from persongen_bench.loop import run
 from persongen_bench.loop.choice import MethodChoice
 from persongen_bench.loop.terms import Terms
 from persongen_bench.loop.world import WorldRef, load_world
+from persongen_bench.metrics.taste.taste_gap import TasteGap
 
 TERMS = Terms("catalogue", "prompt-free", ("taste-gap",), n_images=2, n_history=3)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def place(tmp_path_factory):
     """Where the data, the cache and the runs lie while the package is installed."""
     root = tmp_path_factory.mktemp("cheats")
@@ -23,7 +24,7 @@ def place(tmp_path_factory):
     case.forget()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def make(place):
     """Make a run of a cheat by its name; of one name once."""
     world = load_world(WorldRef("folder", "pixels", {"like_threshold": 2}, place / "data"))
@@ -39,7 +40,15 @@ def make(place):
     return results
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def honest(make):
     """The run of the method that the cheats are built on."""
     return make("honest")
+
+
+@pytest.fixture(autouse=True)
+def nothing_stays_patched():
+    """What a cheat changes in this process is as it was after its test."""
+    before = TasteGap.__dict__["per_unit"]
+    yield
+    TasteGap.per_unit = before
