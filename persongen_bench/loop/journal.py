@@ -162,11 +162,19 @@ class Journal:
     def noted(self, key: str) -> Any:  # noqa: ANN401  # any JSON value
         """A remembered fact, None where there is none."""
         rows = self._rows("SELECT value FROM meta WHERE key=?", key)
-        return json.loads(rows[0][0]) if rows else None
+        return self._fact(rows[0][0]) if rows else None
 
     def facts(self) -> dict[str, Any]:
         """Every remembered fact by name."""
-        return {key: json.loads(value) for key, value in self._rows("SELECT key, value FROM meta")}
+        return {key: self._fact(value) for key, value in self._rows("SELECT key, value FROM meta")}
+
+    def _fact(self, text: str) -> Any:  # noqa: ANN401  # any JSON value
+        try:
+            return json.loads(text)
+        except (ValueError, TypeError, RecursionError) as error:
+            raise RunError(
+                f"{self.file}: the journal is damaged ({error})", fix=self._rebuilt
+            ) from None
 
     def samples(self) -> pd.DataFrame:
         """All samples in canonical order: `SAMPLE_COLUMNS` and ``seconds``."""
