@@ -142,7 +142,11 @@ def _home(run: RunDirectory, world: World, fit: Path) -> Home:
     """A home of the fitted method; what it asks of the stack from now on is noted."""
     facts = facts_of_run(run.config)
     home = open_home(Tenancy(run.config, facts, world, {"train": world.train}, reads=(fit,)))
-    home.load(fit)
+    try:
+        home.load(fit)
+    except BaseException:
+        home.__exit__()
+        raise
     return home
 
 
