@@ -13,7 +13,7 @@ from persongen_bench.core.errors import ConfigError
 from persongen_bench.core.near import near_miss
 from persongen_bench.loop.choice import MethodChoice, Options
 from persongen_bench.loop.generate import Execution
-from persongen_bench.loop.wall import sealed
+from persongen_bench.loop.wall import bubble
 from persongen_bench.util.execution import THREADS
 from persongen_bench.util.files import cache_root, usable_folder
 from persongen_bench.util.progress import bars
@@ -85,7 +85,7 @@ def campaign_of(
         raise ConfigError(f"there is no setting {unknown[0]!r}", fix=fix)
     check_places(settings)
     if settings.get("sealed", False):
-        sealed.ask()
+        bubble.ask()
     return Campaign(
         methods=methods,
         dataset=dataset,

@@ -60,9 +60,9 @@ Pseudonymize = Annotated[
 
 def _seal(wanted: bool) -> bool:  # called by the parser
     if wanted:
-        from persongen_bench.loop.wall import sealed
+        from persongen_bench.loop.wall import bubble
 
-        sealed.ask()
+        bubble.ask()
     return wanted
 
 

@@ -77,6 +77,11 @@ class MethodChoice:
     chosen: Chosen | None = None
     """None: no search did."""
 
+    @classmethod
+    def of_run(cls, config: RunConfig) -> MethodChoice:
+        """The method of a run, which records every option."""
+        return cls(config.method.name, options=config.method.config)
+
     def build(self) -> Method:
         """The configured, unfitted method."""
         cls = registry.get("methods", self.name)
@@ -134,15 +139,8 @@ def check_chosen(choices: Iterable[MethodChoice], revision: str, split_hash: str
             choice.chosen.check(revision, split_hash)
 
 
-def build_method(config: RunConfig) -> Method:
-    """The unfitted method of a run."""
-    cls = registry.get("methods", config.method.name)
-    method: Method = cls(make_config(cls.Config, config.method.config, config.method.name))
-    return method
-
-
 def restore_method(config: RunConfig, train: View, fit: Path, stack: Stack) -> Method:
     """The fitted method of a run; it draws with ``stack``, the world's own or one that notes."""
-    method = build_method(config)
+    method = MethodChoice.of_run(config).build()
     method.load(fit, stack, train)
     return method

@@ -22,10 +22,11 @@ from persongen_bench.loop.method_facts import MethodFacts
 from persongen_bench.loop.role_record import RecordingStack
 from persongen_bench.loop.schema import RunConfig
 from persongen_bench.loop.wall.homes import open_home
-from persongen_bench.loop.wall.host import CellDied, MethodFault, died
+from persongen_bench.loop.wall.host import died
 from persongen_bench.loop.wall.known import facts_of_run
 from persongen_bench.loop.wall.resident import FitOrder
 from persongen_bench.loop.wall.tenancy import Home, Tenancy
+from persongen_bench.loop.wall.wire import CellDied, MethodFault
 from persongen_bench.loop.world import World
 from persongen_bench.stacks.with_lora import StackWithLora
 from persongen_bench.util import provenance

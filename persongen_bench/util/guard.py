@@ -2,7 +2,7 @@
 
 A hook sees what goes through the interpreter. What compiled libraries open by themselves it does
 not see; the kernel does (`landlock`), where it can. Neither is a defence against malice alone: a
-process of a stranger's code runs sealed (`persongen_bench.loop.wall.sealed`).
+process of a stranger's code runs sealed (`persongen_bench.loop.wall.bubble`).
 """
 
 from __future__ import annotations

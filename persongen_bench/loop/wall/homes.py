@@ -20,12 +20,12 @@ from persongen_bench.loop.wall.answers import Answered, failed, joined, read, to
 from persongen_bench.loop.wall.bounds import named_in
 from persongen_bench.loop.wall.cell import Allowed, Furniture
 from persongen_bench.loop.wall.desk import Desk
-from persongen_bench.loop.wall.host import Cell, CellDied, MethodFault, died, wall_here
+from persongen_bench.loop.wall.host import Cell, died, wall_here
 from persongen_bench.loop.wall.launch import SERVER
 from persongen_bench.loop.wall.resident import Assignment, FitOrder, Resident
 from persongen_bench.loop.wall.shown import ShownView
 from persongen_bench.loop.wall.tenancy import Home, Tenancy
-from persongen_bench.loop.wall.wire import Message
+from persongen_bench.loop.wall.wire import CellDied, Message, MethodFault
 from persongen_bench.util.execution import peak_memory_mb
 
 

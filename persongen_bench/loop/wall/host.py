@@ -13,12 +13,12 @@ from typing import Any
 
 from persongen_bench.core.errors import RunError
 from persongen_bench.core.progress import Progress, no_progress
-from persongen_bench.loop.wall import sealed
+from persongen_bench.loop.wall import bubble
 from persongen_bench.loop.wall import wire as wires
 from persongen_bench.loop.wall.bounds import of_cell, search_path
 from persongen_bench.loop.wall.launch import Forked, Process, Scratch, Sealed
 from persongen_bench.loop.wall.settling import Setup
-from persongen_bench.loop.wall.wire import CellDied, Message, MethodFault
+from persongen_bench.loop.wall.wire import CellDied, Message
 from persongen_bench.util import landlock
 
 MOST_SAID = 500
@@ -53,7 +53,7 @@ class Cell:
         progress: Progress = no_progress,
     ) -> Cell:
         """Start one; see `bounds.of_cell`."""
-        scratch, shut = Scratch(), sealed.asked_for()
+        scratch, shut = Scratch(), bubble.asked_for()
         bounds = of_cell((scratch.path, *writes), reads, open_code=open_code)
         closed = () if open_code else Setup.closed
         setup = Setup(search_path(), replace(bounds, blind=shut), scratch.path, closed=closed)
@@ -157,7 +157,7 @@ class _Bars:
 
 def wall_here() -> str:
     """What holds cells on this machine, in words."""
-    if sealed.asked_for():
+    if bubble.asked_for():
         return "a sealed process (bubblewrap)"
     kernel = landlock.version()
     return f"a process of its own ({f'Landlock {kernel}' if kernel else 'audit hook'})"
@@ -166,6 +166,3 @@ def wall_here() -> str:
 def died(name: str, how: str) -> RunError:
     """That the process of a method ended where nobody can be blamed but the method."""
     return RunError(f"method {name}: {how}", fix=f"`pgbench check {name}` finds out why.")
-
-
-__all__ = ["Cell", "CellDied", "MethodFault", "died", "wall_here"]

@@ -10,7 +10,8 @@ from persongen_bench.core.errors import RunError
 from persongen_bench.loop.choice import MethodChoice
 from persongen_bench.loop.method_facts import MethodFacts, describe
 from persongen_bench.loop.schema import RunConfig
-from persongen_bench.loop.wall.host import Cell, CellDied, MethodFault, died
+from persongen_bench.loop.wall.host import Cell, died
+from persongen_bench.loop.wall.wire import CellDied, MethodFault
 
 TRUSTED = (registry.OWN_DISTRIBUTION, registry.LOCAL)
 """Distributions whose code this process runs: the package itself, and what the caller defined."""
@@ -52,7 +53,7 @@ def facts_of_run(config: RunConfig) -> MethodFacts:
 
     Raises `RunError` for one that sees held-out data, and did not say so when the run was begun.
     """
-    facts = facts_of(MethodChoice(config.method.name, options=config.method.config))
+    facts = facts_of(MethodChoice.of_run(config))
     if facts.privileged and not config.method.anchor:
         raise RunError(f"method {config.method.name} says only now that it sees held-out data")
     return facts

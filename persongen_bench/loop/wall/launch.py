@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from persongen_bench.core.errors import RunError
-from persongen_bench.loop.wall import sealed
+from persongen_bench.loop.wall import bubble
 from persongen_bench.loop.wall.bounds import PACKAGE, search_path
 from persongen_bench.loop.wall.settling import Setup
 from persongen_bench.util import interrupt
@@ -170,7 +170,7 @@ class Sealed:
     def start(cls, setup: Setup, wire: Connection) -> Sealed:
         """Start one on the other end of ``wire``."""
         os.set_inheritable(wire.fileno(), True)
-        made = cls(sealed.start(setup.bounds, setup.scratch, wire.fileno()))
+        made = cls(bubble.start(setup.bounds, setup.scratch, wire.fileno()))
         interrupt.at_work.add(made.process.pid)
         return made
 

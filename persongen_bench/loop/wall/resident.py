@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 from persongen_bench.core.dataset import View
 from persongen_bench.core.method import FitContext, Method, NewcomerMethod, Selectable, Wrapper
@@ -26,9 +25,7 @@ from persongen_bench.util.execution import fixed_threads
 class Assignment:
     """What of a run its method is told."""
 
-    name: str
-    """Of the method, in the registry."""
-    config: Mapping[str, Any]
+    choice: MethodChoice
     output: str
     """Kind of the answers."""
     seed: int
@@ -37,11 +34,7 @@ class Assignment:
     @classmethod
     def of(cls, run: RunConfig) -> Assignment:
         """Of a run, without its data: where they lie is nothing that a method needs."""
-        return cls(run.method.name, run.method.config, run.output, run.seed, run.threads)
-
-    def build(self) -> Method:
-        """The unfitted method."""
-        return MethodChoice(self.name, options=self.config).build()
+        return cls(MethodChoice.of_run(run), run.output, run.seed, run.threads)
 
 
 @dataclass(frozen=True)
@@ -70,7 +63,7 @@ class Resident:
 
     def __post_init__(self) -> None:
         """Build it, unfitted."""
-        self.method = self.config.build()
+        self.method = self.config.choice.build()
 
     def fit(self, order: FitOrder, context: FitContext) -> None:
         """Fit the method, or adapt a fit of it, and save it."""
@@ -89,7 +82,7 @@ class Resident:
 
     def load(self, fit: Path) -> None:
         """Restore the fitted method; what it asks of the stack from now on is noted."""
-        self.method = self.config.build()
+        self.method = self.config.choice.build()
         self.method.load(fit, self.stack, self.views["train"])
 
     def validation_loss(self) -> float:

@@ -15,7 +15,7 @@ from persongen_bench.loop.choice import MethodChoice
 from persongen_bench.loop.fit import code_of, fit_once
 from persongen_bench.loop.generate import Execution
 from persongen_bench.loop.terms import Terms, run_config
-from persongen_bench.loop.wall import sealed
+from persongen_bench.loop.wall import bubble
 from persongen_bench.loop.wall.homes import open_home
 from persongen_bench.loop.wall.known import facts_of
 from persongen_bench.loop.wall.tenancy import Tenancy
@@ -219,7 +219,7 @@ def test_a_method_that_only_this_process_knows_works_in_it(world):
 def test_sealed_without_bubblewrap_is_one_line(monkeypatch):
     monkeypatch.setattr(shutil, "which", lambda name: None)
     with pytest.raises(ConfigError, match="needs bubblewrap"):
-        sealed.require()
+        bubble.require()
 
 
 @pytest.mark.slow
@@ -227,7 +227,7 @@ def test_sealed_without_bubblewrap_is_one_line(monkeypatch):
 def test_a_sealed_method_makes_the_same_and_is_told_of(world, tmp_path, monkeypatch):
     honest = make(world, tmp_path / "open", "walled-plugin/first")
     monkeypatch.setenv("PGBENCH_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setenv(sealed.SEALED, "1")
+    monkeypatch.setenv(bubble.SEALED, "1")
     results = make(world, tmp_path / "sealed", "walled-plugin/peeks")
     assert results.scores["value"].equals(honest.scores["value"])
     (note,) = results.summary.notes
