@@ -37,9 +37,7 @@ class Tenancy:
 
     @property
     def walled(self) -> bool:
-        """Whether a process of its own can hold it: whether packages know its method, what that
-        wraps, and its stack.
-        """
+        """Whether a process of its own can hold it: packages know method, base and stack."""
         methods = registry.entries("methods")
         known = [registry.entries("stacks").get(self.world.ref.stack)]
         facts: MethodFacts | None = self.facts
