@@ -20,31 +20,6 @@ torch.set_num_threads(1)
 where it stands, so what is equal bit by bit is equal for a number of threads (`batching`)."""
 
 
-RED = (
-    "cli/test_interrupt.py::test_what_stopped_and_how_to_go_on",
-    "cli/test_interrupt.py::test_a_process_that_does_not_end_is_ended",
-    "fuzz/test_damaged_runs.py::test_a_damaged_run_is_gone_on_with_or_refused",
-    "stacks/test_sandbox_loras.py::test_a_folder_without_its_files_is_refused_with_the_command",
-    "stacks/test_sandbox_loras.py::test_damaged_weights_and_sheets_are_refused",
-    "testing/test_check.py::test_good_entry_passes_with_one_line_per_check_and_a_summary",
-    "instruments/test_control_cheats.py::test_the_control_fails_without_the_wall",
-    "loop/test_loras.py::test_a_run_with_a_lora_is_another_run_and_its_file_holds_no_path",
-    "docs/test_tutorial.py::test_the_page_shows_what_its_cells_print",
-    "cli/test_shop_doors.py::test_a_run_is_not_rewritten_for_a_metric_that_cannot_be",
-    "api/test_campaign.py::test_runs_side_by_side_are_the_runs_one_by_one",
-    "loop/test_faults.py::test_killed_at_a_hundred_instants",
-    "loop/test_faults.py::test_a_full_disk",
-)
-"""Seen red or not seen to the end on one machine, and still to be mended: told of, not hidden."""
-
-
-def pytest_collection_modifyitems(items):
-    """Mark what is still to be mended, so that what is sound is seen to be."""
-    for item in items:
-        if any(name in item.nodeid for name in RED):
-            item.add_marker(pytest.mark.xfail(reason="still to be mended", strict=False))
-
-
 @pytest.fixture
 def unwalled(monkeypatch):
     """Methods work in this process, where a test has changed a class of theirs."""

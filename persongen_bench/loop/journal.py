@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import sqlite3
+import stat
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
@@ -102,11 +103,15 @@ class Journal:
 
     @property
     def present(self) -> bool:
-        """Whether there is a file with anything in it."""
+        """Whether there is a file with anything in it; `RunError` for a pipe or a folder."""
         try:
-            return self.file.stat().st_size > 0
+            found = self.file.stat()
         except FileNotFoundError:
             return False
+        if not stat.S_ISREG(found.st_mode):
+            said = f"{self.file}: the journal is no regular file"
+            raise RunError(said, fix=f"Move it away, then {self._rebuilt}")
+        return found.st_size > 0
 
     @property
     def _rebuilt(self) -> str:

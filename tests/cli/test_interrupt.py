@@ -31,6 +31,14 @@ RUN = ["-d", "folder", "--data", "shop", "--no-beside", "--n-images", "2", "--ba
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="sends a signal to a group")
 
 
+@pytest.fixture(autouse=True)
+def heard():
+    """Programs that are started hear Ctrl-C, also where a shell ignores it for its background."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 @pytest.fixture
 def home(tmp_path):
     """A shop, and a package whose method sleeps."""

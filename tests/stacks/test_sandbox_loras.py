@@ -6,6 +6,7 @@ import loras_case
 import numpy as np
 import pytest
 from loras_case import PLAN, adapter, plans
+from safetensors.numpy import save
 
 from persongen_bench.core.errors import ConfigError, DataError
 from persongen_bench.core.roles import Adapter, Condition
@@ -161,10 +162,16 @@ def test_a_folder_without_its_files_is_refused_with_the_command(tmp_path, lost):
 
 def test_damaged_weights_and_sheets_are_refused(tmp_path):
     loras_case.write(tmp_path)
+    sound = (tmp_path / WEIGHTS).read_bytes()
     (tmp_path / WEIGHTS).write_bytes(b"no safetensors")
+    with pytest.raises(DataError, match="not a safetensors file"):
+        open_zoo(tmp_path)
+    (tmp_path / WEIGHTS).write_bytes(save({"somebody/else": np.zeros(1, np.float16)}))
     zoo = open_zoo(tmp_path)
     with pytest.raises(DataError, match="not the LoRAs of its table"):
         zoo.open(zoo.ids[:1])
+    (tmp_path / WEIGHTS).write_bytes(sound)
+    zoo = open_zoo(tmp_path)
     (tmp_path / SHEET).unlink()
     with pytest.raises(DataError, match="no example pictures"):
         zoo.examples.images(zoo.examples.ids[:1])

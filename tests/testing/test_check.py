@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 
@@ -18,8 +19,9 @@ def test_good_entry_passes_with_one_line_per_check_and_a_summary():
     lines = []
     report = check("true-taste", lines.append)
     assert (report.kind, report.passed, report.exit_status) == ("metrics", True, 0)
-    assert len(lines) == len(report.results) + 1
-    assert all(line.startswith("pass  ") for line in lines[:-1])
+    assert len(lines) == len(report.results) + 2
+    assert re.fullmatch(r"worlds of seed \d+", lines[0])
+    assert all(line.startswith("pass  ") for line in lines[1:-1])
     assert lines[-1].startswith(f"metric true-taste: {len(report.results)} checks, all passed in ")
 
 

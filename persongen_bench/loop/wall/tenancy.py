@@ -37,11 +37,13 @@ class Tenancy:
 
     @property
     def walled(self) -> bool:
-        """Whether a process of its own can hold it: whether packages know method and stack."""
-        known = (
-            registry.entries("methods").get(self.facts.name),
-            registry.entries("stacks").get(self.world.ref.stack),
-        )
+        """Whether a process of its own can hold it: packages know method, base and stack."""
+        methods = registry.entries("methods")
+        known = [registry.entries("stacks").get(self.world.ref.stack)]
+        facts: MethodFacts | None = self.facts
+        while facts is not None:
+            known.append(methods.get(facts.name))
+            facts = facts.base
         return all(entry is not None and entry.installed for entry in known)
 
 

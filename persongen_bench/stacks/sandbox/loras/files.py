@@ -120,7 +120,10 @@ def write_zoo(
 
 
 def open_zoo(folder: Path = SHIPPED) -> ModelZoo:
-    """The LoRAs of a folder with their examples; `DataError` where its table is no such one."""
+    """The LoRAs of a folder with their examples; `DataError` where its files are no such ones."""
+    for name in (TABLE, WEIGHTS):
+        if not (folder / name).exists():
+            raise DataError(f"{folder}: no {name}", fix=_FIX)
     try:
         records = json.loads(read_regular(folder / TABLE, "table", _MOST_BYTES))
         table = pd.DataFrame(records).set_index("model_id")
@@ -128,8 +131,6 @@ def open_zoo(folder: Path = SHIPPED) -> ModelZoo:
         table["tags"] = table["tags"].astype(str)
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise DataError(f"{folder / TABLE}: no table of LoRAs ({error})", fix=_FIX) from None
-    if not (folder / WEIGHTS).exists():
-        raise DataError(f"{folder}: no {WEIGHTS}", fix=_FIX)
     read_header(folder / WEIGHTS, "LoRAs")
     catalog = Catalog(examples, ExampleSheet(folder / SHEET))
     return ModelZoo(table, LoraFile(folder / WEIGHTS), catalog)
