@@ -2,6 +2,7 @@
 
 import gc
 import os
+from types import SimpleNamespace
 
 gc.disable()  # until everything is collected: see `pytest_collection_finish`
 for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
@@ -9,8 +10,11 @@ for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
 
 import pytest  # noqa: E402
 import torch  # noqa: E402
+from warm_worker import Warm  # noqa: E402
 
 from persongen_bench.core import registry  # noqa: E402
+from persongen_bench.testing import base  # noqa: E402
+from persongen_bench.testing.base import Contract  # noqa: E402
 
 collect_ignore = ["plugin_example"]
 """A package of its own; `test_plugin_example.py` installs it and runs its tests."""
@@ -43,3 +47,26 @@ def nothing_stays_registered():
     yield
     registry._registered.clear()
     registry._registered.update(before)
+
+
+@pytest.fixture(scope="session")
+def warm_worker():
+    """Started where the first contract asks for another process."""
+    warm = []
+
+    def run(*arguments, **options):
+        if not warm:
+            warm.append(Warm())
+        return warm[0].run(*arguments, **options)
+
+    yield SimpleNamespace(run=run)
+    for one in warm:
+        one.close()
+
+
+@pytest.fixture(autouse=True)
+def contracts_ask_a_warm_worker(request, monkeypatch, warm_worker):
+    """Contracts of built-ins; those of contracts (`test_contracts`) and others start their own."""
+    cls = request.cls
+    if cls and issubclass(cls, Contract) and not request.path.name.startswith("test_contracts"):
+        monkeypatch.setattr(base, "subprocess", warm_worker)

@@ -1,0 +1,80 @@
+"""Workers of contracts, forked from one process that has imported torch and knows no test.
+
+`Contract.elsewhere` starts an interpreter for each job, most of whose time goes into imports. Here
+a process of its own, started once, imports them and forks for each job: another process, with
+another hash seed, that has seen nothing of the one that asks.
+"""
+
+import contextlib
+import io
+import json
+import os
+import signal
+import subprocess
+import sys
+import traceback
+from pathlib import Path
+from types import SimpleNamespace
+
+
+class Warm:
+    """Stands in for the module `subprocess` where a contract starts its worker."""
+
+    def __init__(self) -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, Path(__file__)],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+        )  # fmt: skip
+
+    def run(self, command, *, input, timeout, **_):  # noqa: A002
+        """Do one order; what `subprocess.run` would return."""
+        assert command[1:] == ["-m", "persongen_bench.testing.worker"]
+        place = {"cwd": str(Path.cwd()), "environment": dict(os.environ), "seconds": timeout}
+        print(json.dumps([input, place]), file=self.process.stdin, flush=True)
+        return SimpleNamespace(**json.loads(self.process.stdout.readline()))
+
+    def close(self) -> None:
+        """End the process."""
+        self.process.stdin.close()
+        self.process.wait()
+        self.process.stdout.close()
+
+
+def _answer(order: str, place: dict) -> dict:
+    from persongen_bench.testing import worker
+
+    signal.alarm(place["seconds"])  # a worker that hangs dies
+    os.chdir(place["cwd"])
+    os.environ.clear()
+    os.environ.update(place["environment"])
+    said, complaint, status = io.StringIO(), "", 0
+    sys.stdin = io.StringIO(order)
+    with contextlib.redirect_stdout(said):
+        try:
+            worker.main()
+        except BaseException:  # noqa: BLE001  # as an interpreter ends
+            complaint, status = traceback.format_exc(), 1
+    return {"returncode": status, "stdout": said.getvalue(), "stderr": complaint}
+
+
+def main() -> None:
+    """Fork for each line that comes, until the other side closes."""
+    import torch
+
+    import persongen_bench.testing.worker  # noqa: F401
+
+    torch.set_num_threads(1)  # no pool of threads that a fork would lose
+    wire = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)  # what libraries print is no answer
+    for line in iter(sys.stdin.readline, ""):
+        child = os.fork()
+        if child == 0:
+            print(json.dumps(_answer(*json.loads(line))), file=wire, flush=True)
+            os._exit(0)
+        if os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) != 0:
+            died = {"returncode": 1, "stdout": "", "stderr": "the worker died"}
+            print(json.dumps(died), file=wire, flush=True)
+
+
+if __name__ == "__main__":
+    main()
