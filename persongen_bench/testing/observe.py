@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 from pydantic import ValidationError
+from safetensors import SafetensorError, safe_open
 
 from persongen_bench.core.config import Config
 from persongen_bench.core.images import pixel_hash
@@ -34,6 +35,8 @@ def unsafe_files(folder: Path) -> list[str]:
 def _is_pickled(path: Path) -> bool:
     if path.suffix in _PICKLE_SUFFIXES:
         return True
+    if _is_safetensors(path):
+        return False  # the length of its header may read as the start of a pickle
     if zipfile.is_zipfile(path):
         with zipfile.ZipFile(path) as archive:
             heads = [archive.read(name)[:256] for name in archive.namelist()]
@@ -41,6 +44,14 @@ def _is_pickled(path: Path) -> bool:
         with path.open("rb") as file:
             heads = [file.read(256)]
     return any(head.startswith(_PICKLE_MAGIC) or b"'descr': '|O'" in head for head in heads)
+
+
+def _is_safetensors(path: Path) -> bool:
+    try:
+        with safe_open(path, "np"):
+            return True
+    except (SafetensorError, OSError):
+        return False
 
 
 def refuses_unknown(config: type[Config]) -> bool:

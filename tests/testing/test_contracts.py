@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from safetensors.numpy import save_file
 
 from persongen_bench.core.config import Config
 from persongen_bench.core.dataset import Dataset, DatasetCard, Split, SplitFunction
@@ -478,6 +479,19 @@ def test_files_that_can_run_code_are_named(tmp_path: Path, name):
     np.save(tmp_path / "plain.npy", np.zeros(3))
     (tmp_path / "plain.json").write_text("{}")
     assert unsafe_files(tmp_path) == [name]
+
+
+def test_a_header_whose_length_reads_as_a_pickle_is_none(tmp_path):
+    path = tmp_path / "rows.safetensors"
+    for size in range(500, 640, 8):
+        save_file({"x": np.zeros(1)}, path, metadata={"a": "b" * size})
+        if path.read_bytes().startswith(b"\x80\x02"):  # protocol 2 of pickle, or 640 bytes
+            break
+    else:
+        pytest.fail("no header is 640 bytes long")
+    assert unsafe_files(tmp_path) == []
+    path.write_bytes(pickle.dumps({"x": "y" * 100}, protocol=2))
+    assert unsafe_files(tmp_path) == [path.name]
 
 
 # --- stacks, data sets, metrics -----------------------------------------------------------------
