@@ -16,12 +16,14 @@ import traceback
 from pathlib import Path
 
 import numpy as np
+from warm_server import Warm
 
 from persongen_bench.core.errors import PgbenchError
 from persongen_bench.loop.choice import MethodChoice
 from persongen_bench.loop.generate import Execution
 from persongen_bench.loop.run import Job, reopen, resume, run
 from persongen_bench.loop.terms import Terms
+from persongen_bench.loop.wall import launch
 from persongen_bench.loop.world import WorldRef, load_world
 from persongen_bench.testing.toy import toy_world, write_folder
 from persongen_bench.util.files import file_sha256
@@ -248,7 +250,11 @@ def main(what: str, base: Path) -> None:
     """Prepare the data and do what is asked."""
     write_folder(toy_world(), base / "data")
     if what == "killed":
-        sys.stdout.write(json.dumps(killed(base, *map(int, sys.argv[3:5]))))
+        warm = launch.subprocess = Warm()
+        try:
+            sys.stdout.write(json.dumps(killed(base, *map(int, sys.argv[3:5]))))
+        finally:
+            warm.close()
         return
     assert done(forked(lambda: make(base / "reference"))) == 0
     works = {"full": full, "starved": starved, "read-only": read_only}
