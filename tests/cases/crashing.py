@@ -6,6 +6,7 @@ prints one JSON document. A run and its cache lie in one folder, so that both ar
 
 import contextlib
 import ctypes
+import importlib
 import json
 import os
 import resource
@@ -16,12 +17,14 @@ import traceback
 from pathlib import Path
 
 import numpy as np
+from warm_server import Warm
 
 from persongen_bench.core.errors import PgbenchError
 from persongen_bench.loop.choice import MethodChoice
 from persongen_bench.loop.generate import Execution
 from persongen_bench.loop.run import Job, reopen, resume, run
 from persongen_bench.loop.terms import Terms
+from persongen_bench.loop.wall import launch
 from persongen_bench.loop.world import WorldRef, load_world
 from persongen_bench.testing.toy import toy_world, write_folder
 from persongen_bench.util.files import file_sha256
@@ -106,10 +109,16 @@ def killed(base: Path, n_kills: int, per_chain: int) -> dict:
         count = count_changes(base)
         make(base / "reference")
         (base / "events").write_text(str(count[0]))
+        (base / "imported").write_text("\n".join(sys.modules))
 
-    start = time.perf_counter()
     assert done(forked(counted)) == 0
-    seconds, n_events = time.perf_counter() - start, int((base / "events").read_text())
+    n_events = int((base / "events").read_text())
+    for name in (base / "imported").read_text().split():
+        with contextlib.suppress(ImportError):
+            importlib.import_module(name)  # once for all that are forked from now on
+    start = time.perf_counter()
+    assert done(forked(lambda: make(base / "timed"))) == 0
+    seconds = time.perf_counter() - start
     rng, expected = np.random.default_rng(0), hashes(base / "reference")
     chain = same = kills = 0
     while kills < n_kills and chain < n_kills:
@@ -248,7 +257,11 @@ def main(what: str, base: Path) -> None:
     """Prepare the data and do what is asked."""
     write_folder(toy_world(), base / "data")
     if what == "killed":
-        sys.stdout.write(json.dumps(killed(base, *map(int, sys.argv[3:5]))))
+        warm = launch.subprocess = Warm()
+        try:
+            sys.stdout.write(json.dumps(killed(base, *map(int, sys.argv[3:5]))))
+        finally:
+            warm.close()
         return
     assert done(forked(lambda: make(base / "reference"))) == 0
     works = {"full": full, "starved": starved, "read-only": read_only}
