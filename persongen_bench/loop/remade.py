@@ -1,4 +1,4 @@
-"""A few answers of a run are made again, alone and in a process of their own: are they the same?
+"""Two answers of a run are made again, in a batch and a process of their own: are they the same?
 
 An answer is a function of its sample alone. Of a method whose answers depend on the batch, on what
 was asked before, on the clock or on its process, a run is a draw that nobody can make again.
@@ -51,17 +51,17 @@ def note_remade(
         sorted(sound, key=lambda one: content_hash(run.config.run_id, one))[:N_AGAIN]
     )
     with home() as fresh:
-        again = [_digest(run, asked, sample, fresh) for sample in chosen]
+        again = _digests(run, asked, chosen, fresh)
     differ = sum(new != digests[veiled[s.sample_id]] for s, new in zip(chosen, again, strict=True))
     if differ:
         before = run.noted(REMADE) or [0, 0]
         run.note(REMADE, [before[0] + differ, before[1] + len(chosen)])
 
 
-def _digest(run: RunDirectory, asked: Asked, sample: Sample, home: Home) -> str:
-    """Of the answer that is made now; empty where none is."""
+def _digests(run: RunDirectory, asked: Asked, samples: Sequence[Sample], home: Home) -> list[str]:
+    """Of the answers that are made now; empty where none is."""
     try:
-        (one,) = home.make(asked, [sample]).made
+        made = home.make(asked, samples).made
     except (RunError, MemoryError):
-        return ""
-    return run.kind.digest(one.answer) if isinstance(one, Made) else ""
+        return [""] * len(samples)
+    return [run.kind.digest(one.answer) if isinstance(one, Made) else "" for one in made]
