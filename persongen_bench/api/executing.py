@@ -14,6 +14,7 @@ from persongen_bench.loop.generate import Execution
 from persongen_bench.loop.needs import check_needs
 from persongen_bench.loop.results import RunResults
 from persongen_bench.loop.terms import Terms
+from persongen_bench.loop.wall.launch import warm_up
 from persongen_bench.loop.world import World, load_world
 
 
@@ -35,6 +36,8 @@ def execute(
     """
     ledger = ledger or Ledger()
     asked = choices_of(campaign)
+    if n_jobs == 1:
+        warm_up(campaign.chosen_stack.name)
     with others_code(f"data set {campaign.dataset} does not open"):
         world = load_world(campaign.world_ref(), execution.progress)
     terms = campaign.terms(world)

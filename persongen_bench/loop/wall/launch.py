@@ -18,7 +18,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, Protocol
 
-from persongen_bench.core.errors import RunError
+from persongen_bench.core.errors import PgbenchError, RunError
 from persongen_bench.loop.wall import bubble
 from persongen_bench.loop.wall.bounds import PACKAGE, search_path
 from persongen_bench.loop.wall.settling import Setup
@@ -121,6 +121,17 @@ def environment() -> dict[str, str]:
 
 SERVER = Server()
 """The one of this process."""
+
+
+def warm_up(stack: str) -> None:
+    """Have the server import what a built-in stack needs, while this process opens a world."""
+    if not bubble.asked_for():
+        threading.Thread(target=_warmed_up, args=(stack,), daemon=True).start()
+
+
+def _warmed_up(stack: str) -> None:
+    with contextlib.suppress(PgbenchError, OSError):  # whoever needs the server is told
+        SERVER.keep(stack, ())
 
 
 class Process(Protocol):
