@@ -58,9 +58,8 @@ def after_run(made: Sequence[Run], runs: Path, board: str, metrics: Sequence[str
     for one in made:
         _warn_of_failures(console, one)
     provenance = json.loads((made[0].path / "provenance.json").read_text(encoding="utf-8"))
-    for audit in ("split audit", "request audit"):
-        for leak in leaks(provenance.get(audit, [])):
-            console.print(f"{audit}: {plain(leak)}")
+    for leak in leaks(provenance.get("request audit", [])):
+        console.print(f"request audit: {plain(leak)}")
     drawn = [one.contact_sheet for one in made[:1]]
     drawn += [one.contact_sheet for one in made[1:] if not one.config.method.anchor]
     drawn = [path for path in drawn if path.exists()] + Leaderboard(tables, runs).draw_requests()

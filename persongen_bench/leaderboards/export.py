@@ -19,6 +19,7 @@ CSV_COLUMNS = (
     "board", "table", "block", "method", "rank", "rank_low", "rank_high", "ties", "metric", "mean",
     "low", "high", "n_units", "own_judge", "best", "signature", "seeds", "seed_sd", "n_expected",
     "n_ok", "p_block", "minimum_detectable_effect", "reason", "source", "caveat", "budget",
+    "leaks",
 )  # fmt: skip
 
 
@@ -44,7 +45,8 @@ def to_csv(tables: Sequence[Standings], *, costs: bool = False) -> str:
     writer = csv.DictWriter(buffer, CSV_COLUMNS, restval="", lineterminator="\n")
     writer.writeheader()
     for table in tables:
-        about = {"board": table.board.name, "table": content_hash(table.protocol, table.signatures)}
+        key = content_hash(table.protocol, table.signatures)
+        about = {"board": table.board.name, "table": key, "leaks": " ".join(table.leaks)}
         for line in _lines(table, costs=costs):
             writer.writerow({key: cell(value) for key, value in (about | line).items()})
     return buffer.getvalue()

@@ -26,6 +26,7 @@ from persongen_bench.leaderboards.rows import (
     unit_values,
 )
 from persongen_bench.leaderboards.standings import MethodRow, Refusal, Standings
+from persongen_bench.loop.audits import LEAKS
 from persongen_bench.loop.results import RunResults
 
 
@@ -135,6 +136,7 @@ def _table(board: Board, group: Group, refused: Sequence[Refusal]) -> Standings:
             *_caveats(board, group),
             *copy_notes(group.runs, board.anchors),
         ),
+        leaks=tuple(dict.fromkeys(note for run in group.runs for note in _leaks(run))),
     )
 
 
@@ -192,11 +194,17 @@ def _one_seed(rows: Sequence[MethodRow]) -> list[str]:
     ]
 
 
+def _leaks(run: RunResults) -> list[str]:
+    return [note for note in run.summary.notes if note.startswith(LEAKS)]
+
+
 def _caveats(board: Board, group: Group) -> list[str]:
     """What is said of answers and numbers, once for all methods it holds for."""
     holders: dict[str, list[str]] = defaultdict(list)
     for run in group.runs:
         for note in run.summary.notes:
+            if note.startswith(LEAKS):
+                continue
             holders[note].append(run.config.method.label)
         for metric in board.metrics:
             summary = run.summary.metrics.get(metric)

@@ -88,6 +88,7 @@ def markdown(tables: Sequence[TextTable]) -> str:
 def _markdown_table(table: TextTable) -> str:
     lines = [f"## {escape_markdown(table.title)}", ""]
     lines += [f"{escape_markdown(fact)}  " for fact in table.facts]
+    lines += [f"\n**{escape_markdown(warning)}**" for warning in table.warnings]
     lines += ["", _md_line(c.header for c in table.columns)]
     lines.append("|" + "|".join("---:" if c.numeric else ":---" for c in table.columns) + "|")
     for block in table.blocks:

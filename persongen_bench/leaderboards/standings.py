@@ -15,7 +15,7 @@ from persongen_bench.loop.schema import Budget
 
 Label: TypeAlias = Annotated[str, AfterValidator(partial(plain, most=LABEL))]
 """What is printed as the name of something: on one line, all of it visible."""
-STANDINGS_VERSION = 5
+STANDINGS_VERSION = 6
 """Rises whenever `Standings`, and with it the JSON export, changes shape."""
 
 
@@ -131,6 +131,8 @@ class Standings(Config):
     reported: tuple[ReportedTable, ...]
     """Tables of papers, with every number in its metric's own unit."""
     notes: tuple[str, ...]
+    leaks: tuple[str, ...] = ()
+    """What the audit of the split found that all rows share; printed before the table."""
 
     @property
     def metrics(self) -> tuple[str, ...]:

@@ -31,6 +31,7 @@ def _one(table: TextTable, width: int) -> RenderableType:
     left_out = [c.header for c in table.columns if c not in columns]
     parts: list[RenderableType] = [Text(table.title, style="bold")]
     parts += [Text(fact, style="dim") for fact in table.facts]
+    parts += [Text(warning, style="bold red") for warning in table.warnings]
     parts.append(_table(columns, table.blocks))
     if left_out:
         parts.append(Text(f"Left out for width (all in --format markdown, latex, csv, json, html): "

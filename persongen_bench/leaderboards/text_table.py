@@ -49,11 +49,14 @@ class TextTable:
     blocks: tuple[Block, ...]
     notes: tuple[str, ...]
     extras: tuple[Extra, ...]
+    warnings: tuple[str, ...] = ()
+    """What makes the whole table doubtful; printed before it."""
 
     def __post_init__(self) -> None:
         """Titles and notes, of boards and papers too, can be seen."""
         object.__setattr__(self, "title", plain(self.title, LABEL))
         object.__setattr__(self, "facts", tuple(map(plain, self.facts)))
+        object.__setattr__(self, "warnings", tuple(map(plain, self.warnings)))
         object.__setattr__(self, "notes", tuple(map(plain, self.notes)))
 
 
@@ -87,6 +90,7 @@ def text_table(standings: Standings, *, costs: bool = False) -> TextTable:
             *_missing(standings),
         ),
         extras=tuple(_extras(standings, costs=costs)),
+        warnings=standings.leaks,
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from persongen_bench.core.progress import Progress
 from persongen_bench.core.request import Request
@@ -12,6 +12,8 @@ from persongen_bench.loop.world import World
 from persongen_bench.util.files import cache_root
 from persongen_bench.util.sealed import kept_file
 
+LEAKS = "Leaks: "
+"""Begins the note of a run whose split does not keep what it promises; boards print it first."""
 QUICK = AuditOptions(max_held_out=300, max_train=4000)
 """Pictures opened before a run; call `datasets.audit.audit` yourself to look at all of them."""
 
@@ -56,6 +58,17 @@ def audited_requests(
             "in the held-out part"
         )
     return lines
+
+
+def leak_notes(lines: Sequence[str]) -> tuple[str, ...]:
+    """One sentence where the audit of a split found leaks: kinds and counts, nobody's name."""
+    found = [
+        line.removeprefix("leak: ").split(" (")[0] for line in lines if line.startswith("leak")
+    ]
+    if not found:
+        return ()
+    kinds = ", ".join(found)
+    return (f"{LEAKS}the split does not keep what it promises, so no number is clean ({kinds})",)
 
 
 def leaks(lines: list[str]) -> list[str]:

@@ -12,7 +12,7 @@ import numpy as np
 
 from persongen_bench.core.errors import RunError
 from persongen_bench.core.request import Sample
-from persongen_bench.loop.audits import audited, audited_requests
+from persongen_bench.loop.audits import audited, audited_requests, leak_notes
 from persongen_bench.loop.choice import MethodChoice
 from persongen_bench.loop.copying import record_copies
 from persongen_bench.loop.deviations import UNFAIR, deviations
@@ -193,13 +193,15 @@ def rescore(directory: RunDirectory, world: World, execution: Execution) -> None
     directory.keep_facts()
     evaluation = Evaluation.of_run(directory, world, execution.progress)
     summary, scores = score(evaluation, directory.config, directory.noted("roles") or {})
-    summary = summary.model_copy(update={"notes": deviations(directory, world)})
+    audit = audited(world, execution.progress)
+    notes = (*leak_notes(audit), *deviations(directory, world))
+    summary = summary.model_copy(update={"notes": notes})
     summary = _marked(summary, directory.noted(OWN_JUDGES) or ())
     log = {
         "run_id": directory.config.run_id,
         "scored": provenance.collect(),
         "wall": directory.noted(WALL),
-        "split audit": audited(world, execution.progress),
+        "split audit": audit,
         "request audit": audited_requests(
             world, world.asked(directory.config).requests, directory.noted("references") or {}
         ),

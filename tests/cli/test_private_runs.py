@@ -165,6 +165,7 @@ def test_what_the_audit_says_is_written_without_places_and_users(runs, home, tmp
         pgbench("score", copy)
         said = json.loads((copy / "provenance.json").read_text())
         (named,) = {*said["split audit"], *said["request audit"]}
+        assert json.loads((copy / "summary.json").read_text())["notes"][0].startswith("Leaks: ")
         words = named.split(" ")
         assert words[:2] == ["leak:", "shared:"]
         assert words[3:] == ["has", "seen", "<data>/images/7.png"]
