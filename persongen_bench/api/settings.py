@@ -13,7 +13,7 @@ from persongen_bench.core.errors import ConfigError
 from persongen_bench.core.near import near_miss
 from persongen_bench.loop.choice import MethodChoice, Options
 from persongen_bench.loop.generate import Execution
-from persongen_bench.loop.wall import bubble
+from persongen_bench.loop.wall import bubble, limits
 from persongen_bench.util.execution import THREADS
 from persongen_bench.util.files import cache_root, usable_folder
 from persongen_bench.util.progress import bars
@@ -62,6 +62,11 @@ class Settings(TypedDict, total=False):
     """Images of every user, the first by index, that these tests take; default: all."""
     sealed: bool
     """Methods see no file, network or process (bubblewrap), from now on in this process."""
+    method_minutes: float | None
+    """Most minutes of a fit, or of a batch of answers, from now on in this process; default: no
+    limit."""
+    method_gib: float | None
+    """Most memory of a method's process in GiB, libraries included, likewise."""
     pseudonymize: bool
     """Write pseudonyms in place of the names of users, requests and samples; default: no."""
     threads: int
@@ -86,6 +91,7 @@ def campaign_of(
     check_places(settings)
     if settings.get("sealed", False):
         bubble.ask()
+    limits.ask(settings.get("method_minutes"), settings.get("method_gib"))
     return Campaign(
         methods=methods,
         dataset=dataset,

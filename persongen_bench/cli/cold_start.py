@@ -46,6 +46,8 @@ def cold_start(
     metric: options.Metrics = None,
     pseudonymize: options.Pseudonymize = False,
     sealed: options.Sealed = False,  # noqa: ARG001  # its callback asks for it
+    method_minutes: options.MethodMinutes = None,  # noqa: ARG001  # as above
+    method_gib: options.MethodGib = None,  # noqa: ARG001  # as above
 ) -> None:
     """Curves for new users of whom 0 to 100 ratings are known, and the area below them."""
     from persongen_bench.api import cold_start as track

@@ -49,6 +49,8 @@ def run(
     permute_images: options.PermuteImages = None,
     pseudonymize: options.Pseudonymize = False,
     sealed: options.Sealed = False,  # noqa: ARG001  # its callback asks for it
+    method_minutes: options.MethodMinutes = None,  # noqa: ARG001  # as above
+    method_gib: options.MethodGib = None,  # noqa: ARG001  # as above
 ) -> None:
     """Fit, generate, score; then print the leaderboard and draw the pictures."""
     from persongen_bench.api.campaign import Campaign
@@ -103,6 +105,8 @@ def resume(
     batch_size: options.Batch = 64,
     rebuild: Annotated[bool, typer.Option(help="Remake the journal from the files.")] = False,
     sealed: options.Sealed = False,  # noqa: ARG001  # its callback asks for it
+    method_minutes: options.MethodMinutes = None,  # noqa: ARG001  # as above
+    method_gib: options.MethodGib = None,  # noqa: ARG001  # as above
 ) -> None:
     """Continue a run that was stopped; the batch size and worker count may differ."""
     from persongen_bench.api.running import resume as go_on

@@ -49,6 +49,8 @@ def search(
     option: options.Option = None,
     threads: options.Threads = THREADS,
     sealed: options.Sealed = False,  # noqa: ARG001  # its callback asks for it
+    method_minutes: options.MethodMinutes = None,  # noqa: ARG001  # as above
+    method_gib: options.MethodGib = None,  # noqa: ARG001  # as above
 ) -> None:
     """Fit a method at the points of a grid; choose by validation loss, never by what is tested."""
     from persongen_bench.api import search as searching

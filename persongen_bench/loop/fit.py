@@ -178,8 +178,8 @@ def _timed(home: Home, order: FitOrder, context: FitContext, name: str) -> float
         home.fit(order, context)
     except (PgbenchError, MemoryError, OSError):
         raise
-    except CellDied:
-        raise died(name, "its process ended while it was fitted") from None
+    except CellDied as how:
+        raise died(name, f"{how} while it was fitted") from None
     except Exception as error:
         said = str(error) if isinstance(error, MethodFault) else f"{type(error).__name__}: {error}"
         raise RunError(

@@ -16,6 +16,7 @@ from persongen_bench.loop import loras
 from persongen_bench.loop.asked import Asked
 from persongen_bench.loop.making import Made
 from persongen_bench.loop.role_record import RecordingStack
+from persongen_bench.loop.wall import limits
 from persongen_bench.loop.wall.answers import Answered, failed, joined, read, told
 from persongen_bench.loop.wall.bounds import named_in
 from persongen_bench.loop.wall.cell import Allowed, Furniture
@@ -95,6 +96,7 @@ class Walled:
         self.used: dict[str, str] = stack.used
         self.refused: list[str] = []
         self.peak_mb = 0.0
+        self._n_late = 0
         SERVER.keep(world.ref.stack, tenancy.facts.roles)
         self._cell = self._moved_in()
         self.wall = wall_here()
@@ -109,7 +111,10 @@ class Walled:
         """Fit and save."""
         assert context.checkpoints is not None
         allowed = Allowed(context.users, context.checkpoints, context.taste, context.targets)
-        self._order("fit", order=order, allowed=allowed)
+        try:
+            self._order("fit", order=order, allowed=allowed)
+        except CellDied:
+            raise CellDied(self._cell.ended()) from None
 
     def load(self, fit: Path) -> None:
         """Restore the fitted method, in this cell and in those that follow it."""
@@ -194,6 +199,9 @@ class Walled:
     def _next_cell(self) -> tuple[str, bool]:
         """How the cell ended, and whether somebody killed it; there is a new one then."""
         reason = self._cell.ended()
+        self._n_late += self._cell.late
+        if self._n_late > limits.MOST_LATE:
+            raise died(self._run.facts.name, f"{reason}, {self._n_late} times")
         self._cell = self._moved_in()
         if self._fit is not None:
             self._ordered("load", fit=self._fit)

@@ -13,12 +13,12 @@ from typing import Any
 
 from persongen_bench.core.errors import RunError
 from persongen_bench.core.progress import Progress, no_progress
-from persongen_bench.loop.wall import bubble
+from persongen_bench.loop.wall import bubble, limits
 from persongen_bench.loop.wall import wire as wires
 from persongen_bench.loop.wall.bounds import of_cell, search_path
 from persongen_bench.loop.wall.launch import Forked, Process, Scratch, Sealed
 from persongen_bench.loop.wall.settling import Setup
-from persongen_bench.loop.wall.wire import CellDied, Message
+from persongen_bench.loop.wall.wire import CellDied, Message, MethodFault
 from persongen_bench.util import landlock
 
 MOST_SAID = 500
@@ -41,6 +41,8 @@ class Cell:
     _wire: Connection | None = None
     _process: Process | None = None
     _scratch: Scratch | None = None
+    late: bool = False
+    """Whether it was ended because an order took too long."""
 
     @classmethod
     def start(
@@ -56,7 +58,10 @@ class Cell:
         scratch, shut = Scratch(), bubble.asked_for()
         bounds = of_cell((scratch.path, *writes), reads, open_code=open_code)
         closed = () if open_code else Setup.closed
-        setup = Setup(search_path(), replace(bounds, blind=shut), scratch.path, closed=closed)
+        setup = Setup(
+            search_path(), replace(bounds, blind=shut), scratch.path,
+            closed=closed, most_gib=limits.gib(),
+        )  # fmt: skip
         here, there = Pipe()
         process = Sealed.start(setup, there) if shut else Forked.start(setup, there)
         there.close()
@@ -72,6 +77,20 @@ class Cell:
 
     def order(self, name: str, **arguments: Any) -> Message:  # noqa: ANN401  # of the order
         """Have it done; raises what it raised, `MethodFault`, or `CellDied` when the cell ends."""
+        assert self._process is not None
+        with limits.watched(self._process.strike) as late:
+            try:
+                message = self._done(name, arguments)
+            except (BrokenPipeError, ConnectionError, CellDied) as error:
+                self.late = late.is_set()
+                raise CellDied from error
+        self._note(message.fields)
+        if message.kind != "done":
+            raise _fault(wires.raised(message.fields))
+        return message
+
+    def _done(self, name: str, arguments: dict[str, Any]) -> Message:
+        """What it says at the end; its questions are answered until then."""
         assert self._wire is not None
         bars = _Bars(self.progress)
         try:
@@ -83,15 +102,9 @@ class Cell:
                 elif message.kind == "progress":
                     bars.show(message.fields)
                 else:
-                    break
-        except (BrokenPipeError, ConnectionError) as error:
-            raise CellDied from error
+                    return message
         finally:
             bars.close()
-        self._note(message.fields)
-        if message.kind != "done":
-            raise wires.raised(message.fields)
-        return message
 
     def close(self) -> None:
         """End it, whatever it does."""
@@ -113,6 +126,8 @@ class Cell:
         status = self._process.wait()
         if self._scratch is not None:
             self._scratch.remove()
+        if self.late:
+            return f"it took more than {limits.minutes():g} minutes"
         if status < 0:
             return f"its process was ended by {signal.Signals(-status).name}"
         return f"its process ended by itself (status {status})"
@@ -125,6 +140,14 @@ class Cell:
             self.refused = [str(one)[:MOST_SAID] for one in refused]
         if isinstance(peak, int | float):
             self.peak_mb = max(self.peak_mb, float(peak))
+
+
+def _fault(error: Exception) -> Exception:
+    """Want of memory is the machine's fault, unless there is a limit."""
+    most = limits.gib()
+    if isinstance(error, MemoryError) and most is not None:
+        return MethodFault(f"MemoryError: its process may hold {most:g} GiB")
+    return error
 
 
 class _Bars:

@@ -141,6 +141,10 @@ class Process(Protocol):
         """Exit status of a cell that has ended, negative: the signal that ended it."""
         ...
 
+    def strike(self) -> None:
+        """End it, and leave `wait` to others."""
+        ...
+
     def kill(self) -> None:
         """End it: one that computes does not see that its wire is closed."""
         ...
@@ -164,10 +168,14 @@ class Forked:
         interrupt.at_work.discard(self.pid)
         return SERVER.wait(self.pid)
 
-    def kill(self) -> None:
-        """End it."""
+    def strike(self) -> None:
+        """End it, and leave `wait` to others."""
         with contextlib.suppress(ProcessLookupError):
             os.kill(self.pid, signal.SIGKILL)
+
+    def kill(self) -> None:
+        """End it."""
+        self.strike()
         self.wait()
 
 
@@ -191,9 +199,13 @@ class Sealed:
         interrupt.at_work.discard(self.process.pid)
         return 128 - status if status > 128 else status
 
+    def strike(self) -> None:
+        """End it, and leave `wait` to others."""
+        self.process.kill()
+
     def kill(self) -> None:
         """End it."""
-        self.process.kill()
+        self.strike()
         self.process.wait()
 
 

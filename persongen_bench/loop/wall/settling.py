@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from persongen_bench.core import registry
+from persongen_bench.loop.wall import limits
 from persongen_bench.util import landlock
 from persongen_bench.util.execution import end_with
 from persongen_bench.util.guard import Bounds, Guard
@@ -27,6 +28,8 @@ class Setup:
     scratch: Path
     """Its own folder for whatever libraries put aside."""
     threads: int = 1
+    most_gib: float | None = None
+    """Memory that it may hold; None: no limit."""
     closed: tuple[registry.Kind, ...] = ("datasets", "metrics", "boards")
     """What the registry does not know."""
 
@@ -42,6 +45,7 @@ def settle(setup: Setup) -> Guard:
     os.environ["TMPDIR"] = tempfile.tempdir = str(setup.scratch)
     os.chdir(setup.scratch)
     registry.close(*setup.closed)
+    limits.hold_memory(setup.most_gib)
     guard = Guard(setup.bounds)
     devices = [place for shape in _DEVICES for place in Path("/").glob(shape[1:])]
     landlock.restrict(setup.bounds, devices)

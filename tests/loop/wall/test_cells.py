@@ -15,7 +15,7 @@ from persongen_bench.loop.choice import MethodChoice
 from persongen_bench.loop.fit import code_of, fit_once
 from persongen_bench.loop.generate import Execution
 from persongen_bench.loop.terms import Terms, run_config
-from persongen_bench.loop.wall import bubble
+from persongen_bench.loop.wall import bubble, limits
 from persongen_bench.loop.wall.homes import open_home
 from persongen_bench.loop.wall.known import facts_of
 from persongen_bench.loop.wall.tenancy import Tenancy
@@ -52,6 +52,21 @@ class Crashes(First):
     def trouble(self):
         ctypes.string_at(0)
 
+class Hangs(First):
+    def trouble(self):
+        while True:
+            pass
+
+class FitHangs(First):
+    def fit(self, train, context):
+        while True:
+            pass
+
+class Hoards(First):
+    def trouble(self):
+        import numpy as np
+        self.rows = np.ones(1 << 30)
+
 class FitEnds(First):
     def fit(self, train, context):
         os._exit(0)
@@ -75,7 +90,8 @@ class Peeks(First):
 """
 ENTRIES = {"first": "First", "ends": "Ends", "exits": "Exits", "crashes": "Crashes",
            "fit-ends": "FitEnds", "fit-exits": "FitExits", "links": "Links",
-           "peeks": "Peeks"}  # fmt: skip
+           "peeks": "Peeks", "hangs": "Hangs", "fit-hangs": "FitHangs", "hoards": "Hoards",
+           }  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -162,6 +178,44 @@ def test_a_process_that_ends_costs_its_own_samples(world, tmp_path, name, reason
 def test_a_fit_that_ends_is_one_line(world, tmp_path, name, said):
     with pytest.raises(RunError, match=said):
         make(world, tmp_path, f"walled-plugin/{name}")
+
+
+def test_what_takes_too_long_costs_its_own_samples(world, tmp_path, monkeypatch):
+    monkeypatch.setenv(limits.MINUTES, "0.02")
+    monkeypatch.setattr(limits, "MOST_LATE", 99)
+    results = make(world, tmp_path, "walled-plugin/hangs", Execution(1, 4))
+    for row in results.samples.itertuples():
+        bad = row.user_id.endswith("0")
+        assert row.state == ("method_error" if bad else "ok")
+        assert row.reason == ("it took more than 0.02 minutes" if bad else "")
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [("fit-hangs", "it took more than 0.02 minutes while it was fitted"),
+     ("hangs", "it took more than 0.02 minutes, 2 times")],
+)  # fmt: skip
+def test_a_run_that_takes_too_long_ends(world, tmp_path, monkeypatch, name, said):
+    monkeypatch.setenv(limits.MINUTES, "0.02")
+    monkeypatch.setattr(limits, "MOST_LATE", 1)
+    with pytest.raises(RunError, match=said):
+        make(world, tmp_path, f"walled-plugin/{name}")
+
+
+def test_what_needs_too_much_memory_costs_its_own_samples(world, tmp_path, monkeypatch):
+    monkeypatch.setenv(limits.GIB, "4")
+    results = make(world, tmp_path, "walled-plugin/hoards")
+    for row in results.samples.itertuples():
+        bad = row.user_id.endswith("0")
+        assert row.state == ("method_error" if bad else "ok")
+        assert row.reason == ("MemoryError: its process may hold 4 GiB" if bad else "")
+
+
+@pytest.mark.parametrize("said", ["soon", "-1", "nan", "inf"])
+def test_a_limit_that_is_no_number_is_refused(monkeypatch, said):
+    monkeypatch.setenv(limits.MINUTES, said)
+    with pytest.raises(ConfigError, match="no number above 0"):
+        limits.minutes()
 
 
 def test_what_was_refused_is_told(world, tmp_path, place):
