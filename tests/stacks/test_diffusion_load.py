@@ -33,9 +33,9 @@ from persongen_bench.stacks.diffusion.load import (
     open_image_encoder,
     open_pipeline,
     pipeline_files,
-    weights_sha256,
 )
 from persongen_bench.stacks.diffusion.pipeline import quiet
+from persongen_bench.stacks.diffusion.weights_hash import weights_sha256
 
 COMMAND = "pgbench models pull tiny"
 UNET = "unet/diffusion_pytorch_model.safetensors"

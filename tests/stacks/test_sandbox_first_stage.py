@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from persongen_bench.stacks.sandbox import FOLDER, data, principal, vae_training
-from persongen_bench.stacks.sandbox.assembly import PIPELINE
+from persongen_bench.stacks.sandbox.places import PIPELINE
 from persongen_bench.util.recipe import build
 
 

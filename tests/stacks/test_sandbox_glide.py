@@ -13,8 +13,8 @@ from torch.nn import functional as F  # noqa: N812  # the community's name
 from persongen_bench.core.errors import ConfigError
 from persongen_bench.core.roles import DrawOptions, TextToImage
 from persongen_bench.stacks.sandbox import FOLDER, SandboxStack, data, glide, glide_training, words
-from persongen_bench.stacks.sandbox.assembly import GLIDE
 from persongen_bench.stacks.sandbox.build import build
+from persongen_bench.stacks.sandbox.places import GLIDE
 from persongen_bench.worlds.tasteworld.content import subjects
 
 TEXTS = ["a small red star", "a large blue circle", ""]

@@ -123,15 +123,15 @@ SERVER = Server()
 """The one of this process."""
 
 
-def warm_up(stack: str) -> None:
-    """Have the server import what a built-in stack needs, while this process opens a world."""
+def warm_up(stack: str, roles: tuple[str, ...]) -> None:
+    """Have the server open models of a built-in stack, while this process opens a world."""
     if not bubble.asked_for():
-        threading.Thread(target=_warmed_up, args=(stack,), daemon=True).start()
+        threading.Thread(target=_warmed_up, args=(stack, roles), daemon=True).start()
 
 
-def _warmed_up(stack: str) -> None:
+def _warmed_up(stack: str, roles: tuple[str, ...]) -> None:
     with contextlib.suppress(PgbenchError, OSError):  # whoever needs the server is told
-        SERVER.keep(stack, ())
+        SERVER.keep(stack, roles)
 
 
 class Process(Protocol):

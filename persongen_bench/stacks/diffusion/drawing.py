@@ -7,10 +7,24 @@ from typing import Any
 
 import numpy as np
 import torch
+from diffusers import (
+    DDIMScheduler,
+    DDPMScheduler,
+    DPMSolverMultistepScheduler,
+    EulerDiscreteScheduler,
+)
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
-from persongen_bench.stacks.diffusion.settings import SAMPLERS, DiffusionSettings
+from persongen_bench.stacks.diffusion.settings import DiffusionSettings
+
+SAMPLERS: dict[str, Any] = {
+    "dpm": DPMSolverMultistepScheduler,
+    "ddim": DDIMScheduler,
+    "euler": EulerDiscreteScheduler,
+    "ddpm": DDPMScheduler,
+}
+"""DPM-Solver++ (2M), DDIM without noise, Euler, and the ancestral sampler of DDPM."""
 
 
 def prepare(pipeline: Any, settings: DiffusionSettings) -> None:  # noqa: ANN401  # any pipeline

@@ -7,7 +7,6 @@ The safety checker is never loaded.
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -24,7 +23,6 @@ from transformers import CLIPTokenizer
 from persongen_bench.core.errors import ConfigError
 from persongen_bench.stacks.diffusion.pipeline import RowwisePipeline, RowwiseXLPipeline, quiet
 from persongen_bench.stacks.loading_report import wrong_tensor
-from persongen_bench.util.files import file_sha256
 
 CLASSES: dict[str, Any] = {
     "StableDiffusionPipeline": RowwisePipeline,
@@ -193,18 +191,6 @@ def _component_files(source: Source, name: str, library: str, cls: str) -> list[
     if cls.endswith("Scheduler"):
         return ["scheduler_config.json"]
     return ["config.json", source.weight(_WEIGHTS[library])]
-
-
-def weights_sha256(folders: dict[str, tuple[Path, list[str]]]) -> str:
-    """``sha256:`` and 16 digits over the names and contents of files.
-
-    ``folders``: label => folder and file names in it; the place on disk does not enter.
-    """
-    digest = hashlib.sha256()
-    for label, (folder, names) in sorted(folders.items()):
-        for name in sorted(names):
-            digest.update(f"{label}/{name}={file_sha256(folder / name)}\n".encode())
-    return f"sha256:{digest.hexdigest()[:16]}"
 
 
 def _index(source: Source) -> dict[str, Any]:

@@ -2,29 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Literal
 
 import torch
-from diffusers import (
-    DDIMScheduler,
-    DDPMScheduler,
-    DPMSolverMultistepScheduler,
-    EulerDiscreteScheduler,
-)
 from pydantic import Field, FiniteFloat, PositiveInt
 
 from persongen_bench.core.config import Config
 from persongen_bench.core.roles import DrawOptions
 
 Sampler = Literal["dpm", "ddim", "euler", "ddpm", "stock"]
-
-SAMPLERS: dict[str, Any] = {
-    "dpm": DPMSolverMultistepScheduler,
-    "ddim": DDIMScheduler,
-    "euler": EulerDiscreteScheduler,
-    "ddpm": DDPMScheduler,
-}
-"""DPM-Solver++ (2M), DDIM without noise, Euler, and the ancestral sampler of DDPM."""
 
 
 class DiffusionSettings(Config):

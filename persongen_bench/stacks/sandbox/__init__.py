@@ -7,14 +7,12 @@ package. They know tasteworld pictures and nothing else.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import torch
 
 from persongen_bench.core.errors import MissingRoleError
 from persongen_bench.core.near import near_miss
-from persongen_bench.stacks.diffusion import load
-from persongen_bench.stacks.diffusion.decoder import DiffusionDecoder
 from persongen_bench.stacks.diffusion.image_encoder import (
     ClipDualEncoder,
     ClipImageEncoder,
@@ -23,8 +21,13 @@ from persongen_bench.stacks.diffusion.image_encoder import (
 )
 from persongen_bench.stacks.diffusion.settings import DiffusionSettings
 from persongen_bench.stacks.diffusion.trained_size import trained_size
+from persongen_bench.stacks.diffusion.weights_hash import weights_sha256
 from persongen_bench.stacks.sandbox import adapter_file, standins
-from persongen_bench.stacks.sandbox.assembly import ADAPTER, CLIP, GLIDE, IMAGE_ENCODER, PIPELINE
+from persongen_bench.stacks.sandbox.places import ADAPTER, CLIP, GLIDE, IMAGE_ENCODER, PIPELINE
+
+if TYPE_CHECKING:
+    from persongen_bench.stacks.diffusion.decoder import DiffusionDecoder
+    from persongen_bench.stacks.diffusion.load import Source
 
 FOLDER = Path(__file__).resolve().parent.parent / "weights" / "sandbox"
 """The weights that ship with the package."""
@@ -94,24 +97,33 @@ class SandboxStack:
             folder = self._folder / place
             files = [str(p.relative_to(folder)) for p in sorted(folder.rglob("*.safetensors"))]
             weights[place] = (folder, files)
-        return load.weights_sha256(weights)
+        return weights_sha256(weights)
 
-    def _source(self, place: str) -> load.Source:
-        return load.Source(self._folder / place, _COMMAND)
+    def _source(self, place: str) -> Source:
+        from persongen_bench.stacks.diffusion.load import Source
 
-    def _decoder(self) -> DiffusionDecoder:
-        pipeline = load.open_pipeline(
+        return Source(self._folder / place, _COMMAND)
+
+    def _decoder(self) -> DiffusionDecoder:  # its libraries are imported for those who ask
+        from persongen_bench.stacks.diffusion.decoder import DiffusionDecoder
+        from persongen_bench.stacks.diffusion.load import open_pipeline
+
+        pipeline = open_pipeline(
             self._source(PIPELINE), self._source(ADAPTER), adapter_file.NAME, torch.float32
         )
         weights = self._weights(PIPELINE, ADAPTER)
         return DiffusionDecoder(pipeline, self._settings, weights)
 
     def _image_encoder(self) -> ClipImageEncoder:
-        model = load.open_image_encoder(self._source(IMAGE_ENCODER), torch.float32)
+        from persongen_bench.stacks.diffusion.load import open_image_encoder
+
+        model = open_image_encoder(self._source(IMAGE_ENCODER), torch.float32)
         return ClipImageEncoder(model, self._weights(IMAGE_ENCODER), self._placement(IMAGE_ENCODER))
 
     def _clip(self) -> ClipDualEncoder:
-        model, tokenizer = load.open_clip_model(self._source(CLIP), torch.float32)
+        from persongen_bench.stacks.diffusion.load import open_clip_model
+
+        model, tokenizer = open_clip_model(self._source(CLIP), torch.float32)
         return ClipDualEncoder(model, tokenizer, self._weights(CLIP), self._placement(CLIP))
 
     def _lmm(self) -> Any:  # noqa: ANN401  # its libraries are imported for those who ask for it

@@ -18,10 +18,7 @@ from transformers import CLIPModel, CLIPTextModel, CLIPVisionModelWithProjection
 
 from persongen_bench.stacks.diffusion.pipeline import quiet
 from persongen_bench.stacks.sandbox import adapter_file, data, unet_training, words
-
-PIPELINE, CLIP, ADAPTER = "pipeline", "clip", "ip_adapter/models"
-IMAGE_ENCODER = f"{ADAPTER}/image_encoder"
-GLIDE = "glide"
+from persongen_bench.stacks.sandbox.places import ADAPTER, CLIP, IMAGE_ENCODER, PIPELINE
 
 
 def assemble(folder: Path) -> None:

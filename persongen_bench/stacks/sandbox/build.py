@@ -23,8 +23,9 @@ from persongen_bench.stacks.sandbox import (
     unet_training,
     vae_training,
 )
-from persongen_bench.stacks.sandbox.assembly import CLIP, GLIDE, PIPELINE, assemble
+from persongen_bench.stacks.sandbox.assembly import assemble
 from persongen_bench.stacks.sandbox.lmm import training as lmm_training
+from persongen_bench.stacks.sandbox.places import CLIP, GLIDE, PIPELINE
 from persongen_bench.stacks.sandbox.quality import measure
 from persongen_bench.util import recipe
 from persongen_bench.util.recipe import Recipe

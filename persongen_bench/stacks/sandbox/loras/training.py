@@ -26,8 +26,8 @@ from torch import Tensor, nn
 
 from persongen_bench.core.config import Config
 from persongen_bench.stacks.sandbox import SandboxStack, data, unet_training
-from persongen_bench.stacks.sandbox.assembly import PIPELINE
 from persongen_bench.stacks.sandbox.loras.makers import LoraPlan
+from persongen_bench.stacks.sandbox.places import PIPELINE
 from persongen_bench.util.batching import map_rows
 from persongen_bench.worlds.tasteworld.render import render
 
