@@ -4,6 +4,7 @@ import io
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 
 import matplotlib.cbook
 import numpy as np
@@ -18,6 +19,7 @@ from torchmetrics.functional.image import structural_similarity_index_measure as
 
 from persongen_bench.core import images as imaging
 from persongen_bench.core.errors import ConfigError, DataError
+from persongen_bench.metrics.similarity._moments import Scale
 from persongen_bench.metrics.similarity._ssim import (
     WEIGHTS,
     compare,
@@ -395,8 +397,32 @@ def test_only_wanted_pairs_are_compared_in_any_blocking(photographs, monkeypatch
     assert np.array_equal(np.isfinite(whole), wanted)
     # One picture held at a time, one pair compared at a time: the same bits.
     monkeypatch.setattr("persongen_bench.metrics.similarity._ssim._HELD", 1)
-    monkeypatch.setattr("persongen_bench.metrics.similarity._ssim._BLOCK", 1)
+    monkeypatch.setattr("persongen_bench.metrics.similarity._moments._BLOCK", 1)
     assert np.array_equal(compare(pictures, targets, wanted), whole, equal_nan=True)
+
+
+@pytest.mark.parametrize("order", [(None, 3), (3, None)])
+def test_terms_of_the_first_scale_are_shared(photographs, order, monkeypatch):
+    pictures, targets = list(photographs[:, :, :60, :80]), list(disturbed(photographs))
+    wanted = np.ones((2, 2), dtype=bool)
+    alone = [compare(pictures, targets, wanted, n) for n in order]
+    known, sides = np.full((2, 2, 2, 3), np.nan), []
+
+    def watched(pixels):
+        sides.append(pixels.shape[2])
+        return Scale.of(pixels)
+
+    monkeypatch.setattr(
+        "persongen_bench.metrics.similarity._ssim.Scale", SimpleNamespace(of=watched)
+    )
+    for n, value in zip(order, alone, strict=True):
+        assert np.array_equal(compare(pictures, targets, wanted, n, known), value)
+    assert sides.count(60) == 2  # once each side of the pairs
+    context = toy_score_context()
+    both = [m.per_unit(context) for m in (Ssim("history"), MsSsim("history", 2))]
+    apart = [m.per_unit(toy_score_context()) for m in (Ssim("history"), MsSsim("history", 2))]
+    for one, other in zip(both, apart, strict=True):
+        assert one.equals(other)
 
 
 def test_copies_of_a_single_history_picture_score_one():

@@ -17,46 +17,31 @@ the cause, and what is has not been found.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Bool, Float, Int, UInt8
+from jaxtyping import Bool, Float, UInt8
 from PIL import Image as PilImage
-from scipy.ndimage import correlate1d
 
 from persongen_bench.core import images as imaging
 from persongen_bench.core.errors import DataError
 from persongen_bench.core.types import Image
+from persongen_bench.metrics.similarity._moments import (
+    RANGE,
+    WINDOW,
+    Pairs,
+    Scale,
+    Terms,
+    halved,
+    means,
+)
 from persongen_bench.util.batching import blocks
 
-WINDOW, SIGMA, RANGE = 11, 1.5, 255.0
 WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
 """Exponents of the five scales (Wang, Simoncelli and Bovik 2003, sec. 3.2)."""
 DETAILS = "range:255|window:11-gauss-1.5-valid|k:.01,.03|channels:mean|resize:target-to-image-pil"
 """A target of another size is scaled to the image's, bicubic, its aspect ignored."""
-_C1, _C2 = (0.01 * RANGE) ** 2, (0.03 * RANGE) ** 2
-_EDGE = WINDOW // 2
-_BLOCK = 2**20
-"""Numbers per array while pairs are compared."""
 _HELD = 2**23
 """Numbers per array of pictures whose moments are held at a time."""
-
-Pairs = Int[np.ndarray, "pairs 2"]
-
-
-@dataclass(frozen=True)
-class Scale:
-    """Pictures at one scale with their Gaussian moments; computed once, used for every pair."""
-
-    pixels: Float[np.ndarray, "n 3 h w"]
-    mean: Float[np.ndarray, "n 3 y x"]
-    variance: Float[np.ndarray, "n 3 y x"]
-
-    @classmethod
-    def of(cls, pixels: Float[np.ndarray, "n 3 h w"]) -> Scale:
-        """Mean and variance under the window."""
-        mean = _blur(pixels)
-        return cls(pixels, mean, _blur(pixels * pixels) - mean * mean)
 
 
 def smallest_side(n_scales: int) -> int:
@@ -109,11 +94,13 @@ def compare(
     targets: Sequence[Image],
     wanted: Bool[np.ndarray, "n m"],
     n_scales: int | None = None,
+    known: Float[np.ndarray, "2 n m 3"] | None = None,
 ) -> Float[np.ndarray, "n m"]:
     """SSIM (``n_scales`` None) or MS-SSIM of the wanted pairs; NaN for the others.
 
     Pictures may differ in size: each target is scaled to the picture's. NaN also where a side of
-    the picture is below `smallest_side`.
+    the picture is below `smallest_side`. The first scale of MS-SSIM is that of SSIM: ``known``,
+    NaN at first, takes its terms, and the next call with the same pictures reads them there.
     """
     similarity = np.full(wanted.shape, np.nan)
     shapes = [imaging.check(picture).shape[1:] for picture in pictures]
@@ -128,8 +115,15 @@ def compare(
                 continue
             first = np.stack([pictures[k] for k in rows])
             second = np.stack([fit(targets[k], height, width) for k in columns])
-            values = _values(first, second, pairs, n_scales)
-            similarity[rows[pairs[:, 0]], columns[pairs[:, 1]]] = values
+            first, second = first.astype(np.float64), second.astype(np.float64)
+            i, j = rows[pairs[:, 0]], columns[pairs[:, 1]]
+            terms = _terms(first, second, pairs, None if known is None else known[:, i, j])
+            if known is not None:
+                known[:, i, j] = terms
+            if n_scales is None:
+                similarity[i, j] = _ssim_pairs(first, second, pairs, terms)
+            else:
+                similarity[i, j] = _ms_ssim_pairs(first, second, pairs, n_scales, terms)
     return similarity
 
 
@@ -151,67 +145,33 @@ def _tiles(
             yield rows[part], columns[other]
 
 
-def _values(
-    first: np.ndarray, second: np.ndarray, pairs: Pairs, n_scales: int | None
-) -> np.ndarray:
-    a, b = first.astype(np.float64), second.astype(np.float64)
-    if n_scales is None:
-        return _ssim_pairs(a, b, pairs)
-    return _ms_ssim_pairs(a, b, pairs, n_scales)
-
-
-def _ssim_pairs(first: np.ndarray, second: np.ndarray, pairs: Pairs) -> Float[np.ndarray, " pairs"]:
-    whole, _ = _terms(Scale.of(first), Scale.of(second), pairs)
+def _ssim_pairs(
+    first: np.ndarray, second: np.ndarray, pairs: Pairs, known: Terms | None = None
+) -> Float[np.ndarray, " pairs"]:
+    whole, _ = _terms(first, second, pairs, known)
     return np.asarray(whole.mean(axis=1))
 
 
 def _ms_ssim_pairs(
-    first: np.ndarray, second: np.ndarray, pairs: Pairs, n_scales: int
+    first: np.ndarray, second: np.ndarray, pairs: Pairs, n_scales: int, known: Terms | None = None
 ) -> Float[np.ndarray, " pairs"]:
     weights = np.array(WEIGHTS[:n_scales]) / (1.0 if n_scales == 5 else sum(WEIGHTS[:n_scales]))
+    whole, contrast = _terms(first, second, pairs, known)
     product = np.ones((len(pairs), 3))
     for k, weight in enumerate(weights):
-        whole, contrast = _terms(Scale.of(first), Scale.of(second), pairs)
+        if k:
+            first, second = halved(first), halved(second)
+            whole, contrast = means(Scale.of(first), Scale.of(second), pairs)
         last = k == n_scales - 1
         product *= np.maximum(whole if last else contrast, 0.0) ** weight
-        if not last:
-            first, second = _halved(first), _halved(second)
     return np.asarray(product.mean(axis=1))
 
 
-def _terms(
-    a: Scale, b: Scale, pairs: Pairs
-) -> tuple[Float[np.ndarray, "pairs 3"], Float[np.ndarray, "pairs 3"]]:
-    """Mean SSIM and mean contrast-structure term of every pair and channel."""
-    whole, contrast = np.empty((len(pairs), 3)), np.empty((len(pairs), 3))
-    for part in blocks(len(pairs), max(1, _BLOCK // a.pixels[0].size)):
-        i, j = pairs[part].T
-        product = a.mean[i] * b.mean[j]
-        covariance = _blur(a.pixels[i] * b.pixels[j]) - product
-        structure = (2 * covariance + _C2) / (a.variance[i] + b.variance[j] + _C2)
-        light = (2 * product + _C1) / (a.mean[i] ** 2 + b.mean[j] ** 2 + _C1)
-        whole[part] = _over_places(light * structure)
-        contrast[part] = _over_places(structure)
-    return whole, contrast
-
-
-def _over_places(maps: Float[np.ndarray, "n 3 y x"]) -> Float[np.ndarray, "n 3"]:
-    return np.asarray(maps.reshape(*maps.shape[:2], -1).mean(axis=2))
-
-
-def _blur(pixels: Float[np.ndarray, "n 3 h w"]) -> Float[np.ndarray, "n 3 y x"]:
-    places = np.arange(WINDOW) - _EDGE
-    window = np.exp(-(places**2) / (2 * SIGMA**2))
-    window /= window.sum()
-    rows = correlate1d(pixels, window, axis=2)[:, :, _EDGE:-_EDGE]
-    return np.asarray(correlate1d(rows, window, axis=3)[:, :, :, _EDGE:-_EDGE])
-
-
-def _halved(pixels: Float[np.ndarray, "n 3 h w"]) -> Float[np.ndarray, "n 3 y x"]:
-    height, width = pixels.shape[2:]
-    even = np.pad(pixels, ((0, 0), (0, 0), (0, height % 2), (0, width % 2)), mode="symmetric")
-    corners = [even[:, :, y::2, x::2] for y in (0, 1) for x in (0, 1)]
-    return np.asarray(sum(corners) / 4)
+def _terms(first: np.ndarray, second: np.ndarray, pairs: Pairs, known: Terms | None) -> Terms:
+    """`means` of the pictures as they are, or those that are known."""
+    if known is not None and np.isfinite(known).all():
+        return known
+    return means(Scale.of(first), Scale.of(second), pairs)
 
 
 def _checked(
