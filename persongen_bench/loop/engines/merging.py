@@ -40,12 +40,13 @@ def merged(journals: Mapping[str, Sequence[Batch]], samples: Collection[str]) ->
                 if known is None or _seconds(one) < _seconds(known):
                     best[one.sample_id] = one
                 told_by.setdefault(one.sample_id, name)
+    opened = sum((batch.references for batch in batches), Counter[str]())
     said = {one.line(): one for batch in batches for one in batch.explained}
     walls = {batch.wall for batch in batches if batch.wall}
     return Batch(
         [best[name] for name in sorted(best)],
         dict(sorted(role for batch in batches for role in batch.roles.items())),
-        sum((batch.references for batch in batches), Counter()),
+        Counter(dict(sorted(opened.items()))),
         [said[line] for line in sorted(said)],
         sorted({one for batch in batches for one in batch.refused}),
         max((batch.peak_mb for batch in batches), default=0.0),
