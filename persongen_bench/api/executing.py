@@ -44,7 +44,8 @@ def execute(
     check_needs(world.stack, terms, (), world.dataset)
     only = sum(own for _, _, own in asked) * len(campaign.seeds) == 1
     ledger.alone = only
-    tasks, refused, alone = [], list[Line](), n_jobs == 1 and execution.n_workers == 1
+    tasks, refused = [], list[Line]()
+    alone = n_jobs == 1 and execution.n_workers == 1 and not execution.engine.apart
     for choice, anchor, own in asked:
         why = _refusal(choice, world, terms, alone=alone)
         if why is None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TypedDict
 
 from persongen_bench.api.campaign import Campaign
+from persongen_bench.api.engines import engine_of
 from persongen_bench.api.sweeping import values_of
 from persongen_bench.core.errors import ConfigError
 from persongen_bench.core.near import near_miss
@@ -73,6 +74,10 @@ class Settings(TypedDict, total=False):
     """Of every numerical call."""
     workers: int
     """Processes that generate."""
+    engine: str
+    """Where answers are made: ``local`` (default) or ``ray``."""
+    ray_address: str | None
+    """Head of a Ray cluster; default: RAY_ADDRESS, else Ray is started here."""
     batch_size: int
     """Samples that a method is asked for at a time."""
     jobs: int
@@ -123,8 +128,9 @@ def execution_of(settings: Settings) -> Iterator[Execution]:
     """How to run: workers, batches, a progress bar on a terminal."""
     workers = whole("workers", settings.get("workers", 1), 1)
     batch_size = whole("batch_size", settings.get("batch_size", 64), 1)
+    engine = engine_of(settings.get("engine", "local"), settings.get("ray_address"))
     with bars() as progress:
-        yield Execution(workers, batch_size, progress)
+        yield Execution(workers, batch_size, progress, engine)
 
 
 def check_places(settings: Settings) -> None:

@@ -46,6 +46,17 @@ Seeds = Annotated[
 NImages = Annotated[int | None, typer.Option(min=1, max=MOST, help="Images per request.")]
 Beside = Annotated[bool, typer.Option(help="Run the board's baselines and anchors too.")]
 Workers = Annotated[int, typer.Option(min=1, max=MOST, help="Processes that generate.")]
+Engine = Annotated[str, typer.Option(help="Where answers are made: local or ray.")]
+EngineOrSlurm = Annotated[
+    str,
+    typer.Option(help="Where answers are made: local, ray, or slurm (writes scripts, runs none)."),
+]
+RayAddress = Annotated[
+    str | None,
+    typer.Option(
+        metavar="HOST:PORT", help="Head of a Ray cluster. [default: RAY_ADDRESS, or here]"
+    ),
+]
 Threads = Annotated[int, typer.Option(min=1, max=MOST, help="Numerical threads per process.")]
 Batch = Annotated[int, typer.Option(min=1, max=MOST, help="Samples per call; changes speed only.")]
 Option = Annotated[list[str] | None, typer.Option("--option", "-o", metavar="KEY=VALUE")]

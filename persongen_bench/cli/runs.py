@@ -41,6 +41,8 @@ def run(
     runs: options.Runs = RUNS,
     jobs: Annotated[int, typer.Option(min=1, max=MOST, help="Runs at a time, a process each.")] = 1,
     workers: options.Workers = 1,
+    engine: options.EngineOrSlurm = "local",
+    ray_address: options.RayAddress = None,
     threads: options.Threads = THREADS,
     batch_size: options.Batch = 64,
     beside: options.Beside = True,
@@ -70,7 +72,22 @@ def run(
         pseudonymize=pseudonymize, lora=lora, permute=tuple(permute or ()),
         permute_images=permute_images,
     )  # fmt: skip
-    _perform(campaign, jobs, {"workers": workers, "batch_size": batch_size})
+    how: Settings = {"workers": workers, "batch_size": batch_size}
+    if engine == "slurm":
+        _prepare(campaign, how, workers)
+    else:
+        _perform(campaign, jobs, {**how, "engine": engine, "ray_address": ray_address})
+
+
+def _prepare(campaign: Campaign, how: Settings, n_shares: int) -> None:
+    """Fit, and say how jobs of a cluster go on."""
+    from persongen_bench.api.engines import prepare
+    from persongen_bench.api.settings import execution_of
+    from persongen_bench.cli import printing
+
+    with execution_of(how) as execution:
+        for one in prepare(campaign, execution, n_shares):
+            printing.say(f"sbatch {one.script}; then pgbench merge {one.path}")
 
 
 def _perform(campaign: Campaign, jobs: int, how: Settings) -> None:
@@ -102,18 +119,23 @@ def resume(
     data: options.Data = None,
     lora: options.Lora = None,
     workers: options.Workers = 1,
+    engine: options.Engine = "local",
+    ray_address: options.RayAddress = None,
     batch_size: options.Batch = 64,
     rebuild: Annotated[bool, typer.Option(help="Remake the journal from the files.")] = False,
     sealed: options.Sealed = False,  # noqa: ARG001  # its callback asks for it
     method_minutes: options.MethodMinutes = None,  # noqa: ARG001  # as above
     method_gib: options.MethodGib = None,  # noqa: ARG001  # as above
 ) -> None:
-    """Continue a run that was stopped; the batch size and worker count may differ."""
+    """Continue a run that was stopped; batch size, workers and engine may differ."""
     from persongen_bench.api.running import resume as go_on
     from persongen_bench.api.settings import execution_of
     from persongen_bench.cli import printing
 
-    with execution_of({"workers": workers, "batch_size": batch_size}) as execution:
+    how: Settings = {
+        "workers": workers, "batch_size": batch_size, "engine": engine, "ray_address": ray_address,
+    }  # fmt: skip
+    with execution_of(how) as execution:
         made = go_on(path, data=data, lora=lora, rebuild=rebuild, execution=execution)
     printing.print_run(made)
 

@@ -43,11 +43,26 @@ def fit_facts(fit: Path) -> dict[str, Any]:
 
 def fit_once(config: RunConfig, world: World, execution: Execution) -> Path:
     """The folder of a fit, from the cache where it is done; other processes wait for it."""
-    folder = cache_root() / "fits" / fit_key(config, world)
+    folder = _place(config, world)
     with locked_entry(folder):
         if not sound_folder(folder):
             _fit(config, world, folder, execution)
     return folder
+
+
+def kept_fit(config: RunConfig, world: World) -> Path:
+    """The folder of a fit that is done; raises `RunError` where it is not."""
+    folder = _place(config, world)
+    if not sound_folder(folder):
+        raise RunError(
+            f"the fit of {config.method.label} is not in the cache {cache_root()}",
+            fix="Fit first (`pgbench run --engine slurm`), with a PGBENCH_CACHE that is shared.",
+        )
+    return folder
+
+
+def _place(config: RunConfig, world: World) -> Path:
+    return cache_root() / "fits" / fit_key(config, world)
 
 
 def code_of(facts: MethodFacts, world: World, track: str) -> str:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,9 @@ from persongen_bench.loop.audits import audited, audited_requests, leak_notes
 from persongen_bench.loop.choice import MethodChoice
 from persongen_bench.loop.copying import record_copies
 from persongen_bench.loop.deviations import UNFAIR, deviations
+from persongen_bench.loop.engines.merging import merge, told
+from persongen_bench.loop.engines.seam import Work
+from persongen_bench.loop.engines.shards import tell_shards
 from persongen_bench.loop.evaluation import Evaluation
 from persongen_bench.loop.facts import OWN_JUDGES
 from persongen_bench.loop.fit import code_of, fit_facts, fit_once
@@ -49,6 +53,23 @@ class Job:
 
 def run(job: Job, runs: Path, execution: Execution | None = None) -> RunResults:
     """Make a run below ``runs``, or continue it where it is already begun."""
+    with _entered(job, runs) as directory:
+        return _staged(directory, job.world, execution or Execution())
+
+
+def prepare(job: Job, runs: Path, execution: Execution) -> Work:
+    """Begin a run and fit its method, for shards to go on with."""
+    with _entered(job, runs) as directory:
+        directory.keep_facts()
+        with fixed_threads(directory.config.threads):
+            work = Work(directory, job.world, fitted(directory, job.world, execution))
+        tell_shards(directory)
+    return work
+
+
+@contextmanager
+def _entered(job: Job, runs: Path) -> Iterator[RunDirectory]:
+    """The directory of a run, locked."""
     facts = facts_of(job.choice)
     config = run_config(
         job.world,
@@ -60,7 +81,7 @@ def run(job: Job, runs: Path, execution: Execution | None = None) -> RunResults:
     )
     samples = job.world.asked(config).samples
     with RunDirectory.entered(runs / run_name(config), config, samples) as directory:
-        return _staged(directory, job.world, execution or Execution())
+        yield directory
 
 
 def reopen(
@@ -93,6 +114,22 @@ def resume(
         return _staged(directory, world, execution)
 
 
+def gather(directory: RunDirectory, world: World, execution: Execution) -> RunResults:
+    """Enter what shards made, and score it.
+
+    Raises `RunError`, with nothing entered, where samples are not made yet.
+    """
+    samples = world.asked(directory.config).samples
+    with directory.lock():
+        directory.remember_place()
+        directory.enter(samples)
+        known = told(directory)
+        pending = pending_samples(directory, samples)
+        lacking = [s for s in pending if directory.veil.sample(s.sample_id) not in known]
+        _require_none(directory, len(lacking), len(samples))
+        return _staged(directory, world, execution)
+
+
 def run_name(config: RunConfig) -> str:
     """Folder of a run below the runs root, readable and unique."""
     label = "".join(c if c.isalnum() or c in "-_.=" else "_" for c in config.method.label)
@@ -110,16 +147,23 @@ def _staged(directory: RunDirectory, world: World, execution: Execution) -> RunR
     with fixed_threads(directory.config.threads):
         directory.keep_facts()
         samples = world.asked(directory.config).samples
+        merged = _merged(directory, samples)
         pending = pending_samples(directory, samples)
         if directory.config.method.external:
             _require_delivered(directory, len(samples) - len(pending))
             mark_missing(directory, pending)
-        elif pending:
-            fit = fitted(directory, world, execution)
-            generate(directory, world, pending, fit, execution)
-        if pending or not _readable(directory):
+        elif pending or merged:
+            work = Work(directory, world, fitted(directory, world, execution))
+            generate(work, pending, execution, merged)
+        if pending or merged or not _readable(directory):
             rescore(directory, world, execution)
     return directory.results()
+
+
+def _merged(directory: RunDirectory, samples: Sequence[Sample]) -> list[str]:
+    """Enter what workers elsewhere made; which samples those are."""
+    entered = set(merge(directory))
+    return [s.sample_id for s in samples if directory.veil.sample(s.sample_id) in entered]
 
 
 def _recheck(directory: RunDirectory, samples: Sequence[Sample], execution: Execution) -> None:
@@ -214,10 +258,13 @@ def rescore(directory: RunDirectory, world: World, execution: Execution) -> None
 
 def _require_made(directory: RunDirectory, world: World) -> None:
     states = directory.outcomes(world.asked(directory.config).samples)["state"]
-    n_pending = int((states == "pending").sum())
+    _require_none(directory, int((states == "pending").sum()), len(states))
+
+
+def _require_none(directory: RunDirectory, n_pending: int, n: int) -> None:
     if n_pending:
         raise RunError(
-            f"{directory.path}: {n_pending} of {len(states)} samples are not made yet",
+            f"{directory.path}: {n_pending} of {n} samples are not made yet",
             fix=f"`pgbench resume {directory.path}` makes and scores them.",
         )
 

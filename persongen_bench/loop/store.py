@@ -9,11 +9,11 @@
     facts.json         facts of the stages once more, so that they outlive the journal
     images/ab/ab...png one file per sample, named by its id; rankings/, adapters/ likewise, and
                        with an adapter the image that was drawn with it
-    samples.parquet    exports, written when the run is complete
-    scores.parquet
+    samples.parquet    exports, written when the run is complete; scores.parquet likewise
     summary.json       the numbers with their intervals; its presence means complete
     cost.json          seconds, memory, bytes; differs between machines
     explanations.jsonl how the method used requests, where it says so
+    workers/           journals and logs of workers elsewhere (loop.engines.worker_journal)
     copies.json        what of the data the images repeat (loop.copies), copies.parquet by image
 """
 

@@ -3,7 +3,7 @@
 from collections import Counter
 from types import SimpleNamespace
 
-from persongen_bench.loop.generate import Worker
+from persongen_bench.loop.engines.station import Worker
 from persongen_bench.loop.wall.answers import Answered
 
 
@@ -12,6 +12,7 @@ class HomeOf:
 
     def __init__(self, maker, used=None):
         self._maker, self.used = maker, used or {}
+        self.refused, self.peak_mb, self.wall = [], 0.0, "none"
 
     def make(self, asked, samples):
         before = Counter(asked.references.opened)

@@ -8,6 +8,7 @@ from typing import ClassVar
 import numpy as np
 import pytest
 from home_case import HomeOf
+from run_case import make_config
 
 from persongen_bench.core import registry
 from persongen_bench.core.errors import DataError
@@ -15,8 +16,10 @@ from persongen_bench.core.output import IMAGE
 from persongen_bench.core.request import Failure, Request, plan_samples
 from persongen_bench.loop.asked import References, ask, requests_of
 from persongen_bench.loop.audits import audited_requests, leaks
-from persongen_bench.loop.generate import Worker, note_references
+from persongen_bench.loop.engines.station import Worker
+from persongen_bench.loop.generate import note_references
 from persongen_bench.loop.making import Maker
+from persongen_bench.loop.veil import Veil
 from persongen_bench.testing.toy import PROTOCOL, toy_world
 
 
@@ -136,7 +139,7 @@ def test_what_a_method_opens_is_noted_by_the_run(asked, world):
         """What of a run directory is written to."""
 
         facts: ClassVar = {}
-        config = Config()
+        config, veil = Config(), Veil(make_config())
 
         def noted(self, key):
             return self.facts.get(key)

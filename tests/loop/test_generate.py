@@ -1,5 +1,6 @@
 """What a method answers with, or fails to, and what the run remembers of how it was made."""
 
+import time
 from itertools import count
 
 import numpy as np
@@ -128,7 +129,7 @@ def run(tmp_path, samples):
 
 def test_seconds_are_those_of_a_sample_delivered_or_not(run, samples, monkeypatch):
     """A clock that moves on by 6 seconds whenever it is read: a batch of 3 took 6, each 2."""
-    monkeypatch.setattr(generate.time, "perf_counter", count(0.0, 6.0).__next__)
+    monkeypatch.setattr(time, "perf_counter", count(0.0, 6.0).__next__)
     answers = [picture(0), Failure("filtered", "unsafe"), picture(1).astype(float)]
     maker = Maker(Answers(lambda batch: answers), IMAGE, ToyStack(), threads=1)
     outcomes = made_by(maker, samples[:3], run)

@@ -1,0 +1,112 @@
+"""Where answers are made: engines by name, and runs that jobs of a cluster make in shares."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from persongen_bench.api.campaign import Campaign, choices_of
+from persongen_bench.api.runs import Run
+from persongen_bench.core.errors import ConfigError
+from persongen_bench.core.near import near_miss
+from persongen_bench.leaderboards.gallery import draw_contact_sheet
+from persongen_bench.loop import run as loop
+from persongen_bench.loop.engines.local import Local
+from persongen_bench.loop.engines.ray_actors import Ray
+from persongen_bench.loop.engines.seam import Engine, Work
+from persongen_bench.loop.engines.shards import Share, make_share, write_script
+from persongen_bench.loop.fit import kept_fit
+from persongen_bench.loop.generate import Execution
+from persongen_bench.loop.needs import check_needs
+from persongen_bench.loop.world import load_world
+from persongen_bench.util.files import cache_root
+
+NAMES = ("local", "ray", "slurm")
+
+
+def engine_of(name: str, ray_address: str | None = None) -> Engine:
+    """The engine of this name; raises `ConfigError` for none, or one that only prepares."""
+    if name == "local":
+        if ray_address is not None:
+            raise ConfigError("a Ray address says nothing to local workers", fix="Say engine ray.")
+        return Local()
+    if name == "ray":
+        return Ray(ray_address)
+    if name == "slurm":
+        raise ConfigError(
+            "Slurm makes shares of runs that are prepared", fix="`pgbench run --engine slurm`."
+        )
+    raise ConfigError(
+        f"there is no engine {name!r}",
+        fix=near_miss(name, NAMES, f"Engines are: {', '.join(NAMES)}."),
+    )
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A run whose method is fitted, and the script that makes its answers."""
+
+    path: Path
+    script: Path
+
+
+def prepare(campaign: Campaign, execution: Execution, n_shares: int) -> Iterator[Prepared]:
+    """Begin and fit every run of a campaign; the script of each lies in ``slurm`` below the runs.
+
+    It holds paths of this machine, so it is no part of the run.
+    """
+    world = load_world(campaign.world_ref(), execution.progress)
+    terms, threads = campaign.terms(world), campaign.threads
+    asked = choices_of(campaign)
+    check_needs(world.stack, terms, [choice for choice, _, _ in asked], world.dataset)
+    for choice, anchor, _ in asked:
+        if choice.local:
+            raise ConfigError(
+                f"method {choice.label} is defined in this process only",
+                fix="Put it into a package (`pgbench new method`).",
+            )
+        for seed in campaign.seeds:
+            job = loop.Job(world, terms, choice, seed, anchor, threads)
+            work = loop.prepare(job, campaign.runs, execution)
+            yield Prepared(work.run.path, _script(campaign.runs, work, execution, n_shares))
+
+
+def _script(runs: Path, work: Work, execution: Execution, n_shares: int) -> Path:
+    path, threads = work.run.path, work.run.config.threads
+    words = {
+        "n": n_shares, "threads": threads, "cpus": threads + 1, "batch": execution.batch_size,
+        "cache": shlex.quote(str(cache_root().resolve())),
+        "python": shlex.quote(sys.executable), "run": shlex.quote(str(path.resolve())),
+    }  # fmt: skip
+    return write_script(runs / "slurm" / f"{path.parent.name}-{path.name}.sbatch", words)
+
+
+def shard(
+    path: Path, share: str | None, data: Path | None, execution: Execution
+) -> tuple[Share, int, int]:
+    """Make a share of a run: which, how many answers were made now, and how many it has.
+
+    Args:
+        path: of the run, prepared and fitted.
+        share: I/N; None: that of the Slurm array this is in.
+        data: where the data lie; None: where this cache remembers.
+        execution: batch size and progress.
+    """
+    mine = Share.of(share, os.environ)
+    directory, world = loop.reopen(path, data, execution)
+    if directory.config.method.external:
+        raise ConfigError(f"{path}: the answers of this run were made elsewhere")
+    work = Work(directory, world, kept_fit(directory.config, world))
+    return mine, *make_share(work, mine, execution)
+
+
+def merge(path: Path, data: Path | None, execution: Execution) -> Run:
+    """Enter what shards made and score; raises `RunError` where samples are not made yet."""
+    directory, world = loop.reopen(path, data, execution)
+    results = loop.gather(directory, world, execution)
+    draw_contact_sheet(results, world)
+    return Run(results)

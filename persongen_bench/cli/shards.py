@@ -1,0 +1,57 @@
+"""`pgbench shard | merge`: a run that jobs of a cluster make in shares."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from persongen_bench.cli import options
+from persongen_bench.core.errors import ConfigError
+
+shards_app = typer.Typer()
+
+
+@shards_app.command()
+def shard(
+    words: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="[I/N] RUN", help="Share, by default that of the Slurm array; run directory."
+        ),
+    ],
+    data: options.Data = None,
+    batch_size: options.Batch = 64,
+    sealed: options.Sealed = False,  # noqa: ARG001  # its callback asks for it
+) -> None:
+    """Make the I-th of N shares of a run that is fitted; goes on where it was stopped.
+
+    Shares may be made in any order, anywhere that sees the folders of the run and of the cache.
+    """
+    from persongen_bench.api.engines import shard as make_shard
+    from persongen_bench.api.settings import execution_of
+    from persongen_bench.cli import printing
+
+    if len(words) > 2:
+        raise ConfigError("too many words", fix="Say pgbench shard 2/7 RUN.")
+    *share, run = words
+    with execution_of({"batch_size": batch_size}) as execution:
+        mine, n_now, n = make_shard(Path(run), share[0] if share else None, data, execution)
+    printing.say(f"{mine}: {n_now} of {n} samples made now; all are in its journal")
+
+
+@shards_app.command()
+def merge(
+    path: Annotated[Path, typer.Argument(metavar="RUN", help="Run directory.")],
+    data: options.Data = None,
+    sealed: options.Sealed = False,  # noqa: ARG001  # its callback asks for it
+) -> None:
+    """Enter into a run what its shards made, and score it; `resume` makes what they lack too."""
+    from persongen_bench.api.engines import merge as merge_shards
+    from persongen_bench.api.settings import execution_of
+    from persongen_bench.cli import printing
+
+    with execution_of({}) as execution:
+        made = merge_shards(path, data, execution)
+    printing.print_run(made)

@@ -1,0 +1,1 @@
+"""Engines launch the same pure work, (run, sample ids) -> outcomes; no answer hangs on which."""

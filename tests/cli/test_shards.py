@@ -1,0 +1,62 @@
+"""`pgbench run --engine slurm`, `shard` and `merge`, as a cluster runs them, with a kill."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+from engine_case import RESULTS
+
+from persongen_bench.util.files import file_sha256
+
+ARGUMENTS = (
+    "--method", "mean-embedding", "--dataset", "dsprites", "--data-option", "n_images=400",
+    "--no-beside", "--runs",
+)  # fmt: skip
+
+
+def start(folder, *words, **variables):
+    environment = {**os.environ, "PGBENCH_CACHE": str(folder / "cache"), **variables}
+    return subprocess.Popen(
+        [sys.executable, "-m", "persongen_bench", *map(str, words)], env=environment, cwd=folder,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+
+
+def said(folder, *words, **variables):
+    process = start(folder, *words, **variables)
+    out, err = process.communicate(timeout=300)
+    return process.returncode, out, err
+
+
+@pytest.mark.slow
+def test_an_array_of_jobs_makes_the_run_of_one_process(tmp_path):
+    assert said(tmp_path, "run", *ARGUMENTS, "one")[0] == 0
+    status, out, _ = said(tmp_path, "run", *ARGUMENTS, "many", "--engine", "slurm", "--workers", 2)
+    assert status == 0
+    script, run = out.split()[1].rstrip(";"), out.split()[-1]
+    command = (tmp_path / script).read_text().splitlines()[-1]
+    assert f'shard --batch-size 64 "$SLURM_ARRAY_TASK_ID/2" {tmp_path / run}' in command
+    killed = start(tmp_path, "shard", "2/2", run, "--batch-size", 1)
+    log = tmp_path / run / "workers" / "shard-2-of-2.log"
+    while killed.poll() is None and (not log.exists() or log.read_text().count("ok in") < 3):
+        time.sleep(0.01)
+    killed.send_signal(signal.SIGKILL)
+    killed.communicate()
+    status, _, err = said(tmp_path, "merge", run)
+    assert (status, "samples are not made yet" in err, err.count("\n")) == (2, True, 1)
+    done = subprocess.run(
+        ["bash", tmp_path / script], env={**os.environ, "SLURM_ARRAY_TASK_ID": "2"},
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert "shard-2-of-2: " in done.stdout
+    assert 0 < int(done.stdout.split()[1]) < int(done.stdout.split()[3])
+    array = {"ID": "1", "COUNT": "2", "MIN": "1"}
+    variables = {f"SLURM_ARRAY_TASK_{name}": value for name, value in array.items()}
+    assert said(tmp_path, "shard", run, **variables)[0] == 0
+    assert said(tmp_path, "merge", run)[0] == 0
+    (reference,) = (file.parent for file in (tmp_path / "one").rglob("run.json"))
+    for name in RESULTS:
+        assert file_sha256(tmp_path / run / name) == file_sha256(reference / name)
