@@ -217,7 +217,7 @@ def structural(seen: Evaluation, n_scales: int | None) -> Compare:
         pictures, targets = seen.images(rows), seen.item_images(items)
         first, second = (torch.from_numpy(np.stack(part)).float() for part in (pictures, targets))
         pairs = torch.cartesian_prod(torch.arange(len(first)), torch.arange(len(second)))
-        parts = [of_block(first[part[:, 0]], second[part[:, 1]]) for part in pairs.split(64)]
+        parts = [of_block(first[part[:, 0]], second[part[:, 1]]) for part in torch.split(pairs, 64)]
         return float(torch.cat(parts).mean())
 
     return mean

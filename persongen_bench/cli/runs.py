@@ -10,6 +10,7 @@ import typer
 from persongen_bench.cli import options
 from persongen_bench.core.errors import ConfigError
 from persongen_bench.util.execution import THREADS
+from persongen_bench.util.printed import say
 from persongen_bench.util.said import LARGEST_SEED, MOST
 
 if TYPE_CHECKING:
@@ -83,11 +84,10 @@ def _prepare(campaign: Campaign, how: Settings, n_shares: int) -> None:
     """Fit, and say how jobs of a cluster go on."""
     from persongen_bench.api.engines import prepare
     from persongen_bench.api.settings import execution_of
-    from persongen_bench.cli import printing
 
     with execution_of(how) as execution:
         for one in prepare(campaign, execution, n_shares):
-            printing.say(f"sbatch {one.script}; then pgbench merge {one.path}")
+            say(f"sbatch {one.script}; then pgbench merge {one.path}")
 
 
 def _perform(campaign: Campaign, jobs: int, how: Settings) -> None:

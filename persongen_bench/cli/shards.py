@@ -9,6 +9,7 @@ import typer
 
 from persongen_bench.cli import options
 from persongen_bench.core.errors import ConfigError
+from persongen_bench.util.printed import say
 
 shards_app = typer.Typer()
 
@@ -31,14 +32,13 @@ def shard(
     """
     from persongen_bench.api.engines import shard as make_shard
     from persongen_bench.api.settings import execution_of
-    from persongen_bench.cli import printing
 
     if len(words) > 2:
         raise ConfigError("too many words", fix="Say pgbench shard 2/7 RUN.")
     *share, run = words
     with execution_of({"batch_size": batch_size}) as execution:
         mine, n_now, n = make_shard(Path(run), share[0] if share else None, data, execution)
-    printing.say(f"{mine}: {n_now} of {n} samples made now; all are in its journal")
+    say(f"{mine}: {n_now} of {n} samples made now; all are in its journal")
 
 
 @shards_app.command()

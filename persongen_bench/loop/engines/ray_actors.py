@@ -36,7 +36,8 @@ class Actor:
 
     def __init__(self, reference: Reference, name: str) -> None:
         self._reference, self._name = reference, name
-        self._rooms, self._station = ExitStack(), None
+        self._rooms = ExitStack()
+        self._station: Station | None = None
 
     def make(self, sample_ids: list[str]) -> tuple[bool, str]:
         """Whether they were made, and the journal's line, or why not."""

@@ -83,10 +83,12 @@ def make_share(work: Work, share: Share, execution: Execution) -> tuple[int, int
 def tell_shards(run: RunDirectory) -> None:
     """Journal what is made already as a worker does, for shards, which read no other journal."""
     known = told(run)
+    names = ["sample_id", "state", "reason", "digest", "pixel_hash"]
+    rows = run.samples()[names].to_dict("records")
     made = [
-        Outcome(row.sample_id, row.state, row.reason, row.digest, row.pixel_hash)
-        for row in run.samples().itertuples()
-        if row.state in ("ok", "method_error", "filtered") and row.sample_id not in known
+        Outcome(**{str(name): value for name, value in row.items()})
+        for row in rows
+        if row["state"] in ("ok", "method_error", "filtered") and row["sample_id"] not in known
     ]
     if made:
         with WorkerJournal.held(run.path, COORDINATOR, run.config.run_id) as journal:

@@ -64,6 +64,9 @@ def facts_of_run(config: RunConfig) -> MethodFacts:
 
 def warm_up(stack: str, choices: Iterable[MethodChoice]) -> None:
     """Have the models opened that those of these methods ask for which may run here."""
+    entry = registry.entries("stacks").get(stack)
+    if entry is None or not entry.installed:
+        return
     roles = set[str]()
     for choice in choices:
         if _trusted(choice.name) and _trusted(choice.options.get("base")):

@@ -65,7 +65,8 @@ def means(a: Scale, b: Scale, pairs: Pairs) -> Terms:
             product += _C1 / 2
             product /= a.light[i, :, strip] + b.light[j, :, strip]
             sums[0, part] += np.einsum("pcyx,pcyx->pc", above, product)
-    return sums * np.array([4.0, 2.0])[:, None, None] / (height * width)
+    sums *= np.array([4.0, 2.0])[:, None, None] / (height * width)
+    return sums
 
 
 def _strips(height: int) -> Iterator[tuple[slice, slice]]:
