@@ -74,7 +74,9 @@ def place(tmp_path):
     meta.mkdir(parents=True)
     package.mkdir()
     (meta / "METADATA").write_text("Metadata-Version: 2.1\nName: prying\nVersion: 1.0\n")
-    (meta / "entry_points.txt").write_text("[persongen_bench.methods]\npries = prying:Pries\n")
+    (meta / "entry_points.txt").write_text(
+        "[persongen_bench.methods]\npries = prying:Pries\n"
+    )
     with socket.create_server(("127.0.0.1", 0)) as server:
         server.settimeout(0)
         told = {"data": str(data), "secret": str(secret), "port": server.getsockname()[1]}
