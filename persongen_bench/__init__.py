@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from persongen_bench import metrics, testing
-    from persongen_bench.api.cold_start import ColdStart, cold_start
+    from persongen_bench.api.cold_results import ColdStart
+    from persongen_bench.api.cold_start import cold_start
     from persongen_bench.api.loading import load_dataset, load_stack
     from persongen_bench.api.local import register
     from persongen_bench.api.requests import requests
@@ -34,7 +35,7 @@ __version__ = "0.1.0"
 
 _DOOR = {
     "cold_start": "api.cold_start",
-    "ColdStart": "api.cold_start",
+    "ColdStart": "api.cold_results",
     "run": "api.running",
     "run_many": "api.running",
     "resume": "api.running",

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, replace
+from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -44,6 +45,13 @@ class Task:
     seed: int
     own: bool = True
     """Whether the user asked for it, and not the board."""
+    part: str = ""
+    """Which one it is of the runs that a method makes with one seed, such as ``k=8``."""
+
+    @property
+    def label(self) -> str:
+        """The method's, and the part."""
+        return f"{self.choice.label} {self.part}".rstrip()
 
     def make(self, world: World, execution: Execution) -> RunResults:
         """Make the run on the campaign's world, and its picture."""
@@ -76,13 +84,13 @@ def make(job: Job, runs: Path, execution: Execution) -> RunResults:
     return results
 
 
-def attempt(task: Task, world: World, execution: Execution) -> Attempt:
-    """Try one task. Whatever it raises but ``KeyboardInterrupt`` is its reason.
+def attempt(task: Task, work: Callable[[], RunResults]) -> Attempt:
+    """Try one task by ``work``. Whatever it raises but ``KeyboardInterrupt`` is its reason.
 
     The traceback of an error that is not this package's is kept below the runs (`FAILURES`).
     """
     try:
-        return Attempt(task, task.make(world, execution).path)
+        return Attempt(task, work().path)
     except PgbenchError as error:
         return Attempt(task, None, str(error), error)
     except KeyboardInterrupt:
@@ -98,7 +106,7 @@ def attempt(task: Task, world: World, execution: Execution) -> Attempt:
 
 def _kept(task: Task) -> str:
     """Where the traceback of the present error lies, as the reason ends."""
-    label = "".join(c if c.isalnum() or c in "-_.=" else "_" for c in task.choice.label)[:80]
+    label = "".join(c if c.isalnum() or c in "-_.=" else "_" for c in task.label)[:80]
     file = Path(FAILURES) / f"{label}-seed{task.seed}.txt"
     try:
         (task.campaign.runs / FAILURES).mkdir(parents=True, exist_ok=True)
@@ -112,7 +120,7 @@ def _kept(task: Task) -> str:
 def one_by_one(tasks: Sequence[Task], world: World, execution: Execution) -> Iterator[Attempt]:
     """Every task in this process, in order."""
     for task in tasks:
-        yield attempt(task, world, execution)
+        yield attempt(task, partial(task.make, world, execution))
 
 
 def side_by_side(tasks: Sequence[Task], execution: Execution, n_jobs: int) -> Iterator[Attempt]:
@@ -152,5 +160,5 @@ def _alone(task: Task, execution: Execution, parent: int) -> tuple[Path | None, 
             world = load_world(task.campaign.world_ref(), execution.progress)
         except PgbenchError as error:
             return None, str(error)
-        made = attempt(task, world, execution)
+        made = attempt(task, partial(task.make, world, execution))
         return made.path, made.reason

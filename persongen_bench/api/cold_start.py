@@ -8,95 +8,33 @@ new. Who cannot serve a user with nothing known fails there, and that counts.
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
-from functools import cached_property
-from pathlib import Path
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import replace
+from functools import partial
 from typing import Unpack
 
-import pandas as pd
-
-from persongen_bench.api import campaign as campaigns
-from persongen_bench.api.attempts import make
-from persongen_bench.api.campaign import Campaign
+from persongen_bench.api.attempts import Attempt, Task, attempt, make
+from persongen_bench.api.campaign import Campaign, choices_of
+from persongen_bench.api.cold_results import TRACK, ColdRun, ColdStart, board_of
+from persongen_bench.api.executing import refusal, refuse_all, settled
+from persongen_bench.api.ledger import Ledger, Line
 from persongen_bench.api.local import as_choice
 from persongen_bench.api.settings import Settings, campaign_of, execution_of
-from persongen_bench.core.errors import ConfigError
+from persongen_bench.core.errors import ConfigError, PgbenchError
 from persongen_bench.core.method import Method
-from persongen_bench.core.metric_cards import expand, parse_metric
+from persongen_bench.core.metric_cards import expand
+from persongen_bench.core.seams import others_code
 from persongen_bench.datasets.supports import MARK, SUPPORTS
-from persongen_bench.leaderboards.board import ALL, Board, board_for, boards_of
-from persongen_bench.leaderboards.column import Column
-from persongen_bench.leaderboards.curves import Curve, by_area, curve, curve_plot, document
-from persongen_bench.leaderboards.ranking import widened
-from persongen_bench.leaderboards.rows import declared_range, seed_values, side_by_side
-from persongen_bench.loop.choice import MethodChoice, check_chosen
+from persongen_bench.leaderboards.board import Board
+from persongen_bench.loop.choice import MethodChoice
 from persongen_bench.loop.generate import Execution
 from persongen_bench.loop.needs import check_needs
-from persongen_bench.loop.results import RunResults
 from persongen_bench.loop.run import Job
 from persongen_bench.loop.terms import Terms
 from persongen_bench.loop.wall.known import facts_of
 from persongen_bench.loop.world import World, load_world
-from persongen_bench.util.files import write_atomic
 from persongen_bench.util.said import whole
-from persongen_bench.util.spreadsheet import csv_bytes
-
-TRACK = "cold-start"
-CSV, JSON, PLOTS = "cold-start.csv", "cold-start.json", ("cold-start.png", "cold-start.svg")
-
-
-@dataclass(frozen=True)
-class ColdStart:
-    """Every run of the track on one data set, and what follows from them."""
-
-    made: tuple[ColdRun, ...]
-    metrics: tuple[str, ...] = ()
-    """Besides the headline."""
-
-    @cached_property
-    def board(self) -> Board:
-        """Its board, with columns for the other metrics."""
-        results = [cold.results for cold in self.made]
-        return widened(board_of(results[0].config.dataset.name), results, self.metrics)
-
-    @property
-    def scores(self) -> pd.DataFrame:
-        """Every score: ``method, anchor, seed, k, unit, metric, value, signature``."""
-        return scores_of(self.made)
-
-    def curves(self, metric: str | None = None) -> list[Curve]:
-        """The curves of a metric, default the headline, best first."""
-        column = self.board.column(metric or self.board.headline)
-        higher = column.direction != "lower"
-        return by_area(curves_of(self.made, column.metric), higher_is_better=higher)
-
-    def save(self, folder: str | Path) -> Path:
-        """Scores as CSV, curves as JSON, those of the headline as PNG and SVG; the folder."""
-        folder, headline = Path(folder), self.board.headline
-        write_atomic(folder / CSV, csv_bytes(self.scores))
-        others = [document(self.curves(name), name) for name in self.others]
-        summary = document(self.curves(), headline) | ({"others": others} if others else {})
-        write_atomic(folder / JSON, json.dumps(summary, indent=1).encode())
-        for name in PLOTS:
-            curve_plot(self.curves(), self.board.column(headline), folder / name)
-        return folder
-
-    @property
-    def others(self) -> tuple[str, ...]:
-        """The metrics asked for that every run has, but for the headline."""
-        held = set.intersection(*({*cold.results.summary.metrics} for cold in self.made))
-        asked = held if ALL in self.metrics else held & set(self.metrics)
-        return tuple(sorted(asked - {self.board.headline}))
-
-
-@dataclass(frozen=True)
-class ColdRun:
-    """One run of the track: what a method made with ``k`` ratings known of every tested user."""
-
-    k: int
-    results: RunResults
 
 
 def cold_start(
@@ -116,8 +54,24 @@ def cold_start(
         settings: see `Settings`; ``split`` names the split that is cut.
 
     Raises:
-        ConfigError: if the data cannot be divided so, or a method or metric lacks a model.
+        ConfigError: if the data cannot be divided so, or a metric or every method lacks a model.
+        NotDoneError: after all others, if one of the methods could not be run or failed.
     """
+    made = attempted(methods, dataset, known=known, **settings)
+    made.ledger.require()
+    return made
+
+
+def attempted(
+    methods: Sequence[str | Method | type[Method] | MethodChoice],
+    dataset: str,
+    ledger: Ledger | None = None,
+    *,
+    known: Sequence[int] = SUPPORTS,
+    **settings: Unpack[Settings],
+) -> ColdStart:
+    """`cold_start`, but what was not done is in ``ledger`` only."""
+    ledger = ledger or Ledger()
     campaign = campaign_of(tuple(as_choice(method) for method in methods), dataset, settings)
     for name, own in (("board", board_of(dataset).name), ("track", TRACK)):
         if settings.get(name, own) not in (None, own):
@@ -125,86 +79,72 @@ def cold_start(
                 f"cold start has the {name} {own}, not {settings.get(name)}", fix="Leave it out."
             )
     with execution_of(settings) as execution:
-        return ColdStart(tuple(execute(campaign, execution, known)), campaign.metrics)
+        made = tuple(execute(campaign, execution, known, ledger))
+    return ColdStart(made, campaign.metrics, tuple(sorted(set(known))), ledger)
 
 
 def execute(
-    campaign: Campaign, execution: Execution, sizes: Sequence[int] = SUPPORTS
+    campaign: Campaign,
+    execution: Execution,
+    sizes: Sequence[int] = SUPPORTS,
+    ledger: Ledger | None = None,
 ) -> Iterator[ColdRun]:
     """Make every run of the track, support by support; runs that are done are not made again.
 
     ``campaign.split`` names the split that is cut; None: the board's, else the data set's first
-    that can be.
+    that can be. A method that cannot be run, or fails, stops nothing else: ``ledger`` tells of it.
 
     Raises:
         ConfigError: if the data set has no split that can be cut, or not to one of ``sizes``, or if
-            the stack lacks what a method needs.
+            the stack lacks what a metric or every method needs.
     """
-    board = board_of(campaign.dataset)
+    ledger, board = ledger or Ledger(), board_of(campaign.dataset)
     for k in sizes:
         whole("known", k, 0)
     campaign = replace(campaign, board_name=board.name, track=None)
     world = load_world(replace(campaign.world_ref(), split=None), execution.progress)
     split = campaign.split or (board.split if board.split in world.dataset.cuts else None)
-    worlds = [(k, _cut(world, split, k)) for k in sorted(set(sizes))]
-    asked = campaigns.choices(campaign)
-    todo = [(made, anchor) for choice, anchor in asked for made in _heads(choice)]
+    worlds = {k: _cut(world, split, k) for k in sorted(set(sizes))}
     terms = _terms(campaign, board, world)
-    for _, cut in worlds:
-        check_chosen([choice for choice, _ in todo], cut.dataset.revision, cut.split.hash)
-    check_needs(world.stack, terms, [choice for choice, _ in todo], world.dataset)
-    for k, cut in worlds:
-        for choice, anchor in todo:
+    check_needs(world.stack, terms, (), world.dataset)
+    todo, alone = list[Task](), execution.n_workers == 1
+    for task in _asked(campaign):
+        why = _refusal(task.choice, worlds, terms, alone=alone)
+        todo += [task] if why is None else []
+        if why is not None:
+            ledger.enter(Line(task.label, task.seed, "refused", why, task.own))
+    if ledger.fruitless and not any(task.own for task in todo):
+        own = [task.choice for task in _asked(campaign) if task.own]
+        for cut in worlds.values():
+            refuse_all(own, cut, terms, alone=alone)
+    parts = [(k, replace(task, part=f"k={k}")) for k in worlds for task in todo]
+    made = (_tried(task, worlds[k], terms, execution) for k, task in parts)
+    for one in settled(made, [task for _, task in parts], ledger):
+        yield ColdRun(next(k for k, task in parts if task is one.task), one.results())
+
+
+def _asked(campaign: Campaign) -> Iterator[Task]:
+    """What is run at every support."""
+    for choice, anchor, own in choices_of(campaign):
+        heads = [choice]
+        with suppress(PgbenchError), others_code(f"method {choice.label}"):
+            heads = _heads(choice)  # what cannot be opened is refused by name
+        for head in heads:
             for seed in campaign.seeds:
-                job = Job(cut, terms, choice, seed, anchor, campaign.threads)
-                yield ColdRun(k, make(job, campaign.runs, execution))
+                yield Task(campaign, head, anchor, seed, own)
 
 
-def board_of(dataset: str) -> Board:
-    """The board of the track for a data set; the data set's own where there is none."""
-    return next(iter(boards_of(dataset, TRACK)), None) or board_for(dataset)
+def _refusal(
+    choice: MethodChoice, worlds: Mapping[int, World], terms: Terms, *, alone: bool
+) -> str | None:
+    """Why a method cannot be run at one of the supports."""
+    refused = (refusal(choice, cut, terms, alone=alone) for cut in worlds.values())
+    return next((str(why) for why in refused if why is not None), None)
 
 
-def curves_of(made: Sequence[ColdRun], metric: str) -> list[Curve]:
-    """A curve per method label, with bands over units and seeds.
-
-    Raises `ConfigError` where a method lacks one of the supports.
-    """
-    sizes = sorted({cold.k for cold in made})
-    units = sorted({str(user) for cold in made for user in cold.results.scores["unit"]})
-    bounds = declared_range(Column(metric=metric, range=parse_metric(metric).info.range))
-    labels = dict.fromkeys(cold.results.config.method.label for cold in made)
-    curves = []
-    for label in labels:
-        own = [cold for cold in made if cold.results.config.method.label == label]
-        missing = set(sizes) - {cold.k for cold in own}
-        if missing:
-            raise ConfigError(f"{label}: no run with a support of {min(missing)}", fix="Run it.")
-        by_seed = sorted(own, key=lambda cold: cold.results.config.seed)
-        values = [
-            seed_values([cold.results for cold in by_seed if cold.k == k], metric, units)
-            for k in sizes
-        ]
-        anchor = own[0].results.config.method.anchor
-        made_curve = curve(label, side_by_side(values), sizes, anchor=anchor, bounds=bounds)
-        curves.append(made_curve)
-    return curves
-
-
-def scores_of(made: Sequence[ColdRun]) -> pd.DataFrame:
-    """Every score: columns ``method, anchor, seed, k, unit, metric, value, signature``."""
-    parts = []
-    for cold in made:
-        config = cold.results.config
-        facts = {
-            "method": config.method.label,
-            "anchor": config.method.anchor,
-            "seed": config.seed,
-            "k": cold.k,
-        }
-        scores = cold.results.scores
-        parts.append(pd.DataFrame({**{k: [v] * len(scores) for k, v in facts.items()}, **scores}))
-    return pd.concat(parts, ignore_index=True)
+def _tried(task: Task, world: World, terms: Terms, execution: Execution) -> Attempt:
+    job = Job(world, terms, task.choice, task.seed, task.anchor, task.campaign.threads)
+    return attempt(task, partial(make, job, task.campaign.runs, execution))
 
 
 def _cut(world: World, name: str | None, k: int) -> World:

@@ -47,7 +47,7 @@ def execute(
     tasks, refused = [], list[Line]()
     alone = n_jobs == 1 and execution.n_workers == 1 and not execution.engine.apart
     for choice, anchor, own in asked:
-        why = _refusal(choice, world, terms, alone=alone)
+        why = refusal(choice, world, terms, alone=alone)
         if why is None:
             tasks += [Task(campaign, choice, anchor, seed, own) for seed in campaign.seeds]
             continue
@@ -57,36 +57,35 @@ def execute(
     for line in refused:
         ledger.enter(line)
     if ledger.fruitless and not any(task.own for task in tasks):
-        _refuse_all([choice for choice, _, own in asked if own], world, terms, alone=alone)
+        refuse_all([choice for choice, _, own in asked if own], world, terms, alone=alone)
     made = (
         side_by_side(tasks, execution, n_jobs)
         if n_jobs > 1
         else one_by_one(tasks, world, execution)
     )
-    yield from _settled(made, tasks, ledger)
+    for one in settled(made, tasks, ledger):
+        yield one.results()
     ledger.require()
 
 
-def _settled(
-    made: Iterator[Attempt], tasks: Sequence[Task], ledger: Ledger
-) -> Iterator[RunResults]:
-    """The results of the attempts; ends early where nothing of the user's own came of them."""
+def settled(made: Iterator[Attempt], tasks: Sequence[Task], ledger: Ledger) -> Iterator[Attempt]:
+    """The attempts that made a run; ends early where nothing of the user's own came of them."""
     last_own = max((k for k, task in enumerate(tasks) if task.own), default=-1)
     for place, one in enumerate(made):
         task = one.task
         state: State = "failed" if one.path is None else "done"
-        ledger.enter(Line(task.choice.label, task.seed, state, one.reason, task.own))
+        ledger.enter(Line(task.label, task.seed, state, one.reason, task.own))
         if one.path is not None:
-            yield one.results()
+            yield one
         if place == last_own and ledger.fruitless:
             for rest in tasks[place + 1 :]:
-                ledger.enter(Line(rest.choice.label, rest.seed, "not begun", "", rest.own))
+                ledger.enter(Line(rest.label, rest.seed, "not begun", "", rest.own))
             if one.error is not None and len([line for line in ledger.lines if line.own]) == 1:
                 raise one.error
             return
 
 
-def _refusal(
+def refusal(
     choice: MethodChoice, world: World, terms: Terms, *, alone: bool
 ) -> PgbenchError | None:
     """Why a method cannot be run here; None where it can."""
@@ -98,9 +97,7 @@ def _refusal(
     return None
 
 
-def _refuse_all(
-    choices: Sequence[MethodChoice], world: World, terms: Terms, *, alone: bool
-) -> None:
+def refuse_all(choices: Sequence[MethodChoice], world: World, terms: Terms, *, alone: bool) -> None:
     """One error that names every method, where they lack the same kind of thing."""
     with others_code("none of the methods can be run"):
         _check(choices, world, terms, alone=alone)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -12,6 +12,9 @@ from persongen_bench.util.execution import THREADS
 from persongen_bench.util.files import usable_folder
 from persongen_bench.util.printed import console, say
 from persongen_bench.util.said import MOST
+
+if TYPE_CHECKING:
+    from persongen_bench.api.cold_results import ColdStart
 
 cold_start_app = typer.Typer()
 WIDE = 100
@@ -51,20 +54,37 @@ def cold_start(
 ) -> None:
     """Curves for new users of whom 0 to 100 ratings are known, and the area below them."""
     from persongen_bench.api import cold_start as track
+    from persongen_bench.api.cold_results import CSV, PLOTS
+    from persongen_bench.api.ledger import Ledger
+    from persongen_bench.cli import printing
     from persongen_bench.datasets.supports import SUPPORTS
-    from persongen_bench.leaderboards.curves import curve_table
 
     usable_folder(output, "the folder of the curves", "Name another one (--output).")
-    made = track.cold_start(
-        method, dataset, known=known or SUPPORTS, runs=runs, data=data,
+    made = track.attempted(
+        method, dataset, Ledger(printing.notice), known=known or SUPPORTS, runs=runs, data=data,
         data_options=options.pairs(data_option), split=split, split_seed=split_seed, stack=stack,
         preset=preset, options=options.pairs(option), seeds=tuple(seed or [0]), n_images=n_images,
         beside=beside, threads=threads, workers=workers, batch_size=batch_size,
         metrics=tuple(metric or ()), pseudonymize=pseudonymize,
     )  # fmt: skip
-    made.save(output)
+    if made.made:
+        made.save(output)
+        _print(made)
+        say(f"\ncurves    {output / (PLOTS[0] if made.curves() else CSV)}")
+    printing.print_ledger(made.ledger)
+    made.ledger.require()
+
+
+def _print(made: ColdStart) -> None:
+    """The curves, and which methods have none."""
+    from persongen_bench.cli.printing import notice
+    from persongen_bench.leaderboards.curves import curve_table
+
     screen = console()
     wide = screen.width >= WIDE
     for name in (made.board.headline, *made.others):
-        screen.print(curve_table(made.curves(name), made.board.column(name), wide=wide))
-    say(f"\ncurves    {output / track.PLOTS[0]}")
+        if curves := made.curves(name):
+            screen.print(curve_table(curves, made.board.column(name), wide=wide))
+    for label, sizes in made.unfinished.items():
+        lacking = ", ".join(map(str, sizes))
+        notice(f"{label}: no curve, for lack of runs with {lacking} ratings known")

@@ -21,6 +21,7 @@ from persongen_bench.loop.generate import Execution
 from persongen_bench.loop.method_facts import MethodFacts
 from persongen_bench.loop.role_record import RecordingStack
 from persongen_bench.loop.schema import RunConfig
+from persongen_bench.loop.sound_fit import check_weights
 from persongen_bench.loop.wall.homes import open_home
 from persongen_bench.loop.wall.host import died
 from persongen_bench.loop.wall.known import facts_of_run
@@ -145,6 +146,7 @@ def _fit(config: RunConfig, world: World, folder: Path, execution: Execution) ->
         )  # fmt: skip
         with open_home(tenancy) as home:
             seconds = _timed(home, replace(order, output=fresh), context, facts.name)
+        check_weights(fresh, facts.name)
         _describe(fresh, home, seconds, len(asked.users), built_on)
     shutil.rmtree(checkpoints)
 

@@ -4,15 +4,19 @@ Two of the toy's people are tested; each has a twin of the same taste among the 
 """
 
 import json
+import re
 from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import pytest
+from typer.testing import CliRunner
 
-from persongen_bench.api import cold_start
+from persongen_bench.api import cold_results, cold_start
 from persongen_bench.api.campaign import Campaign
-from persongen_bench.api.cold_start import ColdRun
+from persongen_bench.api.cold_results import ColdRun
+from persongen_bench.api.ledger import Ledger, NotDoneError
+from persongen_bench.cli.app import app
 from persongen_bench.core import registry
 from persongen_bench.core.config import Config
 from persongen_bench.core.errors import ConfigError, DataError
@@ -241,30 +245,78 @@ def test_a_curve_is_the_mean_over_seeds_then_users(tmp_path):
     ]
     # Runs i = 0..5 are (k=0, seeds 0 and 1), (k=2, ...), (k=8, ...): the users' means at k are
     # .05, .25, .45 and .35, .55, .75, hence the curve .2, .4, .6 over log2(k + 1) = 0, 1.585, 3.17.
-    (found,) = cold_start.curves_of(planted, "taste-gap")
+    (found,) = cold_results.curves_of(planted, "taste-gap")
     assert found.label == "random-item"
     assert [point.mean for point in found.points] == pytest.approx([0.2, 0.4, 0.6])
     assert found.area.mean == pytest.approx(0.4)
 
 
-def test_a_missing_support_is_told(tmp_path):
-    made = execute(tmp_path, "random-item")
-    other = execute(tmp_path, "copy-history")
-    with pytest.raises(ConfigError, match="copy-history: no run with a support of 8"):
-        cold_start.curves_of([*made, *other[:-1]], "taste-gap")
+def test_a_method_that_lacks_a_run_has_no_curve(tmp_path):
+    made = execute(tmp_path, "random-item", seeds=(0, 1))
+    other = execute(tmp_path, "copy-history", seeds=(0, 1))
+    assert len(cold_results.curves_of([*made, *other], "taste-gap")) == 2
+    (curve,) = cold_results.curves_of([*made, *other[:-1]], "taste-gap")  # seed 1 at k=8
+    assert curve.label == "random-item"
+    assert cold_results.unfinished([*made, *other[:-1]]) == {"copy-history": (8,)}
+    assert cold_results.curves_of(made, "taste-gap", (*SIZES, 16)) == []
+
+
+@pytest.mark.usefixtures("unwalled")
+def test_a_method_that_fails_stops_no_other(tmp_path, monkeypatch):
+    """One fails once the newcomers have brought eight ratings, one does not exist."""
+    original = registry.get("methods", "copy-history").fit
+
+    def fit(self, train, context):
+        if (train.interactions["user_id"] == NEW[0]).sum() == 8:
+            raise ValueError("no luck")
+        original(self, train, context)
+
+    monkeypatch.setattr(registry.get("methods", "copy-history"), "fit", fit)
+    monkeypatch.setenv("PGBENCH_CACHE", str(tmp_path / "cache"))
+    told = []
+    methods, settings = (
+        ["copy-history", "nowhere", "random-item"],
+        {"stack": "toy", "beside": False},
+    )
+    made = cold_start.attempted(
+        methods, "toy/cold", Ledger(told.append), known=SIZES, runs=tmp_path, **settings
+    )
+    assert [curve.label for curve in made.curves()] == ["random-item"]
+    assert made.unfinished == {"copy-history": (8,)}
+    rows = {row[0]: row[2:] for row in made.ledger.rows()}
+    assert {name: state for name, (state, _) in rows.items()} == {
+        "nowhere": "refused", "copy-history k=8": "failed",
+        **{f"copy-history k={k}": "done" for k in (0, 2)},
+        **{f"random-item k={k}": "done" for k in SIZES},
+    }  # fmt: skip
+    assert "no luck" in rows["copy-history k=8"][1]
+    assert len(told) == 2
+    kept = json.loads((made.save(tmp_path / "out") / cold_results.JSON).read_text())
+    assert kept["unfinished"] == {"copy-history": [8]}
+    with pytest.raises(NotDoneError, match=r"2 of 7 .*nowhere .*history k=8 \(seed 0\).*luck"):
+        cold_start.cold_start(methods, "toy/cold", known=SIZES, runs=tmp_path, **settings)
+    said = CliRunner().invoke(app, [
+        "cold-start", *(f"--method={name}" for name in methods), "--dataset=toy/cold",
+        "--stack=toy", "--no-beside", *(f"-k{k}" for k in SIZES), f"--runs={tmp_path}",
+        f"--output={tmp_path / 'cli'}",
+    ])  # fmt: skip
+    assert said.exit_code == 2
+    assert re.search(r"copy-history k=8 +0 +failed .*luck", said.stdout)
+    assert "copy-history: no curve, for lack of runs with 8 ratings known" in said.stderr
+    assert (tmp_path / "cli" / cold_results.PLOTS[0]).exists()
 
 
 def test_everything_is_written(tmp_path):
     made = execute(tmp_path, "random-item", "mean-embedding")
-    found = cold_start.ColdStart(tuple(made))
+    found = cold_results.ColdStart(tuple(made))
     found.save(tmp_path / "out")
     assert {curve.label for curve in found.curves()} == {"random-item", "mean-embedding"}
     files = {file.name for file in (tmp_path / "out").iterdir()}
-    assert files == {cold_start.CSV, cold_start.JSON, *cold_start.PLOTS}
-    table = pd.read_csv(tmp_path / "out" / cold_start.CSV)
+    assert files == {cold_results.CSV, cold_results.JSON, *cold_results.PLOTS}
+    table = pd.read_csv(tmp_path / "out" / cold_results.CSV)
     assert len(table) == len(made) * len(NEW)  # one metric
     assert set(table["k"]) == set(SIZES)
-    kept = json.loads((tmp_path / "out" / cold_start.JSON).read_text())
+    kept = json.loads((tmp_path / "out" / cold_results.JSON).read_text())
     by_hand = table[(table["method"] == "random-item") & (table["k"] == 2)]["value"].mean()
     random = next(c for c in kept["curves"] if c["method"] == "random-item")
     assert random["points"][1]["mean"] == pytest.approx(by_hand)

@@ -4,10 +4,14 @@ from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
+import torch
+from safetensors.torch import save_file
 
 from persongen_bench.core import registry
+from persongen_bench.core.errors import RunError
 from persongen_bench.core.types import content_hash
 from persongen_bench.datasets.splits import per_user
+from persongen_bench.loop import sound_fit
 from persongen_bench.loop.choice import MethodChoice
 from persongen_bench.loop.fit import code_of, fit_context, fit_facts, fit_key, fit_once
 from persongen_bench.loop.generate import Execution
@@ -177,3 +181,44 @@ def test_a_wrapper_has_used_what_its_base_has_used(world, tmp_path, monkeypatch)
         roles[name] = fit_facts(fit_once(config, world, Execution()))["roles"]
     assert roles["nearest-item"] == {"image_encoder": world.stack.role("image_encoder").signature}
     assert roles["wrong-user"] == roles["nearest-item"]
+
+
+@pytest.mark.usefixtures("unwalled")
+@pytest.mark.parametrize("number", [float("nan"), float("inf"), None])
+def test_a_fit_with_a_number_that_is_none_is_refused_and_not_kept(
+    world, number, tmp_path, monkeypatch
+):
+    monkeypatch.setenv("PGBENCH_CACHE", str(tmp_path))
+    cls = registry.get("methods", "nearest-item")
+    fit = cls.fit
+
+    def diverged(self, train, context):
+        fit(self, train, context)
+        if number is not None:
+            self._embeddings[0, 0] = number
+
+    monkeypatch.setattr(cls, "fit", diverged)
+    config = config_of(world, "nearest-item")
+    if number is None:
+        assert fit_once(config, world, Execution()).is_dir()
+        return
+    with pytest.raises(
+        RunError, match=r"nearest-item diverged: .embeddings. of embeddings.safetensors"
+    ):
+        fit_once(config, world, Execution())
+    assert not list((tmp_path / "fits").glob("*/*.safetensors"))
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16", "float64", "float8_e4m3fn"])
+def test_numbers_of_every_type_are_looked_at(dtype, tmp_path, monkeypatch):
+    """The only NaN stands last, in the last of several blocks."""
+    monkeypatch.setattr(sound_fit, "BLOCK", 4)
+    numbers = torch.arange(11.0)
+    kept = {"n": numbers.long(), "w": numbers.to(getattr(torch, dtype))}
+    save_file(kept, tmp_path / "a.safetensors")
+    sound_fit.check_weights(tmp_path, "m")
+    numbers[-1] = float("nan")
+    (tmp_path / "base").mkdir()
+    save_file({"w": numbers.to(getattr(torch, dtype))}, tmp_path / "base" / "b.safetensors")
+    with pytest.raises(RunError, match=r"'w' of base/b.safetensors holds NaN"):
+        sound_fit.check_weights(tmp_path, "m")
