@@ -123,7 +123,7 @@ def read_table(path: Path) -> pd.DataFrame:
             about = parquet.ParquetFile(stream).metadata
             _require_size(about)
             stream.seek(0)
-            return pd.read_parquet(stream)
+            return pd.read_parquet(stream, use_threads=False)
     except Exception as error:  # noqa: BLE001  # libraries raise whatever damage makes them stumble over
         raise RunError(
             f"{path}: not a readable Parquet file ({cause_of(error)})", fix=AGAIN
