@@ -12,7 +12,6 @@ import pandas as pd
 
 from persongen_bench.core.plain import LABEL, plain
 from persongen_bench.core.types import Image
-from persongen_bench.leaderboards.gallery import CONTACT_SHEET
 from persongen_bench.loop.results import RunResults
 from persongen_bench.loop.schema import RunConfig, Summary
 from persongen_bench.loop.store import RunDirectory
@@ -116,6 +115,8 @@ class Run:
     @property
     def contact_sheet(self) -> Path:
         """The picture of what users liked and what was made for them."""
+        from persongen_bench.leaderboards.gallery import CONTACT_SHEET
+
         return self.path / CONTACT_SHEET
 
     def to_frame(self) -> pd.DataFrame:

@@ -1,27 +1,29 @@
-"""The leaderboard as Python sees it: one object, every format."""
+"""The leaderboard as Python sees it: one object, every format.
+
+What draws and what opens pictures is imported by the calls that do.
+"""
 
 from __future__ import annotations
 
 import io
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from persongen_bench.api.runs import Run
 from persongen_bench.core.errors import ConfigError
 from persongen_bench.core.metric_cards import parse_metric
-from persongen_bench.leaderboards import compare as comparing
-from persongen_bench.leaderboards import pictures
 from persongen_bench.leaderboards.board import ALL
 from persongen_bench.leaderboards.column import NOTHING
-from persongen_bench.leaderboards.compare import Comparison
 from persongen_bench.leaderboards.ranking import collect
 from persongen_bench.leaderboards.render import RenderOptions, render
-from persongen_bench.leaderboards.request_gallery import draw_strips, has_pictures
 from persongen_bench.leaderboards.standings import MethodRow, Standings
 from persongen_bench.util.files import write_atomic
+
+if TYPE_CHECKING:
+    from persongen_bench.api.runs import Run
+    from persongen_bench.leaderboards.compare import Comparison
 
 RECOMMENDATION = "recommendation"
 DRAWN = ("reference", "alignment", "model-editing")
@@ -101,11 +103,15 @@ class Leaderboard(Sequence[Standings]):
                 f"no method of board {self.largest.board.name} has both precision and recall",
                 fix="Choose another board (--board), or `pgbench score` the runs by them.",
             )
+        from persongen_bench.leaderboards import pictures
+
         pictures.precision_recall_plot(self.largest, Path(path))
         return Path(path)
 
     def plot_forest(self, path: str | Path) -> Path:
         """Paired differences to the first method of the largest table, as PNG or SVG."""
+        from persongen_bench.leaderboards import pictures
+
         pictures.forest_plot(self.largest, Path(path))
         return Path(path)
 
@@ -122,6 +128,8 @@ class Leaderboard(Sequence[Standings]):
 
         Raises `ConfigError` for a metric that the largest table does not have.
         """
+        from persongen_bench.leaderboards import pictures
+
         pictures.plane_plot(self.largest, Path(path), x, y)
         return Path(path)
 
@@ -133,6 +141,8 @@ class Leaderboard(Sequence[Standings]):
         """
         if self._folder is None:
             raise ConfigError("the runs of this table are not at hand, so nothing can be drawn")
+        from persongen_bench.leaderboards.request_gallery import draw_strips
+
         draw_strips(self.largest, self._folder, Path(path))
         return Path(path)
 
@@ -169,6 +179,8 @@ class Leaderboard(Sequence[Standings]):
 
 def _has_strips(table: Standings, runs: Path) -> bool:
     if table.board.track == RECOMMENDATION:
+        from persongen_bench.leaderboards.request_gallery import has_pictures
+
         return has_pictures(table, runs)
     return table.board.track in DRAWN
 
@@ -197,6 +209,9 @@ def compare(first: Run | str | Path, second: Run | str | Path) -> Comparison:
 
     Raises `RunError` where they differ in data, split, stack or the definition of a metric.
     """
+    from persongen_bench.api.runs import Run
+    from persongen_bench.leaderboards import compare as comparing
+
     runs = [one if isinstance(one, Run) else Run.open(one) for one in (first, second)]
     return comparing.compare(runs[0].results, runs[1].results)
 

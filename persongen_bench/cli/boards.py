@@ -34,7 +34,7 @@ def leaderboard(
 ) -> None:
     """Rank the runs of a folder: intervals, ties, anchors, signatures, reported rows."""
     from persongen_bench.api.tables import leaderboard as rank
-    from persongen_bench.cli.printing import width
+    from persongen_bench.cli.screen import width
     from persongen_bench.leaderboards.figures import require_drawable
     from persongen_bench.leaderboards.render import RenderOptions, render, require_format
     from persongen_bench.util.files import writable_file
@@ -67,7 +67,7 @@ def compare(
 ) -> None:
     """Paired differences between two runs, per metric, with intervals and Holm's correction."""
     from persongen_bench.api.tables import compare as compare_runs
-    from persongen_bench.cli.printing import width
+    from persongen_bench.cli.screen import width
     from persongen_bench.leaderboards.compare import render
 
     show(render(compare_runs(first, second), form, width()), form)
@@ -81,7 +81,7 @@ def edits(
 ) -> None:
     """What editing models gained in true taste: pictures against those of the unedited model."""
     from persongen_bench.api.edits import gains, plot_gains
-    from persongen_bench.cli.printing import width
+    from persongen_bench.cli.screen import width
     from persongen_bench.leaderboards.edit_gain import HEADER, lines
     from persongen_bench.leaderboards.figures import require_drawable
     from persongen_bench.leaderboards.terminal import plain_table

@@ -38,7 +38,8 @@ def claims(
 ) -> None:
     """Which claims of the papers runs reproduce, reverse, cannot tell apart, or cannot make."""
     from persongen_bench.api.claims import Scope, check_claims
-    from persongen_bench.cli.printing import notice, width
+    from persongen_bench.cli.printing import notice
+    from persongen_bench.cli.screen import width
     from persongen_bench.leaderboards.claims.report import page, render, require_format
     from persongen_bench.util.files import writable_file, write_atomic
 

@@ -32,7 +32,7 @@ def lora(
     from rich.table import Table
 
     from persongen_bench.api.lora_files import convert_lora
-    from persongen_bench.cli.printing import width
+    from persongen_bench.cli.screen import width
     from persongen_bench.core.plain import plain
     from persongen_bench.util.printed import console
 

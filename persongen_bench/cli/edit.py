@@ -32,7 +32,7 @@ def edit(
 ) -> None:
     """Move a LoRA along the directions of one or several users of a run, all at once."""
     from persongen_bench.api.edits import edit_lora
-    from persongen_bench.cli.printing import width
+    from persongen_bench.cli.screen import width
     from persongen_bench.leaderboards.terminal import plain_table
 
     made = edit_lora(lora, run, _strengths(toward), output, data=data)

@@ -64,7 +64,7 @@ def _perform(
     from rich.table import Table
 
     from persongen_bench.api import lora_experiments
-    from persongen_bench.cli.printing import width
+    from persongen_bench.cli.screen import width
     from persongen_bench.core import registry
     from persongen_bench.core.plain import plain
     from persongen_bench.stacks.with_lora import base_of

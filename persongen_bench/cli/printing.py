@@ -12,6 +12,7 @@ from rich.console import Console
 from persongen_bench.api.ledger import HEADER, Ledger
 from persongen_bench.api.runs import Run
 from persongen_bench.api.tables import Leaderboard
+from persongen_bench.cli.screen import width
 from persongen_bench.core.errors import RunError
 from persongen_bench.core.plain import LABEL, plain, plain_lines
 from persongen_bench.leaderboards.cells import OWN_JUDGE
@@ -22,14 +23,6 @@ from persongen_bench.loop.audits import leaks
 from persongen_bench.loop.schema import TestSummary
 from persongen_bench.util.printed import console as _console
 from persongen_bench.util.printed import say, show
-
-NARROW = 120
-"""Characters per line where the output is not a terminal."""
-
-
-def width() -> int:
-    """Characters per line."""
-    return Console().width if sys.stdout.isatty() else NARROW
 
 
 def notice(line: str | None) -> None:

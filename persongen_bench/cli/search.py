@@ -69,7 +69,7 @@ def search(
 
 def _printed(made: Search) -> str:
     """A line per point, smallest loss first, then what could not be fitted or was left out."""
-    from persongen_bench.cli.printing import width
+    from persongen_bench.cli.screen import width
     from persongen_bench.leaderboards.terminal import plain_table
 
     varied = list(made.points[0].options)

@@ -50,7 +50,7 @@ def protocol(run: RunResults) -> dict[str, str | int]:
         "output": config.output,
         "n_images": config.n_images,
         "n_history": config.n_history,
-        "units": content_hash(sorted(set(run.scores["unit"].astype(str)))),
+        "units": content_hash(sorted(run.units)),
         "requests": _requests(run),
     }
 
@@ -58,7 +58,7 @@ def protocol(run: RunResults) -> dict[str, str | int]:
 def _requests(run: RunResults) -> str:
     """What was asked where that is more than one thing of each unit, else that it is not."""
     asked = sorted(set(run.samples["request_id"].astype(str)))
-    if len(asked) <= run.scores["unit"].nunique():
+    if len(asked) <= len(run.units):
         return "one of each"
     return f"{len(asked)} ({content_hash(asked)})"
 
@@ -93,10 +93,10 @@ def damage(run: RunResults, board: Board) -> str | None:
 def _disagreement(run: RunResults, board: Board) -> str | None:
     for metric in signatures(run, board):
         said = run.summary.metrics[metric]
-        rows = run.scores[run.scores["metric"] == metric]
-        if set(rows["signature"]) != {said.signature}:
+        rows = run.by_metric.get(metric)
+        if rows is None or rows.signatures != {said.signature}:
             return f"its scores of {metric} do not carry the signature of its summary"
-        values = rows["value"].to_numpy(dtype=np.float64)
+        values = rows.values
         mean = float(np.nanmean(values)) if not np.isnan(values).all() else None
         if not _close(mean, said.mean):
             return f"its summary says {metric} = {said.mean}, its scores give {mean}"

@@ -99,7 +99,7 @@ def _board_tables(
 
 def _table(board: Board, group: Group, refused: Sequence[Refusal]) -> Standings:
     chosen, doubles = one_method_per_label(group.runs)
-    units = sorted(set(group.runs[0].scores["unit"].astype(str)))
+    units = sorted(group.runs[0].units)
     rows = {label: build_row(board, runs, units) for label, runs in chosen.items()}
     headline = {label: seed_values(runs, board.headline, units) for label, runs in chosen.items()}
     methods = {

@@ -40,8 +40,8 @@ def seed_values(runs: Sequence[RunResults], metric: str, units: Sequence[str]) -
     """``(units, runs)``: a column per run (seed); NaN where the metric is undefined."""
     columns = []
     for run in runs:
-        rows = run.scores[run.scores["metric"] == metric]
-        by_unit = dict(zip(rows["unit"].astype(str), rows["value"].astype(float), strict=True))
+        rows = run.by_metric.get(metric)
+        by_unit = {} if rows is None else rows.by_unit
         columns.append([by_unit.get(unit, math.nan) for unit in units])
     return np.asarray(columns, dtype=np.float64).reshape(len(runs), len(units)).T
 

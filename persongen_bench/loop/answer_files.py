@@ -2,17 +2,34 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
 from persongen_bench.core.errors import DataError
 from persongen_bench.core.images import MAX_BYTES
-from persongen_bench.core.output import IMAGE, LARGEST, OutputKind
+from persongen_bench.core.output import IMAGE, KINDS, LARGEST, OutputKind
 from persongen_bench.core.regular_files import read_regular, shown
 from persongen_bench.core.types import Image
 from persongen_bench.loop.journal import Outcome
 from persongen_bench.loop.veil import Veil
 from persongen_bench.util.files import write_atomic
+
+FOLDERS = frozenset(f"{name}s" for name in KINDS)
+"""Of a run directory, one for each kind of answers."""
+
+
+def run_folders(root: Path) -> list[Path]:
+    """Folders with a ``run.json`` below ``root``, sorted; not looked for among a run's answers.
+
+    Those may be very many files.
+    """
+    found = []
+    for folder, below, files in os.walk(root):
+        if "run.json" in (*files, *below):
+            found.append(Path(folder))
+            below[:] = set(below) - FOLDERS
+    return sorted(found)
 
 
 class AnswerFiles:

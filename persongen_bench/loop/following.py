@@ -18,7 +18,7 @@ from persongen_bench.core.errors import PgbenchError
 from persongen_bench.core.metric import MetricInfo
 from persongen_bench.core.metric_cards import parse_metric
 from persongen_bench.loop.numbers import generator, mean_and_bounds
-from persongen_bench.loop.results import RunResults
+from persongen_bench.loop.results import MetricScores, RunResults
 from persongen_bench.loop.schema import MetricSummary, Null, RunConfig, Summary, TestSummary
 from persongen_bench.loop.seal import SEAL, digest_of
 
@@ -36,9 +36,8 @@ def trouble(results: RunResults) -> str | None:
 
 
 def _departures(results: RunResults) -> Iterator[str]:
-    summary, scores = results.summary, results.scores
+    summary, tables = results.summary, results.by_metric
     yield from _counts(summary, results.samples)
-    tables = {str(name): rows for name, rows in scores.groupby("metric", sort=False)}
     if set(tables) != set(summary.metrics):
         odd = sorted(set(tables) ^ set(summary.metrics))[0]
         yield f"{odd} is in one of them only"
@@ -47,7 +46,7 @@ def _departures(results: RunResults) -> Iterator[str]:
         yield from _number(results.config, name, summary.metrics[name], rows)
     for name, test in summary.tests.items():
         yield from (f"{name}: {why}" for why in _test(test))
-    seal = scores.attrs.get(SEAL)
+    seal = results.scores.attrs.get(SEAL)
     if seal is not None and seal != digest_of(summary):
         yield "it was changed after it was written"
 
@@ -71,10 +70,10 @@ def _listed(states: dict[str, int]) -> str:
     return ", ".join(f"{n} {state}" for state, n in sorted(states.items())) or "none"
 
 
-def _number(config: RunConfig, name: str, said: MetricSummary, rows: pd.DataFrame) -> Iterator[str]:
-    if set(rows["signature"]) != {said.signature}:
+def _number(config: RunConfig, name: str, said: MetricSummary, rows: MetricScores) -> Iterator[str]:
+    if rows.signatures != {said.signature}:
         yield f"{name} has another signature"
-    values = rows["value"].to_numpy(dtype=np.float64)
+    values = rows.values
     known = int(np.count_nonzero(~np.isnan(values)))
     if said.n_units != known:
         yield f"n_units of {name} is {said.n_units}, {known} units have a value"

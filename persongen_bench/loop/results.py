@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, get_args
 
 import numpy as np
 import pandas as pd
+from jaxtyping import Float
 from pandas.api.types import infer_dtype
 from pyarrow import parquet
 
@@ -32,6 +34,21 @@ _SAMPLE_TEXTS = ("sample_id", "user_id", "state", "reason", "pixel_hash")
 
 
 @dataclass(frozen=True)
+class MetricScores:
+    """The scores of one metric, in the order of the table."""
+
+    units: tuple[str, ...]
+    values: Float[np.ndarray, " units"]
+    """NaN where undefined."""
+    signatures: frozenset[str]
+
+    @cached_property
+    def by_unit(self) -> dict[str, float]:
+        """Unit => value."""
+        return dict(zip(self.units, self.values.tolist(), strict=True))
+
+
+@dataclass(frozen=True)
 class RunResults:
     """A complete run as boards read it.
 
@@ -49,6 +66,26 @@ class RunResults:
     cost: dict[str, Any]
     copies: Copies | None = None
     """What was found of copies; None: the run was not searched."""
+
+    @cached_property
+    def by_metric(self) -> dict[str, MetricScores]:
+        """``scores`` divided by metric, once for all that look; in the order of the table."""
+        codes, names = pd.factorize(self.scores["metric"])
+        order = np.argsort(codes, kind="stable")
+        ends = np.cumsum(np.bincount(codes, minlength=len(names)))[:-1]
+        units, signatures = (self.scores[c].to_numpy(dtype=object) for c in ("unit", "signature"))
+        values = self.scores["value"].to_numpy(dtype=np.float64)
+        return {
+            str(name): MetricScores(
+                tuple(map(str, units[rows])), values[rows], frozenset(signatures[rows])
+            )
+            for name, rows in zip(names, np.split(order, ends), strict=True)
+        }
+
+    @cached_property
+    def units(self) -> frozenset[str]:
+        """Every unit of ``scores``."""
+        return frozenset(self.scores["unit"].astype(str))
 
 
 def read_results(path: Path, config: RunConfig) -> RunResults:
@@ -86,7 +123,7 @@ def read_table(path: Path) -> pd.DataFrame:
             about = parquet.ParquetFile(stream).metadata
             _require_size(about)
             stream.seek(0)
-            return pd.read_parquet(stream)
+            return pd.read_parquet(stream, use_threads=False)
     except Exception as error:  # noqa: BLE001  # libraries raise whatever damage makes them stumble over
         raise RunError(
             f"{path}: not a readable Parquet file ({cause_of(error)})", fix=AGAIN

@@ -32,7 +32,7 @@ from persongen_bench.core.output import IMAGE, OutputKind, kind_of
 from persongen_bench.core.request import Sample
 from persongen_bench.core.types import Image
 from persongen_bench.loop import documents, explaining, rebuilding
-from persongen_bench.loop.answer_files import AnswerFiles
+from persongen_bench.loop.answer_files import AnswerFiles, run_folders
 from persongen_bench.loop.answer_files import read_file as read_file
 from persongen_bench.loop.explaining import Explained
 from persongen_bench.loop.facts import keep_facts, read_facts
@@ -297,4 +297,4 @@ def find_runs(root: Path) -> list[Path]:
     """Folders with a ``run.json`` below ``root`` (or ``root`` itself), sorted."""
     if not root.is_dir():
         raise RunError(f"{root}: no such folder", fix="Make a run first: `pgbench run`.")
-    return sorted(file.parent for file in root.rglob("run.json"))
+    return run_folders(root)

@@ -4,19 +4,17 @@ score(u, i) = b_i + <p_u, q_i> + <t_u, E f_i> + <c, f_i>, with f_i the picture's
 from pairs of a liked and another item (BPR). The score is linear in the feature, so that a picture
 that is a little better is scored a little better: the ranker to be rewarded by. Ours: features
 are turned to their principal components, and items that somebody dislikes are other items of that
-user more often than unrated ones are.
+user more often than unrated ones are. Torch is imported to fit, not to know what there is.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import ClassVar, final
+from typing import TYPE_CHECKING, ClassVar, final
 
 import numpy as np
-import torch
 from jaxtyping import Float
 from pydantic import Field
-from torch import Tensor, nn
 
 from persongen_bench.core.config import Config
 from persongen_bench.core.errors import DataError
@@ -25,6 +23,11 @@ from persongen_bench.core.types import Embeddings, Rows
 from persongen_bench.rankers._pairs import PairSampler, Triples
 from persongen_bench.rankers.ranker import NEW, RankingData, Substituted
 from persongen_bench.util.batching import blocks
+
+if TYPE_CHECKING:
+    import torch
+
+    from persongen_bench.rankers._vbpr_network import Network
 
 DECIMALS = 7
 """Scores are compared to this many decimals, so that equal pictures tie whatever their batch."""
@@ -57,37 +60,6 @@ class VbprConfig(Config):
     """The same of a pair's visual user vector and, once a batch, of the projection."""
 
 
-class _Network(nn.Module):
-    def __init__(self, data: RankingData, n_features: int, config: VbprConfig, seed: int) -> None:
-        super().__init__()
-        generator = torch.Generator().manual_seed(seed)
-
-        def start(n: int, m: int, scale: float) -> nn.Parameter:
-            return nn.Parameter(scale * torch.randn(n, m, generator=generator))
-
-        n_users, n_items = len(data.users), len(data.items)
-        self.user_factors = start(n_users, config.n_factors, 0.1)
-        self.item_factors = start(n_items, config.n_factors, 0.1)
-        self.item_bias = nn.Parameter(torch.zeros(n_items))
-        self.user_visual = start(n_users, config.n_visual, 0.1)
-        self.projection = start(n_features, config.n_visual, n_features**-0.5)
-        self.visual_bias = nn.Parameter(torch.zeros(n_features))
-
-    def loss(self, features: Tensor, triples: tuple[Tensor, ...], config: VbprConfig) -> Tensor:
-        """Mean negative log-likelihood of the pairs' order, and the decay of what they touch."""
-        user, liked, other = triples
-        p, t = self.user_factors[user], self.user_visual[user]
-        q, r = self.item_factors[liked], self.item_factors[other]
-        bias = self.item_bias[liked] - self.item_bias[other]
-        moved = features[liked] - features[other]
-        margin = bias + (p * (q - r)).sum(1) + (t * (moved @ self.projection)).sum(1)
-        margin = margin + moved @ self.visual_bias
-        plain = p.square().sum() + q.square().sum() + r.square().sum() + bias.square().sum()
-        seen = t.square().sum() / len(user) + self.projection.square().mean()
-        decay = config.factor_decay * plain / len(user) + config.visual_decay * seen
-        return -nn.functional.logsigmoid(margin).mean() + 0.5 * decay
-
-
 @final
 class Vbpr:
     """The fitted model; see the module."""
@@ -106,12 +78,16 @@ class Vbpr:
 
     def fit(self, data: RankingData, seed: int = 0, progress: Progress = no_progress) -> None:
         """Learn from every like against a fresh other item, epoch by epoch."""
+        import torch
+
+        from persongen_bench.rankers._vbpr_network import Network
+
         sampler = PairSampler(data, self.config.dislike_share)
         if not len(sampler):
             raise DataError("nobody likes anything: a ranker has nothing to learn from")
         mean, basis = principal(data.visual, self.config.n_components)
         features = torch.tensor((data.visual - mean) @ basis, dtype=torch.float32)
-        network = _Network(data, basis.shape[1], self.config, seed)
+        network = Network(data, basis.shape[1], self.config, seed)
         rng = np.random.default_rng([seed, 1])
         optimizer = torch.optim.Adam(network.parameters(), lr=self.config.learning_rate)
         for _ in progress(range(self.config.n_epochs), "fit vbpr", self.config.n_epochs):
@@ -124,11 +100,13 @@ class Vbpr:
 
     def _epoch(
         self,
-        network: _Network,
+        network: Network,
         optimizer: torch.optim.Optimizer,
-        features: Tensor,
+        features: torch.Tensor,
         triples: Triples,
     ) -> None:
+        import torch
+
         columns = [torch.from_numpy(column) for column in triples]
         for part in blocks(len(triples.user), self.config.batch_size):
             loss = network.loss(features, tuple(c[part] for c in columns), self.config)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 from jaxtyping import Float, Int
-from scipy.stats import rankdata
 
 N_RESAMPLES = 1000
 _FEWEST = 5
@@ -20,6 +19,8 @@ def spearman(
 
     In [-1, 1]; NaN where a row has fewer than three pairs or no spread.
     """
+    from scipy.stats import rankdata  # slow to import, and boards never rank so
+
     missing = np.isnan(a) | np.isnan(b)
     ranks = [rankdata(np.where(missing, np.inf, part), axis=1) for part in (a, b)]
     n = np.maximum((~missing).sum(axis=1, keepdims=True), 1)

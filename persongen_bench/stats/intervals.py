@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float, Shaped
-from scipy import stats as distributions
+from scipy import special
 
 from persongen_bench.stats.blocks import user_means
 from persongen_bench.stats.seeds import combined, over_seeds, seed_error
@@ -132,7 +132,7 @@ def _seed_bounds(
     if seeds is None:
         return float("nan"), float("nan")
     error, df = combined(float(means.var(ddof=1)), len(means), [seeds])
-    margin = float(distributions.t.ppf((1 + level) / 2, df)) * error
+    margin = float(special.stdtrit(df, (1 + level) / 2)) * error
     return float(means.mean()) - margin, float(means.mean()) + margin
 
 
@@ -156,7 +156,7 @@ def _bootstrap_bounds(
 ) -> tuple[float, float]:
     means = bootstrap_means(values, rng, n_resamples)
     n = len(values)
-    tail = distributions.norm.cdf(-np.sqrt(n / (n - 1)) * _t_quantile(level, n))
+    tail = special.ndtr(-np.sqrt(n / (n - 1)) * _t_quantile(level, n))
     low, high = np.quantile(means, [tail, 1 - tail])
     return float(low), float(high)
 
@@ -173,4 +173,4 @@ def bootstrap_means(
 
 
 def _t_quantile(level: float, n: int) -> float:
-    return float(distributions.t.ppf((1 + level) / 2, n - 1))
+    return float(special.stdtrit(n - 1, (1 + level) / 2))

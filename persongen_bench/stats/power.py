@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import cache, lru_cache
 
 import numpy as np
 from scipy import integrate, optimize, special
@@ -39,10 +39,14 @@ def noncentrality(df: float, alpha: float, power: float) -> float:
     def spread(quantile: float) -> float:
         return float(np.sqrt(special.chdtri(df, 1 - quantile) / df))
 
+    @cache  # the same places are asked for every shift
+    def line(quantile: float) -> float:
+        return critical * spread(quantile)
+
     def shortfall(shift: float) -> float:
         def power_at(quantile: float) -> float:
-            line = critical * spread(quantile)
-            return float(special.ndtr(shift - line) + special.ndtr(-shift - line))
+            here = line(quantile)
+            return float(special.ndtr(shift - here) + special.ndtr(-shift - here))
 
         return float(integrate.quad(power_at, 0, 1, epsabs=1e-9, limit=200)[0]) - power
 

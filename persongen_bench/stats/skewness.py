@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import numpy as np
 from jaxtyping import Float
-from scipy import stats as distributions
+from scipy import special
 
 SMALLEST_SKEWNESS = 8
 """Users from which on skewness is estimated; of fewer values it is mostly noise."""
@@ -25,7 +25,7 @@ def corrected_bounds(values: Float[np.ndarray, " n"], level: float) -> tuple[flo
     """
     n = len(values)
     mean, error = values.mean(), values.std(ddof=1) / np.sqrt(n)
-    quantile = float(distributions.t.ppf((1 + level) / 2, n - 1))
+    quantile = float(special.stdtrit(n - 1, (1 + level) / 2))
     reach = [-quantile, quantile, _restored(-quantile, values), _restored(quantile, values)]
     return float(mean - max(reach) * error), float(mean - min(reach) * error)
 
@@ -38,7 +38,7 @@ def corrected_p(values: Float[np.ndarray, " n"]) -> float:
     n = len(values)
     t = values.mean() / (values.std(ddof=1) / np.sqrt(n))
     nearest = min(abs(t), abs(_corrected(t, values)))
-    return float(2 * distributions.t.sf(nearest, n - 1))
+    return float(2 * special.stdtr(n - 1, -nearest))
 
 
 def _corrected(t: float, values: Float[np.ndarray, " n"]) -> float:

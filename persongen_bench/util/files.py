@@ -11,12 +11,15 @@ import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import numpy as np
 import platformdirs
 
 from persongen_bench.core.errors import ConfigError
 from persongen_bench.util.said import shown
+
+if TYPE_CHECKING:
+    import numpy as np
 
 _NO_FLUSH = (errno.EINVAL, errno.ENOTSUP, errno.EBADF)
 """What file systems answer that cannot flush a folder."""
@@ -116,6 +119,8 @@ def write_array(path: Path, array: np.ndarray) -> None:
 
 def array_bytes(array: np.ndarray) -> bytes:
     """One array as a ``.npy`` file."""
+    import numpy as np
+
     buffer = io.BytesIO()
     np.save(buffer, array, allow_pickle=False)
     return buffer.getvalue()
@@ -123,6 +128,8 @@ def array_bytes(array: np.ndarray) -> bytes:
 
 def arrays_bytes(arrays: Mapping[str, np.ndarray]) -> bytes:
     """Named arrays as a ``.npz`` file."""
+    import numpy as np
+
     buffer = io.BytesIO()
     np.savez(buffer, allow_pickle=False, **arrays)
     return buffer.getvalue()

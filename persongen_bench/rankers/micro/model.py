@@ -4,7 +4,7 @@ score(u, i) = <U_u, V_i + h_i / |h_i|>: U and V by LightGCN, h fused from the mo
 sum of the item vectors over the item's neighbours in 0.9 of the graph of the features and 0.1 of
 that of their learned projections. The picture acts through these graphs alone, so that its effect
 is one of neighbours that change: both are rebuilt, for every item that gains or loses the target
-as a neighbour, or has a neighbour that does.
+as a neighbour, or has a neighbour that does. Torch is imported to fit and to restore.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ from collections.abc import Mapping
 from typing import ClassVar, NamedTuple, final
 
 import numpy as np
-import torch
 from jaxtyping import Float
 
 from persongen_bench.core.config import Config
@@ -22,8 +21,6 @@ from persongen_bench.core.types import Embeddings, Rows
 from persongen_bench.rankers.micro import graph
 from persongen_bench.rankers.micro.config import MicroConfig, Modality
 from persongen_bench.rankers.micro.graph import Neighbours
-from persongen_bench.rankers.micro.network import features_of, taste_graph_of
-from persongen_bench.rankers.micro.training import Trainer
 from persongen_bench.rankers.ranker import NEW, RankingData, Substituted
 
 DECIMALS = 7
@@ -67,6 +64,8 @@ class Micro:
 
     def fit(self, data: RankingData, seed: int = 0, progress: Progress = no_progress) -> None:
         """Train; `DataError` where nobody likes anything, or texts are wanted and missing."""
+        from persongen_bench.rankers.micro.training import Trainer
+
         network = Trainer(data, self.config, seed).run(progress)
         values = {n: p.detach().double().numpy() for n, p in network.named_parameters()}
         values["item"] = network.items.detach().double().numpy()
@@ -78,6 +77,8 @@ class Micro:
 
     def restore(self, data: RankingData, weights: Mapping[str, np.ndarray]) -> None:
         """Take over what `weights` gave, and build the graphs."""
+        from persongen_bench.rankers.micro.network import features_of
+
         self.data, self._weights = data, dict(weights)
         self._users, self._items = self._light()
         features = features_of(data, self.config)
@@ -168,19 +169,19 @@ class Micro:
 
     def _light(self) -> tuple[np.ndarray, np.ndarray]:
         """LightGCN's vectors of users and items."""
+        import torch
+
+        from persongen_bench.rankers.micro.network import taste_graph_of
+
         taste = taste_graph_of(self.data).double()
         steps = [np.concatenate([self._weights["user"], self._weights["item"]])]
         for _ in range(self.config.n_layers):
-            steps.append((taste @ _tensor(steps[-1])).numpy())
+            steps.append((taste @ torch.from_numpy(np.ascontiguousarray(steps[-1]))).numpy())
         mean = np.mean(steps, axis=0)
         return mean[: len(self.data.users)], mean[len(self.data.users) :]
 
     def _rounded(self, users: np.ndarray, vectors: np.ndarray) -> Float[np.ndarray, "n m"]:
         return np.asarray(np.round(self._users[users] @ vectors.T, DECIMALS))
-
-
-def _tensor(rows: np.ndarray) -> torch.Tensor:
-    return torch.from_numpy(np.ascontiguousarray(rows))
 
 
 def _side(rows: np.ndarray, k: int, share: float) -> _Side:
