@@ -63,11 +63,15 @@ def _of_reach(tried: Sequence[str]) -> Iterable[str]:
 
 
 def _of_size(sizes: Counter[tuple[int, int]], world: World) -> Iterable[str]:
-    """Where the stack fixes a size, every other one; else those far below the catalogue's."""
+    """Where the stack fixes a size, every other one; else those far below the catalogue's.
+
+    A run with pictures of which little can be seen, less than a quarter of the side that the stack
+    draws or that the catalogue has, is not ranked: they differ as noise does.
+    """
     side, total = side_of(world), sum(sizes.values())
     if side is not None:
         other = Counter({size: n for size, n in sizes.items() if size != (side, side)})
-        rule = f"not {side}x{side}, which the stack draws"
+        rule, least = f"not {side}x{side}, which the stack draws", side / 2
     elif total:
         least = smallest_side(world) / 2
         other = Counter({size: n for size, n in sizes.items() if min(size) < least})
@@ -75,7 +79,9 @@ def _of_size(sizes: Counter[tuple[int, int]], world: World) -> Iterable[str]:
     else:
         return
     if other:
-        yield f"{sum(other.values())} of {total} images are {rule}: {_some(other)}"
+        tiny = min(map(min, other)) < least / 2
+        said = f"{sum(other.values())} of {total} images are {rule}: {_some(other)}"
+        yield f"{NOT_RANKED if tiny else ''}{said}"
 
 
 def _of_mode(modes: Counter[str]) -> Iterable[str]:

@@ -79,7 +79,7 @@ class RunResults:
             str(name): MetricScores(
                 tuple(map(str, units[rows])), values[rows], frozenset(signatures[rows])
             )
-            for name, rows in zip(names, np.split(order, ends), strict=True)
+            for name, rows in zip(names, np.split(order, ends)[: len(names)], strict=True)
         }
 
     @cached_property

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import torch
 from torch import Tensor, nn
 
 from persongen_bench.rankers.ranker import RankingData
 
-if TYPE_CHECKING:
-    from persongen_bench.rankers.vbpr import VbprConfig
-
 
 class Network(nn.Module):
-    """Vectors and biases of users, items and features; drawn by ``seed``."""
+    """Vectors and biases of users, items and features; drawn by ``seed``.
 
-    def __init__(self, data: RankingData, n_features: int, config: VbprConfig, seed: int) -> None:
+    ``lengths``: of the vectors that know nothing of pictures, and of the visual ones.
+    """
+
+    def __init__(
+        self, data: RankingData, n_features: int, lengths: tuple[int, int], seed: int
+    ) -> None:
         super().__init__()
         generator = torch.Generator().manual_seed(seed)
 
@@ -24,15 +24,21 @@ class Network(nn.Module):
             return nn.Parameter(scale * torch.randn(n, m, generator=generator))
 
         n_users, n_items = len(data.users), len(data.items)
-        self.user_factors = start(n_users, config.n_factors, 0.1)
-        self.item_factors = start(n_items, config.n_factors, 0.1)
+        n_factors, n_visual = lengths
+        self.user_factors = start(n_users, n_factors, 0.1)
+        self.item_factors = start(n_items, n_factors, 0.1)
         self.item_bias = nn.Parameter(torch.zeros(n_items))
-        self.user_visual = start(n_users, config.n_visual, 0.1)
-        self.projection = start(n_features, config.n_visual, n_features**-0.5)
+        self.user_visual = start(n_users, n_visual, 0.1)
+        self.projection = start(n_features, n_visual, n_features**-0.5)
         self.visual_bias = nn.Parameter(torch.zeros(n_features))
 
-    def loss(self, features: Tensor, triples: tuple[Tensor, ...], config: VbprConfig) -> Tensor:
-        """Mean negative log-likelihood of the pairs' order, and the decay of what they touch."""
+    def loss(
+        self, features: Tensor, triples: tuple[Tensor, ...], decays: tuple[float, float]
+    ) -> Tensor:
+        """Mean negative log-likelihood of the pairs' order, and the decay of what they touch.
+
+        ``decays``: weights of the vectors that know nothing of pictures, and of the visual ones.
+        """
         user, liked, other = triples
         p, t = self.user_factors[user], self.user_visual[user]
         q, r = self.item_factors[liked], self.item_factors[other]
@@ -42,5 +48,5 @@ class Network(nn.Module):
         margin = margin + moved @ self.visual_bias
         plain = p.square().sum() + q.square().sum() + r.square().sum() + bias.square().sum()
         seen = t.square().sum() / len(user) + self.projection.square().mean()
-        decay = config.factor_decay * plain / len(user) + config.visual_decay * seen
+        decay = decays[0] * plain / len(user) + decays[1] * seen
         return -nn.functional.logsigmoid(margin).mean() + 0.5 * decay

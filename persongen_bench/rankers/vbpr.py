@@ -87,7 +87,8 @@ class Vbpr:
             raise DataError("nobody likes anything: a ranker has nothing to learn from")
         mean, basis = principal(data.visual, self.config.n_components)
         features = torch.tensor((data.visual - mean) @ basis, dtype=torch.float32)
-        network = Network(data, basis.shape[1], self.config, seed)
+        lengths = self.config.n_factors, self.config.n_visual
+        network = Network(data, basis.shape[1], lengths, seed)
         rng = np.random.default_rng([seed, 1])
         optimizer = torch.optim.Adam(network.parameters(), lr=self.config.learning_rate)
         for _ in progress(range(self.config.n_epochs), "fit vbpr", self.config.n_epochs):
@@ -107,9 +108,10 @@ class Vbpr:
     ) -> None:
         import torch
 
+        decays = self.config.factor_decay, self.config.visual_decay
         columns = [torch.from_numpy(column) for column in triples]
         for part in blocks(len(triples.user), self.config.batch_size):
-            loss = network.loss(features, tuple(c[part] for c in columns), self.config)
+            loss = network.loss(features, tuple(c[part] for c in columns), decays)
             optimizer.zero_grad(set_to_none=True)
             loss.backward()  # type: ignore[no-untyped-call]  # torch
             optimizer.step()

@@ -21,6 +21,7 @@ images, true-taste; the honest `nearest-item` had .726, `random-item` .326):
 The last two were found here, on the wall's first version.
 """
 
+import re
 import sys
 
 import cheats_case as case
@@ -125,8 +126,9 @@ def test_who_refuses_pays(make, honest, name):
 @pytest.mark.parametrize("name", UNSTEADY)
 def test_answers_that_nobody_can_make_again_are_not_ranked(make, honest, name):
     results = make(name)
-    assert results.summary.notes[0] == (
-        f"{NOT_RANKED}its answers depend on the batch or the process: 2 of 2 made again differ"
+    assert re.fullmatch(
+        f"{NOT_RANKED}its answers depend on the batch or the process: [12] of 2 made again differ",
+        results.summary.notes[0],
     )
     board = get_board("catalogue").model_copy(update={"headline": "taste-gap"})
     units = sorted(set(results.scores["unit"]))
@@ -143,8 +145,9 @@ def test_copies_are_found_however_they_are_changed(make, name):
     assert results.copies.of_training
 
 
-def test_pictures_of_one_pixel_are_noted(make):
+def test_pictures_of_one_pixel_are_not_ranked(make):
     (note,) = make("tiny").summary.notes
+    assert note.startswith(NOT_RANKED)
     assert "12 of 12 images are less than half as large" in note
 
 

@@ -9,7 +9,7 @@ from run_case import make_config
 from persongen_bench.core.images import pixel_hash
 from persongen_bench.core.output import RANKING, Ranking
 from persongen_bench.core.request import Request, Sample
-from persongen_bench.loop.deviations import MODES, UNFAIR, deviations
+from persongen_bench.loop.deviations import MODES, NOT_RANKED, UNFAIR, deviations
 from persongen_bench.loop.journal import Outcome
 from persongen_bench.loop.standin import side_of
 from persongen_bench.loop.store import RunDirectory
@@ -62,9 +62,16 @@ def run_of(tmp_path):
 
 def test_other_sizes_than_the_stack_draws_are_counted(world, run_of):
     """Width before height; the most frequent first; what was not delivered has no size."""
-    run = run_of((SIDE, SIDE), (1, 1), (17, 300), (1, 1), None)
+    run = run_of((SIDE, SIDE), (4, 4), (17, 300), (4, 4), None)
     (said,) = deviations(run, world)
-    assert said == "3 of 4 images are not 16x16, which the stack draws: 1x1 (2), 300x17 (1)"
+    assert said == "3 of 4 images are not 16x16, which the stack draws: 4x4 (2), 300x17 (1)"
+
+
+@pytest.mark.parametrize(("size", "ranked"), [((4, 4), True), ((3, 90), False), ((1, 1), False)])
+def test_pictures_below_a_quarter_of_the_side_are_not_ranked(world, run_of, size, ranked):
+    for stack in (world.stack, ToyStack()):
+        (said,) = deviations(run_of((SIDE, SIDE), size), replace(world, stack=stack))
+        assert said.startswith(NOT_RANKED) != ranked
 
 
 def test_pictures_of_the_protocol_are_not_mentioned(world, run_of):
