@@ -51,6 +51,8 @@ SMALLEST = [
                  id="scale_of_scoring", marks=slow),
     pytest.param("scoring", "--users 6 --images 3 --library-users 2",
                  r"every model saw every image once\n", id="scoring", marks=slow),
+    pytest.param("start", "--runs 6 --repeats 1", r"(?s)leaderboard, 6 runs.*targets: ",
+                 id="start"),
     pytest.param("verifier", "--users 8 --ratings 20 --embedding-size 8 --epochs 1",
                  r"(?s)\nneumf-paper .*: met\n", id="verifier", marks=slow),
     # the formula bounds what sizes like these hold; at the paper's it must stay below the target
