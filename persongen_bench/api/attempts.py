@@ -22,7 +22,6 @@ from persongen_bench.loop.generate import Execution
 from persongen_bench.loop.results import RunResults
 from persongen_bench.loop.run import Job, run
 from persongen_bench.loop.store import RunDirectory
-from persongen_bench.loop.wall.known import warm_up
 from persongen_bench.loop.world import World, load_world
 from persongen_bench.util.execution import end_with, fixed_threads
 from persongen_bench.util.files import write_atomic
@@ -154,7 +153,6 @@ def _apart(task: Task, execution: Execution) -> Attempt:
 def _alone(task: Task, execution: Execution, parent: int) -> tuple[Path | None, str]:
     """What a process of its own does: the folder of the run, or why there is none."""
     end_with(parent)
-    warm_up(task.campaign.chosen_stack.name, [task.choice])
     with fixed_threads(task.campaign.threads):
         try:
             world = load_world(task.campaign.world_ref(), execution.progress)

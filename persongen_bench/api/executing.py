@@ -14,7 +14,6 @@ from persongen_bench.loop.generate import Execution
 from persongen_bench.loop.needs import check_needs
 from persongen_bench.loop.results import RunResults
 from persongen_bench.loop.terms import Terms
-from persongen_bench.loop.wall.known import warm_up
 from persongen_bench.loop.world import World, load_world
 
 
@@ -36,8 +35,6 @@ def execute(
     """
     ledger = ledger or Ledger()
     asked = choices_of(campaign)
-    if n_jobs == 1:
-        warm_up(campaign.chosen_stack.name, (choice for choice, _, _ in asked))
     with others_code(f"data set {campaign.dataset} does not open"):
         world = load_world(campaign.world_ref(), execution.progress)
     terms = campaign.terms(world)

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
-from collections.abc import Iterable
 from typing import Any
 
 from persongen_bench.core import registry
-from persongen_bench.core.errors import PgbenchError, RunError
+from persongen_bench.core.errors import RunError
 from persongen_bench.loop.choice import MethodChoice
 from persongen_bench.loop.method_facts import MethodFacts, describe
 from persongen_bench.loop.schema import RunConfig
-from persongen_bench.loop.wall import launch
 from persongen_bench.loop.wall.host import Cell, died
 from persongen_bench.loop.wall.wire import CellDied, MethodFault
 
@@ -60,19 +57,6 @@ def facts_of_run(config: RunConfig) -> MethodFacts:
     if facts.privileged and not config.method.anchor:
         raise RunError(f"method {config.method.name} says only now that it sees held-out data")
     return facts
-
-
-def warm_up(stack: str, choices: Iterable[MethodChoice]) -> None:
-    """Have the models opened that those of these methods ask for which may run here."""
-    entry = registry.entries("stacks").get(stack)
-    if entry is None or not entry.installed:
-        return
-    roles = set[str]()
-    for choice in choices:
-        if _trusted(choice.name) and _trusted(choice.options.get("base")):
-            with contextlib.suppress(PgbenchError):  # whoever runs it is told
-                roles |= set(facts_of(choice).roles)
-    launch.warm_up(stack, tuple(sorted(roles)))
 
 
 _known: dict[str, MethodFacts] = {}

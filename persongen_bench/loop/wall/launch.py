@@ -18,7 +18,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, Protocol
 
-from persongen_bench.core.errors import PgbenchError, RunError
+from persongen_bench.core.errors import RunError
 from persongen_bench.loop.wall import bubble
 from persongen_bench.loop.wall.bounds import PACKAGE, search_path
 from persongen_bench.loop.wall.settling import Setup
@@ -121,17 +121,6 @@ def environment() -> dict[str, str]:
 
 SERVER = Server()
 """The one of this process."""
-
-
-def warm_up(stack: str, roles: tuple[str, ...]) -> None:
-    """Have the server open models of a built-in stack, while this process opens a world."""
-    if not bubble.asked_for():
-        threading.Thread(target=_warmed_up, args=(stack, roles), daemon=True).start()
-
-
-def _warmed_up(stack: str, roles: tuple[str, ...]) -> None:
-    with contextlib.suppress(PgbenchError, OSError):  # whoever needs the server is told
-        SERVER.keep(stack, roles)
 
 
 class Process(Protocol):
