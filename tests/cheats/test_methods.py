@@ -21,6 +21,7 @@ images, true-taste; the honest `nearest-item` had .726, `random-item` .326):
 The last two were found here, on the wall's first version.
 """
 
+import contextlib
 import re
 import sys
 
@@ -95,9 +96,11 @@ def test_what_cannot_be_fitted_is_one_line(make, name):
     assert "\n" not in str(caught.value)
 
 
-def test_who_speaks_on_its_own_wire_spoils_it_for_itself(make):
-    with pytest.raises(OSError, match="Resource temporarily unavailable"):
-        make("fork-server")
+def test_who_speaks_on_its_own_wire_gains_nothing(make, honest):
+    """Whether it is heard there hangs on who is faster."""
+    with contextlib.suppress(OSError):  # of the wire, which does not block then
+        results = make("fork-server")
+        assert results.scores["value"].mean() <= honest.scores["value"].mean()
 
 
 def test_memory_that_there_is_not_is_one_line(make):

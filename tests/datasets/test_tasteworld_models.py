@@ -94,6 +94,7 @@ def test_a_folder_without_models_means_those_that_ship(tmp_path):
 
 def test_a_damaged_table_is_refused(tmp_path):
     (tmp_path / "models.json").write_text("{", encoding="utf-8")
+    (tmp_path / "loras.safetensors").touch()
     with pytest.raises(DataError, match="no table of LoRAs"):
         TasteworldModels.load(TasteworldModelsConfig(**TINY), tmp_path)
 

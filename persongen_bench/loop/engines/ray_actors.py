@@ -159,10 +159,12 @@ class _Crew:
 def _connected(address: str | None, n_workers: int) -> Iterator[Any]:
     """Ray, connected to; what was started here ends with the block."""
     ray = _ray()
+    address = address or os.environ.get("RAY_ADDRESS") or None
+    if address is not None:
+        _require_there(address)
     if ray.is_initialized():
         yield ray
         return
-    address = address or os.environ.get("RAY_ADDRESS") or None
     options: dict[str, Any] = {"log_to_driver": False, "logging_level": "ERROR"}
     if address is None:
         options |= {
@@ -170,7 +172,6 @@ def _connected(address: str | None, n_workers: int) -> Iterator[Any]:
             "object_store_memory": STORE_BYTES, "_node_ip_address": "127.0.0.1",
         }  # fmt: skip
     else:
-        _require_there(address)
         options["address"] = address
     try:
         ray.init(**options)

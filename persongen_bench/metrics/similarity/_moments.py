@@ -66,6 +66,7 @@ def means(a: Scale, b: Scale, pairs: Pairs) -> Terms:
             product /= a.light[i, :, strip] + b.light[j, :, strip]
             sums[0, part] += np.einsum("pcyx,pcyx->pc", above, product)
     sums *= np.array([4.0, 2.0])[:, None, None] / (height * width)
+    np.clip(sums, -1, 1, out=sums)  # rounding alone leaves the range
     return sums
 
 
