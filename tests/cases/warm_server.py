@@ -72,8 +72,10 @@ def _serve(listening: socket.socket) -> None:
                 asked.close()
                 os.environ.clear()
                 os.environ.update(json.loads(said))
-                server.main(Connection(control), socket.socket(fileno=handles))
-                os._exit(0)
+                try:
+                    server.main(Connection(control), socket.socket(fileno=handles))
+                finally:  # also where the run was killed while it was answered
+                    os._exit(0)
             os.close(control)
             os.close(handles)
             asked.send(str(child).encode())
