@@ -111,7 +111,7 @@ def run_once(tree: Path, words: list[str]) -> tuple[float, bytes]:
     environment = os.environ | {"PYTHONPATH": str(tree), "OMP_NUM_THREADS": "1"}
     command = [sys.executable, "-m", "persongen_bench", *words]
     done = subprocess.run(  # noqa: S603  # our own command
-        command, capture_output=True, env=environment, check=True
+        command, capture_output=True, env=environment, cwd=tree, check=True
     )
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     seconds = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime

@@ -107,20 +107,21 @@ def execute(
     worlds = {k: _cut(world, split, k) for k in sorted(set(sizes))}
     terms = _terms(campaign, board, world)
     check_needs(world.stack, terms, (), world.dataset)
-    todo, alone = list[Task](), execution.n_workers == 1
-    for task in _asked(campaign):
+    asked, todo, alone = tuple(_asked(campaign)), list[Task](), execution.here
+    for task in asked:
         why = _refusal(task.choice, worlds, terms, alone=alone)
         todo += [task] if why is None else []
         if why is not None:
             ledger.enter(Line(task.label, task.seed, "refused", why, task.own))
     if ledger.fruitless and not any(task.own for task in todo):
-        own = [task.choice for task in _asked(campaign) if task.own]
+        own = [task.choice for task in asked if task.own]
         for cut in worlds.values():
             refuse_all(own, cut, terms, alone=alone)
-    parts = [(k, replace(task, part=f"k={k}")) for k in worlds for task in todo]
-    made = (_tried(task, worlds[k], terms, execution) for k, task in parts)
-    for one in settled(made, [task for _, task in parts], ledger):
-        yield ColdRun(next(k for k, task in parts if task is one.task), one.results())
+    sizes_of = {f"k={k}": k for k in worlds}
+    tasks = [replace(task, part=part) for part in sizes_of for task in todo]
+    made = (_tried(task, worlds[sizes_of[task.part]], terms, execution) for task in tasks)
+    for one in settled(made, tasks, ledger):
+        yield ColdRun(sizes_of[one.task.part], one.results())
 
 
 def _asked(campaign: Campaign) -> Iterator[Task]:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from persongen_bench.api.campaign import Campaign, choices_of
+from persongen_bench.api.executing import require_runnable
 from persongen_bench.api.runs import Run
 from persongen_bench.core.errors import ConfigError
 from persongen_bench.core.near import near_miss
@@ -21,7 +22,6 @@ from persongen_bench.loop.engines.seam import Engine, Work
 from persongen_bench.loop.engines.shards import Share, make_share, write_script
 from persongen_bench.loop.fit import kept_fit
 from persongen_bench.loop.generate import Execution
-from persongen_bench.loop.needs import check_needs
 from persongen_bench.loop.world import load_world
 from persongen_bench.util.files import cache_root
 
@@ -62,13 +62,8 @@ def prepare(campaign: Campaign, execution: Execution, n_shares: int) -> Iterator
     world = load_world(campaign.world_ref(), execution.progress)
     terms, threads = campaign.terms(world), campaign.threads
     asked = choices_of(campaign)
-    check_needs(world.stack, terms, [choice for choice, _, _ in asked], world.dataset)
+    require_runnable([choice for choice, _, _ in asked], world, terms, alone=False)
     for choice, anchor, _ in asked:
-        if choice.local:
-            raise ConfigError(
-                f"method {choice.label} is defined in this process only",
-                fix="Put it into a package (`pgbench new method`).",
-            )
         for seed in campaign.seeds:
             job = loop.Job(world, terms, choice, seed, anchor, threads)
             work = loop.prepare(job, campaign.runs, execution)

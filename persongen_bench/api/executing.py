@@ -42,7 +42,7 @@ def execute(
     only = sum(own for _, _, own in asked) * len(campaign.seeds) == 1
     ledger.alone = only
     tasks, refused = [], list[Line]()
-    alone = n_jobs == 1 and execution.n_workers == 1 and not execution.engine.apart
+    alone = n_jobs == 1 and execution.here
     for choice, anchor, own in asked:
         why = refusal(choice, world, terms, alone=alone)
         if why is None:
@@ -88,7 +88,7 @@ def refusal(
     """Why a method cannot be run here; None where it can."""
     try:
         with others_code(f"method {choice.label}"):
-            _check([choice], world, terms, alone=alone)
+            require_runnable([choice], world, terms, alone=alone)
     except PgbenchError as error:
         return error
     return None
@@ -97,10 +97,16 @@ def refusal(
 def refuse_all(choices: Sequence[MethodChoice], world: World, terms: Terms, *, alone: bool) -> None:
     """One error that names every method, where they lack the same kind of thing."""
     with others_code("none of the methods can be run"):
-        _check(choices, world, terms, alone=alone)
+        require_runnable(choices, world, terms, alone=alone)
 
 
-def _check(choices: Sequence[MethodChoice], world: World, terms: Terms, *, alone: bool) -> None:
+def require_runnable(
+    choices: Sequence[MethodChoice], world: World, terms: Terms, *, alone: bool
+) -> None:
+    """Raise `ConfigError` for a method that cannot be run here, or may not.
+
+    ``alone``: whether all is made in this process.
+    """
     check_chosen(choices, world.dataset.revision, world.split.hash)
     check_needs(world.stack, terms, choices, world.dataset)
     _check_processes(choices, alone=alone)

@@ -77,34 +77,25 @@ def _seal(wanted: bool) -> bool:  # called by the parser
     return wanted
 
 
-def _limit_minutes(wanted: float | None) -> float | None:  # called by the parser
-    return _limited(minutes=wanted)
-
-
-def _limit_gib(wanted: float | None) -> float | None:  # called by the parser
-    return _limited(gib=wanted)
-
-
-def _limited(**limit: float | None) -> float | None:
-    (wanted,) = limit.values()
+def _limit(parameter: typer.CallbackParam, wanted: float | None) -> float | None:  # likewise
     if wanted is not None:
         from persongen_bench.loop.wall import limits
 
-        limits.ask(**limit)
+        limits.ask(**{str(parameter.name).removeprefix("method_"): wanted})
     return wanted
 
 
 MethodMinutes = Annotated[
     float | None,
     typer.Option(
-        "--method-minutes", callback=_limit_minutes, min=0.001, max=MOST,
+        "--method-minutes", callback=_limit, min=0.001, max=MOST,
         help="Most minutes of a fit, or of a batch of answers. [default: no limit]",
     ),
 ]  # fmt: skip
 MethodGib = Annotated[
     float | None,
     typer.Option(
-        "--method-gib", callback=_limit_gib, min=0.001, max=MOST,
+        "--method-gib", callback=_limit, min=0.001, max=MOST,
         help="Most memory of a method's process, in GiB, libraries included. [default: no limit]",
     ),
 ]  # fmt: skip

@@ -43,6 +43,11 @@ class Execution:
     engine: Engine = field(default_factory=Local)
     """Where answers are made."""
 
+    @property
+    def here(self) -> bool:
+        """Whether what only this process knows can be made: one worker, of its own."""
+        return self.n_workers == 1 and not self.engine.apart
+
 
 def generate(
     work: Work, pending: Sequence[Sample], execution: Execution, merged: Sequence[str] = ()

@@ -47,8 +47,9 @@ def note_remade(
     sound = [name for name in made if digests.get(veiled[name])]
     if len(sound) < LEAST:
         return
+    later = sound[N_AGAIN:]  # the first stood where they would stand again
     chosen = asked.named(
-        sorted(sound, key=lambda one: content_hash(run.config.run_id, one))[:N_AGAIN]
+        sorted(later, key=lambda one: content_hash(run.config.run_id, one))[:N_AGAIN]
     )
     with home() as fresh:
         again = _digests(run, asked, chosen, fresh)

@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-import torch
 from safetensors import SafetensorError, safe_open
 
 from persongen_bench.core.errors import RunError
+from persongen_bench.stacks.sound_weights import finite
 
-BLOCK = 1 << 24
-"""Numbers that are looked at together."""
 _FIX = "Lower its learning rate, or look at its training data."
 
 
@@ -39,9 +37,5 @@ def _not_finite(file: Path) -> Iterator[str]:
     """Names of the tensors with such a number."""
     with safe_open(file, framework="pt") as tensors:
         for name in tensors.keys():  # noqa: SIM118  # no mapping
-            numbers = tensors.get_tensor(name).flatten()
-            if numbers.is_floating_point() or numbers.is_complex():
-                blocks = (block.float() if block.element_size() == 1 else block
-                          for block in numbers.split(BLOCK))  # fmt: skip
-                if not all(bool(torch.isfinite(block).all()) for block in blocks):
-                    yield name
+            if not finite(tensors.get_tensor(name)):
+                yield name

@@ -12,15 +12,16 @@ from typing import Any
 
 import numpy as np
 from pydantic import ValidationError
-from safetensors import SafetensorError, safe_open
 
 from persongen_bench.core.config import Config
+from persongen_bench.core.errors import DataError
 from persongen_bench.core.images import pixel_hash
 from persongen_bench.core.output import OutputKind
 from persongen_bench.core.request import Failure, Sample
 from persongen_bench.core.stack import Stack, StackShell
 from persongen_bench.core.types import content_hash, frame_hash
 from persongen_bench.testing.toy import ToyWorld
+from persongen_bench.util.tensor_header import read_header
 
 _PICKLE_SUFFIXES = {".pkl", ".pickle", ".pt", ".pth", ".joblib", ".dill"}
 _PICKLE_MAGIC = tuple(bytes([0x80, version]) for version in range(2, 6))
@@ -48,10 +49,10 @@ def _is_pickled(path: Path) -> bool:
 
 def _is_safetensors(path: Path) -> bool:
     try:
-        with safe_open(path, "np"):
-            return True
-    except (SafetensorError, OSError):
+        read_header(path)
+    except DataError:
         return False
+    return True
 
 
 def refuses_unknown(config: type[Config]) -> bool:

@@ -22,7 +22,6 @@ The last two were found here, on the wall's first version.
 """
 
 import contextlib
-import re
 import sys
 
 import cheats_case as case
@@ -129,9 +128,8 @@ def test_who_refuses_pays(make, honest, name):
 @pytest.mark.parametrize("name", UNSTEADY)
 def test_answers_that_nobody_can_make_again_are_not_ranked(make, honest, name):
     results = make(name)
-    assert re.fullmatch(
-        f"{NOT_RANKED}its answers depend on the batch or the process: [12] of 2 made again differ",
-        results.summary.notes[0],
+    assert results.summary.notes[0] == (
+        f"{NOT_RANKED}its answers depend on the batch or the process: 2 of 2 made again differ"
     )
     board = get_board("catalogue").model_copy(update={"headline": "taste-gap"})
     units = sorted(set(results.scores["unit"]))

@@ -19,6 +19,7 @@ from persongen_bench.loop.schema import StackRef
 from persongen_bench.loop.terms import Terms, run_config
 from persongen_bench.loop.wall.known import facts_of
 from persongen_bench.loop.world import WorldRef, load_world
+from persongen_bench.stacks import sound_weights
 from persongen_bench.testing.toy import toy_world, write_folder
 
 TERMS = Terms("catalogue", "prompt-free", ("taste-gap",), n_images=2, n_history=3)
@@ -212,7 +213,7 @@ def test_a_fit_with_a_number_that_is_none_is_refused_and_not_kept(
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16", "float64", "float8_e4m3fn"])
 def test_numbers_of_every_type_are_looked_at(dtype, tmp_path, monkeypatch):
     """The only NaN stands last, in the last of several blocks."""
-    monkeypatch.setattr(sound_fit, "BLOCK", 4)
+    monkeypatch.setattr(sound_weights, "BLOCK", 4)
     numbers = torch.arange(11.0)
     kept = {"n": numbers.long(), "w": numbers.to(getattr(torch, dtype))}
     save_file(kept, tmp_path / "a.safetensors")
