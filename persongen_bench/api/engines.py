@@ -20,10 +20,10 @@ from persongen_bench.loop.engines.local import Local
 from persongen_bench.loop.engines.ray_actors import Ray
 from persongen_bench.loop.engines.seam import Engine, Work
 from persongen_bench.loop.engines.shards import Share, make_share, write_script
+from persongen_bench.loop.engines.station import handed_on
 from persongen_bench.loop.fit import kept_fit
 from persongen_bench.loop.generate import Execution
 from persongen_bench.loop.world import load_world
-from persongen_bench.util.files import cache_root
 
 NAMES = ("local", "ray", "slurm")
 
@@ -72,9 +72,10 @@ def prepare(campaign: Campaign, execution: Execution, n_shares: int) -> Iterator
 
 def _script(runs: Path, work: Work, execution: Execution, n_shares: int) -> Path:
     path, threads = work.run.path, work.run.config.threads
+    exports = sorted(handed_on(threads).items())
     words = {
-        "n": n_shares, "threads": threads, "cpus": threads + 1, "batch": execution.batch_size,
-        "cache": shlex.quote(str(cache_root().resolve())),
+        "n": n_shares, "cpus": threads + 1, "batch": execution.batch_size,
+        "exports": "\n".join(f"export {name}={shlex.quote(value)}" for name, value in exports),
         "python": shlex.quote(sys.executable), "run": shlex.quote(str(path.resolve())),
     }  # fmt: skip
     return write_script(runs / "slurm" / f"{path.parent.name}-{path.name}.sbatch", words)

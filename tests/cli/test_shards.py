@@ -34,9 +34,11 @@ def said(folder, *words, **variables):
 @pytest.mark.slow
 def test_an_array_of_jobs_makes_the_run_of_one_process(tmp_path):
     assert said(tmp_path, "run", *ARGUMENTS, "one")[0] == 0
-    status, out, _ = said(tmp_path, "run", *ARGUMENTS, "many", "--engine", "slurm", "--workers", 2)
+    status, out, _ = said(tmp_path, "run", *ARGUMENTS, "many", "--engine", "slurm", "--workers", 2,
+                          "--method-minutes", 30)  # fmt: skip
     assert status == 0
     script, run = out.split()[1].rstrip(";"), out.split()[-1]
+    assert "\nexport PGBENCH_METHOD_MINUTES=30.0\n" in (tmp_path / script).read_text()
     command = (tmp_path / script).read_text().splitlines()[-1]
     assert f'shard --batch-size 64 "$SLURM_ARRAY_TASK_ID/2" {tmp_path / run}' in command
     killed = start(tmp_path, "shard", "2/2", run, "--batch-size", 1)

@@ -16,7 +16,7 @@ from typing import Any
 
 from persongen_bench.core.errors import PgbenchError, RunError
 from persongen_bench.loop.engines.seam import Batch, Work
-from persongen_bench.loop.engines.station import Reference, Station
+from persongen_bench.loop.engines.station import Reference, Station, handed_on
 from persongen_bench.loop.engines.worker_journal import FOLDER, batch_of, read_journal
 
 IN_FLIGHT = 2
@@ -27,8 +27,6 @@ STORE_BYTES = 100 << 20
 """Of Ray's object store, where this starts Ray: nothing large lies in it."""
 PATIENCE = 3.0
 """Seconds to wait for an answer of the head."""
-_NAMES = ("PGBENCH_CACHE", "HF_HOME", "HF_HUB_OFFLINE")
-"""Variables that actors get from the coordinator, besides their threads."""
 
 
 class Actor:
@@ -87,11 +85,10 @@ class _Crew:
         self._reference, self._n_hired, self._n_deaths = Reference.of(work), 0, 0
         gpus = int(ray.cluster_resources().get("GPU", 0))
         self._most, threads = gpus or None, work.run.config.threads
-        known = {name: os.environ[name] for name in _NAMES if name in os.environ}
         self._options = {
             "num_cpus": 1,
             "num_gpus": 1 if gpus else 0,
-            "runtime_env": {"env_vars": {**known, "OMP_NUM_THREADS": str(threads)}},
+            "runtime_env": {"env_vars": handed_on(threads)},
         }
 
     def work(self, n: int) -> Iterator[Batch]:

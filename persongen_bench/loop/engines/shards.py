@@ -103,14 +103,13 @@ SCRIPT = """\
 # Add what your cluster asks for: --partition, --account, --time, --mem, --gpus-per-task=1.
 # A share that was stopped goes on where it was: sbatch --array=3 THIS_FILE
 set -eu
-export OMP_NUM_THREADS={threads}
-export PGBENCH_CACHE={cache}
+{exports}
 exec {python} -m persongen_bench shard --batch-size {batch} "$SLURM_ARRAY_TASK_ID/{n}" {run}
 """
 
 
 def write_script(file: Path, words: Mapping[str, object]) -> Path:
-    """Write the script of an array; ``words`` are those of `SCRIPT`, quoted for a shell."""
+    """Write the script of an array; ``words`` are those of `SCRIPT`, fit for a shell."""
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(SCRIPT.format(**words), encoding="utf-8")
     return file

@@ -22,11 +22,13 @@ from persongen_bench.loop.engines.worker_journal import FOLDER, WorkerJournal
 from persongen_bench.loop.journal import Outcome
 from persongen_bench.loop.making import Made
 from persongen_bench.loop.store import RunDirectory
+from persongen_bench.loop.wall import bubble, limits
 from persongen_bench.loop.wall.homes import open_home
 from persongen_bench.loop.wall.known import facts_of_run
 from persongen_bench.loop.wall.tenancy import Home, Tenancy
 from persongen_bench.loop.world import World, reopen_world
 from persongen_bench.util.execution import fixed_threads
+from persongen_bench.util.files import cache_root
 from persongen_bench.util.sealed import sound_folder
 
 
@@ -76,6 +78,20 @@ def fitted_home(work: Work) -> Home:
         home.__exit__()
         raise
     return home
+
+
+_HANDED_ON = (
+    "PGBENCH_MODELS", "HF_HOME", "HF_HUB_CACHE", "HF_HUB_OFFLINE",
+    bubble.SEALED, limits.MINUTES, limits.GIB,
+)  # fmt: skip
+
+
+def handed_on(threads: int) -> dict[str, str]:
+    """Variables of a worker elsewhere, as they are here: where things lie, what holds methods."""
+    known = {name: os.environ[name] for name in _HANDED_ON if name in os.environ}
+    return {
+        **known, "PGBENCH_CACHE": str(cache_root().resolve()), "OMP_NUM_THREADS": str(threads),
+    }  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -8,10 +8,12 @@ from persongen_bench.loop.engines.local import Local
 from persongen_bench.loop.engines.merging import merge, told
 from persongen_bench.loop.engines.ray_actors import Ray
 from persongen_bench.loop.engines.shards import Share
+from persongen_bench.loop.engines.station import handed_on
 from persongen_bench.loop.engines.worker_journal import FOLDER, WorkerJournal
 from persongen_bench.loop.generate import Execution
 from persongen_bench.loop.run import gather, prepare, reopen, resume
 from persongen_bench.loop.store import RunDirectory
+from persongen_bench.loop.wall import bubble, limits
 
 
 @pytest.fixture(scope="module")
@@ -126,6 +128,16 @@ def test_one_writer_of_a_share_at_a_time(prepared, data, monkeypatch):
         with pytest.raises(RunError, match="another process is making shard-1-of-2"):
             share_of(prepared, data, Share(1, 2), 5)
         assert share_of(prepared, data, Share(2, 2), 5) == (12, 12)
+
+
+def test_workers_elsewhere_hold_methods_as_this_one_does(monkeypatch, tmp_path):
+    asked = {bubble.SEALED: "1", limits.MINUTES: "3", "PGBENCH_CACHE": str(tmp_path)}
+    for name, value in asked.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.delenv(limits.GIB, raising=False)
+    known = handed_on(2)
+    assert known.items() >= {**asked, "OMP_NUM_THREADS": "2"}.items()
+    assert limits.GIB not in known
 
 
 def test_a_fit_that_is_not_there_is_one_line(prepared, data, tmp_path, monkeypatch):
