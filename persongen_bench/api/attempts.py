@@ -1,20 +1,14 @@
-"""Makes the runs of a campaign one by one or side by side; one that fails stops nothing else."""
+"""Makes the runs of a campaign; one that fails stops nothing else."""
 
 from __future__ import annotations
 
-import os
 import traceback
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass, replace
-from functools import partial
-from multiprocessing import get_context
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from persongen_bench.core.errors import PgbenchError, disk_error
-from persongen_bench.core.progress import no_progress
 from persongen_bench.core.seams import cause_of
 from persongen_bench.leaderboards.gallery import draw_contact_sheet
 from persongen_bench.loop.choice import MethodChoice
@@ -22,10 +16,8 @@ from persongen_bench.loop.generate import Execution
 from persongen_bench.loop.results import RunResults
 from persongen_bench.loop.run import Job, run
 from persongen_bench.loop.store import RunDirectory
-from persongen_bench.loop.world import World, load_world
-from persongen_bench.util.execution import end_with, fixed_threads
+from persongen_bench.loop.world import World
 from persongen_bench.util.files import write_atomic
-from persongen_bench.util.interrupt import sheltered
 
 if TYPE_CHECKING:
     from persongen_bench.api.campaign import Campaign
@@ -114,49 +106,3 @@ def _kept(task: Task) -> str:
     except OSError:
         return ""
     return f" (traceback: {file} below the runs)"
-
-
-def one_by_one(tasks: Sequence[Task], world: World, execution: Execution) -> Iterator[Attempt]:
-    """Every task in this process, in order."""
-    for task in tasks:
-        yield attempt(task, partial(task.make, world, execution))
-
-
-def side_by_side(tasks: Sequence[Task], execution: Execution, n_jobs: int) -> Iterator[Attempt]:
-    """So many tasks at a time, each in a process of its own; yields in order.
-
-    A process that ends without a word takes its own task with it and no other.
-    """
-    quiet = replace(execution, progress=no_progress)
-    with ThreadPoolExecutor(n_jobs) as pool:
-        made = [pool.submit(_apart, task, quiet) for task in tasks]
-        try:
-            waited: Iterator[Future[Attempt]] = iter(execution.progress(made, "runs", len(made)))
-            for future in waited:
-                yield future.result()
-        finally:
-            pool.shutdown(cancel_futures=True)
-
-
-def _apart(task: Task, execution: Execution) -> Attempt:
-    """One task in a process that is made for it."""
-    with ProcessPoolExecutor(1, get_context("spawn")) as pool:
-        try:
-            with sheltered():
-                made = pool.submit(_alone, task, execution, os.getpid())
-            path, reason = made.result()
-        except BrokenProcessPool:
-            path, reason = None, "its process ended without a word"
-    return Attempt(task, path, reason)
-
-
-def _alone(task: Task, execution: Execution, parent: int) -> tuple[Path | None, str]:
-    """What a process of its own does: the folder of the run, or why there is none."""
-    end_with(parent)
-    with fixed_threads(task.campaign.threads):
-        try:
-            world = load_world(task.campaign.world_ref(), execution.progress)
-        except PgbenchError as error:
-            return None, str(error)
-        made = attempt(task, partial(task.make, world, execution))
-        return made.path, made.reason

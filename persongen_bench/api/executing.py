@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from persongen_bench.api.attempts import Attempt, Task, one_by_one, side_by_side
+from persongen_bench.api import crew
+from persongen_bench.api.attempts import Attempt, Task
 from persongen_bench.api.campaign import Campaign, choices_of
+from persongen_bench.api.crew import Crew
 from persongen_bench.api.ledger import Ledger, Line, State
 from persongen_bench.core.errors import ConfigError, PgbenchError
 from persongen_bench.core.seams import others_code
@@ -18,14 +20,17 @@ from persongen_bench.loop.world import World, load_world
 
 
 def execute(
-    campaign: Campaign, execution: Execution, n_jobs: int = 1, ledger: Ledger | None = None
+    campaign: Campaign,
+    execution: Execution,
+    n_jobs: int | None = 1,
+    ledger: Ledger | None = None,
 ) -> Iterator[RunResults]:
     """Make every run of the campaign, the user's methods first; yields in that order.
 
-    With ``n_jobs`` above 1 as many runs are made at a time, each in a process of its own, whose
-    peak memory is then that run's alone. A fit that two runs share is made once. A method that
-    cannot be run here, or fails on the way, stops nothing else, unless nothing of the user's own
-    is left; ``ledger`` tells of each run what came of it.
+    ``n_jobs`` runs are made at a time, by this process and others that help it; None: as many as
+    there are cores for, from the moment that a run takes long. A fit that two runs share is made
+    once. A method that cannot be run here, or fails on the way, stops nothing else, unless nothing
+    of the user's own is left; ``ledger`` tells of each run what came of it.
 
     Raises:
         ConfigError: before anything is fitted, where a metric needs what the stack or the track
@@ -42,7 +47,7 @@ def execute(
     only = sum(own for _, _, own in asked) * len(campaign.seeds) == 1
     ledger.alone = only
     tasks, refused = [], list[Line]()
-    alone = n_jobs == 1 and execution.here
+    alone = n_jobs in (1, None) and execution.here
     for choice, anchor, own in asked:
         why = refusal(choice, world, terms, alone=alone)
         if why is None:
@@ -55,11 +60,7 @@ def execute(
         ledger.enter(line)
     if ledger.fruitless and not any(task.own for task in tasks):
         refuse_all([choice for choice, _, own in asked if own], world, terms, alone=alone)
-    made = (
-        side_by_side(tasks, execution, n_jobs)
-        if n_jobs > 1
-        else one_by_one(tasks, world, execution)
-    )
+    made = crew.made(tasks, world, execution, Crew.of(n_jobs, execution, tasks))
     for one in settled(made, tasks, ledger):
         yield one.results()
     ledger.require()

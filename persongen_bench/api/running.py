@@ -9,20 +9,24 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Unpack
 
-from persongen_bench.api import campaign as campaigns
 from persongen_bench.api.campaign import Campaign
 from persongen_bench.api.executing import execute
 from persongen_bench.api.ledger import Ledger
 from persongen_bench.api.local import as_choice
-from persongen_bench.api.presets import without_preset
+from persongen_bench.api.notices import notices_of
 from persongen_bench.api.runs import Run
 from persongen_bench.api.scored_by import metrics_on
-from persongen_bench.api.settings import Settings, campaign_of, check_places, execution_of, path_of
+from persongen_bench.api.settings import (
+    Settings,
+    campaign_of,
+    check_places,
+    execution_of,
+    jobs_of,
+    path_of,
+)
 from persongen_bench.api.stopped import stopped_runs
 from persongen_bench.core.errors import ConfigError
 from persongen_bench.core.method import Method
-from persongen_bench.core.metric_cards import ALL as EVERY
-from persongen_bench.core.metric_cards import broken_metrics
 from persongen_bench.core.plain import plain_lines
 from persongen_bench.leaderboards.board import get_board
 from persongen_bench.leaderboards.gallery import draw_contact_sheet
@@ -78,32 +82,19 @@ def run_many(
     if isinstance(methods, str):
         raise ConfigError(f"run_many takes a list of methods, not {methods!r}", fix="Use run.")
     campaign = campaign_of(tuple(as_choice(method) for method in methods), dataset, settings)
-    n_jobs = whole("jobs", settings.get("jobs", 1), 1)
+    n_jobs = jobs_of(settings)
     with execution_of(settings) as execution:
         return list(campaign_runs(campaign, execution, n_jobs))
 
 
 def campaign_runs(
-    campaign: Campaign, execution: Execution, n_jobs: int = 1, ledger: Ledger | None = None
+    campaign: Campaign, execution: Execution, n_jobs: int | None = 1, ledger: Ledger | None = None
 ) -> Iterator[Run]:
     """Every run of a campaign; the first ones are the user's own. Raises as `executing.execute`."""
     notices = notices_of(campaign)
     with telling(partial(stopped_runs, campaign.runs, time.time())):
         for results in execute(campaign, execution, n_jobs, ledger):
             yield Run(results, notices)
-
-
-def notices_of(campaign: Campaign) -> tuple[str, ...]:
-    """What a user should know before the runs.
-
-    That the stack is another one, which methods do not have the preset, and which of all metrics
-    do not open.
-    """
-    names = [choice.name for choice, _ in campaigns.choices(campaign) if choice.chosen is None]
-    told = (campaign.chosen_stack.notice, without_preset(names, campaign.preset))
-    broken = broken_metrics() if EVERY in campaign.metrics else {}
-    left_out = [f"metric {name} is left out: {why}" for name, why in sorted(broken.items())]
-    return (*(one for one in told if one is not None), *left_out)
 
 
 def resume(

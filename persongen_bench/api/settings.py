@@ -80,8 +80,9 @@ class Settings(TypedDict, total=False):
     """Head of a Ray cluster; default: RAY_ADDRESS, else Ray is started here."""
     batch_size: int
     """Samples that a method is asked for at a time."""
-    jobs: int
-    """Runs at a time, a process each."""
+    jobs: int | None
+    """Runs at a time, by this process and others that help it; default: 1. None: as many as there
+    are cores for, in a program whose main module may be imported again (`multiprocessing`)."""
 
 
 def campaign_of(
@@ -131,6 +132,12 @@ def execution_of(settings: Settings) -> Iterator[Execution]:
     engine = engine_of(settings.get("engine", "local"), settings.get("ray_address"))
     with bars() as progress:
         yield Execution(workers, batch_size, progress, engine)
+
+
+def jobs_of(settings: Settings) -> int | None:
+    """Runs at a time; None: as many as there are cores for."""
+    said = settings.get("jobs", 1)
+    return None if said is None else whole("jobs", said, 1)
 
 
 def check_places(settings: Settings) -> None:

@@ -40,7 +40,10 @@ def run(
     seed: options.Seeds = None,
     n_images: options.NImages = None,
     runs: options.Runs = RUNS,
-    jobs: Annotated[int, typer.Option(min=1, max=MOST, help="Runs at a time, a process each.")] = 1,
+    jobs: Annotated[
+        int | None,
+        typer.Option(min=1, max=MOST, help="Runs at a time; default: as many as there are cores."),
+    ] = None,
     workers: options.Workers = 1,
     engine: options.EngineOrSlurm = "local",
     ray_address: options.RayAddress = None,
@@ -90,10 +93,11 @@ def _prepare(campaign: Campaign, how: Settings, n_shares: int) -> None:
             say(f"sbatch {one.script}; then pgbench merge {one.path}")
 
 
-def _perform(campaign: Campaign, jobs: int, how: Settings) -> None:
+def _perform(campaign: Campaign, jobs: int | None, how: Settings) -> None:
     """Make the runs, print what was made of them, then what was not."""
     from persongen_bench.api.ledger import Ledger, NotDoneError
-    from persongen_bench.api.running import campaign_runs, notices_of
+    from persongen_bench.api.notices import notices_of
+    from persongen_bench.api.running import campaign_runs
     from persongen_bench.api.settings import execution_of
     from persongen_bench.cli import printing
 

@@ -21,6 +21,8 @@ from persongen_bench.loop.engines.seam import Batch, Engine, Work
 from persongen_bench.loop.engines.station import fitted_home
 from persongen_bench.loop.remade import note_remade
 from persongen_bench.loop.store import RunDirectory
+from persongen_bench.loop.wall.known import facts_of_run
+from persongen_bench.loop.wall.tenancy import is_ours
 from persongen_bench.loop.world import World
 from persongen_bench.util.batching import blocks
 
@@ -54,8 +56,9 @@ def generate(
 ) -> None:
     """Make ``pending``; the journal is written once per batch, by this process only.
 
-    It also keeps which models the method asked for, which references it opened, and what it says
-    of the requests. ``merged``: samples that workers elsewhere made since the last time.
+    Of a method of another package some answers are made again (`loop.remade`). The journal also
+    keeps which models the method asked for, which references it opened, and what it says of the
+    requests. ``merged``: samples that workers elsewhere made since the last time.
     """
     run, world = work.run, work.world
     ids = [sample.sample_id for sample in pending]
@@ -63,7 +66,8 @@ def generate(
     made = execution.engine.make(work, parts, execution.n_workers) if parts else ()
     for batch in execution.progress(made, "generate", len(parts)):
         take(run, batch)
-    note_remade(run, world.asked(run.config), [*merged, *ids], lambda: fitted_home(work))
+    if not is_ours(facts_of_run(run.config), world.ref.stack):
+        note_remade(run, world.asked(run.config), [*merged, *ids], lambda: fitted_home(work))
 
 
 def parts_of(ids: list[str], world: World, execution: Execution) -> list[list[str]]:

@@ -1,7 +1,8 @@
 """Two answers of a run are made again, in a batch and a process of their own: are they the same?
 
 An answer is a function of its sample alone. Of a method whose answers depend on the batch, on what
-was asked before, on the clock or on its process, a run is a draw that nobody can make again.
+was asked before, on the clock or on its process, a run is a draw that nobody can make again. The
+methods of this package are held to that by its tests, so this is for those of others.
 """
 
 from __future__ import annotations

@@ -31,6 +31,7 @@ from persongen_bench.loop.schema import RunConfig, Summary
 from persongen_bench.loop.score import score
 from persongen_bench.loop.store import RunDirectory
 from persongen_bench.loop.terms import Terms, run_config
+from persongen_bench.loop.wall.homes import expect
 from persongen_bench.loop.wall.known import facts_of, facts_of_run
 from persongen_bench.loop.world import World, reopen_world
 from persongen_bench.util import provenance
@@ -153,6 +154,8 @@ def _staged(directory: RunDirectory, world: World, execution: Execution) -> RunR
             _require_delivered(directory, len(samples) - len(pending))
             mark_missing(directory, pending)
         elif pending or merged:
+            expect(facts_of_run(directory.config), world.ref.stack)
+            audited(world, execution.progress)
             work = Work(directory, world, fitted(directory, world, execution))
             generate(work, pending, execution, merged)
         if pending or merged or not _readable(directory):

@@ -11,7 +11,15 @@ from contextlib import contextmanager
 
 from persongen_bench.util.interrupt import end_when_told
 
-THREADS = max(1, min(4, (os.cpu_count() or 1) // 2))
+
+def n_cores() -> int:
+    """Cores that this process may use."""
+    if sys.platform == "linux":
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+THREADS = max(1, min(4, n_cores() // 2))
 """Half the cores: numerical threads that wait for a busy core slow each other down badly."""
 
 

@@ -30,8 +30,9 @@ from persongen_bench.core.errors import MissingRoleError
 from persongen_bench.core.types import Description
 from persongen_bench.stacks.diffusion.decoder import DiffusionDecoder
 from persongen_bench.stacks.diffusion.image_encoder import ClipDualEncoder, ClipImageEncoder
-from persongen_bench.stacks.diffusion.pipeline import RowwisePipeline, RowwiseXLPipeline, quiet
+from persongen_bench.stacks.diffusion.pipeline import RowwisePipeline, RowwiseXLPipeline
 from persongen_bench.stacks.diffusion.settings import DiffusionSettings
+from persongen_bench.stacks.quiet import quiet
 
 SIDE = 64
 EMBEDDING = 24

@@ -9,7 +9,7 @@ import torch
 from diffusers import DDPMScheduler, IFPipeline, UNet2DConditionModel
 from transformers import T5Config, T5EncoderModel, T5Tokenizer
 
-from persongen_bench.stacks.diffusion.pipeline import quiet
+from persongen_bench.stacks.quiet import quiet
 
 SIDE, WIDTH = 16, 16
 WORDS = ("small", "red", "blue", "star", "circle", "a")

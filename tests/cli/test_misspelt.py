@@ -6,7 +6,7 @@ from typer.testing import CliRunner
 
 from persongen_bench.api import presets
 from persongen_bench.api.campaign import Campaign, choices
-from persongen_bench.api.running import notices_of
+from persongen_bench.api.notices import notices_of
 from persongen_bench.cli.app import app
 from persongen_bench.core import registry
 from persongen_bench.core.errors import ConfigError

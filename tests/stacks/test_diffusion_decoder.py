@@ -26,8 +26,9 @@ from persongen_bench.core.errors import ConfigError
 from persongen_bench.core.roles import Condition, DrawOptions, PromptDecoder
 from persongen_bench.stacks.diffusion.decoder import DiffusionDecoder
 from persongen_bench.stacks.diffusion.drawing import SAMPLERS
-from persongen_bench.stacks.diffusion.pipeline import RowwisePipeline, RowwiseXLPipeline, quiet
+from persongen_bench.stacks.diffusion.pipeline import RowwisePipeline, RowwiseXLPipeline
 from persongen_bench.stacks.diffusion.settings import DiffusionSettings
+from persongen_bench.stacks.quiet import quiet
 from persongen_bench.testing.stacks import StackContract
 
 STEPS, GUIDANCE = SETTINGS.n_inference_steps, SETTINGS.guidance_scale

@@ -24,18 +24,13 @@ from safetensors.torch import load_file, save_file
 
 from persongen_bench.core.errors import ConfigError
 from persongen_bench.core.roles import Condition
+from persongen_bench.stacks.diffusion.clip_files import open_clip_model, open_image_encoder
 from persongen_bench.stacks.diffusion.decoder import DiffusionDecoder
 from persongen_bench.stacks.diffusion.image_encoder import ClipDualEncoder, ClipImageEncoder
-from persongen_bench.stacks.diffusion.load import (
-    Source,
-    load_ip_adapter,
-    open_clip_model,
-    open_image_encoder,
-    open_pipeline,
-    pipeline_files,
-)
-from persongen_bench.stacks.diffusion.pipeline import quiet
+from persongen_bench.stacks.diffusion.load import load_ip_adapter, open_pipeline, pipeline_files
+from persongen_bench.stacks.diffusion.source import Source
 from persongen_bench.stacks.diffusion.weights_hash import weights_sha256
+from persongen_bench.stacks.quiet import quiet
 
 COMMAND = "pgbench models pull tiny"
 UNET = "unet/diffusion_pytorch_model.safetensors"

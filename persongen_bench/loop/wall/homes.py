@@ -15,8 +15,9 @@ from persongen_bench.core.request import Sample
 from persongen_bench.loop import loras
 from persongen_bench.loop.asked import Asked
 from persongen_bench.loop.making import Made
+from persongen_bench.loop.method_facts import MethodFacts
 from persongen_bench.loop.role_record import RecordingStack
-from persongen_bench.loop.wall import limits
+from persongen_bench.loop.wall import bubble, limits
 from persongen_bench.loop.wall.answers import Answered, failed, joined, read, told
 from persongen_bench.loop.wall.bounds import named_in
 from persongen_bench.loop.wall.cell import Allowed, Furniture
@@ -25,7 +26,7 @@ from persongen_bench.loop.wall.host import Cell, died, wall_here
 from persongen_bench.loop.wall.launch import SERVER
 from persongen_bench.loop.wall.resident import Assignment, FitOrder, Resident
 from persongen_bench.loop.wall.shown import ShownView
-from persongen_bench.loop.wall.tenancy import Home, Tenancy
+from persongen_bench.loop.wall.tenancy import Home, Tenancy, can_be_walled
 from persongen_bench.loop.wall.wire import CellDied, Message, MethodFault
 from persongen_bench.util.execution import peak_memory_mb
 
@@ -33,6 +34,12 @@ from persongen_bench.util.execution import peak_memory_mb
 def open_home(tenancy: Tenancy) -> Home:
     """The home of a run's method; a context, which ends what it started."""
     return Walled(tenancy) if tenancy.walled else Unwalled(tenancy)
+
+
+def expect(facts: MethodFacts, stack: str) -> None:
+    """Of a method that is about to be at work: libraries are imported while others go on."""
+    if can_be_walled(facts, stack) and not bubble.asked_for():
+        SERVER.start()
 
 
 class Unwalled:
@@ -97,7 +104,8 @@ class Walled:
         self.refused: list[str] = []
         self.peak_mb = 0.0
         self._n_late = 0
-        SERVER.keep(world.ref.stack, tenancy.facts.roles)
+        if not bubble.asked_for():
+            SERVER.keep(world.ref.stack, tenancy.facts.roles)
         self._cell = self._moved_in()
         self.wall = wall_here()
 

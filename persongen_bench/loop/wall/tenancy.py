@@ -37,14 +37,26 @@ class Tenancy:
 
     @property
     def walled(self) -> bool:
-        """Whether a process of its own can hold it: packages know method, base and stack."""
-        methods = registry.entries("methods")
-        known = [registry.entries("stacks").get(self.world.ref.stack)]
-        facts: MethodFacts | None = self.facts
-        while facts is not None:
-            known.append(methods.get(facts.name))
-            facts = facts.base
-        return all(entry is not None and entry.installed for entry in known)
+        """Whether a process of its own can hold it; see `can_be_walled`."""
+        return can_be_walled(self.facts, self.world.ref.stack)
+
+
+def can_be_walled(facts: MethodFacts, stack: str) -> bool:
+    """Whether a process of its own can hold a method: packages know it, its base and the stack."""
+    return all(entry is not None and entry.installed for entry in _entries(facts, stack))
+
+
+def is_ours(facts: MethodFacts, stack: str) -> bool:
+    """Whether a method, its base and the stack are of this package, and under its tests."""
+    return all(
+        entry is not None and entry.distribution == registry.OWN_DISTRIBUTION
+        for entry in _entries(facts, stack)
+    )
+
+
+def _entries(facts: MethodFacts, stack: str) -> list[registry.Entry | None]:
+    found = [registry.entries("stacks").get(stack), registry.entries("methods").get(facts.name)]
+    return found if facts.base is None else [*found, *_entries(facts.base, stack)]
 
 
 class Home(Protocol):

@@ -20,9 +20,9 @@ from persongen_bench.core.roles import Adapter, Condition, DrawOptions
 from persongen_bench.core.types import Embeddings, Image
 from persongen_bench.stacks.diffusion.adapters import AdapterSlot
 from persongen_bench.stacks.diffusion.drawing import prepare, signature, to_images
-from persongen_bench.stacks.diffusion.pipeline import quiet
 from persongen_bench.stacks.diffusion.rows import Row, RowShape
 from persongen_bench.stacks.diffusion.settings import DiffusionSettings
+from persongen_bench.stacks.quiet import quiet
 from persongen_bench.util.batching import blocks
 
 

@@ -7,38 +7,11 @@ user's taste. Here a tensor with one row per picture passes through as it is.
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 from diffusers import StableDiffusionPipeline, StableDiffusionXLPipeline
-from diffusers.utils import logging as diffusers_logging
 from jaxtyping import Float
 from torch import Tensor
-from transformers.utils import logging as transformers_logging
-
-
-@contextmanager
-def quiet() -> Iterator[None]:
-    """Neither progress bars nor advice from the libraries inside; errors still show.
-
-    Some schedulers turn tensors to arrays in a way that numpy has begun to warn about.
-    """
-    logs: tuple[Any, ...] = (diffusers_logging, transformers_logging)
-    before = [(log.get_verbosity(), log.is_progress_bar_enabled()) for log in logs]
-    try:
-        for log in logs:
-            log.set_verbosity_error()
-            log.disable_progress_bar()
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", "__array__ implementation", DeprecationWarning)
-            yield
-    finally:
-        for log, (verbosity, bars) in zip(logs, before, strict=True):
-            log.set_verbosity(verbosity)
-            if bars:
-                log.enable_progress_bar()
 
 
 class _RowwiseImagePrompts:

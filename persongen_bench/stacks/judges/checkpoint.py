@@ -17,8 +17,8 @@ from torch import nn
 
 from persongen_bench.core.errors import ConfigError
 from persongen_bench.stacks.diffusion import hub_layout
-from persongen_bench.stacks.diffusion.pipeline import quiet
 from persongen_bench.stacks.loading_report import require_complete
+from persongen_bench.stacks.quiet import quiet
 from persongen_bench.stacks.sound_weights import check_file, check_numbers, check_pickle
 
 State = dict[str, torch.Tensor]

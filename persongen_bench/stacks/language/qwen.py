@@ -11,8 +11,8 @@ from safetensors import SafetensorError
 from transformers import PreTrainedTokenizerFast, Qwen2Config, Qwen2ForCausalLM
 
 from persongen_bench.core.errors import ConfigError
-from persongen_bench.stacks.diffusion.pipeline import quiet
 from persongen_bench.stacks.loading_report import require_complete
+from persongen_bench.stacks.quiet import quiet
 
 ROWS = {"cpu": 1, "cuda": 8}
 """Prompts per network call by type of device."""

@@ -24,9 +24,9 @@ from persongen_bench.core.errors import ConfigError
 from persongen_bench.core.language import Codes
 from persongen_bench.core.types import Image
 from persongen_bench.stacks.diffusion.image_encoder import Normalisation, crop_square
-from persongen_bench.stacks.diffusion.pipeline import quiet
 from persongen_bench.stacks.loading_report import require_complete
 from persongen_bench.stacks.published.digests import remembered_sha256
+from persongen_bench.stacks.quiet import quiet
 from persongen_bench.util.multimodal.layout import PictureLayout
 from persongen_bench.util.multimodal.model import TokenModel
 

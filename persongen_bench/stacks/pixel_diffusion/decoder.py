@@ -18,8 +18,8 @@ from torch.nn import functional as F  # noqa: N812  # the community's name
 from persongen_bench.core.roles import DrawOptions
 from persongen_bench.core.types import Image
 from persongen_bench.stacks.diffusion.drawing import prepare, signature, to_images
-from persongen_bench.stacks.diffusion.pipeline import quiet
 from persongen_bench.stacks.diffusion.settings import DiffusionSettings
+from persongen_bench.stacks.quiet import quiet
 from persongen_bench.util.batching import blocks
 
 

@@ -18,9 +18,9 @@ import transformers
 from diffusers import IFPipeline
 
 from persongen_bench.core.errors import ConfigError
-from persongen_bench.stacks.diffusion.pipeline import quiet
 from persongen_bench.stacks.diffusion.weights_hash import weights_sha256
 from persongen_bench.stacks.loading_report import require_complete
+from persongen_bench.stacks.quiet import quiet
 
 PARTS: dict[str, tuple[Any, tuple[str, ...]]] = {
     "unet": (diffusers, ("UNet2DConditionModel",)),

@@ -13,10 +13,11 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from persongen_bench.core.errors import MissingRoleError
-from persongen_bench.stacks.diffusion import load
+from persongen_bench.stacks.diffusion import clip_files, load
 from persongen_bench.stacks.diffusion.decoder import DiffusionDecoder
 from persongen_bench.stacks.diffusion.image_encoder import ClipImageEncoder, Placement
 from persongen_bench.stacks.diffusion.settings import DiffusionSettings
+from persongen_bench.stacks.diffusion.source import Source
 from persongen_bench.stacks.diffusion.trained_size import trained_size
 from persongen_bench.stacks.judges import roles as judging
 from persongen_bench.stacks.judges.clip import ClipVersions, require_activation
@@ -162,8 +163,8 @@ class PublishedStack:
     def _files(self, role: str) -> tuple[Place, ...]:
         return self.places.of(self.parts.prefixes(role))
 
-    def _source(self, repo: HubRepo, inside: str = "", variant: str | None = None) -> load.Source:
-        return load.Source(self.places.folder(repo) / inside, self.places.command, variant)
+    def _source(self, repo: HubRepo, inside: str = "", variant: str | None = None) -> Source:
+        return Source(self.places.folder(repo) / inside, self.places.command, variant)
 
     def _decoder(self) -> DiffusionDecoder:
         weights = combined_sha256(self._files("decoder"))
@@ -192,13 +193,13 @@ class PublishedStack:
         weights = combined_sha256(self._files("image_encoder"))
         source = self._source(self.parts.adapter, self.parts.image_encoder)
         where = self._placement()
-        return ClipImageEncoder(load.open_image_encoder(source, where.dtype), weights, where)
+        return ClipImageEncoder(clip_files.open_image_encoder(source, where.dtype), weights, where)
 
     def _clip(self) -> ClipVersions:
         weights = combined_sha256(self._files("clip"))
         where = self._placement()
         source = self._source(self.parts.clip)
-        model, tokenizer = load.open_clip_model(source, where.dtype)
+        model, tokenizer = clip_files.open_clip_model(source, where.dtype)
         require_activation(model.config, "quick_gelu", source.folder / "config.json")
         return ClipVersions(model, tokenizer, weights, where, self.judges.clip_336)
 

@@ -27,7 +27,7 @@ from persongen_bench.stacks.sandbox.places import ADAPTER, CLIP, GLIDE, IMAGE_EN
 
 if TYPE_CHECKING:
     from persongen_bench.stacks.diffusion.decoder import DiffusionDecoder
-    from persongen_bench.stacks.diffusion.load import Source
+    from persongen_bench.stacks.diffusion.source import Source
 
 FOLDER = Path(__file__).resolve().parent.parent / "weights" / "sandbox"
 """The weights that ship with the package."""
@@ -100,7 +100,7 @@ class SandboxStack:
         return weights_sha256(weights)
 
     def _source(self, place: str) -> Source:
-        from persongen_bench.stacks.diffusion.load import Source
+        from persongen_bench.stacks.diffusion.source import Source
 
         return Source(self._folder / place, _COMMAND)
 
@@ -115,13 +115,13 @@ class SandboxStack:
         return DiffusionDecoder(pipeline, self._settings, weights)
 
     def _image_encoder(self) -> ClipImageEncoder:
-        from persongen_bench.stacks.diffusion.load import open_image_encoder
+        from persongen_bench.stacks.diffusion.clip_files import open_image_encoder
 
         model = open_image_encoder(self._source(IMAGE_ENCODER), torch.float32)
         return ClipImageEncoder(model, self._weights(IMAGE_ENCODER), self._placement(IMAGE_ENCODER))
 
     def _clip(self) -> ClipDualEncoder:
-        from persongen_bench.stacks.diffusion.load import open_clip_model
+        from persongen_bench.stacks.diffusion.clip_files import open_clip_model
 
         model, tokenizer = open_clip_model(self._source(CLIP), torch.float32)
         return ClipDualEncoder(model, tokenizer, self._weights(CLIP), self._placement(CLIP))

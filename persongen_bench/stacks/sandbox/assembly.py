@@ -16,7 +16,7 @@ import torch
 from diffusers import AutoencoderKL, StableDiffusionPipeline, UNet2DConditionModel
 from transformers import CLIPModel, CLIPTextModel, CLIPVisionModelWithProjection
 
-from persongen_bench.stacks.diffusion.pipeline import quiet
+from persongen_bench.stacks.quiet import quiet
 from persongen_bench.stacks.sandbox import adapter_file, data, unet_training, words
 from persongen_bench.stacks.sandbox.places import ADAPTER, CLIP, IMAGE_ENCODER, PIPELINE
 

@@ -23,7 +23,7 @@ from torch.nn import functional as F  # noqa: N812  # the community's name
 from transformers import ResNetConfig, ResNetModel
 
 from persongen_bench.core.errors import ConfigError
-from persongen_bench.stacks.diffusion.pipeline import quiet
+from persongen_bench.stacks.quiet import quiet
 from persongen_bench.stacks.sandbox import data
 from persongen_bench.stacks.sandbox.standin_encoder import NetworkEncoder
 from persongen_bench.stacks.sandbox.standin_files import FIX, measured, weights_sha256

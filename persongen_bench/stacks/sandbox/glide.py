@@ -21,10 +21,10 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from transformers import T5Config, T5EncoderModel
 
-from persongen_bench.stacks.diffusion.pipeline import quiet
 from persongen_bench.stacks.diffusion.settings import DiffusionSettings
 from persongen_bench.stacks.pixel_diffusion.decoder import PixelDecoder
 from persongen_bench.stacks.pixel_diffusion.opening import open_if, sha256_of
+from persongen_bench.stacks.quiet import quiet
 from persongen_bench.stacks.sandbox import data, words
 from persongen_bench.stacks.sandbox.standin_files import FIX
 from persongen_bench.worlds.tasteworld.render import SIZE

@@ -20,8 +20,8 @@ from torch.nn import functional as F  # noqa: N812  # the community's name
 from transformers import PreTrainedTokenizerFast, Qwen3Config, Qwen3ForCausalLM
 
 from persongen_bench.core.errors import ConfigError
-from persongen_bench.stacks.diffusion.pipeline import quiet
 from persongen_bench.stacks.language.chat import ChatModel
+from persongen_bench.stacks.quiet import quiet
 from persongen_bench.stacks.sandbox import data, llm_dialogues, llm_words
 from persongen_bench.stacks.sandbox.standin_files import FIX, measured, weights_sha256
 from persongen_bench.util.keyword_requests import ANYTHING, counted, taste_question

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from transformers import ViTConfig, ViTModel
 
 from persongen_bench.core.errors import ConfigError
-from persongen_bench.stacks.diffusion.pipeline import quiet
+from persongen_bench.stacks.quiet import quiet
 from persongen_bench.stacks.sandbox import data
 from persongen_bench.stacks.sandbox.standin_encoder import NetworkEncoder
 from persongen_bench.stacks.sandbox.standin_files import FIX, measured, weights_sha256

@@ -14,7 +14,7 @@ from transformers import Emu3ForCausalLM
 
 from persongen_bench.core.errors import ConfigError
 from persongen_bench.core.stack import Decoder, ImageEncoder
-from persongen_bench.stacks.diffusion.pipeline import quiet
+from persongen_bench.stacks.quiet import quiet
 from persongen_bench.stacks.sandbox.lmm import vocabulary
 from persongen_bench.stacks.sandbox.lmm.embedding_codec import EmbeddingCodec, EmbeddingTables
 from persongen_bench.util.files import short_sha256
