@@ -1,44 +1,161 @@
-"""Pairs of `pgbench run` that share a cache or a run: `python two_writers.py FOLDER`.
+"""Processes that share a cache or a run: `python two_writers.py WHAT FOLDER`, as `crashing`.
 
-A script of its own, as `crashing`: every command is a fork of an interpreter that has imported what
-a run imports, so that two of them work side by side from the first moment on.
+Every `pgbench run` is a fork of an interpreter that has imported what a run imports, so that two of
+them work side by side from their first moment on. It prints one JSON document.
 """
 
+import contextlib
+import importlib
+import json
 import os
+import re
+import signal
 import sys
-import time
 from pathlib import Path
 
-from crashing import done, forked
+import numpy as np
+from crashing import count_changes, done, forked
+from warm_server import Warm
+
+from persongen_bench.core.types import Description
+from persongen_bench.loop import feature_table, locking
+from persongen_bench.loop.description_table import DescriptionTable
+from persongen_bench.loop.feature_table import FeatureTable
+from persongen_bench.loop.wall import launch
+from persongen_bench.testing.toy import toy_world, write_folder
+from persongen_bench.util.files import file_sha256
 
 WORLD = (
     "--dataset", "folder", "--data-option", "like_threshold=2", "--board", "catalogue",
     "--no-beside", "--n-images", "2",
 )  # fmt: skip
+RUNS = {
+    "nearest": ("-m", "nearest-item", "--stack", "pixels", "--metric", "verifier"),
+    "rebeca": (
+        "-m", "rebeca", "-o", "max_epochs=1", "-o", "hidden_size=16", "-o", "n_layers=1",
+        "-o", "n_heads=2", "--stack", "sandbox",
+    ),
+}  # fmt: skip
+RESULTS = ("*.parquet", "summary.json", "copies.json", "images/*/*.png", "contact_sheet.png")
+OF_THE_CLOCK = ("fit.json", "checksums.json")
+"""Files of a fit that tell how long it took."""
+TEMPORARY = re.compile(r"\..*\.[0-9a-f]{8}")
 
 
-def pgbench(folder: Path, runs: str, *words: str) -> int:
+def pgbench(folder: Path, runs: str, run: str, patience: float = 1.0) -> int:
     """Start `pgbench run` with the cache in ``folder``; the number of its process."""
-    return forked(lambda: _main(folder, runs, words))
+
+    def work() -> None:
+        from persongen_bench import cli
+
+        locking.PATIENCE = patience
+        folder.mkdir(exist_ok=True)
+        os.chdir(folder)
+        os.environ["PGBENCH_CACHE"] = str(folder / "cache")
+        for number, name in ((1, "out"), (2, "err")):
+            os.dup2(os.open(f"{os.getpid()}.{name}", os.O_WRONLY | os.O_CREAT, 0o600), number)
+        data = ("--data", str(folder.parent / "data"), "--runs", runs)
+        sys.argv = ["pgbench", "run", *WORLD, *data, *RUNS[run]]
+        try:
+            cli.main()
+        except SystemExit as end:
+            sys.stdout.flush()
+            os._exit(end.code or 0)
+
+    return forked(work)
 
 
-def _main(folder: Path, runs: str, words: tuple[str, ...]) -> None:
-    from persongen_bench import cli
+def hashes(folder: Path, kinds: tuple[str, ...]) -> dict[str, str]:
+    """Of files below a folder, by their places."""
+    files = (file for kind in kinds for file in folder.rglob(kind) if file.is_file())
+    return {file.relative_to(folder).as_posix(): file_sha256(file) for file in sorted(files)}
 
-    (folder / runs).mkdir(parents=True, exist_ok=True)
-    os.chdir(folder)
-    os.environ["PGBENCH_CACHE"] = str(folder / "cache")
-    for number, name in ((1, "out"), (2, "err")):
-        os.dup2(os.open(f"{runs}.{name}", os.O_WRONLY | os.O_CREAT, 0o600), number)
-    sys.argv = ["pgbench", "run", *WORLD, "--data", str(folder.parent / "data"), "--runs", runs, *words]
-    cli.main()
+
+def cached(folder: Path) -> dict[str, str]:
+    """What the cache holds, but for locks, what this machine alone knows, and what took how long."""
+    found = hashes(folder / "cache", ("*",))
+    return {
+        name: sha256
+        for name, sha256 in found.items()
+        if not name.endswith((".lock", *OF_THE_CLOCK)) and not name.startswith("private")
+    }
+
+
+def temporaries(folder: Path) -> list[str]:
+    """What writers that were killed have left in the cache."""
+    places = (folder / "cache").rglob("*")
+    return [p.name for p in places if TEMPORARY.fullmatch(p.name) or p.name.endswith(".partial")]
+
+
+def said(folder: Path, process: int) -> str:
+    """What a command said on standard error, but for its progress."""
+    lines = (folder / f"{process}.err").read_text().splitlines()
+    return "\n".join(line for line in lines if not re.match(r"[\w ]+: \d+ of \d+", line))
+
+
+def warmed(base: Path, run: str) -> dict:
+    """The run that was alone, after which this interpreter has imported what it imports."""
+
+    def work() -> None:
+        process = pgbench(base / "first", "runs", run)
+        status = done(process)
+        assert status == 0, said(base / "first", process)
+
+    process = forked(work)
+    assert done(process) == 0
+    return hashes(base / "first", RESULTS)
+
+
+# --- tables of the cache ----------------------------------------------------------------------
+
+
+def row_of(keys: np.ndarray) -> np.ndarray:
+    """The row that belongs to a key: float32 ``(n, 8)``."""
+    powers = np.arange(1, 9, dtype=np.float32)
+    return (keys % np.uint64(1009)).astype(np.float32)[:, None] ** (1 / powers)
+
+
+def many_at_tables(base: Path, seed: int, n: int) -> None:
+    """Look for random keys and add those that are not there, ``n`` times."""
+    feature_table.MAX_SHARDS = 3
+    rng, words = np.random.default_rng(seed), DescriptionTable(base / "rows" / "words.sqlite")
+    for _ in range(n):
+        table = FeatureTable(base / "rows", 8)
+        keys = np.unique(rng.integers(1, 1 << 11, 20).astype(np.uint64))
+        with table.lock():
+            new = keys[~table.known(keys)]
+            if len(new):
+                table.add(new, row_of(new))
+        rows, sound = table.read(keys)
+        assert sound.all(), "a row that was added is not there"
+        np.testing.assert_array_equal(rows, row_of(keys))
+        names = [f"{key:016x}" for key in keys]
+        words.add(names, [Description(name, ()) for name in names])
+        assert words.get(names) == {name: Description(name, ()) for name in names}
+
+
+def tables(base: Path, n_kills: int) -> dict:
+    """Three writers of one table, of whom one is killed again and again."""
+    rng, ends = np.random.default_rng(0), []
+    lasting = [forked(lambda k=k: many_at_tables(base, k, 100)) for k in range(2)]
+
+    def dies(seed: int, at: int) -> None:
+        count_changes(base, at)
+        many_at_tables(base, seed, 1000)
+
+    for kill in range(n_kills):
+        ends.append(done(forked(lambda k=kill, at=int(rng.integers(1, 150)): dies(10 + k, at))))
+    statuses = [done(process) for process in lasting]
+    many_at_tables(base, 99, 1)
+    rest = [p.name for p in (base / "rows").iterdir() if TEMPORARY.fullmatch(p.name)]
+    return {"statuses": statuses, "kills": ends.count(-signal.SIGKILL), "temporaries": rest}
+
+
+def main(what: str, base: Path) -> None:
+    """Do what is asked."""
+    if what == "tables":
+        sys.stdout.write(json.dumps(tables(base, int(sys.argv[3]))))
 
 
 if __name__ == "__main__":
-    from persongen_bench.testing.toy import toy_world, write_folder
-    base = Path(sys.argv[1])
-    write_folder(toy_world(), base / "data")
-    t = time.time(), os.times()
-    print(done(pgbench(base / "alone", "runs", *sys.argv[2:])))
-    n = os.times()
-    print(time.time() - t[0], n.children_user + n.children_system - t[1].children_user - t[1].children_system)
+    main(sys.argv[1], Path(sys.argv[2]))
