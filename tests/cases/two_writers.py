@@ -11,6 +11,8 @@ import os
 import re
 import signal
 import sys
+import time
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -42,8 +44,11 @@ OF_THE_CLOCK = ("fit.json", "checksums.json")
 TEMPORARY = re.compile(r"\..*\.[0-9a-f]{8}")
 
 
-def pgbench(folder: Path, runs: str, run: str, patience: float = 1.0) -> int:
-    """Start `pgbench run` with the cache in ``folder``; the number of its process."""
+def pgbench(folder: Path, runs: str, run: str, *, patience: float = 1.0, kill_at=None) -> int:
+    """Start `pgbench run` with the cache in ``folder``; the number of its process.
+
+    ``patience``: `locking.PATIENCE`. ``kill_at``: the file event at which it dies.
+    """
 
     def work() -> None:
         from persongen_bench import cli
@@ -56,10 +61,13 @@ def pgbench(folder: Path, runs: str, run: str, patience: float = 1.0) -> int:
             os.dup2(os.open(f"{os.getpid()}.{name}", os.O_WRONLY | os.O_CREAT, 0o600), number)
         data = ("--data", str(folder.parent / "data"), "--runs", runs)
         sys.argv = ["pgbench", "run", *WORLD, *data, *RUNS[run]]
+        count = count_changes(folder, kill_at)
         try:
             cli.main()
         except SystemExit as end:
             sys.stdout.flush()
+            told = {"events": count[0], "imported": list(sys.modules)}
+            (folder / f"{os.getpid()}.json").write_text(json.dumps(told))
             os._exit(end.code or 0)
 
     return forked(work)
@@ -72,7 +80,7 @@ def hashes(folder: Path, kinds: tuple[str, ...]) -> dict[str, str]:
 
 
 def cached(folder: Path) -> dict[str, str]:
-    """What the cache holds, but for locks, what this machine alone knows, and what took how long."""
+    """What the cache holds, but for locks, for this machine's own, and for what tells the time."""
     found = hashes(folder / "cache", ("*",))
     return {
         name: sha256
@@ -93,17 +101,62 @@ def said(folder: Path, process: int) -> str:
     return "\n".join(line for line in lines if not re.match(r"[\w ]+: \d+ of \d+", line))
 
 
-def warmed(base: Path, run: str) -> dict:
-    """The run that was alone, after which this interpreter has imported what it imports."""
+def ended(folder: Path, *processes: int) -> list[list]:
+    """Status of each command, and what it said."""
+    return [[done(process), said(folder, process)] for process in processes]
 
-    def work() -> None:
-        process = pgbench(base / "first", "runs", run)
-        status = done(process)
-        assert status == 0, said(base / "first", process)
 
-    process = forked(work)
-    assert done(process) == 0
-    return hashes(base / "first", RESULTS)
+class Pairs:
+    """Runs that share something, beside the same run that was alone."""
+
+    def __init__(self, base: Path, run: str) -> None:
+        self.base, self.run = base, run
+        alone = self.start("alone", "runs")
+        assert ended(base / "alone", alone) == [[0, ""]]
+        told = json.loads((base / "alone" / f"{alone}.json").read_text())
+        self.n_events = told["events"]
+        for name in told["imported"]:
+            with contextlib.suppress(ImportError):
+                importlib.import_module(name)  # once for all that are forked from now on
+        self.results = hashes(base / "alone" / "runs", RESULTS)
+        self.cache = cached(base / "alone")
+
+    def start(self, name: str, runs: str, **more) -> int:
+        return pgbench(self.base / name, runs, self.run, **more)
+
+    def state(self, name: str, *runs: str) -> dict:
+        """Whether runs and cache are those of the run that was alone."""
+        folder = self.base / name
+        return {
+            "same": [hashes(folder / one, RESULTS) == self.results for one in runs],
+            "cache": cached(folder) == self.cache, "temporaries": temporaries(folder),
+        }  # fmt: skip
+
+    def one_cache(self) -> dict:
+        """Two at once on one fresh cache."""
+        begun, pair = time.perf_counter(), [self.start("cache", runs) for runs in "ab"]
+        ends = ended(self.base / "cache", *pair)
+        self.seconds = time.perf_counter() - begun
+        return {"ends": ends, **self.state("cache", "a", "b")}
+
+    def one_run(self) -> dict:
+        """Two at once at the same run."""
+        pair = [self.start("run", "a", patience=0.01) for _ in "ab"]
+        return {"ends": sorted(ended(self.base / "run", *pair)), **self.state("run", "a")}
+
+    def one_killed(self, k: int, rng: np.random.Generator) -> dict:
+        """Of two at once on one fresh cache one is killed, and made again after the other."""
+        name = f"killed{k}"
+        at = int(rng.integers(1, self.n_events)) if k % 2 else None
+        dying, other = self.start(name, "a", kill_at=at), self.start(name, "b")
+        if at is None:
+            time.sleep(rng.uniform(0, self.seconds))
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(dying, signal.SIGKILL)
+        status, ends = done(dying), ended(self.base / name, other)
+        after = self.state(name, "b")
+        ends += ended(self.base / name, self.start(name, "a"))
+        return {"status": status, "ends": ends, "after": after, **self.state(name, "a", "b")}
 
 
 # --- tables of the cache ----------------------------------------------------------------------
@@ -137,25 +190,42 @@ def many_at_tables(base: Path, seed: int, n: int) -> None:
 def tables(base: Path, n_kills: int) -> dict:
     """Three writers of one table, of whom one is killed again and again."""
     rng, ends = np.random.default_rng(0), []
-    lasting = [forked(lambda k=k: many_at_tables(base, k, 100)) for k in range(2)]
+    lasting = [forked(partial(many_at_tables, base, k, 60)) for k in range(2)]
 
     def dies(seed: int, at: int) -> None:
         count_changes(base, at)
         many_at_tables(base, seed, 1000)
 
-    for kill in range(n_kills):
-        ends.append(done(forked(lambda k=kill, at=int(rng.integers(1, 150)): dies(10 + k, at))))
+    for seed in range(10, 10 + n_kills):
+        at = int(rng.integers(1, 150))
+        ends.append(done(forked(partial(dies, seed, at))))
     statuses = [done(process) for process in lasting]
     many_at_tables(base, 99, 1)
     rest = [p.name for p in (base / "rows").iterdir() if TEMPORARY.fullmatch(p.name)]
     return {"statuses": statuses, "kills": ends.count(-signal.SIGKILL), "temporaries": rest}
 
 
-def main(what: str, base: Path) -> None:
+def pairs(base: Path, run: str, n_kills: int) -> dict:
+    """All that two writers do to each other."""
+    write_folder(toy_world(), base / "data")
+    warm = launch.subprocess = Warm()
+    try:
+        pair, rng = Pairs(base, run), np.random.default_rng(0)
+        answers: dict = {"cache": pair.one_cache(), "run": pair.one_run(), "killed": []}
+        while (
+            sum(one["status"] != 0 for one in answers["killed"]) < n_kills
+        ):  # else it was too late
+            answers["killed"].append(pair.one_killed(len(answers["killed"]), rng))
+        return answers
+    finally:
+        warm.close()
+
+
+def main(what: str, base: Path, words: list[str]) -> None:
     """Do what is asked."""
-    if what == "tables":
-        sys.stdout.write(json.dumps(tables(base, int(sys.argv[3]))))
+    told = tables(base, int(words[0])) if what == "tables" else pairs(base, what, int(words[0]))
+    sys.stdout.write(json.dumps(told))
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], Path(sys.argv[2]))
+    main(sys.argv[1], Path(sys.argv[2]), sys.argv[3:])

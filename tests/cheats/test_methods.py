@@ -56,8 +56,8 @@ OTHER = {
     "hungry",
 }
 SILENT = {
-    "registry", "fork-server", "garbage", "held-out-view", "frames", "wire", "disarmed", "descriptors",
-    "arrow", "lib-c",
+    "registry", "garbage", "held-out-view", "frames", "wire", "disarmed", "descriptors",
+    "arrow", "lib-c", "fork-server",
     "upwards", "spawned", "patched-loaded", "patched-kinds", "patched-numpy",
     "pickled-answer", "signals-by-c", "forges-facts", "keeps",
 }  # fmt: skip

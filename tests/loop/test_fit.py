@@ -212,9 +212,7 @@ def test_a_fit_with_a_number_that_is_none_is_refused_and_not_kept(
 
 
 @pytest.mark.usefixtures("unwalled")
-def test_a_kept_fit_with_a_number_that_is_none_is_made_again(
-    world, tmp_path, monkeypatch, caplog
-):
+def test_a_kept_fit_with_a_number_that_is_none_is_made_again(world, tmp_path, monkeypatch, caplog):
     """Of before fits were looked at, or changed together with its checksum."""
     monkeypatch.setenv("PGBENCH_CACHE", str(tmp_path))
     config = config_of(world, "nearest-item")

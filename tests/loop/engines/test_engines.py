@@ -4,8 +4,8 @@ import pytest
 from engine_case import data_in, hashes, job_on, made_by, made_in_shares, share_of
 
 from persongen_bench.core.errors import ConfigError, RunError
-from persongen_bench.loop.engines.local import Local
 from persongen_bench.loop.engines import worker_journal
+from persongen_bench.loop.engines.local import Local
 from persongen_bench.loop.engines.merging import merge, told
 from persongen_bench.loop.engines.ray_actors import Ray
 from persongen_bench.loop.engines.shards import Share
