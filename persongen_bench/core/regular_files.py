@@ -80,9 +80,14 @@ def require_inside(path: Path, root: Path, what: str = "folder") -> None:
         )
 
 
+def other_kind(mode: int) -> str | None:
+    """What is no regular file by its ``mode`` (`os.stat_result.st_mode`), in words; else None."""
+    return None if stat.S_ISREG(mode) else _KINDS.get(stat.S_IFMT(mode), "something else")
+
+
 def _require_regular(path: Path, mode: int) -> None:
-    if not stat.S_ISREG(mode):
-        kind = _KINDS.get(stat.S_IFMT(mode), "something else")
+    kind = other_kind(mode)
+    if kind is not None:
         raise DataError(
             f"{shown(path)}: is {kind}, expected a regular file", fix="Name the file itself."
         )

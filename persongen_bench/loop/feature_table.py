@@ -7,7 +7,6 @@ checksum over its key and its numbers, which is looked at whenever the row is re
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -26,6 +25,7 @@ from persongen_bench.loop.feature_shard import (
 )
 from persongen_bench.util.batching import blocks
 from persongen_bench.util.cache_places import make_folder
+from persongen_bench.util.files import remove_whole, sweep
 from persongen_bench.util.sealed import said_bad
 
 MAX_SHARDS = 24
@@ -47,6 +47,7 @@ class FeatureTable:
         """Keep others from adding; what they added before is seen inside."""
         make_folder(self._folder)
         with FileLock(self._folder / ".lock"):
+            sweep(self._folder)
             self._look()
             yield
 
@@ -111,14 +112,15 @@ class FeatureTable:
         keys = keys[sound]
         self._write(keys, (self.rows(keys[block]) for block in blocks(len(keys), AT_ONCE)))
         for shard in old:
-            if self._shards.pop(shard.path, None) is not None:
-                shutil.rmtree(shard.path, ignore_errors=True)
+            if self._shards.get(shard.path) is shard:  # else it was bad, or is the new one
+                del self._shards[shard.path]
+                remove_whole(shard.path)
 
     def _discard(self, path: Path, reason: str) -> None:
         said_bad(path, reason)
         self._bad.add(path)
         self._shards.pop(path, None)
-        shutil.rmtree(path, ignore_errors=True)
+        remove_whole(path)
 
     def _look(self) -> None:
         if not self._folder.is_dir():

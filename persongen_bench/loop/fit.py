@@ -21,7 +21,7 @@ from persongen_bench.loop.generate import Execution
 from persongen_bench.loop.method_facts import MethodFacts
 from persongen_bench.loop.role_record import RecordingStack
 from persongen_bench.loop.schema import RunConfig
-from persongen_bench.loop.sound_fit import check_weights
+from persongen_bench.loop.sound_fit import check_weights, sound_fit
 from persongen_bench.loop.wall.homes import open_home
 from persongen_bench.loop.wall.host import died
 from persongen_bench.loop.wall.known import facts_of_run
@@ -33,7 +33,7 @@ from persongen_bench.stacks.with_lora import StackWithLora
 from persongen_bench.util import provenance
 from persongen_bench.util.cache_places import locked_entry
 from persongen_bench.util.files import cache_root, write_atomic
-from persongen_bench.util.sealed import sealed_folder, sound_folder
+from persongen_bench.util.sealed import sealed_folder
 
 
 def fit_facts(fit: Path) -> dict[str, Any]:
@@ -46,7 +46,7 @@ def fit_once(config: RunConfig, world: World, execution: Execution) -> Path:
     """The folder of a fit, from the cache where it is done; other processes wait for it."""
     folder = _place(config, world)
     with locked_entry(folder):
-        if not sound_folder(folder):
+        if not sound_fit(folder):
             _fit(config, world, folder, execution)
     return folder
 
@@ -54,7 +54,7 @@ def fit_once(config: RunConfig, world: World, execution: Execution) -> Path:
 def kept_fit(config: RunConfig, world: World) -> Path:
     """The folder of a fit that is done; raises `RunError` where it is not."""
     folder = _place(config, world)
-    if not sound_folder(folder):
+    if not sound_fit(folder):
         raise RunError(
             f"the fit of {config.method.label} is not in the cache {cache_root()}",
             fix="Fit first (`pgbench run --engine slurm`), with a PGBENCH_CACHE that is shared.",

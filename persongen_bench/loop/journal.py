@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import shutil
 import sqlite3
-import stat
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
@@ -16,6 +15,7 @@ from typing import Any, TypeVar
 import pandas as pd
 
 from persongen_bench.core.errors import RunError
+from persongen_bench.core.regular_files import other_kind
 from persongen_bench.core.request import Sample
 from persongen_bench.core.types import SampleState
 from persongen_bench.loop.explaining import Explained, parse
@@ -108,8 +108,9 @@ class Journal:
             found = self.file.stat()
         except FileNotFoundError:
             return False
-        if not stat.S_ISREG(found.st_mode):
-            said = f"{self.file}: the journal is no regular file"
+        kind = other_kind(found.st_mode)
+        if kind is not None:
+            said = f"{self.file}: is {kind}, expected the journal of a run"
             raise RunError(said, fix=f"Move it away, then {self._rebuilt}")
         return found.st_size > 0
 

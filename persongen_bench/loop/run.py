@@ -17,9 +17,10 @@ from persongen_bench.loop.audits import audited, audited_requests, leak_notes
 from persongen_bench.loop.choice import MethodChoice
 from persongen_bench.loop.copying import record_copies
 from persongen_bench.loop.deviations import UNFAIR, deviations
-from persongen_bench.loop.engines.merging import merge, told
+from persongen_bench.loop.engines.merging import Told, merge, told
 from persongen_bench.loop.engines.seam import Work
 from persongen_bench.loop.engines.shards import tell_shards
+from persongen_bench.loop.engines.worker_journal import journals_of
 from persongen_bench.loop.evaluation import Evaluation
 from persongen_bench.loop.facts import OWN_JUDGES
 from persongen_bench.loop.fit import code_of, fit_facts, fit_once
@@ -124,11 +125,12 @@ def gather(directory: RunDirectory, world: World, execution: Execution) -> RunRe
     with directory.lock():
         directory.remember_place()
         directory.enter(samples)
-        known = told(directory)
+        journals = journals_of(directory.path, directory.config.run_id)
+        known = told(journals)
         pending = pending_samples(directory, samples)
         lacking = [s for s in pending if directory.veil.sample(s.sample_id) not in known]
         _require_none(directory, len(lacking), len(samples))
-        return _staged(directory, world, execution)
+        return _staged(directory, world, execution, journals)
 
 
 def run_name(config: RunConfig) -> str:
@@ -143,12 +145,14 @@ def advance(directory: RunDirectory, world: World, execution: Execution) -> RunR
         return _staged(directory, world, execution)
 
 
-def _staged(directory: RunDirectory, world: World, execution: Execution) -> RunResults:
-    """`advance`, for who holds the lock."""
+def _staged(
+    directory: RunDirectory, world: World, execution: Execution, journals: Told | None = None
+) -> RunResults:
+    """`advance`, for who holds the lock. ``journals``: of workers, where they are read already."""
     with fixed_threads(directory.config.threads):
         directory.keep_facts()
         samples = world.asked(directory.config).samples
-        merged = _merged(directory, samples)
+        merged = _merged(directory, samples, journals)
         pending = pending_samples(directory, samples)
         if directory.config.method.external:
             _require_delivered(directory, len(samples) - len(pending))
@@ -163,9 +167,11 @@ def _staged(directory: RunDirectory, world: World, execution: Execution) -> RunR
     return directory.results()
 
 
-def _merged(directory: RunDirectory, samples: Sequence[Sample]) -> list[str]:
+def _merged(
+    directory: RunDirectory, samples: Sequence[Sample], journals: Told | None
+) -> list[str]:
     """Enter what workers elsewhere made; which samples those are."""
-    entered = set(merge(directory))
+    entered = set(merge(directory, journals))
     return [s.sample_id for s in samples if directory.veil.sample(s.sample_id) in entered]
 
 

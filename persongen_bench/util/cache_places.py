@@ -12,6 +12,7 @@ from pathlib import Path
 from filelock import FileLock
 
 from persongen_bench.core.errors import ConfigError
+from persongen_bench.util.files import sweep
 
 _OS_ERROR = re.compile(r"os error (\d+)")
 _READ_ONLY = (errno.EROFS, errno.EACCES, errno.EPERM)
@@ -30,11 +31,15 @@ def make_folder(folder: Path, mode: int = 0o777) -> Path:
 
 @contextmanager
 def locked_entry(path: Path) -> Iterator[None]:
-    """Keep others from making an entry; where the cache cannot be written nobody can."""
+    """Keep others from making an entry; where the cache cannot be written nobody can.
+
+    What writers of it that were killed have left is removed.
+    """
     lock = FileLock(f"{path}.lock")
     try:
         make_folder(path.parent)
         lock.acquire()
+        sweep(path.parent, path.name)
     except OSError as error:
         if error.errno not in _READ_ONLY:
             raise

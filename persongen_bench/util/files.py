@@ -6,6 +6,7 @@ import errno
 import hashlib
 import io
 import os
+import re
 import shutil
 import uuid
 from collections.abc import Iterator, Mapping
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 
 _NO_FLUSH = (errno.EINVAL, errno.ENOTSUP, errno.EBADF)
 """What file systems answer that cannot flush a folder."""
+_TEMPORARY = re.compile(r"\..+\.[0-9a-f]{8}")
+"""Names of what is not whole yet, or no more."""
 
 
 def cache_root() -> Path:
@@ -83,7 +86,7 @@ def write_atomic(path: Path, data: bytes, *, durable: bool = True) -> None:
     Without ``durable`` a power cut may lose the file, for a third of the time.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}")
+    temporary = _beside(path)
     try:
         with temporary.open("wb") as stream:
             stream.write(data)
@@ -95,6 +98,11 @@ def write_atomic(path: Path, data: bytes, *, durable: bool = True) -> None:
             flush(path.parent)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _beside(path: Path) -> Path:
+    """A place whose name says that what lies there does not count; see `sweep`."""
+    return path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}")
 
 
 def flush(place: Path) -> None:
@@ -142,7 +150,7 @@ def folder_atomic(path: Path) -> Iterator[Path]:
     Every file in it is on the disk before it has the name, and the name before this returns.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary, old = (path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}") for _ in range(2))
+    temporary, old = _beside(path), _beside(path)
     temporary.mkdir()
     try:
         yield temporary
@@ -155,3 +163,23 @@ def folder_atomic(path: Path) -> Iterator[Path]:
     finally:
         for rest in (temporary, old):
             shutil.rmtree(rest, ignore_errors=True)
+
+
+def remove_whole(folder: Path) -> None:
+    """Remove a folder, of which nobody sees a part: its name goes first. What cannot go stays."""
+    gone = _beside(folder)
+    with suppress(OSError):
+        folder.rename(gone)
+    shutil.rmtree(gone, ignore_errors=True)
+
+
+def sweep(folder: Path, name: str = "") -> None:
+    """Remove what writers that were killed have left in a folder; for who keeps others off it.
+
+    ``name``: of the entry that they wrote; empty: of any.
+    """
+    begin = f".{name}." if name else "."
+    for rest in folder.iterdir():
+        if rest.name.startswith(begin) and _TEMPORARY.fullmatch(rest.name):
+            with suppress(OSError):
+                rest.unlink() if not rest.is_dir() else shutil.rmtree(rest)

@@ -16,7 +16,7 @@ from filelock import FileLock
 
 from persongen_bench.core.errors import ConfigError
 from persongen_bench.core.types import content_hash
-from persongen_bench.util.cache_places import make_folder
+from persongen_bench.util.cache_places import locked_entry, make_folder
 from persongen_bench.util.files import cache_root
 from persongen_bench.util.sealed import read_sealed, sound_bytes, write_sealed
 
@@ -35,7 +35,9 @@ def remember_place(name: str, revision: str, root: Path) -> None:
     """Note where the data of this name and content lie."""
     known = recall_place(name, revision)
     if known != root:
-        _write(_place(name, revision), json.dumps({"root": str(root)}).encode())
+        place = _place(name, revision)
+        with locked_entry(place):  # the checksum of another would be none of this one
+            _write(place, json.dumps({"root": str(root)}).encode())
 
 
 def recall_place(name: str, revision: str) -> Path | None:

@@ -11,7 +11,6 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -21,7 +20,7 @@ from filelock import FileLock
 from safetensors import SafetensorError, safe_open
 
 from persongen_bench.util.cache_places import disk_errors, make_folder
-from persongen_bench.util.files import file_sha256, folder_atomic, write_atomic
+from persongen_bench.util.files import file_sha256, folder_atomic, sweep, write_atomic
 
 SUMS, SUFFIX = "checksums.json", ".sha256"
 _MAGIC = b"pgbench\x01"
@@ -115,6 +114,7 @@ def kept_file(path: Path, parse: Callable[[bytes], T], make: Callable[[], bytes]
     with FileLock(f"{path}.lock"):
         known = read_sealed(path, parse) if path.exists() else None
         if known is None:
+            sweep(path.parent, path.name)
             data = make()
             write_sealed(path, data)
             known = parse(data)
@@ -202,8 +202,3 @@ def _wrong(folder: Path, sums: object) -> str | None:
         except (ValueError, IsADirectoryError, NotADirectoryError):
             return SUMS
     return None
-
-
-def discard(folder: Path) -> None:
-    """Remove a bad folder; what cannot be removed stays."""
-    shutil.rmtree(folder, ignore_errors=True)

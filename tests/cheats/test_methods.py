@@ -21,7 +21,6 @@ images, true-taste; the honest `nearest-item` had .726, `random-item` .326):
 The last two were found here, on the wall's first version.
 """
 
-import contextlib
 import sys
 
 import cheats_case as case
@@ -48,7 +47,6 @@ HALF = {"unscored": "cannot say 'unscored'", "refuses-hard": "", "refuses-loudly
 UNSTEADY = ["by-batch", "by-order", "by-clock", "by-process"]
 COPIES = ["noisy", "blurred", "shifted", "flipped", "recompressed"]
 OTHER = {
-    "fork-server",
     "knows-the-check",
     "tiny",
     "giant",
@@ -59,7 +57,7 @@ OTHER = {
 }
 SILENT = {
     "registry", "garbage", "held-out-view", "frames", "wire", "disarmed", "descriptors",
-    "arrow", "lib-c",
+    "arrow", "lib-c", "fork-server",
     "upwards", "spawned", "patched-loaded", "patched-kinds", "patched-numpy",
     "pickled-answer", "signals-by-c", "forges-facts", "keeps",
 }  # fmt: skip
@@ -93,13 +91,6 @@ def test_what_cannot_be_fitted_is_one_line(make, name):
     with pytest.raises(RunError, match=STOPPED[name].replace("(", r"\(")) as caught:
         make(name)
     assert "\n" not in str(caught.value)
-
-
-def test_who_speaks_on_its_own_wire_gains_nothing(make, honest):
-    """Whether it is heard there hangs on who is faster."""
-    with contextlib.suppress(OSError):  # of the wire, which does not block then
-        results = make("fork-server")
-        assert results.scores["value"].mean() <= honest.scores["value"].mean()
 
 
 def test_memory_that_there_is_not_is_one_line(make):

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 
 from persongen_bench.core import registry
 from persongen_bench.core.errors import RunError
@@ -13,7 +13,7 @@ from persongen_bench.core.types import content_hash
 from persongen_bench.datasets.splits import per_user
 from persongen_bench.loop import sound_fit
 from persongen_bench.loop.choice import MethodChoice
-from persongen_bench.loop.fit import code_of, fit_context, fit_facts, fit_key, fit_once
+from persongen_bench.loop.fit import code_of, fit_context, fit_facts, fit_key, fit_once, kept_fit
 from persongen_bench.loop.generate import Execution
 from persongen_bench.loop.schema import StackRef
 from persongen_bench.loop.terms import Terms, run_config
@@ -21,6 +21,7 @@ from persongen_bench.loop.wall.known import facts_of
 from persongen_bench.loop.world import WorldRef, load_world
 from persongen_bench.stacks import sound_weights
 from persongen_bench.testing.toy import toy_world, write_folder
+from persongen_bench.util.sealed import seal_folder
 
 TERMS = Terms("catalogue", "prompt-free", ("taste-gap",), n_images=2, n_history=3)
 
@@ -204,10 +205,32 @@ def test_a_fit_with_a_number_that_is_none_is_refused_and_not_kept(
         assert fit_once(config, world, Execution()).is_dir()
         return
     with pytest.raises(
-        RunError, match=r"nearest-item diverged: .embeddings. of embeddings.safetensors"
+        RunError, match=r"nearest-item saved .*: .embeddings. of embeddings.safetensors holds NaN"
     ):
         fit_once(config, world, Execution())
     assert not list((tmp_path / "fits").glob("*/*.safetensors"))
+
+
+@pytest.mark.usefixtures("unwalled")
+def test_a_kept_fit_with_a_number_that_is_none_is_made_again(world, tmp_path, monkeypatch, caplog):
+    """Of before fits were looked at, or changed together with its checksum."""
+    monkeypatch.setenv("PGBENCH_CACHE", str(tmp_path))
+    config = config_of(world, "nearest-item")
+    folder = fit_once(config, world, Execution())
+    file = folder / "embeddings.safetensors"
+    sound = load_file(file)
+    for number in (float("nan"), float("-inf")):
+        bad = {name: rows.clone() for name, rows in sound.items()}
+        bad["embeddings"][-1, -1] = number
+        save_file(bad, file)
+        seal_folder(folder)
+        with pytest.raises(RunError, match="is not in the cache"):
+            kept_fit(config, world)
+        assert fit_once(config, world, Execution()) == kept_fit(config, world) == folder
+        assert torch.equal(load_file(file)["embeddings"], sound["embeddings"])
+    caplog.clear()
+    assert fit_once(config, world, Execution()) == folder
+    assert caplog.text == ""
 
 
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16", "float64", "float8_e4m3fn"])

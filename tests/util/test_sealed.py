@@ -2,6 +2,8 @@
 
 import errno
 import json
+from contextlib import suppress
+from threading import Barrier, BrokenBarrierError, Thread
 
 import numpy as np
 import pytest
@@ -9,7 +11,7 @@ from safetensors.numpy import save_file
 
 from persongen_bench.core.errors import ConfigError
 from persongen_bench.util import cache_places, files, private, sealed
-from persongen_bench.util.cache_places import disk_errors, make_folder
+from persongen_bench.util.cache_places import disk_errors, locked_entry, make_folder
 from persongen_bench.util.sealed import (
     SUFFIX,
     SUMS,
@@ -180,3 +182,54 @@ def test_a_damaged_key_of_pseudonyms_is_refused_and_a_damaged_place_forgotten(
     assert private.recall_place("toy", "r") == tmp_path / "data"
     place.write_text(place.read_text().replace("data", "dada"))
     assert private.recall_place("toy", "r") is None
+
+
+def test_two_who_remember_different_places_leave_one_of_them(tmp_path, monkeypatch):
+    """The second comes when the first has written its place, and not yet the checksum of it."""
+    monkeypatch.setenv("PGBENCH_CACHE", str(tmp_path))
+    both, write = Barrier(2), sealed._seal
+
+    def late(path, data):
+        with suppress(BrokenBarrierError):
+            both.wait(0.2)  # nobody else comes where the lock keeps them off
+        write(path, data)
+
+    monkeypatch.setattr(sealed, "_seal", late)
+    roots = [tmp_path / "one", tmp_path / "two"]
+    two = [Thread(target=private.remember_place, args=("toy", "r", root)) for root in roots]
+    for one in two:
+        one.start()
+    for one in two:
+        one.join()
+    assert private.recall_place("toy", "r") in roots
+
+
+def test_what_killed_writers_left_is_swept_by_the_next_of_the_same_entry(tmp_path):
+    kept_file(tmp_path / "other.json", json.loads, lambda: b"1")
+    left = [tmp_path / f".{name}.0123abcd" for name in ("a.json", f"a.json{SUFFIX}", "fit")]
+    others = [
+        tmp_path / name for name in (".b.json.0123abcd", ".lock", ".a.json.not-hex", "a.json")
+    ]
+    for place in left[:2] + others:
+        place.write_text("1")
+    (left[2] / "deep").mkdir(parents=True)
+    (left[2] / "deep" / "file").write_text("")
+    others[-1].unlink()
+    assert kept_file(tmp_path / "a.json", json.loads, lambda: b"1") == 1
+    with locked_entry(tmp_path / "fit"):
+        assert not [place.name for place in left if place.exists()]
+    assert all(place.exists() for place in others)
+
+
+def test_nobody_sees_a_part_of_what_is_removed(tmp_path, monkeypatch):
+    """Not where the one who removes it is killed half way either."""
+    place = tmp_path / "entry"
+    place.mkdir()
+    (place / "file").write_text("")
+    monkeypatch.setattr(files.shutil, "rmtree", lambda *_, **__: None)
+    files.remove_whole(place)
+    assert not place.exists()
+    monkeypatch.undo()
+    files.sweep(tmp_path)
+    files.remove_whole(place)
+    assert not list(tmp_path.iterdir())

@@ -18,8 +18,11 @@ from persongen_bench.loop.journal import Outcome
 from persongen_bench.loop.store import RunDirectory
 from persongen_bench.util.sealed import notice
 
+Told = Mapping[str, Sequence[Batch]]
+"""What workers tell, by their names."""
 
-def merged(journals: Mapping[str, Sequence[Batch]], samples: Collection[str]) -> Batch:
+
+def merged(journals: Told, samples: Collection[str]) -> Batch:
     """What all workers tell of ``samples``, as one batch in the order of the ids.
 
     Of what costs differ by, the least seconds and the highest peak are kept.
@@ -70,18 +73,20 @@ def _disagreement(sample_id: str, first: str, second: str) -> RunError:
     )
 
 
-def told(run: RunDirectory) -> set[str]:
+def told(journals: Told) -> set[str]:
     """Samples that some worker tells of, as the directory names them."""
-    told_by = journals_of(run.path, run.config.run_id).values()
-    return {one.sample_id for batches in told_by for batch in batches for one in batch.outcomes}
+    batches = (batch for told_by in journals.values() for batch in told_by)
+    return {one.sample_id for batch in batches for one in batch.outcomes}
 
 
-def merge(run: RunDirectory) -> list[str]:
+def merge(run: RunDirectory, journals: Told | None = None) -> list[str]:
     """Enter into the journal of a run what its workers made; the samples that were entered.
 
-    For who holds the lock. What the journal knows already stays as it is.
+    For who holds the lock. What the journal knows already stays as it is. ``journals``: of all
+    workers, where they are read already.
     """
-    journals = journals_of(run.path, run.config.run_id)
+    if journals is None:
+        journals = journals_of(run.path, run.config.run_id)
     if not any(journals.values()):
         return []
     table = run.samples()

@@ -82,7 +82,7 @@ def make_share(work: Work, share: Share, execution: Execution) -> tuple[int, int
 
 def tell_shards(run: RunDirectory) -> None:
     """Journal what is made already as a worker does, for shards, which read no other journal."""
-    known = told(run)
+    known = told(journals_of(run.path, run.config.run_id))
     names = ["sample_id", "state", "reason", "digest", "pixel_hash"]
     rows = run.samples()[names].to_dict("records")
     made = [

@@ -21,6 +21,7 @@ from persongen_bench.loop.engines.seam import Batch, Work
 from persongen_bench.loop.engines.worker_journal import FOLDER, WorkerJournal
 from persongen_bench.loop.journal import Outcome
 from persongen_bench.loop.making import Made
+from persongen_bench.loop.sound_fit import sound_fit
 from persongen_bench.loop.store import RunDirectory
 from persongen_bench.loop.wall import bubble, limits
 from persongen_bench.loop.wall.homes import open_home
@@ -29,7 +30,6 @@ from persongen_bench.loop.wall.tenancy import Home, Tenancy
 from persongen_bench.loop.world import World, reopen_world
 from persongen_bench.util.execution import fixed_threads
 from persongen_bench.util.files import cache_root
-from persongen_bench.util.sealed import sound_folder
 
 
 @dataclass(frozen=True)
@@ -118,7 +118,7 @@ class Reference:
         if self.root is not None:
             run.lies_in(self.root)
         run.veil.plan(world.asked(run.config).samples)
-        if not sound_folder(self.fit):
+        if not sound_fit(self.fit):
             raise RunError(
                 f"{run.path}: the fit of this run is not in the cache of this worker",
                 fix="Set PGBENCH_CACHE to one folder that all workers share, then resume the run.",

@@ -1,12 +1,14 @@
 """What passes through the wall: JSON and raw bytes one way, where a method could have written it.
 
 The side that made the process is trusted, so orders and answers to questions travel to the cell as
-Python objects. What comes back is read as data and never unpickled.
+Python objects. What comes back is read as data and never unpickled. A method holds its end of the
+wire too and may have had it not block: it blocks again before every message, either way.
 """
 
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
@@ -46,18 +48,18 @@ class _Whole(ForkingPickler):
 
 def give(wire: Connection, value: object) -> None:
     """Hand an object to the cell."""
-    wire.send_bytes(_Whole.dumps(value))
+    _blocking(wire).send_bytes(_Whole.dumps(value))
 
 
 def take(wire: Connection) -> Any:  # noqa: ANN401  # what the outer side gave
     """What the outer side gave; in a cell alone, which trusts who made it."""
-    return wire.recv()
+    return _blocking(wire).recv()
 
 
 def send(wire: Connection, kind: str, fields: dict[str, Any], blobs: Sequence[bytes] = ()) -> None:
     """Say something, from the cell."""
     header = {"kind": kind, "fields": fields, "blobs": len(blobs)}
-    wire.send_bytes(json.dumps(header).encode())
+    _blocking(wire).send_bytes(json.dumps(header).encode())
     for blob in blobs:
         wire.send_bytes(blob)
 
@@ -65,12 +67,18 @@ def send(wire: Connection, kind: str, fields: dict[str, Any], blobs: Sequence[by
 def receive(wire: Connection) -> Message:
     """What the cell says next; raises `CellDied`, and `RunError` for what is no message."""
     try:
-        kind, fields, n_blobs = _head(json.loads(wire.recv_bytes(MOST_HEADER)))
+        kind, fields, n_blobs = _head(json.loads(_blocking(wire).recv_bytes(MOST_HEADER)))
         return Message(kind, fields, [wire.recv_bytes(MOST_BLOB) for _ in range(n_blobs)])
     except (EOFError, ConnectionError, BrokenPipeError) as error:
         raise CellDied from error
     except (ValueError, TypeError, KeyError, RecursionError, OSError) as error:
         raise RunError(f"a method's process sent what is no message ({error})") from None
+
+
+def _blocking(wire: Connection) -> Connection:
+    """The wire, which waits for the other side."""
+    os.set_blocking(wire.fileno(), True)
+    return wire
 
 
 def _head(raw: Any) -> tuple[str, dict[str, Any], int]:  # noqa: ANN401  # whatever JSON holds

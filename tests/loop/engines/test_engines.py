@@ -4,12 +4,13 @@ import pytest
 from engine_case import data_in, hashes, job_on, made_by, made_in_shares, share_of
 
 from persongen_bench.core.errors import ConfigError, RunError
+from persongen_bench.loop.engines import worker_journal
 from persongen_bench.loop.engines.local import Local
 from persongen_bench.loop.engines.merging import merge, told
 from persongen_bench.loop.engines.ray_actors import Ray
 from persongen_bench.loop.engines.shards import Share
 from persongen_bench.loop.engines.station import handed_on
-from persongen_bench.loop.engines.worker_journal import FOLDER, WorkerJournal
+from persongen_bench.loop.engines.worker_journal import FOLDER, WorkerJournal, journals_of
 from persongen_bench.loop.generate import Execution
 from persongen_bench.loop.run import gather, prepare, reopen, resume
 from persongen_bench.loop.store import RunDirectory
@@ -86,6 +87,18 @@ def test_a_share_is_made_once_and_what_is_lost_of_it_again(prepared, data, expec
     assert share_of(prepared, data, Share(2, 2), 5) == (12, 12)
     directory, world = reopen(prepared, data, Execution())
     assert hashes(gather(directory, world, Execution()).path) == expected
+
+
+def test_journals_are_read_once_for_a_run(prepared, data, expected, monkeypatch):
+    """What counts as made is what is entered, whatever workers write meanwhile."""
+    share_of(prepared, data, Share(1, 1), 5)
+    directory, world = reopen(prepared, data, Execution())
+    read, once = [], worker_journal.read_journal
+    monkeypatch.setattr(
+        worker_journal, "read_journal", lambda file, run: (read.append(file), once(file, run))[1]
+    )
+    assert hashes(gather(directory, world, Execution()).path) == expected
+    assert len(read) == 1
 
 
 def test_shares_know_what_the_coordinator_made(tmp_path, data, expected):
@@ -212,7 +225,7 @@ def test_an_actor_that_is_killed_is_replaced(tmp_path, data, expected, ray_here,
     (folder,) = tmp_path.rglob(FOLDER)
     assert len(list(folder.glob("*.jsonl"))) == 3
     run = RunDirectory.open(folder.parent)
-    assert told(run) == set(run.samples()["sample_id"])
+    assert told(journals_of(run.path, run.config.run_id)) == set(run.samples()["sample_id"])
 
 
 def test_a_head_that_does_not_answer_is_one_line(tmp_path, data):
