@@ -164,7 +164,7 @@ class RunDirectory(AnswerFiles):
     @property
     def _begun_before(self) -> bool:
         """Whether there are results or answers."""
-        folders = (self.path / f"{kind.name}s" for kind in self.kinds)
+        folders = map(self.folder, self.kinds)
         return (self.path / "summary.json").exists() or any(f.exists() for f in folders)
 
     def plan(self, samples: Sequence[Sample]) -> None:
