@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from html import escape
 from typing import TypeAlias
@@ -18,7 +17,7 @@ from persongen_bench import stats
 from persongen_bench.core.config import Config
 from persongen_bench.core.errors import ConfigError, RunError
 from persongen_bench.core.near import near_miss
-from persongen_bench.core.plain import escaped, plain, plain_in
+from persongen_bench.core.plain import json_text, plain, plain_in
 from persongen_bench.leaderboards import matching
 from persongen_bench.leaderboards.board import Board, get_board
 from persongen_bench.leaderboards.cells import COMPARISON_LEGEND, p_text
@@ -189,10 +188,7 @@ def render(comparison: Comparison, form: str = "table", width: int = 120) -> str
     writers: Mapping[str, Callable[[], str]] = {
         "table": lambda: _table(comparison, width),
         "markdown": lambda: _markdown(comparison),
-        "json": lambda: escaped(
-            json.dumps(plain_in(comparison.model_dump(mode="json")), indent=1, ensure_ascii=False)
-            + "\n"
-        ),
+        "json": lambda: json_text(plain_in(comparison.model_dump(mode="json"))),
     }
     if form not in writers:
         raise ConfigError(
