@@ -102,8 +102,8 @@ def compare(run_a: RunResults, run_b: RunResults) -> Comparison:
     """
     board = get_board(run_a.config.board)
     for run in (run_a, run_b):
-        if (reason := following.trouble(run) or matching.damage(run, board)) is not None:
-            raise RunError(f"{run.path}: {reason}")
+        if (why := following.trouble(run) or matching.damage(run, board)) is not None:
+            raise RunError(f"{run.path}: {why}")
     _check_match(run_a, run_b)
     metrics = [m for m in _ordered(run_a, board) if m in run_b.summary.metrics]
     units = sorted(set(run_a.scores["unit"].astype(str)))
