@@ -115,7 +115,7 @@ def _run_line(run: RunDirectory) -> Line:
     if complete:
         why = following.trouble(run.results())
         if why is not None:
-            raise RunError(why)
+            raise RunError(str(why))
     return {
         "run": str(run.path), "method": run.config.method.label, "seed": run.config.seed,
         "answers": f"{states.get('ok', 0)} of {states.sum()}",

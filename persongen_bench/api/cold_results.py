@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -12,6 +11,7 @@ import pandas as pd
 
 from persongen_bench.api.ledger import Ledger
 from persongen_bench.core.metric_cards import parse_metric
+from persongen_bench.core.plain import json_text
 from persongen_bench.leaderboards.board import ALL, Board, board_for, boards_of
 from persongen_bench.leaderboards.column import Column
 from persongen_bench.leaderboards.curves import Curve, by_area, curve, curve_plot, document
@@ -66,7 +66,7 @@ class ColdStart:
         others = [document(self.curves(name), name) for name in self.others]
         summary = document(self.curves(), headline) | ({"others": others} if others else {})
         summary |= {"unfinished": self.unfinished} if self.unfinished else {}
-        write_atomic(folder / JSON, json.dumps(summary, indent=1).encode())
+        write_atomic(folder / JSON, json_text(summary).encode())
         for name in PLOTS if self.curves() else ():
             curve_plot(self.curves(), self.board.column(headline), folder / name)
         return folder

@@ -11,7 +11,7 @@ import typer
 from persongen_bench.cli import options
 from persongen_bench.core.errors import ConfigError
 from persongen_bench.core.near import near_miss
-from persongen_bench.core.plain import LABEL, plain
+from persongen_bench.core.plain import LABEL, json_text, plain
 from persongen_bench.util import printed
 
 if TYPE_CHECKING:
@@ -100,7 +100,7 @@ def _require(form: str) -> None:
 
 
 def _write_json(value: object) -> None:
-    printed.show(printed.json_text(value), "json")
+    printed.show(json_text(value), "json")
 
 
 def _print_table(lines: Iterable[Mapping[str, Any]]) -> None:

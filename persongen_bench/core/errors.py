@@ -31,6 +31,10 @@ class DataError(PgbenchError):
     """A data file or image is missing, malformed or outside the data root."""
 
 
+class NoAnswerError(DataError):
+    """A value of the right kind that is no answer; recorded per sample."""
+
+
 class ConfigError(PgbenchError):
     """An option, name or configuration value is not valid."""
 

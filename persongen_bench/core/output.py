@@ -18,7 +18,7 @@ from safetensors import SafetensorError
 from safetensors import numpy as safetensors
 
 from persongen_bench.core import images
-from persongen_bench.core.errors import ConfigError, DataError
+from persongen_bench.core.errors import ConfigError, DataError, NoAnswerError
 from persongen_bench.core.output_checks import check_alpha, check_ids, check_scores, unique_fields
 from persongen_bench.core.roles import Adapter
 from persongen_bench.core.types import Image
@@ -29,6 +29,8 @@ FLOATS = ("float16", "float32", "float64")
 """Types of number that an adapter may hold."""
 LARGEST = 1 << 29
 """Bytes of the file of an answer that is no image."""
+LEAST_SIDE = 8
+"""Pixels of the shorter side of an image; a smaller one shows nothing, and is no answer."""
 _WORDS = "words."
 """Begins the keys of new words in an adapter's file; the LoRA's keys are those of diffusers."""
 
@@ -81,15 +83,20 @@ class ImageKind:
     drawable = False
 
     def check(self, value: Image) -> Image:
-        """See `images.check`."""
-        return images.check(value)
+        """See `images.check`; `NoAnswerError` for one with a side below `LEAST_SIDE`."""
+        height, width = images.check(value).shape[1:]
+        if min(height, width) < LEAST_SIDE:
+            raise NoAnswerError(
+                f"{width} x {height} pixels, an answer has at least {LEAST_SIDE} a side"
+            )
+        return value
 
     def to_bytes(self, value: Image) -> bytes:
         """Lossless PNG."""
         return images.png_bytes(value)
 
     def from_bytes(self, data: bytes, name: str) -> Image:
-        """Any format that images may have."""
+        """Any format that images may have, of any size."""
         return images.decode(data, name)
 
     def digest(self, value: Image) -> str:

@@ -8,6 +8,8 @@ people takes it from here.
 
 from __future__ import annotations
 
+import json
+import math
 import re
 import unicodedata
 from collections.abc import Mapping
@@ -73,6 +75,24 @@ def plain_in(value: Any) -> Any:  # noqa: ANN401  # any JSON value
     if isinstance(value, Mapping):
         return {plain(str(key)): plain_in(one) for key, one in value.items()}
     return [plain_in(one) for one in value] if isinstance(value, list | tuple) else value
+
+
+def json_text(value: Any) -> str:  # noqa: ANN401  # any JSON value
+    """A JSON document, with a line end, that every reader takes (RFC 8259).
+
+    A number that is not finite, such as the open end of a range, is null. What JSON does not know
+    stands as its text, and nothing invisible but as an escape.
+    """
+    shown = json.dumps(_finite(value), indent=1, ensure_ascii=False, allow_nan=False, default=str)
+    return escaped(f"{shown}\n")
+
+
+def _finite(value: Any) -> Any:  # noqa: ANN401  # any JSON value
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {key: _finite(one) for key, one in value.items()}
+    return [_finite(one) for one in value] if isinstance(value, list | tuple) else value
 
 
 def escaped(document: str, *, ascii_only: bool = False) -> str:

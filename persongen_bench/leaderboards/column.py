@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Self
+import math
+from typing import Any, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from persongen_bench.core.config import Config
 from persongen_bench.core.types import Direction
@@ -25,9 +26,18 @@ class Column(Config):
     decimals: int = Field(default=3, ge=0)
     """Digits behind the point, after scaling."""
     range: tuple[float, float] = (0.0, 1.0)
-    """Smallest and largest possible value; intervals are cut there."""
+    """Smallest and largest possible value; intervals are cut there. An end that is open is
+    infinite, and null in JSON, which has no infinite numbers."""
     known_taste: bool = False
     """True where the metric needs a world whose taste is known."""
+
+    @field_validator("range", mode="before")
+    @classmethod
+    def _open(cls, ends: Any) -> Any:  # noqa: ANN401  # whatever a file holds
+        if not isinstance(ends, list | tuple) or len(ends) != 2:
+            return ends
+        low, high = ends
+        return -math.inf if low is None else low, math.inf if high is None else high
 
     @model_validator(mode="after")
     def _ascending(self) -> Self:

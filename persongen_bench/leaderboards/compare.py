@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from html import escape
 from typing import TypeAlias
@@ -18,7 +17,7 @@ from persongen_bench import stats
 from persongen_bench.core.config import Config
 from persongen_bench.core.errors import ConfigError, RunError
 from persongen_bench.core.near import near_miss
-from persongen_bench.core.plain import escaped, plain, plain_in
+from persongen_bench.core.plain import json_text, plain, plain_in
 from persongen_bench.leaderboards import matching
 from persongen_bench.leaderboards.board import Board, get_board
 from persongen_bench.leaderboards.cells import COMPARISON_LEGEND, p_text
@@ -103,8 +102,8 @@ def compare(run_a: RunResults, run_b: RunResults) -> Comparison:
     """
     board = get_board(run_a.config.board)
     for run in (run_a, run_b):
-        if (reason := following.trouble(run) or matching.damage(run, board)) is not None:
-            raise RunError(f"{run.path}: {reason}")
+        if (why := following.trouble(run) or matching.damage(run, board)) is not None:
+            raise RunError(f"{run.path}: {why}")
     _check_match(run_a, run_b)
     metrics = [m for m in _ordered(run_a, board) if m in run_b.summary.metrics]
     units = sorted(set(run_a.scores["unit"].astype(str)))
@@ -189,10 +188,7 @@ def render(comparison: Comparison, form: str = "table", width: int = 120) -> str
     writers: Mapping[str, Callable[[], str]] = {
         "table": lambda: _table(comparison, width),
         "markdown": lambda: _markdown(comparison),
-        "json": lambda: escaped(
-            json.dumps(plain_in(comparison.model_dump(mode="json")), indent=1, ensure_ascii=False)
-            + "\n"
-        ),
+        "json": lambda: json_text(plain_in(comparison.model_dump(mode="json"))),
     }
     if form not in writers:
         raise ConfigError(

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from persongen_bench.core.plain import escaped, plain_in
+from persongen_bench.core.plain import json_text, plain_in
 from persongen_bench.core.types import content_hash
 from persongen_bench.leaderboards.budgets import budget_text
 from persongen_bench.leaderboards.published import ReportedTable
@@ -24,14 +23,15 @@ CSV_COLUMNS = (
 
 
 def to_json(tables: Sequence[Standings], *, costs: bool = False) -> str:
-    """``{"schema_version", "tables": [Standings, ...]}``; costs only where asked for."""
+    """``{"schema_version", "tables": [Standings, ...]}``; costs only where asked for.
+
+    The open end of a column's range is null.
+    """
     left_out = (
         None if costs else {"methods": {"__all__": {"cost"}}, "anchors": {"__all__": {"cost"}}}
     )
     documents = [table.model_dump(mode="json", exclude=left_out) for table in tables]
-    text = {"schema_version": STANDINGS_VERSION, "tables": documents}
-    shown = json.dumps(plain_in(text), indent=1, ensure_ascii=False, allow_nan=False)
-    return escaped(f"{shown}\n")
+    return json_text(plain_in({"schema_version": STANDINGS_VERSION, "tables": documents}))
 
 
 def to_csv(tables: Sequence[Standings], *, costs: bool = False) -> str:

@@ -10,32 +10,30 @@ from persongen_bench.core.seams import cause_of
 from persongen_bench.leaderboards import matching
 from persongen_bench.leaderboards.board import Board, get_board
 from persongen_bench.leaderboards.published import reported_tables
+from persongen_bench.leaderboards.refusals import by_reason, some
 from persongen_bench.leaderboards.standings import Refusal
 from persongen_bench.loop import following
+from persongen_bench.loop.reasons import Reason
 from persongen_bench.loop.results import RunResults
 from persongen_bench.loop.schema import RunConfig
 from persongen_bench.loop.store import RunDirectory, find_runs
-
-N_NAMED = 5
-"""Refused runs that an error names."""
 
 
 def nothing_to_rank(
     folder: Path, board: str | None, runs: Sequence[RunResults], unreadable: Sequence[Refusal]
 ) -> RunError:
     """The error for a folder without a table: how many runs there are, and what keeps each out."""
-    refused = [f"{one.run}: {one.reason}" for one in unreadable]
+    refused = list(unreadable)
     for run in runs:
         why = matching.damage(run, get_board(run.config.board))
-        refused += [] if why is None else [f"{run.path.name}: {why}"]
+        refused += [] if why is None else [matching.refuse(run, why)]
     of_board = "" if board is None else f" of board {board}"
     if not refused:
         return RunError(f"{folder}: no complete run{of_board}", fix="Make one with `pgbench run`.")
-    others = f"; and {len(refused) - N_NAMED} more" if len(refused) > N_NAMED else ""
+    told = [f"{some([run.run for run in group])}: {why}" for group, why in by_reason(refused)]
     how = "can be ranked" if runs else "is complete and sound"
     return RunError(
-        f"{folder}: of {len(refused)} runs none{of_board} {how}: "
-        f"{'; '.join(refused[:N_NAMED])}{others}",
+        f"{folder}: of {len(refused)} runs none{of_board} {how}: {'; '.join(told)}",
         fix="`pgbench show run RUN` shows one by itself." if runs else "Mend or remove them.",
     )
 
@@ -59,13 +57,21 @@ def gather(folder: Path) -> tuple[list[RunResults], list[Refusal]]:
             run = directory.results()
             why = following.trouble(run)
         except Exception as error:  # noqa: BLE001  # files that anybody may have written
-            why = cause_of(error)
+            why = _cause(error, path)
         if why is None:
             runs.append(run)
         else:
             label, seed = ("", None) if config is None else (config.method.label, config.seed)
-            refused.append(Refusal(run=path.name, label=label, seed=seed, reason=why))
+            refused.append(
+                Refusal(run=path.name, label=label, seed=seed, reason=why.text, kind=why.kind)
+            )
     return runs, refused
+
+
+def _cause(error: Exception, path: Path) -> Reason:
+    """What an error says, which is of one kind for all runs but for where they lie."""
+    said = cause_of(error)
+    return Reason(said, said.replace(str(path), "RUN"))
 
 
 def _whole(name: str) -> Board:

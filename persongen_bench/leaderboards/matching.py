@@ -12,8 +12,10 @@ import numpy as np
 from persongen_bench.core.types import content_hash
 from persongen_bench.leaderboards.board import Board
 from persongen_bench.leaderboards.standings import Refusal
+from persongen_bench.loop.reasons import Reason, reason
 from persongen_bench.loop.results import RunResults
 
+_ELSEWHERE = " (it stands in another table)"
 _AGREES = 1e-9
 """Relative difference up to which a summary's mean agrees with the per-unit scores."""
 
@@ -28,11 +30,10 @@ class Group:
     refused: list[Refusal] = field(default_factory=list)
 
 
-def refuse(run: RunResults, reason: str) -> Refusal:
+def refuse(run: RunResults, why: Reason) -> Refusal:
     """The refusal of a readable run."""
-    return Refusal(
-        run=run.path.name, label=run.config.method.label, seed=run.config.seed, reason=reason
-    )
+    label, seed = run.config.method.label, run.config.seed
+    return Refusal(run=run.path.name, label=label, seed=seed, reason=why.text, kind=why.kind)
 
 
 def protocol(run: RunResults) -> dict[str, str | int]:
@@ -69,37 +70,40 @@ def signatures(run: RunResults, board: Board) -> dict[str, str]:
     return {metric: measured[metric].signature for metric in board.metrics if metric in measured}
 
 
-def damage(run: RunResults, board: Board) -> str | None:
+def damage(run: RunResults, board: Board) -> Reason | None:
     """Why a run cannot stand on the board at all, None where it can."""
     config, summary = run.config, run.summary
     if config.track != board.track or not board.accepts(config.dataset.name):
         given = f"{config.dataset.name} on track {config.track}"
-        return f"the board takes {' or '.join(board.datasets)} on track {board.track}, not {given}"
+        taken = f"{' or '.join(board.datasets)} on track {board.track}"
+        return reason(f"the board takes {taken}, not {{}}", given)
     if summary.run_id != config.run_id:
-        return f"its summary belongs to run {summary.run_id}, run.json says {config.run_id}"
-    if summary.states.get("pending"):
-        return f"{summary.states['pending']} images are still pending; `pgbench resume` it"
-    if summary.states.get("unscored"):
-        return f"{summary.states['unscored']} images are exempt as `unscored`; `pgbench score` it"
+        ids = summary.run_id, config.run_id
+        return reason("its summary belongs to run {}, run.json says {}", *ids)
+    if pending := summary.states.get("pending"):
+        return reason("{} images are still pending; `pgbench resume` it", pending)
+    if exempt := summary.states.get("unscored"):
+        return reason("{} images are exempt as `unscored`; `pgbench score` it", exempt)
     if board.headline not in summary.metrics:
-        return f"it has no {board.headline}, which ranks this board; `pgbench score` it"
+        return reason(f"it has no {board.headline}, which ranks this board; `pgbench score` it")
     headline = summary.metrics[board.headline]
     if headline.mean is None:
         said = "; ".join(headline.caveats)
-        return f"its {board.headline} is undefined for every unit{f' ({said})' if said else ''}"
+        undefined = f"its {board.headline} is undefined for every unit"
+        return reason(f"{undefined} ({{}})", said) if said else reason(undefined)
     return _disagreement(run, board)
 
 
-def _disagreement(run: RunResults, board: Board) -> str | None:
+def _disagreement(run: RunResults, board: Board) -> Reason | None:
     for metric in signatures(run, board):
         said = run.summary.metrics[metric]
         rows = run.by_metric.get(metric)
         if rows is None or rows.signatures != {said.signature}:
-            return f"its scores of {metric} do not carry the signature of its summary"
+            return reason("its scores of {} do not carry the signature of its summary", metric)
         values = rows.values
         mean = float(np.nanmean(values)) if not np.isnan(values).all() else None
         if not _close(mean, said.mean):
-            return f"its summary says {metric} = {said.mean}, its scores give {mean}"
+            return reason("its summary says {} = {}, its scores give {}", metric, said.mean, mean)
     return None
 
 
@@ -147,26 +151,29 @@ def _weight(vote: tuple[str, list[RunResults]], board: Board) -> tuple[int, int,
     return len({r.config.method.label for r in runs}), len(signatures(runs[0], board)), key
 
 
-def contradiction(run: RunResults, group: Group, board: Board) -> str | None:
+def contradiction(run: RunResults, group: Group, board: Board) -> Reason | None:
     """The first thing in which a run differs from a table, None where it fits."""
     for name, value in protocol(run).items():
         if value != group.protocol[name]:
-            return f"{name} is {value}, the table has {group.protocol[name]}"
+            there = group.protocol[name]
+            return reason(f"{name} is {{}}, the table has {{}}{_ELSEWHERE}", value, there)
     for metric, signature in signatures(run, board).items():
         if group.signatures.get(metric, signature) != signature:
-            return f"{metric} was measured as {signature}, the table has {group.signatures[metric]}"
+            there = group.signatures[metric]
+            measured = "{} was measured as {}, the table has {}"
+            return reason(f"{measured}{_ELSEWHERE}", metric, signature, there)
     return None
 
 
 def _with_refusals(group: Group, runs: Iterable[RunResults], board: Board) -> Group:
     for run in sorted(runs, key=_order):
-        reason = contradiction(run, group, board)
-        if reason is not None:
-            group.refused.append(refuse(run, f"{reason} (it stands in another table)"))
+        why = contradiction(run, group, board)
+        if why is not None:
+            group.refused.append(refuse(run, why))
     return group
 
 
-def lacks(metric: str, values: Mapping[str, np.ndarray], units: Sequence[str]) -> dict[str, str]:
+def lacks(metric: str, values: Mapping[str, np.ndarray], units: Sequence[str]) -> dict[str, Reason]:
     """Labels that lack the value of a unit that another has, and why they cannot be ranked.
 
     Nobody's printed mean is over other units than the rest, and nobody's units are taken away.
@@ -177,10 +184,11 @@ def lacks(metric: str, values: Mapping[str, np.ndarray], units: Sequence[str]) -
     for label, own in known.items():
         missing = np.flatnonzero(everybody & ~own)
         if len(missing):
-            reasons[label] = (
-                f"it has no {metric} for {len(missing)} of {everybody.sum()} units that other "
-                f"methods have one for, such as {units[missing[0]]}; `pgbench score` it"
-            )
+            reasons[label] = reason(
+                f"it has no {metric} for {{}} of {everybody.sum()} units that other methods have "
+                "one for, such as {}; `pgbench score` it",
+                len(missing), units[missing[0]],
+            )  # fmt: skip
     return reasons
 
 
@@ -196,7 +204,7 @@ def one_per_seed(runs: Sequence[RunResults]) -> tuple[list[RunResults], list[Ref
     kept_key = max(identities, key=lambda key: (*_standing(identities[key]), key))
     kept: dict[int, RunResults] = {}
     refused = [
-        refuse(run, f"seed {run.config.seed} of this method is already in the table")
+        refuse(run, reason("seed {} of this method is already in the table", run.config.seed))
         for run in identities[kept_key]
         if kept.setdefault(run.config.seed, run) is not run
     ]
@@ -221,10 +229,11 @@ def _identity(run: RunResults) -> dict[str, Any]:
     return {**config, **method, "code": run.config.code}
 
 
-def _other_method(run: RunResults, kept: RunResults) -> str:
+def _other_method(run: RunResults, kept: RunResults) -> Reason:
     here, there = _identity(run), _identity(kept)
     name = next(key for key in sorted({*here, *there}) if here.get(key) != there.get(key))
-    return (
-        f"the same label stands for another method in the table: {name} is {here.get(name)!r} "
-        f"here, {there.get(name)!r} there; rank them apart or remove one"
-    )
+    return reason(
+        "the same label stands for another method in the table: {} is {} here, {} there; rank "
+        "them apart or remove one",
+        name, repr(here.get(name)), repr(there.get(name)),
+    )  # fmt: skip

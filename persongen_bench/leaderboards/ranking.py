@@ -89,11 +89,11 @@ def _board_tables(
     refused = list(unreadable)
     sound: list[RunResults] = []
     for run in sorted(runs, key=lambda r: (r.config.method.label, r.config.seed, r.config.run_id)):
-        reason = matching.damage(run, board)
-        if reason is None:
+        why = matching.damage(run, board)
+        if why is None:
             sound.append(run)
         else:
-            refused.append(matching.refuse(run, reason))
+            refused.append(matching.refuse(run, why))
     return [_table(board, group, refused) for group in matching.divide(sound, board)]
 
 

@@ -15,7 +15,8 @@ from persongen_bench.loop.schema import Budget
 
 Label: TypeAlias = Annotated[str, AfterValidator(partial(plain, most=LABEL))]
 """What is printed as the name of something: on one line, all of it visible."""
-STANDINGS_VERSION = 6
+Text: TypeAlias = Annotated[str, AfterValidator(plain)]
+STANDINGS_VERSION = 7
 """Rises whenever `Standings`, and with it the JSON export, changes shape."""
 
 
@@ -106,7 +107,9 @@ class Refusal(Config):
     """Name of its folder."""
     label: Label
     seed: int | None
-    reason: Annotated[str, AfterValidator(plain)]
+    reason: Text
+    kind: Text
+    """The reason without what is the run's own: equal for all that are refused for the same."""
 
 
 class Standings(Config):

@@ -18,6 +18,7 @@ from persongen_bench.leaderboards.cells import (
 )
 from persongen_bench.leaderboards.column import NOTHING, Column
 from persongen_bench.leaderboards.published import ReportedTable
+from persongen_bench.leaderboards.refusals import by_reason, some
 from persongen_bench.leaderboards.standings import Cell, MethodRow, Refusal, Standings
 
 DEFINITIONS = "Metric definitions"
@@ -213,7 +214,7 @@ def _missing(standings: Standings) -> list[str]:
 
 def _extras(standings: Standings, *, costs: bool) -> Iterable[Extra]:
     if standings.refused:
-        yield Extra("Refused runs", ("runs", "why"), _refusals(standings.refused))
+        yield Extra("Refused runs", ("n", "runs", "why"), _refusals(standings.refused))
     yield Extra(DEFINITIONS, ("metric", "signature"), tuple(standings.signatures.items()))
     names = sorted({name for row in standings.rows for name in row.cost}) if costs else []
     if names:
@@ -226,8 +227,11 @@ def _extras(standings: Standings, *, costs: bool) -> Iterable[Extra]:
 
 def _refusals(refused: Iterable[Refusal]) -> tuple[tuple[str, ...], ...]:
     """Runs refused for the same reason on one line."""
-    reasons: dict[str, list[str]] = {}
-    for run in refused:
-        name = f"{run.label} (seed {run.seed})" if run.label else run.run
-        reasons.setdefault(run.reason, []).append(name)
-    return tuple((", ".join(names), reason) for reason, names in reasons.items())
+    return tuple(
+        (str(len(runs)), some([_named(run) for run in runs]), why)
+        for runs, why in by_reason(refused)
+    )
+
+
+def _named(run: Refusal) -> str:
+    return f"{run.label} (seed {run.seed})" if run.label else run.run

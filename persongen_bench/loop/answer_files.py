@@ -15,7 +15,12 @@ from persongen_bench.loop.journal import Outcome
 from persongen_bench.loop.veil import Veil
 from persongen_bench.util.files import write_atomic
 
-FOLDERS = frozenset(f"{name}s" for name in KINDS)
+
+def _folder_name(kind: OutputKind) -> str:
+    return f"{kind.name}s"
+
+
+FOLDERS = frozenset(map(_folder_name, KINDS.values()))
 """Of a run directory, one for each kind of answers."""
 
 
@@ -48,8 +53,11 @@ class AnswerFiles:
     def output_path(self, sample_id: str, kind: OutputKind | None = None) -> Path:
         """Where the answer of a sample lies; of another kind than the run's: what was drawn."""
         kind, sample_id = kind or self.kind, self.veil.sample(sample_id)
-        folder = self.path / f"{kind.name}s" / sample_id[:2]
-        return folder / f"{sample_id}{kind.suffix}"
+        return self.folder(kind) / sample_id[:2] / f"{sample_id}{kind.suffix}"
+
+    def folder(self, kind: OutputKind) -> Path:
+        """Where all of a kind lies."""
+        return self.path / _folder_name(kind)
 
     def holds(self, sample_id: str) -> bool:
         """Whether everything that belongs to an answered sample is on disk."""

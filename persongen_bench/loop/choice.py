@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from importlib.metadata import version
@@ -27,9 +28,12 @@ Options = Mapping[str, object]
 
 
 def make_config(model: type[Config], options: Options, owner: str) -> Any:  # noqa: ANN401  # the model's type
-    """Validate options; an unknown or bad one is named with what was expected."""
+    """Validate options; an unknown or bad one is named with what was expected.
+
+    Numbers are finite: a run records its options as JSON, which knows no others.
+    """
     try:
-        return model.model_validate(dict(options))
+        config = model.model_validate(dict(options))
     except ValidationError as error:
         first = error.errors()[0]
         problem = first["msg"].removeprefix("Value error, ")
@@ -42,6 +46,12 @@ def make_config(model: type[Config], options: Options, owner: str) -> Any:  # no
             f"{owner}: option {shown(option)} = {shown(options.get(option))}: {problem}",
             fix=near_miss(option, unknown, f"Options are: {known}."),
         ) from None
+    for option in options:
+        value = getattr(config, option, None)
+        if isinstance(value, float) and not math.isfinite(value):
+            problem = "Input should be a finite number"  # as pydantic says it
+            raise ConfigError(f"{owner}: option {shown(option)} = {value}: {problem}")
+    return config
 
 
 @dataclass(frozen=True)

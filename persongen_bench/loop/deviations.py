@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from persongen_bench.core.output import IMAGE
+from persongen_bench.core.output import IMAGE, LEAST_SIDE
 from persongen_bench.loop.standin import side_of, smallest_side
 from persongen_bench.loop.store import RunDirectory
 from persongen_bench.loop.world import World
@@ -23,6 +23,8 @@ NOT_RANKED = "Not ranked: "
 """Begins a sentence that takes its run out of the ranking."""
 UNFAIR = "unfair"
 """Note of a journal: why the method's settings are not fair (`core.method.HasUnfairSettings`)."""
+MOST_TINY = 0.5
+"""Share of a run's images that may be below a quarter of the side."""
 _N_SHOWN = 3
 _PNG = struct.Struct(">16xII")
 """Head of a PNG file: width and height stand in its first chunk."""
@@ -65,8 +67,9 @@ def _of_reach(tried: Sequence[str]) -> Iterable[str]:
 def _of_size(sizes: Counter[tuple[int, int]], world: World) -> Iterable[str]:
     """Where the stack fixes a size, every other one; else those far below the catalogue's.
 
-    A run with pictures of which little can be seen, less than a quarter of the side that the stack
-    draws or that the catalogue has, is not ranked: they differ as noise does.
+    Of pictures below a quarter of the side that the stack draws or that the catalogue has, little
+    can be seen, and they differ as noise does. They are counted, and a run that is mostly of them
+    is not ranked; nor is one that holds what is no answer (`LEAST_SIDE`), as older versions let in.
     """
     side, total = side_of(world), sum(sizes.values())
     if side is not None:
@@ -79,9 +82,11 @@ def _of_size(sizes: Counter[tuple[int, int]], world: World) -> Iterable[str]:
     else:
         return
     if other:
-        tiny = min(map(min, other)) < least / 2
+        n_tiny = sum(n for size, n in other.items() if min(size) < least / 2)
+        out = n_tiny > total * MOST_TINY or min(map(min, other)) < LEAST_SIDE
         said = f"{sum(other.values())} of {total} images are {rule}: {_some(other)}"
-        yield f"{NOT_RANKED if tiny else ''}{said}"
+        tiny = f"; {n_tiny} are below a quarter of the side" if n_tiny else ""
+        yield f"{NOT_RANKED if out else ''}{said}{tiny}"
 
 
 def _of_mode(modes: Counter[str]) -> Iterable[str]:

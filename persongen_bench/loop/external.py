@@ -46,8 +46,8 @@ def ingest(
 ) -> RunDirectory:
     """Check every answer, then enter them as a run below ``runs``.
 
-    Nothing is written unless all are good. Requests without an answer get the state ``missing``
-    when the run is scored.
+    Nothing is written unless all are good. Those that count as none are entered as errors of the
+    method; requests without an answer get the state ``missing`` when the run is scored.
     """
     kind = kind_of(open_track(terms.track).output)
     requests = world.requests(terms.track, terms.n_images, terms.n_history)
@@ -61,7 +61,11 @@ def ingest(
         samples = {(s.request.request_id, s.index): s for s in asked.samples}
         draw = Draws(world.stack, kind)
         for answer in progress(answers, f"import {kind.name}s", len(answers)):
-            sample, value = samples[answer.request_id, answer.index], answer.open()
+            sample = samples[answer.request_id, answer.index]
+            if answer.fault:
+                run.record([Outcome(sample.sample_id, "method_error", answer.fault)])
+                continue
+            value = answer.open()
             digests = run.write(sample.sample_id, value, draw(sample, value))
             run.record([Outcome(sample.sample_id, "ok", "", *digests)])
     return run

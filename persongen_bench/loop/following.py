@@ -18,6 +18,7 @@ from persongen_bench.core.errors import PgbenchError
 from persongen_bench.core.metric import MetricInfo
 from persongen_bench.core.metric_cards import parse_metric
 from persongen_bench.loop.numbers import generator, mean_and_bounds
+from persongen_bench.loop.reasons import Reason, reason
 from persongen_bench.loop.results import MetricScores, RunResults
 from persongen_bench.loop.schema import MetricSummary, Null, RunConfig, Summary, TestSummary
 from persongen_bench.loop.seal import SEAL, digest_of
@@ -28,10 +29,12 @@ _EDGE = 1e-6
 """Relative distance up to which a statistic may lie on either side of a bin's edge."""
 
 
-def trouble(results: RunResults) -> str | None:
+def trouble(results: RunResults) -> Reason | None:
     """The first thing in which the summary does not follow from the scores; None: it does."""
     for said in _departures(results):
-        return f"summary does not follow from its scores ({said}); `pgbench score` makes it again"
+        return reason(
+            "summary does not follow from its scores ({}); `pgbench score` makes it again", said
+        )
     return None
 
 

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from persongen_bench.core.errors import DataError
+from persongen_bench.core.errors import DataError, NoAnswerError
 from persongen_bench.core.images import mode_of
 from persongen_bench.core.output import IMAGE, OutputKind
 from persongen_bench.core.regular_files import require_inside
@@ -46,6 +46,8 @@ class Answer:
     """Hash of the file or the value."""
     mode: str = "RGB"
     """How a picture's file keeps its colours, as PIL says; the answer itself is always RGB."""
+    fault: str = ""
+    """Why it counts as none; empty: it is one."""
 
 
 def from_folder(folder: Path, requests: Sequence[Request], kind: OutputKind) -> list[Answer]:
@@ -69,17 +71,15 @@ def from_folder(folder: Path, requests: Sequence[Request], kind: OutputKind) -> 
     for row, request_id, index, name in zip(
         table.frame.index, ids, indices, table.ids(kind.name), strict=True
     ):
+        open_ = _Opener(folder, name, kind)
         try:
-            open_ = _Opener(folder, name, kind)
-            open_()
+            fault = _fault(open_(), kind)
         except DataError as error:
             fix = "Write paths with / in place of the backslashes." if "\\" in name else None
             raise DataError(f"{path} row {row}: {error}", fix=fix) from None
-        content, mode = (
-            file_sha256(folder / name),
-            mode_of(folder / name) if kind is IMAGE else "RGB",
-        )
-        answers.append(Answer(request_id, int(index), open_, content, mode))
+        mode = mode_of(folder / name) if kind is IMAGE else "RGB"
+        content = file_sha256(folder / name)
+        answers.append(Answer(request_id, int(index), open_, content, mode, fault))
     return answers
 
 
@@ -98,11 +98,18 @@ def from_values(
         for index, value in enumerate(given):
             if value is None:
                 continue
-            checked = kind.check(value)
-            answers.append(
-                Answer(request_id, index, partial(_itself, checked), kind.digest(checked))
-            )
+            fault, digest = _fault(value, kind), kind.digest(value)
+            answers.append(Answer(request_id, index, partial(_itself, value), digest, fault=fault))
     return answers
+
+
+def _fault(value: Any, kind: OutputKind) -> str:  # noqa: ANN401  # whatever was delivered
+    """Why a value counts as no answer; `DataError` for one that is not of the kind."""
+    try:
+        kind.check(value)
+    except NoAnswerError as error:
+        return f"bad {kind.name}: {error}"
+    return ""
 
 
 def _itself(value: Any) -> Any:  # noqa: ANN401  # an answer in memory

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from persongen_bench.core.errors import RunError
+from persongen_bench.core.plain import json_text
 from persongen_bench.core.request import Sample
 from persongen_bench.loop.audits import audited, audited_requests, leak_notes
 from persongen_bench.loop.choice import MethodChoice
@@ -259,8 +259,9 @@ def rescore(directory: RunDirectory, world: World, execution: Execution) -> None
             world, world.asked(directory.config).requests, directory.noted("references") or {}
         ),
     }
-    text = json.dumps(directory.veil.document(log), indent=1)
-    write_atomic(directory.path / "provenance.json", text.encode())
+    write_atomic(
+        directory.path / "provenance.json", json_text(directory.veil.document(log)).encode()
+    )
     record_copies(directory, evaluation)
     directory.export(summary, scores, cost(directory))
 

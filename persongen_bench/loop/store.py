@@ -19,7 +19,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
@@ -29,6 +28,7 @@ import pandas as pd
 
 from persongen_bench.core.errors import DataError, RunError
 from persongen_bench.core.output import IMAGE, OutputKind, kind_of
+from persongen_bench.core.plain import json_text
 from persongen_bench.core.request import Sample
 from persongen_bench.core.types import Image
 from persongen_bench.loop import documents, explaining, rebuilding
@@ -164,7 +164,7 @@ class RunDirectory(AnswerFiles):
     @property
     def _begun_before(self) -> bool:
         """Whether there are results or answers."""
-        folders = (self.path / f"{kind.name}s" for kind in self.kinds)
+        folders = map(self.folder, self.kinds)
         return (self.path / "summary.json").exists() or any(f.exists() for f in folders)
 
     def plan(self, samples: Sequence[Sample]) -> None:
@@ -266,7 +266,7 @@ class RunDirectory(AnswerFiles):
         (self.path / "summary.json").unlink(missing_ok=True)
         write_atomic(self.path / "samples.parquet", samples.to_parquet(index=False))
         write_atomic(self.path / "scores.parquet", scores.to_parquet(index=False))
-        write_atomic(self.path / "cost.json", json.dumps(cost, indent=1).encode())
+        write_atomic(self.path / "cost.json", json_text(cost).encode())
         explaining.write_explanations(self.path, self.journal.explanations())
         write_atomic(self.path / "summary.json", documents.written(summary))
 

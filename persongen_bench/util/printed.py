@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import codecs
 import io
-import json
 import re
 import sys
 import unicodedata
@@ -117,11 +116,6 @@ def show(document: str, form: str = "") -> None:
         except UnicodeEncodeError:
             document = escaped(document, ascii_only=True)
     sys.stdout.write(plain_lines(document))
-
-
-def json_text(value: object) -> str:
-    """A JSON document, with a line end, in which nothing invisible stands but as an escape."""
-    return escaped(f"{json.dumps(value, indent=1, ensure_ascii=False, default=str)}\n")
 
 
 def console(width: int | None = None) -> Console:

@@ -21,7 +21,7 @@ LOG = "user_id,item_id,rating,timestamp\n" + "".join(
     for user in range(4)
     for item in range(N_ITEMS)
 )
-PICTURE = png_bytes(np.zeros((3, 4, 4), dtype=np.uint8))
+PICTURE = png_bytes(np.zeros((3, 8, 8), dtype=np.uint8))
 FILES = {"items": ("items.csv", ITEMS), "log": ("interactions.csv", LOG)}
 
 

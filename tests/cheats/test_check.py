@@ -11,7 +11,6 @@ from persongen_bench.testing.require import ContractError, FatalError
 SEEN = {
     "knows-the-check": "was refused", "imported": "was refused", "importlib": "was refused",
     "program": "was refused", "by-batch": "made again differ", "by-order": "made again differ",
-    "tiny": "less than half as large",
 }  # fmt: skip
 FATAL = {"ends": "its process ended", "crashes": "SIGSEGV", "exits-in-fit": "SystemExit"}
 
@@ -41,6 +40,11 @@ def test_what_would_end_the_check_is_found_before_it_does(place, name):
 def test_who_refuses_somebody_is_told(place, name):
     with pytest.raises(ContractError, match=r"failed, though|cannot say"):
         contract(name).test_delivers_one_answer_per_sample()
+
+
+def test_pictures_of_one_pixel_are_no_answers(place):
+    with pytest.raises(ContractError, match="1 x 1 pixels, an answer has at least 8 a side"):
+        contract("tiny").test_delivers_one_answer_per_sample()
 
 
 def test_who_walks_frames_answers_with_what_is_held_out(place):

@@ -13,7 +13,7 @@ images, true-taste; the honest `nearest-item` had .726, `random-item` .326):
 | half refused as `unscored` | .583 against .219 (precision) | counts as failed |
 | hard users refused | the ranking of everybody moved | counts as failed, others' as before |
 | history with noise of 6 levels (`noisy`) | copy-rate 0.000, no mark | searched for copies |
-| 1 x 1 pictures (`tiny`) | best diversity, no mark | noted |
+| 1 x 1 pictures (`tiny`) | best diversity, no mark | counts as failed |
 | answers that depend on the batch (`by-batch`) | ranked without a word | not ranked |
 | privileged only when made (`secretly-privileged`) | .60 against .30, ranked | stopped |
 | a child that forges the stored fit (`lingers`) | forged | stopped |
@@ -42,13 +42,13 @@ FAILED = {
     "too-few": "returned 0 answers for 1", "lazy": "", "nan-ranking": "found Ranking",
     "loud-patch": "refused: import", "ends": "its process ended by itself (status 0)",
     "exits": "SystemExit: 0", "crashes": "SIGSEGV",
+    "tiny": "1 x 1 pixels, an answer has at least 8 a side",
 }  # fmt: skip
 HALF = {"unscored": "cannot say 'unscored'", "refuses-hard": "", "refuses-loudly": ""}
 UNSTEADY = ["by-batch", "by-order", "by-clock", "by-process"]
 COPIES = ["noisy", "blurred", "shifted", "flipped", "recompressed"]
 OTHER = {
     "knows-the-check",
-    "tiny",
     "giant",
     "privileged",
     "undeclared-role",
@@ -135,12 +135,6 @@ def test_copies_are_found_however_they_are_changed(make, name):
     if "copies" not in type(results).__dataclass_fields__:
         pytest.skip("runs are not searched for copies here")
     assert results.copies.of_training
-
-
-def test_pictures_of_one_pixel_are_not_ranked(make):
-    (note,) = make("tiny").summary.notes
-    assert note.startswith(NOT_RANKED)
-    assert "12 of 12 images are less than half as large" in note
 
 
 def test_large_pictures_take_the_time_they_take(make):

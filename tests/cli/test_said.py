@@ -111,6 +111,9 @@ def test_method_options_and_sweeps():
     words = ("run", "-m", "population-best", *SHOP, "--no-beside")
     assert "given twice" in refused(*words, "-o", "n_best=1", "-o", "n_best=2")
     assert "too many digits" in refused(*words, "--sweep", f"n_best={DIGITS}")
+    for number in ("Infinity", "1e999", "inf"):  # which a run could not record
+        said = refused("run", "-m", "rebeca", *words[3:], "-o", f"guidance_scale={number}")
+        assert "option 'guidance_scale' = inf: Input should be a finite number" in said
     done = CliRunner().invoke(app, [str(w) for w in (*words, "--sweep", "n_best=1,x")])
     assert done.exit_code == 2  # one of the two is made
     assert "n_best" in done.stderr.splitlines()[-1]

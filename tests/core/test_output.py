@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from refusals import refused
 
-from persongen_bench.core.errors import ConfigError, DataError
+from persongen_bench.core.errors import ConfigError, DataError, NoAnswerError
 from persongen_bench.core.output import ADAPTER, IMAGE, KINDS, RANKING, Ranking, kind_of, readable
 from persongen_bench.core.roles import Adapter
 
@@ -15,7 +15,7 @@ LORA = {
 
 
 def picture(seed=0):
-    return np.random.default_rng(seed).integers(0, 256, (3, 5, 7), dtype=np.uint8)
+    return np.random.default_rng(seed).integers(0, 256, (3, 9, 11), dtype=np.uint8)
 
 
 GOOD = {
@@ -34,6 +34,16 @@ def test_it_comes_back_as_it_went(kind, value):
     again = kind.from_bytes(kind.to_bytes(kind.check(value)), "file")
     assert kind.digest(again) == kind.digest(value)
     assert kind.to_bytes(again) == kind.to_bytes(value)
+
+
+@pytest.mark.parametrize("shape", [(8, 7), (7, 8), (1, 500)])
+def test_a_picture_with_a_side_below_eight_is_no_answer(shape):
+    """It is a picture all the same: what an older version recorded can be read."""
+    image = np.zeros((3, *shape), np.uint8)
+    with pytest.raises(NoAnswerError, match="at least 8 a side"):
+        IMAGE.check(image)
+    assert IMAGE.from_bytes(IMAGE.to_bytes(image), "file").shape == image.shape
+    assert IMAGE.check(np.zeros((3, 8, 8), np.uint8)).shape == (3, 8, 8)
 
 
 @pytest.mark.parametrize("name", KINDS)

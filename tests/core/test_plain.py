@@ -1,8 +1,10 @@
 """Text of others made fit to print, character by character."""
 
 import json
+import math
 import sys
 import unicodedata
+from pathlib import Path
 
 import pytest
 
@@ -11,6 +13,7 @@ from persongen_bench.core.plain import (
     LABEL,
     STACKED,
     escaped,
+    json_text,
     plain,
     plain_in,
     plain_lines,
@@ -78,6 +81,15 @@ def test_long_texts_keep_both_ends():
     assert "(100,008 characters)" in text
     assert len(text) < LABEL + 40
     assert shortened("short", 5) == "short"
+
+
+def test_json_has_no_number_that_is_none():
+    """RFC 8259 knows neither NaN nor Infinity, and most readers refuse both."""
+    value = {"a": [1.5, math.nan, (math.inf, "\u202e")], "b": {"c": -math.inf, 3: Path("x")}}
+    text = json_text(value)
+    assert text.isascii()
+    assert text.endswith("}\n")
+    assert json.loads(text) == {"a": [1.5, None, [None, "\u202e"]], "b": {"c": None, "3": "x"}}
 
 
 def test_json_keeps_its_values():

@@ -215,7 +215,9 @@ def test_lists_figures_and_comparisons_go_on_too(folder, damage):
 def test_a_folder_of_damaged_runs_only_says_what_is_wrong_with_each(folder):
     for name in ("good", "bad"):
         (folder / name / "cost.json").unlink()
-    with pytest.raises(RunError, match=r"of 2 runs none is complete and sound: bad: .*; good: "):
+    with pytest.raises(
+        RunError, match=r"of 2 runs none is complete and sound: bad, good: RUN.cost.json: "
+    ):
         leaderboard(folder)
 
 

@@ -9,6 +9,7 @@ from run_case import make_config
 from persongen_bench.core.images import pixel_hash
 from persongen_bench.core.output import RANKING, Ranking
 from persongen_bench.core.request import Request, Sample
+from persongen_bench.loop import deviations as module
 from persongen_bench.loop.deviations import MODES, NOT_RANKED, UNFAIR, deviations
 from persongen_bench.loop.journal import Outcome
 from persongen_bench.loop.standin import side_of
@@ -17,7 +18,7 @@ from persongen_bench.loop.world import World, WorldRef
 from persongen_bench.testing.toy import toy_world
 from persongen_bench.testing.toy_stack import ToyStack
 
-SIDE = 16
+SIDE = 64
 
 
 class Drawing(ToyStack):
@@ -28,7 +29,7 @@ class Drawing(ToyStack):
 
 @pytest.fixture
 def world():
-    toy = toy_world()  # its pictures have sides of 16 pixels
+    toy = toy_world()
     return World(WorldRef("toy", "toy", {}), toy.dataset, toy.split, Drawing())
 
 
@@ -62,16 +63,38 @@ def run_of(tmp_path):
 
 def test_other_sizes_than_the_stack_draws_are_counted(world, run_of):
     """Width before height; the most frequent first; what was not delivered has no size."""
-    run = run_of((SIDE, SIDE), (4, 4), (17, 300), (4, 4), None)
+    run = run_of((SIDE, SIDE), (16, 16), (17, 300), (16, 16), None)
     (said,) = deviations(run, world)
-    assert said == "3 of 4 images are not 16x16, which the stack draws: 4x4 (2), 300x17 (1)"
+    assert said == "3 of 4 images are not 64x64, which the stack draws: 16x16 (2), 300x17 (1)"
 
 
-@pytest.mark.parametrize(("size", "ranked"), [((4, 4), True), ((3, 90), False), ((1, 1), False)])
-def test_pictures_below_a_quarter_of_the_side_are_not_ranked(world, run_of, size, ranked):
-    for stack in (world.stack, ToyStack()):
-        (said,) = deviations(run_of((SIDE, SIDE), size), replace(world, stack=stack))
-        assert said.startswith(NOT_RANKED) != ranked
+@pytest.fixture(params=["the stack's", "the catalogue's"])
+def of_side(request, world, monkeypatch):
+    """Worlds whose pictures have sides of 64 pixels."""
+    monkeypatch.setattr(module, "smallest_side", lambda _: SIDE)
+    return world if request.param == "the stack's" else replace(world, stack=ToyStack())
+
+
+@pytest.mark.parametrize(
+    ("sizes", "n_tiny", "ranked"),
+    [
+        ([(16, 16)] * 4, 0, True),
+        ([(SIDE, SIDE)] * 2 + [(15, 90), (8, 8)], 2, True),  # a half is not more than a half
+        ([(SIDE, SIDE), (31, 31)] + [(90, 15)] * 3, 3, False),
+        ([(15, 15)], 1, False),
+    ],
+)
+def test_a_run_mostly_of_pictures_below_a_quarter_of_the_side_is_not_ranked(
+    of_side, run_of, sizes, n_tiny, ranked
+):
+    (said,) = deviations(run_of(*sizes), of_side)
+    assert said.startswith(NOT_RANKED) != ranked
+    assert said.endswith(f"; {n_tiny} are below a quarter of the side") == bool(n_tiny)
+
+
+def test_what_an_older_version_took_for_pictures_is_not_ranked(of_side, run_of):
+    (said,) = deviations(run_of(*[(SIDE, SIDE)] * 5, (7, 90)), of_side)
+    assert said.startswith(NOT_RANKED)
 
 
 def test_pictures_of_the_protocol_are_not_mentioned(world, run_of):
@@ -79,17 +102,18 @@ def test_pictures_of_the_protocol_are_not_mentioned(world, run_of):
 
 
 def test_many_sizes_are_cut_short(world, run_of):
-    (said,) = deviations(run_of(*((k, k) for k in range(1, 6))), world)
-    assert said.endswith("1x1 (1), 2x2 (1), 3x3 (1), ...")
+    (said,) = deviations(run_of(*((k, k) for k in range(21, 26))), world)
+    assert said.endswith("21x21 (1), 22x22 (1), 23x23 (1), ...")
 
 
 def test_where_the_stack_fixes_no_size_only_tiny_ones_are_told(world, run_of):
-    """Half of the catalogue's smallest side, 16, is 8."""
+    """Half of the toy catalogue's smallest side, 16, is 8."""
     free = replace(world, stack=ToyStack())
     assert side_of(free) is None
     (said,) = deviations(run_of((8, 8), (7, 40), (90, 70)), free)
     assert said == (
-        "1 of 3 images are less than half as large as the catalogue's smallest picture: 40x7 (1)"
+        "Not ranked: 1 of 3 images are less than half as large as the catalogue's smallest "
+        "picture: 40x7 (1)"
     )
 
 

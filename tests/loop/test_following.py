@@ -73,7 +73,7 @@ def test_a_number_that_was_moved_is_told(part, by):
     made = results()
     number = made.summary.metrics["true-taste"]
     moved = number.model_copy(update={part: getattr(number, part) + by})
-    said = trouble(unsealed(made, metrics={"true-taste": moved}))
+    said = str(trouble(unsealed(made, metrics={"true-taste": moved})))
     assert f"{part} of true-taste is" in said
     assert "`pgbench score` makes it again" in said
 
@@ -120,7 +120,7 @@ def test_a_test_that_cannot_be_is_told(lie):
     fields, words = LIES[lie]
     test = permuted(shift=0.0)
     assert 0.05 < test.p_value < 0.95  # so that a smaller one is another bin's
-    said = trouble(with_test(test.model_copy(update=fields)))
+    said = str(trouble(with_test(test.model_copy(update=fields))))
     assert any(word in said for word in words.split("|")), said
 
 
@@ -130,13 +130,13 @@ def test_a_test_that_cannot_be_is_told(lie):
 def test_a_null_that_cannot_be_is_told(fields):
     test = permuted(shift=0.0)
     odd = test.model_copy(update={"null": test.null.model_copy(update=fields)})
-    assert "its null" in trouble(with_test(odd))
+    assert "its null" in str(trouble(with_test(odd)))
 
 
 def test_the_seal_holds_what_no_score_tells():
     made = results()
     for fields in ({"notes": ("fine",)}, {"tests": {}}):
-        said = trouble(replace(made, summary=made.summary.model_copy(update=fields)))
+        said = str(trouble(replace(made, summary=made.summary.model_copy(update=fields))))
         assert "changed after it was written" in said
 
 
@@ -153,5 +153,5 @@ def test_a_run_directory_is_sealed(tmp_path):
 def test_a_run_of_the_first_schema_is_read_and_counted(tmp_path):
     golden = Path(__file__).parent / "golden" / "schema-1"
     made = RunDirectory.open(shutil.copytree(golden, tmp_path / "run")).results()
-    said = trouble(made)
-    assert said is None or "of " in said  # its intervals are of older rules
+    said = str(trouble(made))
+    assert said == "None" or "of " in said  # its intervals are of older rules

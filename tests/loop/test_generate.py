@@ -19,7 +19,7 @@ from persongen_bench.testing.toy_stack import ToyStack
 
 
 def picture(grey):
-    return np.full((3, 4, 4), grey, dtype=np.uint8)
+    return np.full((3, 8, 8), grey, dtype=np.uint8)
 
 
 class Answers:

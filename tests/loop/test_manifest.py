@@ -126,7 +126,7 @@ TERMS = Terms("catalogue", "prompt-free", ("diversity",), n_images=2, n_history=
 
 
 def picture(grey):
-    return np.full((3, 4, 4), grey, dtype=np.uint8)
+    return np.full((3, 8, 8), grey, dtype=np.uint8)
 
 
 @pytest.fixture
@@ -136,7 +136,7 @@ def ingest(tmp_path, monkeypatch):
     world = load_world(WorldRef("folder", "pixels", {"like_threshold": 2}, data))
 
     def of(*greys, user="user-0", **options):
-        values = {user: [picture(grey) for grey in greys]}
+        values = {user: [g if isinstance(g, np.ndarray) else picture(g) for g in greys]}
         delivery = external.Delivery(partial(manifest.from_values, values), "theirs", **options)
         return external.ingest(delivery, world, TERMS, tmp_path / "runs", no_progress)
 
@@ -168,12 +168,39 @@ def test_modes_of_files_are_remembered(tmp_path):
     """Two are laid on white and one is palette: what is scored is not what was sent."""
     modes = {"a": "RGBA", "b": "RGB", "c": "RGBA", "d": "P"}
     for name, mode in modes.items():
-        PilImage.new(mode, (4, 4)).save(tmp_path / f"{name}.png")
+        PilImage.new(mode, (8, 8)).save(tmp_path / f"{name}.png")
     rows = [f"ben,{name}.png" for name in modes]
     (tmp_path / "manifest.csv").write_text("\n".join(["user_id,image", *rows]) + "\n")
     answers = manifest.from_folder(tmp_path, [BEN], IMAGE)
     assert [answer.mode for answer in answers] == list(modes.values())
-    assert all(answer.open().shape == (3, 4, 4) for answer in answers)
+    assert all(answer.open().shape == (3, 8, 8) for answer in answers)
+
+
+def test_a_picture_that_shows_nothing_is_an_error_of_its_sample(tmp_path):
+    """Wherever it comes from; the rest of the delivery stands, and what is no picture does not."""
+    sizes = {"a": (8, 8), "b": (90, 7), "c": (1, 1)}
+    for name, (width, height) in sizes.items():
+        PilImage.new("RGB", (width, height)).save(tmp_path / f"{name}.png")
+    rows = [f"ben,{name}.png" for name in sizes]
+    (tmp_path / "manifest.csv").write_text("\n".join(["user_id,image", *rows]) + "\n")
+    in_files = manifest.from_folder(tmp_path, [BEN], IMAGE)
+    values = [np.zeros((3, height, width), np.uint8) for width, height in sizes.values()]
+    in_memory = manifest.from_values({"ben": values}, [BEN], IMAGE)
+    for answers in (in_files, in_memory):
+        assert [answer.fault for answer in answers] == [
+            "", "bad image: 90 x 7 pixels, an answer has at least 8 a side",
+            "bad image: 1 x 1 pixels, an answer has at least 8 a side",
+        ]  # fmt: skip
+    with pytest.raises(DataError, match="expected uint8"):
+        manifest.from_values({"ben": [np.zeros((3, 1, 1))]}, [BEN], IMAGE)
+
+
+def test_what_counts_as_no_answer_is_entered_as_an_error(ingest):
+    run = ingest(10, np.zeros((3, 8, 7), np.uint8), 30)
+    assert outcome(run)["user-0", 1] == ("method_error", "")
+    assert [outcome(run)["user-0", k][0] for k in (0, 2)] == ["ok", "ok"]
+    (reason,) = run.samples().query("state == 'method_error'")["reason"]
+    assert reason == "bad image: 7 x 8 pixels, an answer has at least 8 a side"
 
 
 def test_who_delivers_more_is_asked_for_more(ingest):

@@ -6,6 +6,7 @@ import sys
 
 import pytest
 
+from persongen_bench.core.plain import json_text
 from persongen_bench.util import printed
 from persongen_bench.util.printed import PlainStream, card, columns, plain_streams, show
 
@@ -69,7 +70,7 @@ def test_json_comes_through_ascii_whole(monkeypatch):
     raw = on("ascii", monkeypatch)
     value = {"name": "Zoë\u202e 北京 \U0001f44d"}
     with plain_streams():
-        show(printed.json_text(value), "json")
+        show(json_text(value), "json")
     assert json.loads(raw.getvalue().decode("ascii")) == value
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
@@ -13,7 +12,7 @@ from rich.text import Text
 
 from persongen_bench.core.config import Config
 from persongen_bench.core.errors import ConfigError
-from persongen_bench.core.plain import escaped
+from persongen_bench.core.plain import json_text
 from persongen_bench.leaderboards.cells import OWN_JUDGE, p_text
 from persongen_bench.leaderboards.claims.papers import Claim, Paper
 from persongen_bench.leaderboards.claims.verdicts import STATES, Finding
@@ -98,9 +97,7 @@ def render(report: ClaimsReport, form: str = "table", width: int = 120) -> str:
     writers: Mapping[str, Callable[[], str]] = {
         "table": lambda: _table(report, width),
         "markdown": lambda: _markdown(report),
-        "json": lambda: escaped(
-            json.dumps(report.model_dump(mode="json"), indent=1, ensure_ascii=False) + "\n"
-        ),
+        "json": lambda: json_text(report.model_dump(mode="json")),
     }
     require_format(form, writers)
     return writers[form]()
