@@ -6,6 +6,7 @@ another hash seed, that has seen nothing of the one that asks.
 """
 
 import contextlib
+import importlib
 import io
 import json
 import os
@@ -15,6 +16,13 @@ import sys
 import traceback
 from pathlib import Path
 from types import SimpleNamespace
+
+LIBRARIES = (
+    "peft", "scipy.optimize", "scipy.stats", "persongen_bench.stacks.diffusion.adapters",
+    "persongen_bench.stacks.diffusion.load", "persongen_bench.stacks.diffusion.pipeline",
+    "persongen_bench.stacks.sandbox.assembly", "persongen_bench.stacks.sandbox.llm",
+)  # fmt: skip
+"""What stacks and methods import; four seconds of every job that opens a diffusion stack."""
 
 
 class Warm:
@@ -63,6 +71,8 @@ def main() -> None:
 
     import persongen_bench.testing.worker  # noqa: F401
 
+    for name in LIBRARIES:
+        importlib.import_module(name)
     torch.set_num_threads(1)  # no pool of threads that a fork would lose
     wire = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # what libraries print is no answer
