@@ -2,6 +2,7 @@
 
 import gc
 import os
+from collections import Counter
 from types import SimpleNamespace
 
 gc.disable()  # until everything is collected: see `pytest_collection_finish`
@@ -38,6 +39,15 @@ def pytest_collection_finish():
     gc.collect()
     gc.freeze()
     gc.enable()
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items):
+    """Files with a slow test first, then those with many tests: whatever begins last ends alone,
+    while the other worker waits. Workers take files in this order (``--no-loadscope-reorder``)."""
+    sizes = Counter(item.path for item in items)
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: (item.path not in slow, -sizes[item.path]))
 
 
 @pytest.fixture(autouse=True)
