@@ -11,6 +11,7 @@ for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
 
 import pytest  # noqa: E402
 import torch  # noqa: E402
+from warm_python import WarmPython  # noqa: E402
 from warm_worker import Warm  # noqa: E402
 
 from persongen_bench.core import registry  # noqa: E402
@@ -72,6 +73,20 @@ def warm_worker():
     yield SimpleNamespace(run=run)
     for one in warm:
         one.close()
+
+
+@pytest.fixture(scope="session")
+def warm_python():
+    """`python ...` for what a command does, where a new interpreter is not the point."""
+    warm = WarmPython(os.environ)
+    yield warm
+    warm.close()
+
+
+@pytest.fixture
+def asks_a_warm_worker(monkeypatch, warm_worker):
+    """Contracts that a test runs itself get their other process as built-ins' do."""
+    monkeypatch.setattr(base, "subprocess", warm_worker)
 
 
 @pytest.fixture(autouse=True)
