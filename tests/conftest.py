@@ -2,6 +2,7 @@
 
 import gc
 import os
+from collections import Counter
 from types import SimpleNamespace
 
 gc.disable()  # until everything is collected: see `pytest_collection_finish`
@@ -10,6 +11,7 @@ for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
 
 import pytest  # noqa: E402
 import torch  # noqa: E402
+from warm_python import WarmPython  # noqa: E402
 from warm_worker import Warm  # noqa: E402
 
 from persongen_bench.core import registry  # noqa: E402
@@ -40,6 +42,15 @@ def pytest_collection_finish():
     gc.enable()
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items):
+    """Files with a slow test first, then those with many tests: whatever begins last ends alone,
+    while the other worker waits. Workers take files in this order (``--no-loadscope-reorder``)."""
+    sizes = Counter(item.path for item in items)
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: (item.path not in slow, -sizes[item.path]))
+
+
 @pytest.fixture(autouse=True)
 def nothing_stays_registered():
     """What a test registers is gone after it."""
@@ -62,6 +73,20 @@ def warm_worker():
     yield SimpleNamespace(run=run)
     for one in warm:
         one.close()
+
+
+@pytest.fixture(scope="session")
+def warm_python():
+    """`python ...` for what a command does, where a new interpreter is not the point."""
+    warm = WarmPython(os.environ)
+    yield warm
+    warm.close()
+
+
+@pytest.fixture
+def asks_a_warm_worker(monkeypatch, warm_worker):
+    """Contracts that a test runs itself get their other process as built-ins' do."""
+    monkeypatch.setattr(base, "subprocess", warm_worker)
 
 
 @pytest.fixture(autouse=True)

@@ -67,9 +67,9 @@ def sprites(folder, *methods, **options):
 
 
 def test_runs_side_by_side_are_the_runs_one_by_one(tmp_path):
-    names, seeds = ("random-item", "nearest-item"), (0, 1)
+    names, small = ("random-item", "nearest-item"), {"seeds": (0, 1), "stack": "pixels"}
     one, two = (
-        list(execute(sprites(tmp_path / name, *names, seeds=seeds), Execution(), n_jobs))
+        list(execute(sprites(tmp_path / name, *names, **small), Execution(), n_jobs))
         for name, n_jobs in (("one", 1), ("two", 2))
     )
     assert len(one) == len(two) == 4

@@ -102,8 +102,11 @@ def _writes(flags: int) -> bool:
     return bool(flags & (os.O_WRONLY | os.O_RDWR | os.O_CREAT))
 
 
-def killed(base: Path, n_kills: int, per_chain: int) -> dict:
-    """Runs killed several times each, at file events and at instants, and then gone on with."""
+def make_reference(base: Path) -> int:
+    """The number of file events of a whole run; what it imports is imported here then.
+
+    Once for all that are forked from now on.
+    """
 
     def counted():
         count = count_changes(base)
@@ -112,10 +115,15 @@ def killed(base: Path, n_kills: int, per_chain: int) -> dict:
         (base / "imported").write_text("\n".join(sys.modules))
 
     assert done(forked(counted)) == 0
-    n_events = int((base / "events").read_text())
     for name in (base / "imported").read_text().split():
         with contextlib.suppress(ImportError):
-            importlib.import_module(name)  # once for all that are forked from now on
+            importlib.import_module(name)
+    return int((base / "events").read_text())
+
+
+def killed(base: Path, n_kills: int, per_chain: int) -> dict:
+    """Runs killed several times each, at file events and at instants, and then gone on with."""
+    n_events = make_reference(base)
     start = time.perf_counter()
     assert done(forked(lambda: make(base / "timed"))) == 0
     seconds = time.perf_counter() - start
@@ -256,16 +264,19 @@ def _each(base: Path, values, work) -> dict:
 def main(what: str, base: Path) -> None:
     """Prepare the data and do what is asked."""
     write_folder(toy_world(), base / "data")
-    if what == "killed":
-        warm = launch.subprocess = Warm()
-        try:
-            sys.stdout.write(json.dumps(killed(base, *map(int, sys.argv[3:5]))))
-        finally:
+    warm = Warm() if what in ("killed", "starved") else None  # it would not see a disk of their own
+    launch.subprocess = warm or launch.subprocess
+    try:
+        if what == "killed":
+            answer = killed(base, *map(int, sys.argv[3:5]))
+        else:
+            make_reference(base)
+            works = {"full": full, "starved": starved, "read-only": read_only}
+            answer = works[what](base, hashes(base / "reference"))
+        sys.stdout.write(json.dumps(answer))
+    finally:
+        if warm:
             warm.close()
-        return
-    assert done(forked(lambda: make(base / "reference"))) == 0
-    works = {"full": full, "starved": starved, "read-only": read_only}
-    sys.stdout.write(json.dumps(works[what](base, hashes(base / "reference"))))
 
 
 if __name__ == "__main__":

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from dataclasses import replace
 
 import pytest
+from typer.testing import CliRunner
 
 from persongen_bench.api.campaign import Campaign
+from persongen_bench.cli.app import app
 from persongen_bench.core import registry
 from persongen_bench.core.errors import ConfigError, MissingRoleError, UnknownNameError
 from persongen_bench.core.metric_cards import card_of, cards, every_metric, expand, parse_metric
@@ -26,11 +26,8 @@ FORMS = every_metric()
 
 
 def pgbench(*arguments, status=0):
-    done = subprocess.run(
-        [sys.executable, "-m", "persongen_bench", *map(str, arguments)],
-        capture_output=True, text=True, env=None, check=False,
-    )  # fmt: skip
-    assert done.returncode == status, done.stderr
+    done = CliRunner().invoke(app, [str(argument) for argument in arguments])
+    assert done.exit_code == status, done.output
     return done
 
 

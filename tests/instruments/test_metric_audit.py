@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
 from scipy.stats import spearmanr
+from typer.testing import CliRunner
 
 from persongen_bench import stats
+from persongen_bench.cli.app import app
 from persongen_bench.core.errors import RunError
 from persongen_bench.core.images import pixel_hash
 from persongen_bench.core.metric_cards import parse_metric
 from persongen_bench.core.progress import no_progress
+from persongen_bench.instruments.audit import hackers
 from persongen_bench.instruments.audit import page as audit_page
 from persongen_bench.instruments.audit.hackers import CandidatePool, Effort, hack, manipulated
 from persongen_bench.instruments.audit.metric_audit import audit, fools
@@ -177,12 +179,12 @@ def runs(tmp_path_factory, world):
 
 
 @pytest.mark.slow
-def test_audit_puts_the_truth_first_and_writes_its_page(runs, tmp_path):
-    done = subprocess.run(
-        [sys.executable, "-m", "persongen_bench", "audit", "metrics", "--runs", str(runs),
-         "--board", "controlled", "--output", str(tmp_path / "page")],
-        capture_output=True, text=True, check=True,
-    )  # fmt: skip
+def test_audit_puts_the_truth_first_and_writes_its_page(runs, tmp_path, monkeypatch):
+    less = partial(Effort, n_items=12, n_manipulated=8, n_own=4, n_sets=12)
+    monkeypatch.setattr(hackers, "Effort", less)
+    words = ["audit", "metrics", "--runs", str(runs), "--board", "controlled", "--output"]
+    done = CliRunner().invoke(app, [*words, str(tmp_path / "page")])
+    assert done.exit_code == 0, done.output
     found = Audit.model_validate(json.loads((tmp_path / "page" / audit_page.NUMBERS).read_text()))
     rows = {row.metric: row for row in found.rows}
     assert rows["true-taste"].over_methods.value == pytest.approx(1.0)

@@ -29,7 +29,8 @@ from persongen_bench.worlds.tasteworld.attributes import COUNTS, N_SCENES, scene
 
 
 def test_the_plan_keeps_its_shares_and_holds_out_whole_makers():
-    models = [Makers(ZooPlan()).model(k) for k in range(306)]
+    makers = Makers(ZooPlan())
+    models = [makers.model(k) for k in range(306)]
     kinds = [model.kind for model in models]
     assert [kinds.count(kind) for kind in ("style", "content", "both")] == [214, 46, 46]
     ranks = [model.rank for model in models]

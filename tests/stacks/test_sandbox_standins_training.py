@@ -2,6 +2,7 @@
 
 import itertools
 import json
+from functools import partial
 
 import numpy as np
 import pytest
@@ -262,6 +263,14 @@ def built(role, folder, clip=None, **changes):
     return build(recipe, folder)
 
 
+@pytest.fixture
+def quick_probe(monkeypatch):
+    """The read-out of a card is fitted on a thousand pictures, and not on three."""
+    quick = partial(figures.probe, n_fit=1000)
+    for module in (figures, inception, dino):
+        monkeypatch.setattr(module, "probe", quick)
+
+
 def read_card(folder):
     assert not (folder / "checkpoint.pt").exists()
     assert json.loads((folder / "losses.json").read_text(encoding="utf-8"))
@@ -269,6 +278,7 @@ def read_card(folder):
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("quick_probe")
 def test_judge_learns(tmp_path):
     # 80 of 3000 steps. Untrained: 0.5 and CHANCE.
     found = read_card(built("judge_encoder", tmp_path / "judge", steps=80))["quality"]
@@ -277,6 +287,7 @@ def test_judge_learns(tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("quick_probe")
 def test_inception_learns(tmp_path):
     # Even random filters give colours and backgrounds away (0.77 on average); shapes are learned.
     untrained = seeded(inception.InceptionTrunk, 1)
@@ -287,6 +298,7 @@ def test_inception_learns(tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("quick_probe")
 def test_dino_learns(tmp_path):
     folder = built("dino", tmp_path / "dino", steps=60)
     read_card(folder)

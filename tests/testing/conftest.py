@@ -1,12 +1,11 @@
 """The example package, installed once for all tests here."""
 
-from pathlib import Path
-
 import pytest
-from example_case import install
+from example_case import installed_example
 
 
 @pytest.fixture(scope="session")
-def installed(tmp_path_factory) -> Path:
-    """Folder with the installed example."""
-    return install(tmp_path_factory.mktemp("plugin"))
+def installed(tmp_path_factory):
+    """The installed example, and a process to run commands beside it."""
+    with installed_example(tmp_path_factory.mktemp("plugin")) as made:
+        yield made

@@ -14,6 +14,8 @@ from persongen_bench.testing import MethodContract, toy_world
 from persongen_bench.testing.check import check, find_kind
 from persongen_bench.testing.toy import write_folder
 
+pytestmark = pytest.mark.usefixtures("asks_a_warm_worker")
+
 
 def test_good_entry_passes_with_one_line_per_check_and_a_summary():
     lines = []

@@ -122,7 +122,7 @@ def test_a_lost_journal_is_made_again_from_the_files(made, tmp_path):
 
 
 def test_killed_and_resumed_with_two_workers(made, tmp_path):
-    place = Place(made.place.site, tmp_path)
+    place = Place(made.place.installed, tmp_path)
     process = place.start("-m", "persongen_bench", *made.case.arguments, "--batch-size", "1")
     wait_for_an_answer(process, tmp_path / "runs")
     os.kill(process.pid, signal.SIGKILL)
@@ -198,7 +198,7 @@ def test_leaderboard_shows_both(made, delivered):
 @pytest.fixture
 def split(installed, monkeypatch):
     """The division of the board of rankings, from the installed example."""
-    monkeypatch.syspath_prepend(installed)
+    monkeypatch.syspath_prepend(installed.site)
     from plugin_example.pairs import Pairs
 
     data = Pairs.load(Pairs.Config(), None)

@@ -14,7 +14,7 @@ import shutil
 import numpy as np
 import pandas as pd
 import pytest
-from example_case import EXAMPLE, Place, only_run
+from example_case import EXAMPLE, TIMEOUT_SECONDS, Place, only_run
 
 from persongen_bench.loop.store import RunDirectory
 from persongen_bench.stacks.pixels import PixelsEncoder
@@ -72,7 +72,11 @@ def test_passes_the_check(checks, entry):
 
 
 def test_the_command_passes_it_too(place):
-    assert "all passed" in place.pgbench("check", "method:plugin-example/blend")
+    """From the start of an interpreter, and with workers that start their own."""
+    process = place.start("-m", "persongen_bench", "check", "method:plugin-example/blend")
+    said, complaint = process.communicate(timeout=TIMEOUT_SECONDS)
+    assert process.returncode == 0, complaint
+    assert "all passed" in said
 
 
 def test_bare_name_suggests_the_full_one(place):

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import ast
-import os
-import subprocess
-import sys
 import tomllib
 
 import pytest
+from example_case import Place, install, with_warm_python
 
 from persongen_bench.core import registry
 from persongen_bench.core.errors import ConfigError
@@ -93,28 +91,20 @@ def order(kind):
     return list(SKELETONS).index(kind.removesuffix("s"))
 
 
+@pytest.fixture(scope="module")
+def packages(tmp_path_factory):
+    """A package of every kind, each as it was written, installed beside one another."""
+    folder = tmp_path_factory.mktemp("packages")
+    written = [write_plugin(kind, f"{kind}-wheel", folder / kind) for kind in SKELETONS]
+    with with_warm_python(install(folder, *written)) as installed:
+        yield Place(installed, folder)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", SKELETONS)
-def test_generated_package_installs_and_passes(kind, tmp_path):
-    folder, site = write_plugin(kind, "hue-wheel", tmp_path / "source"), tmp_path / "site"
-    paths = (str(site), os.environ.get("PYTHONPATH", ""))
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, paths))}
-
-    def python(*command):
-        return subprocess.run(
-            [sys.executable, *command],
-            capture_output=True,
-            text=True,
-            timeout=300,
-            cwd=tmp_path,
-            env=environment,
-            check=False,
-        )
-
-    install = ("-m", "pip", "install", "--quiet", "--no-deps", "--no-build-isolation")
-    done = python(*install, "--target", str(site), str(folder))
-    assert done.returncode == 0, done.stderr
-    checked = python("-m", "persongen_bench", "check", "hue-wheel/hue-wheel")
-    assert checked.returncode == 0, checked.stdout + checked.stderr
-    tested = python("-m", "pytest", "-q", "-p", "no:cacheprovider", str(folder / "tests"))
+def test_generated_package_installs_and_passes(kind, packages):
+    assert "all passed" in packages.pgbench("check", f"{kind}-wheel/{kind}-wheel")
+    tests = packages.folder / kind / "tests"
+    tested = packages.python("-m", "pytest", "-q", "-p", "no:cacheprovider", str(tests))
     assert tested.returncode == 0, tested.stdout
+    assert " passed" in tested.stdout
