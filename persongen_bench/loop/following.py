@@ -12,7 +12,6 @@ import math
 from collections.abc import Iterator
 
 import numpy as np
-import pandas as pd
 
 from persongen_bench.core.errors import PgbenchError
 from persongen_bench.core.metric import MetricInfo
@@ -37,7 +36,7 @@ def trouble(results: RunResults) -> str | None:
 
 def _departures(results: RunResults) -> Iterator[str]:
     summary, tables = results.summary, results.by_metric
-    yield from _counts(summary, results.samples)
+    yield from _counts(summary, results)
     if set(tables) != set(summary.metrics):
         odd = sorted(set(tables) ^ set(summary.metrics))[0]
         yield f"{odd} is in one of them only"
@@ -46,22 +45,22 @@ def _departures(results: RunResults) -> Iterator[str]:
         yield from _number(results.config, name, summary.metrics[name], rows)
     for name, test in summary.tests.items():
         yield from (f"{name}: {why}" for why in _test(test))
-    seal = results.scores.attrs.get(SEAL)
+    seal = results.attributes.get(SEAL)
     if seal is not None and seal != digest_of(summary):
         yield "it was changed after it was written"
 
 
-def _counts(summary: Summary, samples: pd.DataFrame) -> Iterator[str]:
+def _counts(summary: Summary, results: RunResults) -> Iterator[str]:
     """What became of the samples; those that a journal calls unscored are the method's errors."""
-    states = {str(state): int(n) for state, n in samples["state"].value_counts().items()}
+    states, n_samples = results.states, len(results.sample_table)
     plain = dict(states)
     exempt = plain.pop("unscored", 0)
     if exempt:
         plain["method_error"] = plain.get("method_error", 0) + exempt
     if summary.states not in (states, plain):
         yield f"states are {_listed(summary.states)}, the samples' {_listed(states)}"
-    if summary.n_expected != len(samples):
-        yield f"n_expected is {summary.n_expected}, there are {len(samples)} samples"
+    if summary.n_expected != n_samples:
+        yield f"n_expected is {summary.n_expected}, there are {n_samples} samples"
     if summary.n_ok != states.get("ok", 0):
         yield f"n_ok is {summary.n_ok}, {states.get('ok', 0)} samples are ok"
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float, Shaped
-from scipy import special
 
+from persongen_bench.core.later import special
 from persongen_bench.stats.blocks import user_means
 from persongen_bench.stats.seeds import combined, over_seeds, seed_error
 from persongen_bench.stats.shares import (

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float
-from scipy import special
 
+from persongen_bench.core.later import special
 from persongen_bench.stats.flips import SMALLEST_T, is_discrete, sign_flip_p
 from persongen_bench.stats.intervals import interval
 from persongen_bench.stats.power import minimum_detectable_effect, noncentrality

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import numpy as np
 from jaxtyping import Float
-from scipy import special
+
+from persongen_bench.core.later import special
 
 SMALLEST_SKEWNESS = 8
 """Users from which on skewness is estimated; of fewer values it is mostly noise."""
