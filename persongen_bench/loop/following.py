@@ -16,9 +16,9 @@ import numpy as np
 from persongen_bench.core.errors import PgbenchError
 from persongen_bench.core.metric import MetricInfo
 from persongen_bench.core.metric_cards import parse_metric
-from persongen_bench.loop.numbers import generator, mean_and_bounds
+from persongen_bench.loop.numbers import Numbers, all_numbers
 from persongen_bench.loop.results import MetricScores, RunResults
-from persongen_bench.loop.schema import MetricSummary, Null, RunConfig, Summary, TestSummary
+from persongen_bench.loop.schema import MetricSummary, Null, Summary, TestSummary
 from persongen_bench.loop.seal import SEAL, digest_of
 
 _AGREES = 1e-9
@@ -41,8 +41,10 @@ def _departures(results: RunResults) -> Iterator[str]:
         odd = sorted(set(tables) ^ set(summary.metrics))[0]
         yield f"{odd} is in one of them only"
         return
+    known = {name: info for name in tables if (info := _info(name)) is not None}
+    made = all_numbers(results.config, {name: tables[name].values for name in known}, known)
     for name, rows in tables.items():
-        yield from _number(results.config, name, summary.metrics[name], rows)
+        yield from _number(name, summary.metrics[name], rows, made.get(name))
     for name, test in summary.tests.items():
         yield from (f"{name}: {why}" for why in _test(test))
     seal = results.attributes.get(SEAL)
@@ -69,21 +71,20 @@ def _listed(states: dict[str, int]) -> str:
     return ", ".join(f"{n} {state}" for state, n in sorted(states.items())) or "none"
 
 
-def _number(config: RunConfig, name: str, said: MetricSummary, rows: MetricScores) -> Iterator[str]:
+def _number(
+    name: str, said: MetricSummary, rows: MetricScores, made: Numbers | None
+) -> Iterator[str]:
     if rows.signatures != {said.signature}:
         yield f"{name} has another signature"
     values = rows.values
     known = int(np.count_nonzero(~np.isnan(values)))
     if said.n_units != known:
         yield f"n_units of {name} is {said.n_units}, {known} units have a value"
-    info = _info(name)
-    if info is None:  # of a package that is not here: its range is not known
+    if made is None:  # of a package that is not here: its range is not known
         mean = float(np.nanmean(values)) if known else None
         if not _same(mean, said.mean):
             yield f"mean of {name} is {said.mean}, its scores give {mean}"
         return
-    whole = info.level == "set"
-    made = mean_and_bounds(values, generator(config, name), info.range, whole=whole)
     for part, here, there in zip(("mean", "low", "high"), _numbers(said), made[:3], strict=True):
         if not _same(here, there):
             yield f"{part} of {name} is {here}, its scores give {there}"

@@ -144,7 +144,9 @@ def read_results(path: Path, config: RunConfig, summary: Summary) -> RunResults:
     """
     scores = read_table(path / "scores.parquet")
     now = {"user_id": "unit"}
+    about = scores.schema.metadata
     scores = scores.rename_columns([now.get(name, name) for name in scores.column_names])
+    scores = scores.replace_schema_metadata(about)
     _require(path / "scores.parquet", scores, texts=("unit", "metric", "signature"))
     _require_values(path / "scores.parquet", scores)
     samples = read_table(path / "samples.parquet")
