@@ -10,9 +10,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import pandas as pd
-
 from persongen_bench.core.errors import ConfigError
+from persongen_bench.core.later import pd
 from persongen_bench.core.metric_cards import parse_metric
 from persongen_bench.leaderboards.board import ALL
 from persongen_bench.leaderboards.column import NOTHING

@@ -8,10 +8,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Protocol, TypeAlias, runtime_checkable
 
-import pandas as pd
-
 from persongen_bench.core.config import Config
 from persongen_bench.core.errors import DataError
+from persongen_bench.core.later import pd
 from persongen_bench.core.near import near_miss
 from persongen_bench.core.ratings import Ratings, time_order
 from persongen_bench.core.request import Request

@@ -6,9 +6,9 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
-import pandas as pd
 
 from persongen_bench.core.dataset import View
+from persongen_bench.core.later import pd
 from persongen_bench.core.metric_info import MetricInfo as MetricInfo  # imported from here
 from persongen_bench.core.request import Request
 from persongen_bench.core.truth import KnownContent

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from persongen_bench.core.errors import PgbenchError
+from persongen_bench.core.later import pd
 from persongen_bench.core.metric import MetricInfo
 
 SLACK = 1e-9

@@ -9,9 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal
 
-import pandas as pd
-
 from persongen_bench.core.dataset import Promise, Split
+from persongen_bench.core.later import pd
 from persongen_bench.core.types import Catalog
 
 Severity = Literal["leak", "warning", "info"]

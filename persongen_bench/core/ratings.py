@@ -9,8 +9,9 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
-import pandas as pd
 from jaxtyping import Bool, Float, Int
+
+from persongen_bench.core.later import pd
 
 
 def time_order(interactions: pd.DataFrame) -> Int[np.ndarray, " n"]:

@@ -181,9 +181,11 @@ def get(kind: Kind, name: str) -> Any:  # noqa: ANN401  # every kind has a proto
 
 def find(kind: Kind, name: str) -> Entry:
     """The entry called ``name``; an unknown name raises with the nearest ones."""
+    if kind not in _closed:
+        there = _registered.get((kind, name)) or _installed(kind).get(name)
+        if there is not None:
+            return there
     known = entries(kind)
-    if name in known:
-        return known[name]
     by_tail = [full for full in known if full.endswith(f"/{name}")]
     near = by_tail or difflib.get_close_matches(name, known, n=3, cutoff=0.5)
     hint = f"Did you mean {' or '.join(near)}?" if near else f"See `pgbench list {kind}`."

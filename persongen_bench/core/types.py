@@ -15,10 +15,10 @@ from functools import cached_property
 from typing import Literal, Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
-import pandas as pd
 from jaxtyping import Float, Int, UInt8
 
 from persongen_bench.core.errors import DataError
+from persongen_bench.core.later import pd
 
 Image: TypeAlias = UInt8[np.ndarray, "3 h w"]
 Embeddings: TypeAlias = Float[np.ndarray, "n d"]

@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Protocol
 
-import pandas as pd
-
 from persongen_bench.core.errors import DataError
+from persongen_bench.core.later import pd
 from persongen_bench.core.roles import Adapter
 from persongen_bench.core.types import Catalog, content_hash, frame_hash
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
-import pandas as pd
 from jaxtyping import Bool, Int
 
 from persongen_bench.core.dataset import Promise, Split
 from persongen_bench.core.errors import ConfigError, DataError
+from persongen_bench.core.later import pd
 from persongen_bench.core.ratings import canonical
 from persongen_bench.core.types import INTERACTION_COLUMNS
 

@@ -13,10 +13,10 @@ from dataclasses import replace
 from functools import partial
 
 import numpy as np
-import pandas as pd
 
 from persongen_bench.core.dataset import Promise, Split, SplitFunction
 from persongen_bench.core.errors import ConfigError, DataError
+from persongen_bench.core.later import pd
 from persongen_bench.datasets.dividing import (
     canonical_rows,
     cut,

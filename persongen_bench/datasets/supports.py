@@ -12,10 +12,10 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
-import pandas as pd
 
 from persongen_bench.core.dataset import Dataset, Split, SplitFunction
 from persongen_bench.core.errors import ConfigError
+from persongen_bench.core.later import pd
 from persongen_bench.core.ratings import time_order
 from persongen_bench.datasets.splits import by_item, user_disjoint
 

@@ -7,7 +7,6 @@ from html import escape
 from typing import TypeAlias
 
 import numpy as np
-import pandas as pd
 from rich import box
 from rich.console import Group
 from rich.table import Table
@@ -16,6 +15,7 @@ from rich.text import Text
 from persongen_bench import stats
 from persongen_bench.core.config import Config
 from persongen_bench.core.errors import ConfigError, RunError
+from persongen_bench.core.later import pd
 from persongen_bench.core.near import near_miss
 from persongen_bench.core.plain import json_text, plain, plain_in
 from persongen_bench.leaderboards import matching

@@ -10,12 +10,12 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 from jaxtyping import Float
 
 from persongen_bench import stats
 from persongen_bench.core.config import Config
 from persongen_bench.core.errors import RunError
+from persongen_bench.core.later import pd
 from persongen_bench.core.output import ADAPTER
 from persongen_bench.core.progress import no_progress
 from persongen_bench.core.truth import KnownTaste

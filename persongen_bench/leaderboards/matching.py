@@ -58,7 +58,7 @@ def protocol(run: RunResults) -> dict[str, str | int]:
 
 def _requests(run: RunResults) -> str:
     """What was asked where that is more than one thing of each unit, else that it is not."""
-    asked = sorted(set(run.samples["request_id"].astype(str)))
+    asked = sorted(run.requests)
     if len(asked) <= len(run.units):
         return "one of each"
     return f"{len(asked)} ({content_hash(asked)})"

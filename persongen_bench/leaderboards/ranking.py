@@ -26,8 +26,8 @@ from persongen_bench.leaderboards.rows import (
     unit_values,
 )
 from persongen_bench.leaderboards.standings import MethodRow, Refusal, Standings
-from persongen_bench.loop.audits import LEAKS
 from persongen_bench.loop.results import RunResults
+from persongen_bench.loop.schema import LEAKS
 
 
 def collect(folder: Path, board: str | None = None, metrics: Sequence[str] = ()) -> list[Standings]:

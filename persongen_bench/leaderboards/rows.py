@@ -19,9 +19,8 @@ from persongen_bench.leaderboards.budgets import budget_of
 from persongen_bench.leaderboards.column import Column
 from persongen_bench.leaderboards.copied import mark, not_ranked
 from persongen_bench.leaderboards.standings import Cell, Difference, MethodRow
-from persongen_bench.loop.deviations import NOT_RANKED
 from persongen_bench.loop.results import RunResults
-from persongen_bench.loop.schema import Summary, TestSummary
+from persongen_bench.loop.schema import NOT_RANKED, Summary, TestSummary
 from persongen_bench.loop.taste_instruments import default_name
 
 BLOCK_TEST = "permutation.block"

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 
 from persongen_bench import stats
+from persongen_bench.core.later import pd
 from persongen_bench.loop.evaluation import Evaluation
 from persongen_bench.loop.generate import Execution
 from persongen_bench.loop.run import reopen

@@ -8,12 +8,11 @@ from persongen_bench.core.progress import Progress
 from persongen_bench.core.request import Request
 from persongen_bench.core.types import content_hash
 from persongen_bench.datasets.audit import AuditOptions, audit
+from persongen_bench.loop.schema import LEAKS
 from persongen_bench.loop.world import World
 from persongen_bench.util.files import cache_root
 from persongen_bench.util.sealed import kept_file
 
-LEAKS = "Leaks: "
-"""Begins the note of a run whose split does not keep what it promises; boards print it first."""
 QUICK = AuditOptions(max_held_out=300, max_train=4000)
 """Pictures opened before a run; call `datasets.audit.audit` yourself to look at all of them."""
 

@@ -9,9 +9,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pandas as pd
-
 from persongen_bench.core.config import Config
+from persongen_bench.core.later import pd
 from persongen_bench.loop import documents
 from persongen_bench.loop.documents import SCHEMA_VERSION
 from persongen_bench.util.files import write_atomic

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from persongen_bench.core.output import IMAGE, LEAST_SIDE
+from persongen_bench.loop.schema import NOT_RANKED
 from persongen_bench.loop.standin import side_of, smallest_side
 from persongen_bench.loop.store import RunDirectory
 from persongen_bench.loop.world import World
@@ -19,8 +20,6 @@ REFUSED = "refused"
 REMADE = "remade"
 """Note of a journal: of how many answers made again how many differ, where some do
 (`loop.remade`)."""
-NOT_RANKED = "Not ranked: "
-"""Begins a sentence that takes its run out of the ranking."""
 UNFAIR = "unfair"
 """Note of a journal: why the method's settings are not fair (`core.method.HasUnfairSettings`)."""
 MOST_TINY = 0.5

@@ -12,9 +12,9 @@ from functools import cached_property
 from typing import Any, TypeVar, cast
 
 import numpy as np
-import pandas as pd
 
 from persongen_bench.core.dataset import View
+from persongen_bench.core.later import pd
 from persongen_bench.core.output import IMAGE, OutputKind
 from persongen_bench.core.progress import Progress, no_progress
 from persongen_bench.core.request import Request, unit_of

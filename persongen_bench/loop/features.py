@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from persongen_bench.core.dataset import View
 from persongen_bench.core.images import READING
+from persongen_bench.core.later import pd
 from persongen_bench.core.progress import Progress, no_progress
 from persongen_bench.core.roles import CaptionHead, Head, open_role
 from persongen_bench.core.stack import Stack

@@ -12,15 +12,14 @@ import math
 from collections.abc import Iterator
 
 import numpy as np
-import pandas as pd
 
 from persongen_bench.core.errors import PgbenchError
 from persongen_bench.core.metric import MetricInfo
 from persongen_bench.core.metric_cards import parse_metric
-from persongen_bench.loop.numbers import generator, mean_and_bounds
+from persongen_bench.loop.numbers import Numbers, all_numbers
 from persongen_bench.loop.reasons import Reason, reason
 from persongen_bench.loop.results import MetricScores, RunResults
-from persongen_bench.loop.schema import MetricSummary, Null, RunConfig, Summary, TestSummary
+from persongen_bench.loop.schema import MetricSummary, Null, Summary, TestSummary
 from persongen_bench.loop.seal import SEAL, digest_of
 
 _AGREES = 1e-9
@@ -40,31 +39,33 @@ def trouble(results: RunResults) -> Reason | None:
 
 def _departures(results: RunResults) -> Iterator[str]:
     summary, tables = results.summary, results.by_metric
-    yield from _counts(summary, results.samples)
+    yield from _counts(summary, results)
     if set(tables) != set(summary.metrics):
         odd = sorted(set(tables) ^ set(summary.metrics))[0]
         yield f"{odd} is in one of them only"
         return
+    known = {name: info for name in tables if (info := _info(name)) is not None}
+    made = all_numbers(results.config, {name: tables[name].values for name in known}, known)
     for name, rows in tables.items():
-        yield from _number(results.config, name, summary.metrics[name], rows)
+        yield from _number(name, summary.metrics[name], rows, made.get(name))
     for name, test in summary.tests.items():
         yield from (f"{name}: {why}" for why in _test(test))
-    seal = results.scores.attrs.get(SEAL)
+    seal = results.attributes.get(SEAL)
     if seal is not None and seal != digest_of(summary):
         yield "it was changed after it was written"
 
 
-def _counts(summary: Summary, samples: pd.DataFrame) -> Iterator[str]:
+def _counts(summary: Summary, results: RunResults) -> Iterator[str]:
     """What became of the samples; those that a journal calls unscored are the method's errors."""
-    states = {str(state): int(n) for state, n in samples["state"].value_counts().items()}
+    states, n_samples = results.states, len(results.sample_table)
     plain = dict(states)
     exempt = plain.pop("unscored", 0)
     if exempt:
         plain["method_error"] = plain.get("method_error", 0) + exempt
     if summary.states not in (states, plain):
         yield f"states are {_listed(summary.states)}, the samples' {_listed(states)}"
-    if summary.n_expected != len(samples):
-        yield f"n_expected is {summary.n_expected}, there are {len(samples)} samples"
+    if summary.n_expected != n_samples:
+        yield f"n_expected is {summary.n_expected}, there are {n_samples} samples"
     if summary.n_ok != states.get("ok", 0):
         yield f"n_ok is {summary.n_ok}, {states.get('ok', 0)} samples are ok"
 
@@ -73,21 +74,20 @@ def _listed(states: dict[str, int]) -> str:
     return ", ".join(f"{n} {state}" for state, n in sorted(states.items())) or "none"
 
 
-def _number(config: RunConfig, name: str, said: MetricSummary, rows: MetricScores) -> Iterator[str]:
+def _number(
+    name: str, said: MetricSummary, rows: MetricScores, made: Numbers | None
+) -> Iterator[str]:
     if rows.signatures != {said.signature}:
         yield f"{name} has another signature"
     values = rows.values
     known = int(np.count_nonzero(~np.isnan(values)))
     if said.n_units != known:
         yield f"n_units of {name} is {said.n_units}, {known} units have a value"
-    info = _info(name)
-    if info is None:  # of a package that is not here: its range is not known
+    if made is None:  # of a package that is not here: its range is not known
         mean = float(np.nanmean(values)) if known else None
         if not _same(mean, said.mean):
             yield f"mean of {name} is {said.mean}, its scores give {mean}"
         return
-    whole = info.level == "set"
-    made = mean_and_bounds(values, generator(config, name), info.range, whole=whole)
     for part, here, there in zip(("mean", "low", "high"), _numbers(said), made[:3], strict=True):
         if not _same(here, there):
             yield f"{part} of {name} is {here}, its scores give {there}"

@@ -12,9 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-import pandas as pd
-
 from persongen_bench.core.errors import RunError
+from persongen_bench.core.later import pd
 from persongen_bench.core.regular_files import other_kind
 from persongen_bench.core.request import Sample
 from persongen_bench.core.types import SampleState

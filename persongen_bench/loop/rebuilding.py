@@ -8,9 +8,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
-
 from persongen_bench.core.errors import RunError
+from persongen_bench.core.later import pd
 from persongen_bench.core.request import Sample
 from persongen_bench.loop.answer_files import AnswerFiles
 from persongen_bench.loop.facts import OWN_JUDGES, judged_own, read_facts

@@ -167,9 +167,7 @@ def _staged(
     return directory.results()
 
 
-def _merged(
-    directory: RunDirectory, samples: Sequence[Sample], journals: Told | None
-) -> list[str]:
+def _merged(directory: RunDirectory, samples: Sequence[Sample], journals: Told | None) -> list[str]:
     """Enter what workers elsewhere made; which samples those are."""
     entered = set(merge(directory, journals))
     return [s.sample_id for s in samples if directory.veil.sample(s.sample_id) in entered]

@@ -11,6 +11,11 @@ from persongen_bench.core.registry import LOCAL
 from persongen_bench.core.types import Unit, content_hash
 from persongen_bench.loop.documents import SCHEMA_VERSION
 
+NOT_RANKED = "Not ranked: "
+"""Begins a note that takes its run out of the ranking."""
+LEAKS = "Leaks: "
+"""Begins the note of a run whose split does not keep what it promises; boards print it first."""
+
 
 class DatasetRef(Config):
     """Which data: name, options as given, and the content they resolved to."""

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import pandas as pd
-
+from persongen_bench.core.later import pd
 from persongen_bench.core.types import content_hash
 from persongen_bench.loop.schema import Summary
 

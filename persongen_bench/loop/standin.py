@@ -11,10 +11,10 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from persongen_bench.core import images as imaging
 from persongen_bench.core.errors import PgbenchError
+from persongen_bench.core.later import pd
 from persongen_bench.core.metric import Metric
 from persongen_bench.core.metric_values import checked
 from persongen_bench.core.output import IMAGE, RANKING, Ranking

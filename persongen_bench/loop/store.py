@@ -24,9 +24,8 @@ from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
-
 from persongen_bench.core.errors import DataError, RunError
+from persongen_bench.core.later import pd
 from persongen_bench.core.output import IMAGE, OutputKind, kind_of
 from persongen_bench.core.plain import json_text
 from persongen_bench.core.request import Sample
@@ -38,7 +37,7 @@ from persongen_bench.loop.explaining import Explained
 from persongen_bench.loop.facts import keep_facts, read_facts
 from persongen_bench.loop.journal import SAMPLE_COLUMNS, Journal, Outcome
 from persongen_bench.loop.locking import after_all, locked
-from persongen_bench.loop.results import RunResults, read_results
+from persongen_bench.loop.results import RunResults, read_results, read_summary
 from persongen_bench.loop.schema import Budget, RunConfig, Summary
 from persongen_bench.loop.seal import sealed
 from persongen_bench.loop.veil import Veil
@@ -273,18 +272,16 @@ class RunDirectory(AnswerFiles):
     @property
     def complete(self) -> bool:
         """Whether every stage is done, for the metrics asked for."""
-        file = self.path / "summary.json"
-        if not file.exists():
-            return False
-        return set(documents.read(Summary, file).metrics) == set(self.config.metrics)
+        return read_summary(self.path, self.config) is not None
 
     def results(self) -> RunResults:
         """The exported results; raises `RunError` where the run is not complete."""
-        if not self.complete:
+        summary = read_summary(self.path, self.config)
+        if summary is None:
             raise RunError(
                 f"{self.path}: the run is not complete", fix=f"`pgbench resume {self.path}`."
             )
-        return read_results(self.path, self.config)
+        return read_results(self.path, self.config, summary)
 
 
 def _at(config: RunConfig, root: Path) -> RunConfig:

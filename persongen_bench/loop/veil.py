@@ -14,9 +14,8 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
-import pandas as pd
-
 from persongen_bench.core.errors import RunError
+from persongen_bench.core.later import pd
 from persongen_bench.core.request import Sample
 from persongen_bench.loop.explaining import Explained
 from persongen_bench.loop.journal import Outcome

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-import pandas as pd
 from jaxtyping import Float, Int
+
+from persongen_bench.core.later import pd
 
 
 def distinct_rows(

@@ -9,10 +9,10 @@ from dataclasses import replace
 from typing import ClassVar, Literal, NamedTuple, Self, get_args
 
 import numpy as np
-import pandas as pd
 from jaxtyping import Float, Int
 
 from persongen_bench.core.errors import ConfigError
+from persongen_bench.core.later import pd
 from persongen_bench.core.metric import MetricInfo, ScoreContext
 from persongen_bench.metrics._base import build_signature
 from persongen_bench.metrics._compared import Compared, ReferenceSet, compared

@@ -13,7 +13,7 @@ from persongen_bench.stats.correlation import (
     correlation_over_users,
     spearman,
 )
-from persongen_bench.stats.intervals import Interval, interval, interval_of_images
+from persongen_bench.stats.intervals import Interval, interval, interval_of_images, intervals
 from persongen_bench.stats.null import NullDistribution
 from persongen_bench.stats.pairs import (
     PairedDifference,
@@ -61,6 +61,7 @@ __all__ = [
     "image_permutation_test",
     "interval",
     "interval_of_images",
+    "intervals",
     "letter_groups",
     "minimum_detectable_effect",
     "over_seeds",

@@ -16,8 +16,8 @@ from typing import TypeAlias
 import numpy as np
 from jaxtyping import Float
 from numpy.polynomial import Chebyshev
-from scipy.special import expit, logit
 
+from persongen_bench.core.later import special
 from persongen_bench.util.batching import blocks
 
 BOUND = 20.0
@@ -70,7 +70,7 @@ def fit_additive(
 
 
 def _start(means: Float[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
-    return np.asarray(np.clip(logit(np.clip(means, 0, 1)), -BOUND, BOUND))
+    return np.asarray(np.clip(special.logit(np.clip(means, 0, 1)), -BOUND, BOUND))
 
 
 _Curve: TypeAlias = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
@@ -83,7 +83,7 @@ def _curve(
     """By the sum itself, or by a polynomial where ``n_points`` makes that cheaper."""
 
     def exact(x: Float[np.ndarray, " points"]) -> tuple[np.ndarray, np.ndarray]:
-        each = expit(x[:, None] + effects)
+        each = special.expit(x[:, None] + effects)
         return each @ weights, (each * (1 - each)) @ weights
 
     if n_points * len(effects) <= _SMALL:
@@ -91,7 +91,7 @@ def _curve(
 
     def mean(x: Float[np.ndarray, " points"]) -> Float[np.ndarray, " points"]:
         parts = blocks(len(effects), _PART)
-        each = [expit(x[:, None] + effects[part]) @ weights[part] for part in parts]
+        each = [special.expit(x[:, None] + effects[part]) @ weights[part] for part in parts]
         return np.asarray(np.sum(each, axis=0))
 
     curve = Chebyshev.interpolate(mean, _DEGREE, domain=(-BOUND, BOUND))

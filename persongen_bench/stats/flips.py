@@ -11,7 +11,8 @@ from functools import lru_cache
 
 import numpy as np
 from jaxtyping import Float, Int
-from scipy import optimize
+
+from persongen_bench.core.later import optimize
 
 SMALLEST_T = 12
 """Users from which on a t test may stand for the exact one."""

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 from jaxtyping import Float, Shaped
-from scipy import special
 
+from persongen_bench.core.later import special
 from persongen_bench.stats.blocks import user_means
 from persongen_bench.stats.seeds import combined, over_seeds, seed_error
 from persongen_bench.stats.shares import (
@@ -25,6 +27,10 @@ SMALLEST_BOOTSTRAP = 30
 """Users from which on the bootstrap is used; below, it."""
 _CHUNK = 1 << 22
 """Resampled values held in memory at a time; a constant, so that results never depend on it."""
+
+
+_Ends: TypeAlias = tuple[Float[np.ndarray, "*rows"], Float[np.ndarray, "*rows"]] | Bounds
+"""Lower and upper ends, of each row."""
 
 
 @dataclass(frozen=True)
@@ -80,7 +86,7 @@ def interval(
     mean = float(valid.mean()) if n else float("nan")
     if n < 2:
         return Interval(mean, float("nan"), float("nan"), n, dropped)
-    if np.ptp(valid) <= ROUNDING * np.abs(valid).max():
+    if _constant(valid):
         low, high = constant_bounds(mean, n, bounds, level)
     elif at_the_ends(valid, bounds):
         low, high = binomial_bounds(valid, bounds, level)
@@ -88,7 +94,40 @@ def interval(
         low, high = _general_bounds(valid, rng, n_resamples, level)
     if not np.isnan(low):
         low, high = _widest([(low, high), _seed_bounds(user_values, valid, level)])
-    return Interval(mean, max(low, bounds[0]), min(high, bounds[1]), n, dropped)
+    return Interval(mean, max(float(low), bounds[0]), min(float(high), bounds[1]), n, dropped)
+
+
+def intervals(
+    rows: Sequence[Float[np.ndarray, " users"]],
+    rngs: Sequence[Callable[[], np.random.Generator]],
+    bounds: Sequence[Bounds],
+    level: float = 0.95,
+) -> list[Interval]:
+    """`interval` of every row of one value per user; those of few users are computed together.
+
+    Args:
+        rows: as the values of `interval`; they may differ in length.
+        rngs: make the generator of each row, where it is needed.
+        bounds: of each row, as in `interval`.
+        level: as in `interval`.
+    """
+    made: dict[int, Interval] = {}
+    together: dict[int, list[tuple[int, np.ndarray]]] = defaultdict(list)
+    for k, (row, ends) in enumerate(zip(rows, bounds, strict=True)):
+        valid = row[~np.isnan(row)]
+        few = 2 <= len(valid) < SMALLEST_BOOTSTRAP
+        if few and not _constant(valid) and not at_the_ends(valid, ends):
+            together[len(valid)].append((k, valid))
+        else:
+            made[k] = interval(row, rngs[k](), level=level, bounds=ends)
+    for n, group in together.items():
+        values = np.stack([valid for _, valid in group])
+        lows, highs = _few_bounds(values, level)
+        for (k, _), *each in zip(group, values.mean(axis=1), lows, highs, strict=True):
+            mean, low, high = map(float, each)
+            ends, dropped = bounds[k], len(rows[k]) - n
+            made[k] = Interval(mean, max(low, ends[0]), min(high, ends[1]), n, dropped)
+    return [made[k] for k in range(len(rows))]
 
 
 def interval_of_images(
@@ -112,14 +151,23 @@ def interval_of_images(
     return interval(user_means(values, owners), rng, n_resamples, level, bounds)
 
 
+def _constant(values: Float[np.ndarray, " n"]) -> bool:
+    return bool(np.ptp(values) <= ROUNDING * np.abs(values).max())
+
+
 def _general_bounds(
     values: Float[np.ndarray, " n"], rng: np.random.Generator, n_resamples: int, level: float
-) -> Bounds:
+) -> _Ends:
     if len(values) < SMALLEST_BOOTSTRAP:
-        plain = _t_bounds(values, level)
-    else:
-        plain = _bootstrap_bounds(values, rng, n_resamples, level)
-    if len(values) < SMALLEST_SKEWNESS:
+        return _few_bounds(values, level)
+    plain = _bootstrap_bounds(values, rng, n_resamples, level)
+    return _widest([plain, corrected_bounds(values, level)])
+
+
+def _few_bounds(values: Float[np.ndarray, "*rows n"], level: float) -> _Ends:
+    """Of each row of fewer than `SMALLEST_BOOTSTRAP` users."""
+    plain = _t_bounds(values, level)
+    if values.shape[-1] < SMALLEST_SKEWNESS:
         return plain
     return _widest([plain, corrected_bounds(values, level)])
 
@@ -136,19 +184,20 @@ def _seed_bounds(
     return float(means.mean()) - margin, float(means.mean()) + margin
 
 
-def _widest(rules: Sequence[Bounds]) -> Bounds:
+def _widest(rules: Sequence[_Ends]) -> _Ends:
     """The smallest interval that holds all; NaN bounds, of a rule that says nothing, are left out.
 
     All NaN: NaN.
     """
     lows, highs = zip(*rules, strict=True)
-    return float(np.fmin.reduce(lows)), float(np.fmax.reduce(highs))
+    return np.fmin.reduce(lows), np.fmax.reduce(highs)
 
 
-def _t_bounds(values: Float[np.ndarray, " n"], level: float) -> tuple[float, float]:
-    mean, error = values.mean(), values.std(ddof=1) / np.sqrt(len(values))
-    margin = _t_quantile(level, len(values)) * error
-    return float(mean - margin), float(mean + margin)
+def _t_bounds(values: Float[np.ndarray, "*rows n"], level: float) -> _Ends:
+    n = values.shape[-1]
+    mean, error = values.mean(axis=-1), values.std(axis=-1, ddof=1) / np.sqrt(n)
+    margin = _t_quantile(level, n) * error
+    return mean - margin, mean + margin
 
 
 def _bootstrap_bounds(

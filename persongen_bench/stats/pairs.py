@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float
-from scipy import special
 
+from persongen_bench.core.later import special
 from persongen_bench.stats.flips import SMALLEST_T, is_discrete, sign_flip_p
 from persongen_bench.stats.intervals import interval
 from persongen_bench.stats.power import minimum_detectable_effect, noncentrality
@@ -149,17 +149,41 @@ def paired_test(
     NaN below two users.
     """
     gap = _gap(a, b)
-    n = len(gap.users)
-    if n < 2:
+    if len(gap.users) < 2:
         return float("nan"), float("nan")
-    if gap.constant:
-        sd, p_value = 0.0, _constant_p(gap.users, bounds)
-    else:
-        sd, p_value = _spread(gap.users), _users_p(gap.users)
+    return (0.0 if gap.constant else _spread(gap.users)), _gap_p(gap, bounds)
+
+
+def paired_p_values(
+    values: Float[np.ndarray, "users methods ..."],
+    pairs: Sequence[tuple[int, int]],
+    bounds: Bounds = UNBOUNDED,
+) -> list[float]:
+    """The p values of `paired_test` for pairs of methods that all have a value for every user.
+
+    Args:
+        values: ``(U, M)``, or ``(U, M, S)`` with one per seed too.
+        pairs: positions of the two methods of each.
+        bounds: as in `paired_test`.
+    """
+    methods = [values[:, j] for j in range(values.shape[1])]
+    means, errors = [over_seeds(own) for own in methods], [seed_error(own) for own in methods]
+    gaps = (
+        _Gap(differences(means[i], means[j]), tuple(e for e in (errors[i], errors[j]) if e))
+        for i, j in pairs
+    )
+    return [_gap_p(gap, bounds) if len(gap.users) > 1 else float("nan") for gap in gaps]
+
+
+def _gap_p(gap: _Gap, bounds: Bounds) -> float:
+    """Of two users or more."""
+    p_value = _constant_p(gap.users, bounds) if gap.constant else _users_p(gap.users)
+    if not gap.seeds:
+        return p_value
     error, df = gap.error
-    if gap.seeds and error > 0:
-        p_value = max(p_value, float(2 * special.stdtr(df, -abs(gap.users.mean()) / error)))
-    return sd, p_value
+    if error == 0:
+        return p_value
+    return max(p_value, float(2 * special.stdtr(df, -abs(gap.users.mean()) / error)))
 
 
 def paired_t(a: Float[np.ndarray, " users"], b: Float[np.ndarray, " users"]) -> tuple[float, float]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from functools import cache, lru_cache
 
 import numpy as np
-from scipy import integrate, optimize, special
 
+from persongen_bench.core.later import integrate, optimize, special
 from persongen_bench.stats.flips import SMALLEST_T, detectable_shift
 
 

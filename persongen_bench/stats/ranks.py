@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from persongen_bench.core.errors import DataError
-from persongen_bench.stats.pairs import holm, paired_test
+from persongen_bench.stats.pairs import holm, paired_p_values
 from persongen_bench.stats.seeds import over_seeds
 from persongen_bench.stats.shares import UNBOUNDED, Bounds
 
@@ -60,7 +60,7 @@ def all_pairs(
     common = _common_users(values, names)
     n_methods = len(names)
     pairs = list(combinations(range(n_methods), 2))
-    raw = [paired_test(common[:, i], common[:, j], bounds)[1] for i, j in pairs]
+    raw = paired_p_values(common, pairs, bounds)
     means = np.array([over_seeds(common[:, j]).mean() for j in range(n_methods)])
     p_values = np.ones((n_methods, n_methods))
     for (i, j), p_value in zip(pairs, holm(raw), strict=True):

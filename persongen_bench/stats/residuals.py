@@ -17,10 +17,9 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 import numpy as np
-import pandas as pd
 from jaxtyping import Bool, Float, Int
-from scipy.special import expit
 
+from persongen_bench.core.later import pd, special
 from persongen_bench.core.metric import ScoreContext, TasteInstrument
 from persongen_bench.core.types import ScoreMatrix
 from persongen_bench.stats.additive import AdditiveFit, fit_additive
@@ -147,4 +146,4 @@ def _subtract(
 
 
 def _expected(fit: AdditiveFit, images: slice) -> Float[np.ndarray, "users images"]:
-    return np.asarray(expit(fit.leniency[:, None] + fit.quality[images]))
+    return np.asarray(special.expit(fit.leniency[:, None] + fit.quality[images]))

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 from jaxtyping import Float
-from scipy import special
+
+from persongen_bench.core.later import special
 
 Bounds = tuple[float, float]
 """Smallest and largest value that a number can have at all, as its definition declares."""

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import numpy as np
 from jaxtyping import Float
-from scipy import special
+
+from persongen_bench.core.later import special
 
 SMALLEST_SKEWNESS = 8
 """Users from which on skewness is estimated; of fewer values it is mostly noise."""
@@ -18,16 +19,21 @@ _FLAT = 1e-9
 """Coefficients below which the transformation is the identity to double precision."""
 
 
-def corrected_bounds(values: Float[np.ndarray, " n"], level: float) -> tuple[float, float]:
-    """Interval of the mean that holds both the t interval and the skewness-corrected one.
+def corrected_bounds(
+    values: Float[np.ndarray, "*rows n"], level: float
+) -> tuple[Float[np.ndarray, "*rows"], Float[np.ndarray, "*rows"]]:
+    """Interval of the mean of each row, which holds the t interval and the skewness-corrected one.
 
-    Needs 3 values or more that are not all the same.
+    Needs 3 values or more in a row that are not all the same.
     """
-    n = len(values)
-    mean, error = values.mean(), values.std(ddof=1) / np.sqrt(n)
+    n = values.shape[-1]
+    mean, error = values.mean(axis=-1), values.std(axis=-1, ddof=1) / np.sqrt(n)
     quantile = float(special.stdtrit(n - 1, (1 + level) / 2))
-    reach = [-quantile, quantile, _restored(-quantile, values), _restored(quantile, values)]
-    return float(mean - max(reach) * error), float(mean - min(reach) * error)
+    slope = _slope(values)
+    reach = [_restored(-quantile, slope), _restored(quantile, slope)]
+    highest = np.maximum(quantile, np.maximum.reduce(reach))
+    lowest = np.minimum(-quantile, np.minimum.reduce(reach))
+    return mean - highest * error, mean - lowest * error
 
 
 def corrected_p(values: Float[np.ndarray, " n"]) -> float:
@@ -37,27 +43,27 @@ def corrected_p(values: Float[np.ndarray, " n"]) -> float:
     """
     n = len(values)
     t = values.mean() / (values.std(ddof=1) / np.sqrt(n))
-    nearest = min(abs(t), abs(_corrected(t, values)))
+    nearest = min(abs(t), abs(_corrected(t, float(_slope(values)))))
     return float(2 * special.stdtr(n - 1, -nearest))
 
 
-def _corrected(t: float, values: Float[np.ndarray, " n"]) -> float:
-    a = _slope(values)
-    return t + a * t**2 + a**2 * t**3 / 3 + a / 2
+def _corrected(t: float, slope: float) -> float:
+    return t + slope * t**2 + slope**2 * t**3 / 3 + slope / 2
 
 
-def _restored(corrected: float, values: Float[np.ndarray, " n"]) -> float:
+def _restored(corrected: float, slope: Float[np.ndarray, "*rows"]) -> Float[np.ndarray, "*rows"]:
     """The t whose corrected value is given."""
-    a = _slope(values)
-    if abs(a) < _FLAT:
-        return corrected
-    return float((np.cbrt(1 + 3 * a * (corrected - a / 2)) - 1) / a)
+    flat = np.abs(slope) < _FLAT
+    bent = np.where(flat, 1.0, slope)
+    return np.where(flat, corrected, (np.cbrt(1 + 3 * bent * (corrected - bent / 2)) - 1) / bent)
 
 
-def _slope(values: Float[np.ndarray, " n"]) -> float:
-    n = len(values)
+def _slope(values: Float[np.ndarray, "*rows n"]) -> Float[np.ndarray, "*rows"]:
+    """``a`` of the transformation, of each row."""
+    n = values.shape[-1]
     # squares of tiny values would be rounded to 0
-    centred = values - values.mean()
-    unit = centred / np.abs(centred).max()
-    skewness = (unit**3).mean() / (unit**2).mean() ** 1.5 * np.sqrt(n * (n - 1)) / (n - 2)
-    return float(skewness / (3 * np.sqrt(n)))
+    centred = values - values.mean(axis=-1, keepdims=True)
+    unit = centred / np.abs(centred).max(axis=-1, keepdims=True)
+    spread = np.asarray((unit**2).mean(axis=-1))
+    skewness = (unit**3).mean(axis=-1) / spread**1.5 * np.sqrt(n * (n - 1)) / (n - 2)
+    return np.asarray(skewness / (3 * np.sqrt(n)))

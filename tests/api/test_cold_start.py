@@ -10,6 +10,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
+from arrow_case import arrow_of
 from typer.testing import CliRunner
 
 from persongen_bench.api import cold_results, cold_start
@@ -235,7 +236,7 @@ def with_values(cold, values):
     scores = cold.results.scores.copy()
     own = scores["metric"] == "taste-gap"
     scores.loc[own, "value"] = scores.loc[own, "unit"].map(values)
-    return ColdRun(cold.k, replace(cold.results, scores=scores))
+    return ColdRun(cold.k, replace(cold.results, score_table=arrow_of(scores)))
 
 
 def test_a_curve_is_the_mean_over_seeds_then_users(tmp_path):

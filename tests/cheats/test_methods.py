@@ -30,7 +30,7 @@ import pytest
 from persongen_bench.core.errors import RunError
 from persongen_bench.leaderboards.board import get_board
 from persongen_bench.leaderboards.rows import build_row
-from persongen_bench.loop.deviations import NOT_RANKED
+from persongen_bench.loop.schema import NOT_RANKED
 
 STOPPED = {
     "links-fit": "refused: symlink", "links-fit-by-c": "no regular file",

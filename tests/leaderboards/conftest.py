@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from arrow_case import arrow_of
 
 from persongen_bench.core.metric_cards import parse_metric
 from persongen_bench.leaderboards.board import get_board
@@ -66,7 +67,8 @@ def build_run(label, values, **options):
     assert not options, f"unknown options {options}"
     summary = _summary(config, values, signed, n_failed, p_block)
     samples = _samples(users, n_images, n_failed)
-    return RunResults(path, config, summary, _scores(users, values, signed), samples, cost)
+    scores = _scores(users, values, signed)
+    return RunResults(path, config, summary, arrow_of(scores), arrow_of(samples), cost)
 
 
 def _samples(users, n_images, n_failed):

@@ -132,7 +132,7 @@ DAMAGES = {
         table("scores.parquet", lambda t: t.assign(value="0.5")), "expected float64",
     ),
     "scores of bools": (table("scores.parquet", lambda t: t.assign(value=True)), "holds bool"),
-    "units that are numbers": (table("scores.parquet", lambda t: t.assign(unit=1)), "integer"),
+    "units that are numbers": (table("scores.parquet", lambda t: t.assign(unit=1)), "int64"),
     "units missing": (table("scores.parquet", lambda t: t.assign(unit=None)), "'unit' holds"),
     "scores doubled": (table("scores.parquet", doubled), "two values of 'true-taste'"),
     "scores infinite": (table("scores.parquet", infinite), "infinite"),

@@ -16,7 +16,7 @@ def of(run, distribution, **fields):
     method = run.config.method.model_copy(update={"distribution": distribution, **fields})
     config = run.config.model_copy(update={"method": MethodRef.model_validate(dict(method))})
     summary = run.summary.model_copy(update={"run_id": config.run_id})
-    return type(run)(run.path, config, summary, run.scores, run.samples, run.cost)
+    return type(run)(run.path, config, summary, run.score_table, run.sample_table, run.cost)
 
 
 @pytest.fixture

@@ -369,7 +369,7 @@ def test_a_run_that_does_not_match_is_refused_and_gets_its_own_table(make_run, c
 
 def _damaged_summary(run, **update):
     summary = run.summary.model_copy(update=update)
-    return type(run)(run.path, run.config, summary, run.scores, run.samples, run.cost)
+    return type(run)(run.path, run.config, summary, run.score_table, run.sample_table, run.cost)
 
 
 def _edited_mean(run):

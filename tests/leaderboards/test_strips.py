@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
+from arrow_case import arrow_of
 from PIL import Image as PilImage
 
 from persongen_bench.core.errors import ConfigError
@@ -181,4 +182,4 @@ def asking(run, n):
     """The run with ``n`` requests of each unit."""
     units = sorted(set(run.scores["unit"].astype(str)))
     requests = [f"{unit} {k}" for unit in units for k in range(n)]
-    return replace(run, samples=pd.DataFrame({"request_id": requests}))
+    return replace(run, sample_table=arrow_of(pd.DataFrame({"request_id": requests})))

@@ -10,8 +10,9 @@ from persongen_bench.core.images import pixel_hash
 from persongen_bench.core.output import RANKING, Ranking
 from persongen_bench.core.request import Request, Sample
 from persongen_bench.loop import deviations as module
-from persongen_bench.loop.deviations import MODES, NOT_RANKED, UNFAIR, deviations
+from persongen_bench.loop.deviations import MODES, UNFAIR, deviations
 from persongen_bench.loop.journal import Outcome
+from persongen_bench.loop.schema import NOT_RANKED
 from persongen_bench.loop.standin import side_of
 from persongen_bench.loop.store import RunDirectory
 from persongen_bench.loop.world import World, WorldRef

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from arrow_case import arrow_of
 from run_case import make_config
 
 from persongen_bench import stats
@@ -47,7 +48,9 @@ def results(**changes) -> RunResults:
     )
     states = ["method_error"] + ["ok"] * 79
     samples = pd.DataFrame({"sample_id": [str(k) for k in range(80)], "state": states})
-    made = RunResults(Path("run"), config, summary, sealed(scores, summary), samples, {})
+    made = RunResults(
+        Path("run"), config, summary, arrow_of(sealed(scores, summary)), arrow_of(samples), {}
+    )
     return replace(made, **changes)
 
 
@@ -55,7 +58,9 @@ def unsealed(made: RunResults, **fields) -> RunResults:
     """With another summary, and scores of before the seal."""
     scores = made.scores.copy()
     scores.attrs = {}
-    return replace(made, summary=made.summary.model_copy(update=fields), scores=scores)
+    return replace(
+        made, summary=made.summary.model_copy(update=fields), score_table=arrow_of(scores)
+    )
 
 
 def with_test(test: TestSummary) -> RunResults:
@@ -88,7 +93,9 @@ def test_rounding_of_the_last_bits_is_nothing():
 def test_an_unscored_sample_is_the_methods_error_in_the_summary():
     made = results()
     samples = made.samples.assign(state=["unscored"] + ["ok"] * 79)
-    assert trouble(replace(made, samples=samples)) is None  # as `Evaluation.of_run` counts it
+    assert (
+        trouble(replace(made, sample_table=arrow_of(samples))) is None
+    )  # as `Evaluation.of_run` counts it
 
 
 @pytest.mark.parametrize("seed", range(6))

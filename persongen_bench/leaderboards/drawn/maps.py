@@ -6,10 +6,10 @@ from collections import Counter
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 from jaxtyping import Float
 
 from persongen_bench.core.errors import ConfigError
+from persongen_bench.core.later import pd
 from persongen_bench.core.types import Embeddings
 from persongen_bench.leaderboards.drawn.opened import evaluation_of, world_of
 from persongen_bench.leaderboards.drawn.tables import Asked, Drawn, open_table, short, write_around

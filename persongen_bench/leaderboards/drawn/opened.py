@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from functools import cached_property
 
-import pandas as pd
-
 from persongen_bench.core.errors import ConfigError
+from persongen_bench.core.later import pd
 from persongen_bench.core.metric_cards import parse_metric
 from persongen_bench.core.progress import no_progress
 from persongen_bench.leaderboards.drawn.tables import Asked, Drawn

@@ -6,10 +6,9 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
-import pandas as pd
 from jaxtyping import Float
-from scipy.special import expit
 
+from persongen_bench.core.later import pd, special
 from persongen_bench.core.metric import ScoreContext
 from persongen_bench.core.ratings import Ratings
 from persongen_bench.core.types import Embeddings, Rows, ScoreMatrix
@@ -58,7 +57,7 @@ def verifier_logits(context: ScoreContext, model: str) -> ScoreMatrix:
 
 def verifier_matrix(context: ScoreContext, model: str) -> ScoreMatrix:
     """``(n samples, n users)`` probability that the user likes the image; NaN as the logits."""
-    return np.asarray(expit(verifier_logits(context, model)))
+    return np.asarray(special.expit(verifier_logits(context, model)))
 
 
 def own_probabilities(context: ScoreContext, model: str) -> Float[np.ndarray, " n"]:
@@ -77,7 +76,7 @@ def _own(context: ScoreContext, model: str) -> Float[np.ndarray, " n"]:
         rows = judged[part]
         weights = trained(context, model)
         images = project(weights, context.features(role_of(model), rows.tolist()))
-        chances[rows] = expit(score_own(weights, images, column[rows]))
+        chances[rows] = special.expit(score_own(weights, images, column[rows]))
     return chances
 
 
@@ -167,7 +166,7 @@ def unseen_probabilities(
     context: ScoreContext, model: str, users: Sequence[str]
 ) -> Float[np.ndarray, "n users"]:
     """Like-probabilities of `unseen_logits`; all NaN where an image has no judge."""
-    probabilities = np.asarray(expit(unseen_logits(context, model, users)))
+    probabilities = np.asarray(special.expit(unseen_logits(context, model, users)))
     unjudged = np.isnan(probabilities).all(axis=1).any()
     return np.full_like(probabilities, np.nan) if unjudged else probabilities
 

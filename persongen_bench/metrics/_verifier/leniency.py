@@ -21,8 +21,8 @@ from __future__ import annotations
 import numpy as np
 from jaxtyping import Float
 from scipy.sparse import csr_array
-from scipy.special import expit
 
+from persongen_bench.core.later import special
 from persongen_bench.core.ratings import Ratings
 from persongen_bench.metrics._verifier.folds import Predictions
 
@@ -62,11 +62,11 @@ def taste_weights(predictions: Predictions) -> Float[np.ndarray, " n"]:
     ratings = predictions.ratings
     lenient = leniency(ratings)[ratings.user]
     # Leave-one-rater-out by itself: to the dislikes that weigh a like, its rater adds none.
-    dislikes = _of_image(ratings, expit(lenient) * ~ratings.liked)
-    likes = _of_image(ratings, expit(-lenient) * ratings.liked)
+    dislikes = _of_image(ratings, special.expit(lenient) * ~ratings.liked)
+    likes = _of_image(ratings, special.expit(-lenient) * ratings.liked)
     alone = _of_image(ratings, np.ones(len(ratings))) < 2
-    dislikes = np.where(alone, expit(-predictions.others), dislikes)
-    likes = np.where(alone, expit(predictions.others), likes)
+    dislikes = np.where(alone, special.expit(-predictions.others), dislikes)
+    likes = np.where(alone, special.expit(predictions.others), likes)
     return np.asarray(np.where(ratings.liked, dislikes, likes))
 
 

@@ -7,9 +7,9 @@ from dataclasses import replace
 from typing import ClassVar, Self
 
 import numpy as np
-import pandas as pd
 
 from persongen_bench.core.errors import ConfigError
+from persongen_bench.core.later import pd
 from persongen_bench.core.metric import MetricInfo, ScoreContext
 from persongen_bench.metrics._base import build_signature
 from persongen_bench.metrics._space import ROLE

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-import pandas as pd
 from jaxtyping import Float
 
+from persongen_bench.core.later import pd
 from persongen_bench.core.metric import ScoreContext
 from persongen_bench.core.ratings import Ratings
 from persongen_bench.metrics._verifier.config import role_of

@@ -21,9 +21,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import pandas as pd
 from jaxtyping import Bool, Float, Int
 
+from persongen_bench.core.later import pd
 from persongen_bench.core.metric import ScoreContext
 from persongen_bench.core.ratings import Ratings
 from persongen_bench.core.types import Embeddings, Rows

@@ -10,10 +10,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import pandas as pd
 from jaxtyping import Bool, Float, Int
 
 from persongen_bench.core.dataset import View
+from persongen_bench.core.later import pd
 from persongen_bench.core.metric import ScoreContext
 from persongen_bench.core.output import Ranking
 from persongen_bench.core.types import content_hash

@@ -12,8 +12,8 @@ from dataclasses import replace
 from typing import ClassVar, final
 
 import numpy as np
-import pandas as pd
 
+from persongen_bench.core.later import pd
 from persongen_bench.core.metric import MetricInfo, ScoreContext
 from persongen_bench.core.types import content_hash
 from persongen_bench.metrics._base import AtCount

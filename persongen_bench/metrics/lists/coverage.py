@@ -9,8 +9,8 @@ from itertools import islice
 from typing import ClassVar, final
 
 import numpy as np
-import pandas as pd
 
+from persongen_bench.core.later import pd
 from persongen_bench.core.metric import MetricInfo, ScoreContext
 from persongen_bench.core.output import Ranking
 from persongen_bench.metrics._base import AtCount

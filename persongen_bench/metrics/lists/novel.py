@@ -12,8 +12,8 @@ from dataclasses import dataclass, replace
 from typing import ClassVar, final
 
 import numpy as np
-import pandas as pd
 
+from persongen_bench.core.later import pd
 from persongen_bench.core.metric import MetricInfo, ScoreContext
 from persongen_bench.metrics.lists._card import CANDIDATES, CARD
 from persongen_bench.metrics.lists._placed import Placed, mean_by_unit, placed, relevant

@@ -7,8 +7,8 @@ from dataclasses import replace
 from typing import ClassVar, final
 
 import numpy as np
-import pandas as pd
 
+from persongen_bench.core.later import pd
 from persongen_bench.core.metric import MetricInfo, ScoreContext
 from persongen_bench.metrics._sets import jackknife_influence, spread_over_units
 from persongen_bench.metrics.lists._card import (

@@ -8,8 +8,8 @@ from dataclasses import replace
 from typing import ClassVar, final
 
 import numpy as np
-import pandas as pd
 
+from persongen_bench.core.later import pd
 from persongen_bench.core.metric import MetricInfo, ScoreContext
 from persongen_bench.metrics._base import AtCount
 from persongen_bench.metrics.lists._card import CANDIDATES, CARD, OfLists, about_the_world, signed

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import pandas as pd
-
+from persongen_bench.core.later import pd
 from persongen_bench.core.metric import ScoreContext
 from persongen_bench.core.metric_cards import Forms
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import ClassVar, final
 
 import numpy as np
-import pandas as pd
 from jaxtyping import Float
 
+from persongen_bench.core.later import pd
 from persongen_bench.core.metric import MetricInfo, ScoreContext
 from persongen_bench.core.types import Embeddings
 from persongen_bench.metrics._base import Plain

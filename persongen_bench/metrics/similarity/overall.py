@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import ClassVar, final
 
 import numpy as np
-import pandas as pd
 
+from persongen_bench.core.later import pd
 from persongen_bench.core.metric import MetricInfo, ScoreContext
 from persongen_bench.metrics._base import Plain, build_signature
 from persongen_bench.metrics._space import AnsweredRequest, mean_over_requests

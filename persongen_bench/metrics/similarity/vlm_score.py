@@ -7,8 +7,8 @@ from dataclasses import replace
 from typing import ClassVar, Literal, Protocol, Self, final
 
 import numpy as np
-import pandas as pd
 
+from persongen_bench.core.later import pd
 from persongen_bench.core.metric import MetricInfo, ScoreContext
 from persongen_bench.metrics._base import build_signature, parse_choice
 from persongen_bench.metrics._space import rows_by_request, rows_by_unit

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from typing import ClassVar, NamedTuple
 
 import numpy as np
-import pandas as pd
 from jaxtyping import Bool, Int
 
+from persongen_bench.core.later import pd
 from persongen_bench.core.metric import ScoreContext
 from persongen_bench.core.types import Embeddings
 from persongen_bench.metrics._base import AtCount, build_signature

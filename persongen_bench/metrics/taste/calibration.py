@@ -7,10 +7,9 @@ from collections.abc import Sequence
 from typing import ClassVar, final
 
 import numpy as np
-import pandas as pd
 from jaxtyping import Bool, Float
-from scipy.special import expit
 
+from persongen_bench.core.later import pd, special
 from persongen_bench.core.metric import MetricInfo, ScoreContext
 from persongen_bench.metrics._space import ROLE
 from persongen_bench.metrics._verifier.metric import OfInstrument, judged
@@ -77,7 +76,7 @@ class _Calibration(OfInstrument):
         predicted = self.predictions(context)
         if predicted is None:
             return {}
-        rated, chances = predicted.ratings, expit(predicted.logit)
+        rated, chances = predicted.ratings, special.expit(predicted.logit)
         rows = [np.flatnonzero(rated.user == k) for k in range(len(rated.users))]
         return {
             user: (chances[row], rated.liked[row])

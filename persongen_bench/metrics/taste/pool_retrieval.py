@@ -20,9 +20,9 @@ from dataclasses import replace
 from typing import ClassVar, final
 
 import numpy as np
-import pandas as pd
 from jaxtyping import Float
 
+from persongen_bench.core.later import pd
 from persongen_bench.core.metric import MetricInfo, ScoreContext
 from persongen_bench.metrics._base import Plain
 from persongen_bench.metrics._sets import jackknife_influence, spread_over_units

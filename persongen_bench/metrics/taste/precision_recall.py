@@ -16,9 +16,9 @@ from collections.abc import Sequence
 from typing import ClassVar, final
 
 import numpy as np
-import pandas as pd
 from scipy.special import gammaln
 
+from persongen_bench.core.later import pd
 from persongen_bench.core.metric import MetricInfo, ScoreContext
 from persongen_bench.metrics._base import AtCount, build_signature
 from persongen_bench.metrics._space import ROLE, nearest_by_user, no_dislikes

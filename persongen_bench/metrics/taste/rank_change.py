@@ -12,8 +12,8 @@ from dataclasses import replace
 from typing import ClassVar, Literal, NamedTuple, final
 
 import numpy as np
-import pandas as pd
 
+from persongen_bench.core.later import pd
 from persongen_bench.core.metric import MetricInfo, ScoreContext
 from persongen_bench.metrics._base import build_signature, parse_choice
 from persongen_bench.metrics._ranker import Ranker, RankerConfig, describe_config, open_ranker

@@ -7,10 +7,10 @@ from dataclasses import replace
 from typing import ClassVar, final
 
 import numpy as np
-import pandas as pd
 
 from persongen_bench import stats
 from persongen_bench.core.errors import ConfigError
+from persongen_bench.core.later import pd
 from persongen_bench.core.metric import MetricInfo, ScoreContext
 from persongen_bench.core.near import near_miss
 from persongen_bench.core.types import ScoreMatrix

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from typing import ClassVar, final
 
 import numpy as np
-import pandas as pd
 from jaxtyping import Bool, Int
 
+from persongen_bench.core.later import pd
 from persongen_bench.core.metric import MetricInfo, ScoreContext
 from persongen_bench.metrics._base import build_signature, parse_choice
 from persongen_bench.metrics._space import rows_by_unit

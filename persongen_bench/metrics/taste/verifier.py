@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import ClassVar, final
 
-import pandas as pd
-
+from persongen_bench.core.later import pd
 from persongen_bench.core.metric import MetricInfo, ScoreContext, TasteInstrument
 from persongen_bench.core.types import ScoreMatrix
 from persongen_bench.metrics._space import ROLE, mean_per_unit

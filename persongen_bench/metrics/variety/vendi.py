@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from typing import ClassVar, final
 
 import numpy as np
-import pandas as pd
 
+from persongen_bench.core.later import pd
 from persongen_bench.core.metric import MetricInfo, ScoreContext
 from persongen_bench.core.types import Embeddings
 from persongen_bench.metrics._base import Plain

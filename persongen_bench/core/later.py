@@ -1,0 +1,35 @@
+"""Libraries that are loaded when they are first used.
+
+``from persongen_bench.core.later import pd`` stands in place of ``import pandas as pd`` in whatever
+a command imports for a name, a card or a type: a list of metrics needs neither pandas nor SciPy,
+which take longer than all the rest of it.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+__all__ = ["integrate", "optimize", "pd", "special"]
+
+
+class _Later:
+    """Stands for a module; the first attribute that is asked for imports it."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __getattr__(self, attribute: str) -> Any:  # noqa: ANN401  # whatever the module holds
+        value = getattr(import_module(self._name), attribute)
+        setattr(self, attribute, value)
+        return value
+
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from scipy import integrate, optimize, special
+else:
+    pd = _Later("pandas")
+    integrate, optimize, special = map(
+        _Later, ("scipy.integrate", "scipy.optimize", "scipy.special")
+    )
