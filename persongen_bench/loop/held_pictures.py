@@ -32,7 +32,7 @@ class HeldPictures(Generic[Name]):
             self._keep(name, image.copy())
         return [image.copy() for image in found]
 
-    def _keep(self, name: str, image: Image) -> None:
+    def _keep(self, name: Name, image: Image) -> None:
         if image.nbytes > self._most:
             return
         self._held[name] = image
