@@ -1,19 +1,24 @@
-"""Score generated features of many users: seconds and peak memory, at two numbers of images.
+"""Score the features of many users' images: CPU seconds and peak memory, by how many there are.
 
     python benchmarks/scale_of_scoring.py [--users 15917] [--images 10 25] [--size 64]
+    python benchmarks/scale_of_scoring.py --pictures --users 25 --images 10 20 40
 
 Everybody has a history of 20 and a held-out pool of 20 items out of 40,000. Scored are the metrics
 of the board flickr-aes that look at features, each with its interval, and both permutation tests.
 Each number of images is a process of its own, so that the peak is its own. Time beyond the smallest
-grows as images do.
+grows as images do. With ``--pictures`` the images are drawn, and scored from an empty cache by what
+looks at pixels or through encoders in the sandbox: the items' encodings are then the same at each
+size.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import resource
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Sequence
 from functools import cached_property
@@ -32,6 +37,10 @@ from persongen_bench.loop.evaluation import Evaluation
 
 METRICS = (
     "taste-gap", "precision@10", "recall@10", "novelty", "diversity", "history-similarity",
+)  # fmt: skip
+OF_PICTURES = (
+    "ssim@history", "ms-ssim@history:3", "lpips-vgg@history", "lpips-diversity", "cis@history",
+    "dis@history", "fid@clean", "true-taste", "legibility",
 )  # fmt: skip
 N_ITEMS = 40_000
 N_RATED = 20
@@ -126,26 +135,40 @@ def evaluation(n_users: int, n_images: int, size: int) -> Generated:
     return made
 
 
-def run(n_users: int, n_images: int, size: int) -> None:
+def of_features(n_users: int, n_images: int, size: int) -> None:
     """Score once and print a line."""
-    made = evaluation(n_users, n_images, size)
-    metrics = [parse_metric(name) for name in METRICS]
-    started, parts = time.perf_counter(), []
+    said = f"{n_users} users x {n_images} images of {size}"
+    run(evaluation(n_users, n_images, size), METRICS, said)
+
+
+def of_pictures(n_users: int, n_images: int) -> None:
+    """The same for drawn pictures of people of tasteworld."""
+    import scoring
+    import torch
+
+    torch.set_num_threads(1)
+    with tempfile.TemporaryDirectory() as cache:
+        os.environ["PGBENCH_CACHE"] = cache
+        made = scoring.evaluation(scoring.world(n_users), n_images)
+        run(made, OF_PICTURES, f"{n_users} users x {n_images} pictures")
+
+
+def run(made: Evaluation, names: Sequence[str], said: str) -> None:
+    """Score by these metrics, test by those that can, and print a line."""
+    metrics = [parse_metric(name) for name in names]
+    started, parts = time.process_time(), []
     for metric in metrics:
-        before = time.perf_counter()
+        before = time.process_time()
         values = score.unit_values(metric, made).to_numpy(dtype=np.float64)
         stats.interval(values, np.random.default_rng(0))
-        parts.append(f"{metric.info.name} {time.perf_counter() - before:.0f}")
-    before = time.perf_counter()
+        parts.append(f"{metric.info.name} {time.process_time() - before:.1f}")
+    before = time.process_time()
     tests = tested.permutation_tests(made, metrics, np.random.default_rng(0))
-    parts.append(f"permutation {time.perf_counter() - before:.0f}")
-    took = time.perf_counter() - started
+    parts.append(f"permutation {time.process_time() - before:.1f}")
+    took = time.process_time() - started
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
-    print(
-        f"{n_users} users x {n_images} images of {size}: {took:.0f} s, peak {peak:.2f} GiB, "
-        f"p {tests['permutation.block'].p_value:.3f} ({', '.join(parts)})",
-        flush=True,
-    )
+    found = "".join(f", {name} {test.p_value:.3f}" for name, test in tests.items())
+    print(f"{said}: {took:.1f} CPU s, peak {peak:.2f} GiB{found} ({', '.join(parts)})", flush=True)
 
 
 def main() -> None:
@@ -154,12 +177,17 @@ def main() -> None:
     parser.add_argument("--users", type=int, default=15_917)
     parser.add_argument("--images", type=int, nargs="+", default=[10, 25])
     parser.add_argument("--size", type=int, default=64)
+    parser.add_argument("--pictures", action="store_true")
     given = parser.parse_args()
+    if len(given.images) == 1 and given.pictures:
+        of_pictures(given.users, given.images[0])
+        return
     if len(given.images) == 1:
-        run(given.users, given.images[0], given.size)
+        of_features(given.users, given.images[0], given.size)
         return
     for n_images in given.images:
         sizes = ["--users", str(given.users), "--images", str(n_images), "--size", str(given.size)]
+        sizes += ["--pictures"] if given.pictures else []
         subprocess.run([sys.executable, __file__, *sizes], check=True)  # noqa: S603  # this file
 
 

@@ -4,34 +4,30 @@ Run ``python benchmarks/scoring.py --users 210 --images 25`` for 5,250 images; t
 Every metric that has a number in the sandbox is scored from an empty cache. The peer encodes each
 picture once per role as well, and is charged what our side took for it, on the same pixels; so it
 is what our side learned from the data (verifier, topics, ranker) and every metric that no library
-has. Where there is one it computes the metric from the encodings or pictures: torchmetrics' FID,
-and KID at its usual 100 subsets of at most 1,000; LPIPS as torch's squared differences of the
-trunk's weighted vectors; pytorch-msssim for SSIM and MS-SSIM, window 11, sigma 1.5, range 255, in
-float32 and in blocks of 64 pairs (its own ``ms_ssim`` refuses small sides, so that its parts are
-put together here for three scales). Pairwise libraries are timed on some of the people and scaled
-up by the number of pairs.
+has. It opens each picture once. Where there is a library it computes the metric from the encodings
+or pictures (`_scoring_peers`).
 
-Times are CPU seconds of one thread. Asserted: the values are equal to .1%, KID's for one subset of
-all.
-Printed: how often each model saw an image (1 at most), both times, and their ratio.
+Times are CPU seconds of one thread, each spent on one thing: on opening pictures, on encoding by a
+role, or else on the metric. Hashes that are taken to count are nobody's. Asserted: the values are
+equal to .1%. Printed: how often each model saw an image (1 at most), both times, and their ratio,
+for all metrics and for those that have a library, encoding and opening apart.
 """
 
 from __future__ import annotations
 
 import argparse
-import importlib
 import os
 import tempfile
 import time
 from collections import Counter, defaultdict
-from collections.abc import Callable, Sequence
-from typing import Any, TypeAlias
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import torch
-from torch import Tensor, nn
-from torch.nn import functional as F  # noqa: N812  # the community's name
+from _scoring_peers import by_library
 
 from persongen_bench.core.images import pixel_hash
 from persongen_bench.core.metric import Metric
@@ -41,9 +37,6 @@ from persongen_bench.core.types import Image, content_hash
 from persongen_bench.loop.evaluation import Evaluation
 from persongen_bench.loop.score import unit_values
 from persongen_bench.loop.world import World, WorldRef, load_world
-from persongen_bench.metrics._compared import compared
-from persongen_bench.metrics.functions import fid, kid
-from persongen_bench.metrics.similarity._ssim import WEIGHTS
 from persongen_bench.worlds.tasteworld.attributes import N_SCENES, scene_at
 from persongen_bench.worlds.tasteworld.render import render
 
@@ -51,7 +44,9 @@ TARGET = 3.0
 """Least accepted ratio of the times."""
 N_HISTORY = 20
 SEED = 0
-Compare: TypeAlias = Callable[[list[int], list[str]], float]
+OPENING, HASHING = "opening pictures", "hashing for the count"
+UNWATCHED = ("decoder", "pixel_decoder", "image_encoder", "vit", "llm", "lmm")
+"""Roles that no metric looks through."""
 
 
 def world(n_users: int) -> World:
@@ -84,16 +79,31 @@ def evaluation(shared: World, n_images: int) -> Evaluation:
     return Evaluation(shared, table, asked, lambda _, digits: pictures[digits])
 
 
-UNWATCHED = ("decoder", "pixel_decoder", "image_encoder", "vit", "llm", "lmm")
-"""Roles that no metric looks through."""
-
-
 class Watched:
-    """Counts what every model of a stack is shown, and how long it takes."""
+    """Counts what every model is shown and what is opened; says what the time was spent on."""
 
     def __init__(self) -> None:
         self.seen: dict[str, Counter[str]] = defaultdict(Counter)
         self.seconds: defaultdict[str, float] = defaultdict(float)
+        self._now: list[str] = []
+        self._since = 0.0
+
+    @contextmanager
+    def charge(self, what: str) -> Iterator[None]:
+        """Charge the CPU seconds of the block, but for blocks within, to ``what``."""
+        self._turn()
+        self._now.append(what)
+        try:
+            yield
+        finally:
+            self._turn()
+            self._now.pop()
+
+    def _turn(self) -> None:
+        now = time.process_time()
+        if self._now:
+            self.seconds[self._now[-1]] += now - self._since
+        self._since = now
 
     def watch(self, model: Any, role: str) -> None:  # noqa: ANN401  # any encoder
         """Put a counter in front of a model."""
@@ -105,148 +115,39 @@ class Watched:
         inner: Callable[[Sequence[Image]], Any] = model.encode
 
         def counted(images: Sequence[Image]) -> Any:  # noqa: ANN401  # what the model gives
-            self.seen[role].update(pixel_hash(image) for image in images)
-            start = time.process_time()
-            made = inner(images)
-            self.seconds[role] += time.process_time() - start
-            return made
+            with self.charge(HASHING):
+                self.seen[role].update(pixel_hash(image) for image in images)
+            with self.charge(role):
+                return inner(images)
 
         model.encode = counted
 
+    def watch_source(self, source: Any) -> None:  # noqa: ANN401  # a source of pictures
+        """Put a counter in front of what opens a catalogue's pictures."""
+        inner: Callable[[pd.DataFrame], list[Image]] = source.open
 
-def together(seen: Evaluation, metrics: Sequence[Metric], watched: Watched) -> dict[str, float]:
-    """Seconds of every metric that has a number, without encoding, all in one evaluation."""
-    by_metric = {}
+        def counted(rows: pd.DataFrame) -> list[Image]:
+            self.seen[OPENING].update(map(str, rows.index))
+            with self.charge(OPENING):
+                return inner(rows)
+
+        source.open = counted
+
+    @property
+    def encoding(self) -> float:
+        """Seconds of all roles."""
+        return sum(self.seconds[role] for role in self.seen if role != OPENING)
+
+
+def together(seen: Evaluation, metrics: Sequence[Metric], watched: Watched) -> list[Metric]:
+    """Those that have a number, all in one evaluation; what they took is in ``watched``."""
+    found = []
     for metric in metrics:
-        before, start = sum(watched.seconds.values()), time.process_time()
-        values = unit_values(metric, seen)
-        spent = time.process_time() - start
+        with watched.charge(metric.info.name):
+            values = unit_values(metric, seen)
         if values.notna().any():
-            by_metric[metric.info.name] = spent - (sum(watched.seconds.values()) - before)
-    return by_metric
-
-
-# --- the libraries ------------------------------------------------------------------------
-
-
-class Given(nn.Module):
-    """What torchmetrics calls with features in place of pictures."""
-
-    def __init__(self, size: int) -> None:
-        super().__init__()
-        self.num_features = size
-
-    def forward(self, features: Tensor) -> Tensor:
-        """The same features."""
-        return features
-
-
-def by_torchmetrics(seen: Evaluation, role: str, *, kernel: bool) -> float:
-    """CPU seconds of torchmetrics' FID or KID on the encodings; its value must be ours."""
-    from torchmetrics.image.fid import FrechetInceptionDistance
-    from torchmetrics.image.kid import KernelInceptionDistance, poly_mmd
-
-    sets = compared(seen, role)
-    fake, real = (torch.from_numpy(np.array(part)) for part in (sets.generated, sets.reference))
-    least = min(len(fake), len(real))
-    start = time.process_time()
-    metric: Any = (
-        KernelInceptionDistance(feature=Given(fake.shape[1]), subset_size=min(1000, least))
-        if kernel
-        else FrechetInceptionDistance(feature=Given(fake.shape[1]))
-    )
-    metric.update(real, real=True)
-    metric.update(fake, real=False)
-    found = metric.compute()
-    spent = time.process_time() - start
-    if kernel:
-        first, second = fake[:least].double(), real[:least].double()
-        must_equal(kid(first.numpy(), second.numpy()), float(poly_mmd(second, first)), role)
-    else:
-        must_equal(fid(sets.generated, sets.reference), float(found), role)
-    return spent
-
-
-def must_equal(ours: float, theirs: float, name: str) -> None:
-    """End the program where the two sides do not compute the same."""
-    if not np.isclose(ours, theirs, rtol=1e-3, atol=1e-5):
-        raise SystemExit(f"{name}: {ours} here, {theirs} in the library")
-
-
-def by_pairs(compare: Compare, seen: Evaluation, target: str, values: pd.Series, n: int) -> float:
-    """CPU seconds for all users of a library, measured on ``n``, whose values must be ours.
-
-    ``compare`` takes the rows of a user's images and the ids of the targets, and gives the mean.
-    """
-    histories = {request.user_id: request.history for request in seen.requests.values()}
-    sets = {"history": histories, "held-out": seen.test.liked_items}[target]
-    rows = {str(u): list(own) for u, own in seen.samples.groupby("user_id").indices.items()}
-    weights = {user: len(own) * len(sets.get(user, ())) for user, own in rows.items()}
-    chosen = [user for user, weight in weights.items() if weight][:n]
-    spent = 0.0
-    for user in chosen:
-        start = time.process_time()
-        with torch.inference_mode():
-            found = compare([int(row) for row in rows[user]], list(sets[user]))
-        spent += time.process_time() - start
-        must_equal(float(values[user]), found, f"{target} of {user}")
-    return spent * sum(weights.values()) / max(1, sum(weights[user] for user in chosen))
-
-
-def structural(seen: Evaluation, n_scales: int | None) -> Compare:
-    """Mean SSIM, or MS-SSIM, of all pairs by pytorch-msssim."""
-    ssim_lib = importlib.import_module("pytorch_msssim.ssim")
-    window = ssim_lib._fspecial_gauss_1d(11, 1.5).repeat(3, 1, 1, 1)  # noqa: SLF001
-    weights = np.array(WEIGHTS[:n_scales]) / sum(WEIGHTS[:n_scales])
-
-    def both(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
-        terms: tuple[Tensor, Tensor] = ssim_lib._ssim(a, b, 255, window)  # noqa: SLF001
-        return terms
-
-    def of_block(a: Tensor, b: Tensor) -> Tensor:
-        if n_scales is None:
-            return both(a, b)[0].mean(1)
-        product = torch.ones(a.shape[:2])
-        for k, weight in enumerate(weights):
-            whole, contrast = both(a, b)
-            product *= torch.relu(whole if k == n_scales - 1 else contrast) ** weight
-            a, b = F.avg_pool2d(a, 2), F.avg_pool2d(b, 2)
-        return product.mean(1)
-
-    def mean(rows: list[int], items: list[str]) -> float:
-        pictures, targets = seen.images(rows), seen.item_images(items)
-        first, second = (torch.from_numpy(np.stack(part)).float() for part in (pictures, targets))
-        pairs = torch.cartesian_prod(torch.arange(len(first)), torch.arange(len(second)))
-        parts = [of_block(first[part[:, 0]], second[part[:, 1]]) for part in torch.split(pairs, 64)]
-        return float(torch.cat(parts).mean())
-
-    return mean
-
-
-def distances(seen: Evaluation, role: str) -> Compare:
-    """Mean LPIPS of all pairs, from the trunk's weighted vectors."""
-
-    def mean(rows: list[int], items: list[str]) -> float:
-        images, targets = seen.features(role, rows), seen.item_features(role, items)
-        first, second = (torch.from_numpy(np.array(part)) for part in (images, targets))
-        return float(torch.stack([(second - one).square().sum(1).mean() for one in first]).mean())
-
-    return mean
-
-
-def by_library(metric: Metric, seen: Evaluation, n_users: int) -> float | None:
-    """CPU seconds of a metric through its library, encodings given; None where there is none."""
-    name, _, argument = metric.info.name.partition("@")
-    if name in ("fid", "kid"):
-        return by_torchmetrics(seen, metric.info.roles[0], kernel=name == "kid")
-    target, _, scales = argument.partition(":")
-    if name in ("ssim", "ms-ssim") and target in ("history", "held-out"):
-        compare = structural(seen, int(scales or 5) if name == "ms-ssim" else None)
-    elif name in ("lpips", "lpips-vgg") and target in ("history", "held-out"):
-        compare = distances(seen, metric.info.roles[0])
-    else:
-        return None
-    return by_pairs(compare, seen, target, unit_values(metric, seen), n_users)
+            found.append(metric)
+    return found
 
 
 def main() -> int:
@@ -270,29 +171,38 @@ def compare_both(n_users: int, n_images: int, n_library: int) -> int:
     for role in stack.roles:
         if role not in UNWATCHED and not hasattr(stack.role(role), "base"):
             watched.watch(stack.role(role), role)
-    own = together(seen, metrics, watched)
-    metrics = [m for m in metrics if m.info.name in own]
-    ours = sum(own.values()) + sum(watched.seconds.values())
-    print(f"{len(seen.samples)} images, {len(metrics)} metrics together: {ours:.1f} s")
+    watched.watch_source(seen.world.dataset.catalog.source)
+    metrics = together(seen, metrics, watched)
+    seconds = dict(watched.seconds)
+    opened, encoding = watched.seen.pop(OPENING), watched.encoding
+    once = seconds[OPENING] * len(opened) / opened.total()
+    print(f"{len(seen.samples)} images, {len(metrics)} metrics")
     most = {role: max(counts.values()) for role, counts in watched.seen.items()}
     for role, counts in sorted(watched.seen.items()):
         shown = sum(counts[digits] for digits in seen.samples["pixel_hash"])
         print(f"  {role}: {shown} of the run's images, each {most[role]} time at most, "
-              f"{watched.seconds[role]:.1f} s for {sum(counts.values())} in all")  # fmt: skip
-    encoded = sum(watched.seconds.values())
-    theirs = encoded
-    print(f"  encoding, charged to both sides: {encoded:.1f} s")
+              f"{seconds[role]:.1f} s for {counts.total()} in all")  # fmt: skip
+    print(f"  encoding, on both sides: {encoding:.1f} s")
+    print(
+        f"  opening pictures of items: {seconds[OPENING]:.1f} s; each once, the peer: {once:.1f} s"
+    )
+    alone: dict[bool, list[float]] = {True: [0.0, 0.0], False: [0.0, 0.0]}
     for metric in metrics:
-        name = metric.info.name
-        library = by_library(metric, seen, n_library)
-        theirs += own[name] if library is None else library
+        own, library = seconds[metric.info.name], by_library(metric, seen, n_library)
+        both = alone[library is not None]
+        both[0] += own
+        both[1] += own if library is None else library
         by = "on both sides" if library is None else f"{library:7.2f} s by its library"
-        print(f"  {name:<28} {own[name]:7.2f} s {by}")
-    ratio = theirs / ours
-    print(f"by libraries: {theirs:.1f} s; ratio {ratio:.1f}x (at least {TARGET:g}x is wanted)")
-    once = set(most.values()) == {1}
-    print("every model saw every image once" if once else f"seen more than once: {most}")
-    return 0 if ratio >= TARGET and once else 1
+        print(f"  {metric.info.name:<28} {own:7.2f} s {by}")
+    ours = encoding + seconds[OPENING] + alone[True][0] + alone[False][0]
+    theirs = encoding + once + alone[True][1] + alone[False][1]
+    print(f"metrics with a library: {alone[True][0]:.1f} s, by it {alone[True][1]:.1f} s; "
+          f"ratio {alone[True][1] / alone[True][0]:.1f}x")  # fmt: skip
+    print(f"all: {ours:.1f} s, by libraries {theirs:.1f} s; "
+          f"ratio {theirs / ours:.1f}x (at least {TARGET:g}x is wanted)")  # fmt: skip
+    single = set(most.values()) == {1}
+    print("every model saw every image once" if single else f"seen more than once: {most}")
+    return 0 if theirs / ours >= TARGET and single else 1
 
 
 if __name__ == "__main__":

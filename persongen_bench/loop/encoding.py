@@ -52,14 +52,16 @@ def pictures(open_images: OpenImages) -> Pictures:
     return Pictures(open_images, lambda k: f"image {k}")
 
 
-def items(catalog: Catalog, item_ids: Sequence[str]) -> Pictures:
-    """Images of a catalogue's items."""
+def items(
+    catalog: Catalog, item_ids: Sequence[str], open_items: Callable[[list[str]], list[Image]]
+) -> Pictures:
+    """Images of a catalogue's items, which ``open_items`` opens by id."""
 
     def ids(part: Sequence[int]) -> list[str]:
         return [item_ids[k] for k in part]
 
     return Pictures(
-        lambda part: catalog.images(ids(part)),
+        lambda part: open_items(ids(part)),
         lambda k: f"item {item_ids[k]!r}",
         lambda part: catalog.sizes(ids(part)),
     )

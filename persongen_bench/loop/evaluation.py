@@ -30,6 +30,7 @@ from persongen_bench.core.types import (
     content_hash,
 )
 from persongen_bench.loop.encoding import Pictures
+from persongen_bench.loop.held_pictures import HeldPictures
 from persongen_bench.loop.kept import kept
 from persongen_bench.loop.store import RunDirectory
 from persongen_bench.loop.true_taste import utilities
@@ -64,6 +65,7 @@ class Evaluation:
     instruments: dict[str, dict[str, np.ndarray]] = field(default_factory=dict)
     """Those in memory; evaluations of one world may share them."""
     _memo: dict[str, Any] = field(default_factory=dict)
+    _held: HeldPictures[int] = field(default_factory=HeldPictures, init=False)
 
     @classmethod
     def of_run(
@@ -85,9 +87,8 @@ class Evaluation:
     def planned(self) -> pd.DataFrame:
         """`all_samples` with the request and the unit of each: ``request_id, unit``."""
         asked = [self.requests[str(sample)] for sample in self.all_samples["sample_id"]]
-        ids = [request.request_id for request in asked]
         units = [unit_of(request, self.unit) for request in asked]
-        return self.all_samples.assign(request_id=ids, unit=units)
+        return self.all_samples.assign(request_id=[own.request_id for own in asked], unit=units)
 
     @cached_property
     def samples(self) -> pd.DataFrame:
@@ -152,36 +153,37 @@ class Evaluation:
 
     def images(self, rows: Rows) -> list[Image]:
         """The images in these rows of `samples`."""
-        chosen = self.samples.iloc[list(rows)]
-        pairs = zip(chosen["sample_id"], chosen["pixel_hash"], strict=True)
-        return [self.open_image(str(sample), str(digits)) for sample, digits in pairs]
+        named = self._named
+        return self._held.get(list(rows), lambda new: [self.open_image(*named[k]) for k in new])
+
+    @cached_property
+    def _named(self) -> list[tuple[str, str]]:
+        """Sample id and pixel hash of each of `samples`."""
+        columns = (map(str, self.samples[name]) for name in ("sample_id", "pixel_hash"))
+        return list(zip(*columns, strict=True))
 
     @property
     def _pictures(self) -> Pictures:
-        ids = self.samples["sample_id"]
-        return Pictures(self.images, lambda k: f"sample {ids.iloc[k]}")
+        return Pictures(self.images, lambda k: f"sample {self._named[k][0]}")
 
     def outputs(self, rows: Rows) -> list[Any]:
         """What the method answered with in these rows of `samples`."""
         if self.open_output is None:
             return self.images(rows)
-        chosen = self.samples.iloc[list(rows)]
-        pairs = zip(chosen["sample_id"], chosen["digest"], strict=True)
-        return [self.open_output(str(sample), str(digest)) for sample, digest in pairs]
+        digests = map(str, self.samples["digest"].iloc[list(rows)])
+        return [self.open_output(self._named[k][0], d) for k, d in zip(rows, digests, strict=True)]
 
     def item_images(self, item_ids: Sequence[str]) -> list[Image]:
         """Catalogue images."""
-        return self.world.dataset.catalog.images(item_ids)
+        return self.world.features.images(item_ids)
 
     def features(self, role: str, rows: Rows | None = None) -> Embeddings:
         """``(n samples, d)``, kept while the evaluation lasts; or of some rows."""
         if rows is not None:
-            chosen = [str(digits) for digits in self.samples["pixel_hash"].iloc[list(rows)]]
+            chosen = [self._named[k][1] for k in rows]
             return self.world.store.rows(role, chosen, self._pictures.at(rows))
-        hashes = list(self.samples["pixel_hash"])
-        return self.memo(
-            f"features {role}", lambda: self.world.store.rows(role, hashes, self._pictures)
-        )
+        seen = [digits for _, digits in self._named], self._pictures
+        return self.memo(f"features {role}", lambda: self.world.store.rows(role, *seen))
 
     def item_features(self, role: str, item_ids: Sequence[str]) -> Embeddings:
         """Features of catalogue items."""
@@ -193,10 +195,8 @@ class Evaluation:
 
     def descriptions(self, role: str = "captioner") -> list[Description]:
         """What the captioner says about the images."""
-        hashes = list(self.samples["pixel_hash"])
-        return self.memo(
-            f"words {role}", lambda: self.world.store.describe(role, hashes, self._pictures)
-        )
+        seen = [digits for _, digits in self._named], self._pictures
+        return self.memo(f"words {role}", lambda: self.world.store.describe(role, *seen))
 
     def item_descriptions(
         self, item_ids: Sequence[str], role: str = "captioner"
@@ -230,6 +230,7 @@ class Evaluation:
     def forget(self) -> None:
         """Give up what was kept in memory; it is computed again where it is asked for."""
         self._memo.clear()
+        self._held.clear()
 
     def taste(self, users: Sequence[str]) -> ScoreMatrix:
         """True utility of every image for these users, asked for or not; small tables are kept."""

@@ -17,7 +17,7 @@ from persongen_bench.core.later import pd
 from persongen_bench.core.progress import Progress, no_progress
 from persongen_bench.core.roles import CaptionHead, Head, open_role
 from persongen_bench.core.stack import Stack
-from persongen_bench.core.types import Catalog, Description, Embeddings, content_hash
+from persongen_bench.core.types import Catalog, Description, Embeddings, Image, content_hash
 from persongen_bench.loop.description_table import DescriptionTable
 from persongen_bench.loop.encoding import (
     CHUNK,
@@ -33,6 +33,7 @@ from persongen_bench.loop.encoding import (
 )
 from persongen_bench.loop.feature_shard import Keys, keys_of
 from persongen_bench.loop.feature_table import FeatureTable
+from persongen_bench.loop.held_pictures import HeldPictures
 from persongen_bench.loop.kept import kept_keys
 from persongen_bench.util.batching import blocks
 from persongen_bench.util.opening import OpenImages
@@ -84,8 +85,7 @@ class FeatureStore:
                 return rows
             with table.lock():
                 new = ~table.known(keys)
-                first = np.unique(keys[new], return_index=True)[1]
-                places = np.flatnonzero(new)[np.sort(first)]
+                places = np.flatnonzero(new)[np.sort(np.unique(keys[new], return_index=True)[1])]
                 self._add(role, self._chunks(places, shown, keys, role), shown)
         return table.rows(keys)
 
@@ -111,8 +111,7 @@ class FeatureStore:
         self, role: str, pixel_hashes: Sequence[str], open_images: OpenImages
     ) -> list[Description]:
         """What a captioner says about the images; each is described once."""
-        model = open_role(self.stack, role)
-        table = DescriptionTable(self._place(model) / "words.sqlite")
+        table = DescriptionTable(self._place(open_role(self.stack, role)) / "words.sqlite")
         known = table.get(pixel_hashes)
         new = {h: place for place, h in enumerate(pixel_hashes) if h not in known}
         for part, said in self._said(role, list(new.values()), pixel_hashes, pictures(open_images)):
@@ -192,6 +191,7 @@ class CatalogFeatures:
     cache: Path
     """Folder for the pixel hashes of a catalogue, named by its content."""
     _hashes: list[str] = field(default_factory=list)
+    _held: HeldPictures[str] = field(default_factory=HeldPictures, init=False)
 
     def rows(self, role: str, item_ids: Sequence[str]) -> Embeddings:
         """``(len(item_ids), d)`` float32 in the order asked for."""
@@ -199,17 +199,19 @@ class CatalogFeatures:
         hashes = self._known_hashes(role)
         return self.store.rows(role, [hashes[k] for k in places], self._opener(places))
 
+    def images(self, item_ids: Sequence[str]) -> list[Image]:
+        """The pictures of items; the latest are held."""
+        return self._held.get(item_ids, self.catalog.images)
+
     def describe(self, role: str, item_ids: Sequence[str]) -> list[Description]:
         """What a captioner says about items."""
-        places = self._places(item_ids)
-        hashes = self.pixel_hashes(item_ids)
-        return self.store.describe(role, hashes, self._opener(places))
+        opener = self._opener(self._places(item_ids))
+        return self.store.describe(role, self.pixel_hashes(item_ids), opener)
 
     def pixel_hashes(self, item_ids: Sequence[str]) -> list[str]:
         """Content of items."""
-        places = self._places(item_ids)
         hashes = self._known_hashes(None)
-        return [hashes[k] for k in places]
+        return [hashes[k] for k in self._places(item_ids)]
 
     def restricted(self, catalog: Catalog) -> CatalogFeatures:
         """Features of some items alone: nothing in them leads to an item outside ``catalog``."""
@@ -233,7 +235,7 @@ class CatalogFeatures:
         return [int(k) for k in positions]
 
     def _opener(self, places: Sequence[int]) -> Pictures:
-        return items(self.catalog, self._ids).at(places)
+        return items(self.catalog, self._ids, self.images).at(places)
 
     def _known_hashes(self, role: str | None) -> list[str]:
         """Hashes of every item; found while encoding for ``role`` where they are not known."""
@@ -244,7 +246,5 @@ class CatalogFeatures:
         return self._hashes
 
     def _find_hashes(self, role: str | None) -> list[str]:
-        opener = self._opener(range(len(self.catalog)))
-        if role is not None:
-            return self.store.learn(role, len(self.catalog), opener)
-        return hashes_of(len(self.catalog), opener)
+        n, opener = len(self.catalog), self._opener(range(len(self.catalog)))
+        return hashes_of(n, opener) if role is None else self.store.learn(role, n, opener)

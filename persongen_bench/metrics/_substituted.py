@@ -81,7 +81,8 @@ def moves_by(context: ScoreContext, name: RankerName) -> dict[str, list[Move]]:
     users = np.array([ranker.data.user_row[user] for user, _, _ in asked], dtype=np.intp)
     items = np.array([ranker.data.item_row[item] for _, _, item in asked], dtype=np.intp)
     rows = np.array([row for _, row, _ in asked], dtype=np.intp)
-    old = own_places(ranker, users, items).rank
+    pairs, place = np.unique(np.stack([users, items]), axis=1, return_inverse=True)
+    old = own_places(ranker, *pairs).rank[place.ravel()]
     new = placed(ranker, users, items, context.features(ROLE)[rows]).rank
     for (user, _, _), before, after in zip(asked, old, new, strict=True):
         moves[user].append(Move(float(before), float(after)))

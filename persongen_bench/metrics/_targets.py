@@ -5,8 +5,7 @@ The value of a request is the mean over all pairs of one of its images and one o
 
 from __future__ import annotations
 
-from abc import abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar, Literal, Self, get_args
 
@@ -17,7 +16,12 @@ from persongen_bench.core.later import pd
 from persongen_bench.core.metric import MetricInfo, ScoreContext
 from persongen_bench.core.types import Embeddings
 from persongen_bench.metrics._base import build_signature, parse_choice
-from persongen_bench.metrics._space import AnsweredRequest, mean_over_requests, unit_rows
+from persongen_bench.metrics._space import (
+    AnsweredRequest,
+    mean_over_requests,
+    rows_by_request,
+    unit_rows,
+)
 
 Target = Literal["reference", "history", "held-out"]
 """``reference``: the reference item of the request; requests without one have no value.
@@ -30,6 +34,8 @@ SHOWS_NOT: dict[str, str] = {
     "history": "Taste: returning a history picture is the best answer to it.",
     "held-out": "How much of the likeness other people's images would have too.",
 }
+_NUMBERS = 1 << 24
+"""Numbers in the vectors of several requests that are held together (64 MiB)."""
 
 
 @dataclass(frozen=True)
@@ -71,6 +77,43 @@ def mean_over_targets(
     return mean_over_requests(context, of_request)
 
 
+def mean_over_vectors(
+    context: ScoreContext,
+    target: Target,
+    role: str,
+    value: Callable[[Embeddings, Embeddings], float],
+) -> pd.Series:
+    """`mean_over_targets` of what a request's vectors in ``role`` and its targets' give.
+
+    Vectors are read for several requests at once, as many as hold `_NUMBERS` numbers.
+    """
+    every = (targets_of(context, answered, target) for answered in rows_by_request(context))
+    asked = [own for own in every if own.item_ids]
+    values, start, most = dict[int, float](), 0, 1
+    while start < len(asked):
+        block = _several(asked[start:], most)
+        rows, ids = np.concatenate([own.rows for own in block]), _items_of(block)
+        images = context.features(role, rows)
+        items = context.item_features(role, ids)
+        of_row, of_item = ({name: k for k, name in enumerate(part)} for part in (rows, ids))
+        for own in block:
+            first = images[[of_row[row] for row in own.rows]]
+            second = items[[of_item[item] for item in own.item_ids]]
+            values[int(own.rows[0])] = value(first, second)
+        start, most = start + len(block), _NUMBERS // images.shape[1]
+    return mean_over_requests(context, lambda own: values.get(int(own.rows[0]), np.nan))
+
+
+def _several(asked: Sequence[RequestTargets], most: int) -> list[RequestTargets]:
+    """The first requests, at least one, with at most so many images and targets together."""
+    sizes = np.cumsum([len(own.rows) + len(own.item_ids) for own in asked[: most + 1]])
+    return list(asked[: max(1, int(np.searchsorted(sizes, most, side="right")))])
+
+
+def _items_of(block: Sequence[RequestTargets]) -> list[str]:
+    return list(dict.fromkeys(item for own in block for item in own.item_ids))
+
+
 def cosines(first: Embeddings, second: Embeddings) -> Float[np.ndarray, "n m"]:
     """Cosine of every row of ``first`` with every row of ``second``; float64 in [-1, 1]."""
     return np.asarray(np.clip(unit_rows(first) @ unit_rows(second).T, -1.0, 1.0))
@@ -83,7 +126,7 @@ def mean_cosine(context: ScoreContext, role: str, targets: RequestTargets) -> fl
 
 
 class TargetMetric:
-    """Base: a metric ``name@TARGET``. A subclass has a card and says what a request's value is."""
+    """Base: a metric ``name@TARGET``. A subclass has a card and says what a unit's value is."""
 
     card: ClassVar[MetricInfo]
     """Without the target; the family and what the number does not show come from the target."""
@@ -105,14 +148,6 @@ class TargetMetric:
     def signature(self, context: ScoreContext) -> str:
         """Name with target, models, details, version."""
         return build_signature(self.info, context, self.details, self.version)
-
-    @abstractmethod
-    def value(self, context: ScoreContext, targets: RequestTargets) -> float:
-        """One request's number; called for requests with at least one target."""
-
-    def per_unit(self, context: ScoreContext) -> pd.Series:
-        """Mean over the (image, target) pairs of each request, then over requests."""
-        return mean_over_targets(context, self.target, lambda own: self.value(context, own))
 
 
 def target_info(card: MetricInfo, target: Target, argument: str) -> MetricInfo:

@@ -181,9 +181,9 @@ def lpips(
     """
     if len(first) != len(second):
         raise DataError(f"lpips: {len(first)} and {len(second)} pictures, expected pairs")
-    each = np.arange(len(first))
     a, b = (model.encode([imaging.check(image) for image in part]) for part in (first, second))
-    return _lpips.squared_distances(a, b, each, each)
+    pairs = zip(a, b, strict=True)
+    return np.array([_lpips.squared_distances(x[None], y[None])[0, 0] for x, y in pairs])
 
 
 def lpips_diversity(images: Sequence[Image], model: ImageEncoder) -> float:

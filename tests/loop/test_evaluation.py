@@ -29,7 +29,11 @@ def evaluation(**options):
         columns=["sample_id", "user_id", "index", "state", "digest", "pixel_hash"],
     )
     asked = {sample: request for sample, request, _, _ in PLANNED}
-    return Evaluation(None, table, asked, lambda sample, digits: (sample, digits), **options)
+    return Evaluation(None, table, asked, drawn, **options)
+
+
+def drawn(sample, digits):
+    return np.frombuffer(f"{sample} {digits}".encode(), dtype=np.uint8)
 
 
 def test_units_are_users_or_prompts():
@@ -63,9 +67,23 @@ def test_what_was_asked_for_leaves_out_what_is_ours():
 
 
 def test_outputs_are_the_images_unless_something_else_was_asked_for():
-    assert evaluation().outputs([1]) == [("s4", "hash-s4")]
+    (image,) = evaluation().outputs([1])
+    assert bytes(image) == b"s4 hash-s4"
     opened = evaluation(open_output=lambda sample, digest: (sample, digest)).outputs([1, 0])
     assert opened == [("s4", "d-s4"), ("s0", "d-s0")]
+
+
+def test_an_image_is_opened_once_until_it_is_forgotten(monkeypatch):
+    seen, opened = evaluation(), []
+    monkeypatch.setattr(seen, "open_image", lambda *named: opened.append(named) or drawn(*named))
+    for _ in range(2):
+        assert [bytes(image)[:2] for image in seen.images(np.array([1, 0, 1]))] == [
+            b"s4", b"s0", b"s4",
+        ]  # fmt: skip
+    assert opened == [("s4", "hash-s4"), ("s0", "hash-s0")]
+    seen.forget()
+    seen.images([0])
+    assert opened[2:] == [("s0", "hash-s0")]
 
 
 def test_the_catalogue_is_the_whole_one_in_its_order():

@@ -45,17 +45,17 @@ def image_folds(ratings: Ratings, n_folds: int, seed: int) -> Int[np.ndarray, " 
         np.argsort(ratings.item, kind="stable"),
         np.cumsum(np.bincount(ratings.item, minlength=n_items))[:-1],
     )
-    load = np.zeros((n_folds, len(ratings.users)))
+    load, rated = np.zeros((len(ratings.users), n_folds)), np.zeros(n_folds)
     fold = np.zeros(len(ratings), dtype=np.int64)
     for item in np.random.default_rng(seed).permutation(n_items):
         rows = rows_of[item]
         if not len(rows):
             continue
         raters = ratings.user[rows]
-        costs = load[:, raters].sum(axis=1)
-        least = np.flatnonzero(costs == costs.min())
-        chosen = least[np.argmin(load[least].sum(axis=1))]
-        load[chosen, raters] += 1
+        costs = load[raters].sum(axis=0)
+        chosen = int(np.argmin(np.where(costs == costs.min(), rated, np.inf)))
+        load[raters, chosen] += 1
+        rated[chosen] += len(set(raters.tolist()))
         fold[rows] = chosen
     return fold
 

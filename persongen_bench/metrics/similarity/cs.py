@@ -17,6 +17,7 @@ from persongen_bench.metrics._targets import (
     RequestTargets,
     TargetMetric,
     cosines,
+    mean_over_targets,
     parse_target,
 )
 from persongen_bench.metrics.similarity._captions import COLUMN, item_texts, text_source
@@ -71,9 +72,9 @@ class Cs(TargetMetric):
         details = f"{self.details}|{text_source(context)}"
         return build_signature(self.info, context, details, self.version)
 
-    def value(self, context: ScoreContext, targets: RequestTargets) -> float:
-        """Mean cosine over the pairs."""
-        return mean_text_cosine(context, targets)
+    def per_unit(self, context: ScoreContext) -> pd.Series:
+        """Mean cosine over the pairs of each request, then over requests."""
+        return mean_over_targets(context, self.target, lambda own: mean_text_cosine(context, own))
 
 
 @final

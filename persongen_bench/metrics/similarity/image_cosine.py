@@ -8,10 +8,10 @@ from persongen_bench.core.later import pd
 from persongen_bench.core.metric import MetricInfo, ScoreContext
 from persongen_bench.metrics._base import Plain
 from persongen_bench.metrics._targets import (
-    RequestTargets,
+    Target,
     TargetMetric,
-    mean_cosine,
-    mean_over_targets,
+    cosines,
+    mean_over_vectors,
 )
 
 
@@ -20,10 +20,9 @@ class _ImageCosine(TargetMetric):
 
     details = "sim:cosine|scale:raw|over:pairs"
 
-    def value(self, context: ScoreContext, targets: RequestTargets) -> float:
-        """Mean cosine over the pairs."""
-        (role,) = self.card.roles
-        return mean_cosine(context, role, targets)
+    def per_unit(self, context: ScoreContext) -> pd.Series:
+        """Mean cosine over the pairs of each request, then over requests."""
+        return _mean_cosines(context, self.target, *self.card.roles)
 
 
 @final
@@ -93,4 +92,8 @@ class Cpis(Plain):
 
     def per_unit(self, context: ScoreContext) -> pd.Series:
         """Of each request, then of the unit; NaN without images or history."""
-        return mean_over_targets(context, "history", lambda own: mean_cosine(context, "clip", own))
+        return _mean_cosines(context, "history", "clip")
+
+
+def _mean_cosines(context: ScoreContext, target: Target, role: str) -> pd.Series:
+    return mean_over_vectors(context, target, role, lambda a, b: float(cosines(a, b).mean()))

@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import ClassVar, final
 
 import numpy as np
+import pandas as pd
 
 from persongen_bench.core.metric import MetricInfo, ScoreContext
 from persongen_bench.metrics._lpips import FAILED, squared_distances
-from persongen_bench.metrics._targets import RequestTargets, TargetMetric
+from persongen_bench.metrics._targets import TargetMetric, mean_over_vectors
 
 
 class _Distance(TargetMetric):
@@ -16,13 +17,12 @@ class _Distance(TargetMetric):
 
     details = "distance:squared-euclidean|over:pairs"
 
-    def value(self, context: ScoreContext, targets: RequestTargets) -> float:
-        """Mean distance over the pairs; only their vectors are read."""
+    def per_unit(self, context: ScoreContext) -> pd.Series:
+        """Mean distance over the pairs of each request, then over requests."""
         (role,) = self.card.roles
-        images = context.features(role, targets.rows)
-        items = context.item_features(role, targets.item_ids)
-        first, second = np.indices((len(images), len(items))).reshape(2, -1)
-        return float(squared_distances(images, items, first, second).mean())
+        return mean_over_vectors(
+            context, self.target, role, lambda a, b: float(squared_distances(a, b).mean())
+        )
 
 
 @final

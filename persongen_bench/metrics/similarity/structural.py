@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import ClassVar, Self, final
 
 import numpy as np
+import pandas as pd
 
 from persongen_bench.core.errors import ConfigError
 from persongen_bench.core.metric import MetricInfo, ScoreContext
@@ -16,6 +17,7 @@ from persongen_bench.metrics._targets import (
     RequestTargets,
     Target,
     TargetMetric,
+    mean_over_targets,
     parse_target,
     target_info,
 )
@@ -47,9 +49,9 @@ class Ssim(TargetMetric):
     )
     details = f"scales:1|{DETAILS}"
 
-    def value(self, context: ScoreContext, targets: RequestTargets) -> float:
-        """Mean over the pairs; NaN where an image has a side below 11."""
-        return _pixel_value(context, targets, self.target, None)
+    def per_unit(self, context: ScoreContext) -> pd.Series:
+        """Mean over the pairs, then over requests; NaN where an image has a side below 11."""
+        return _per_unit(context, self.target, None)
 
     def caveats(self, context: ScoreContext) -> Sequence[str]:
         """Says how many images are too small."""
@@ -108,13 +110,19 @@ class MsSsim(TargetMetric):
         details = f"scales:{self.n_scales}|weights:{weights}|{self.details}|negative:0"
         return build_signature(self.info, context, details, self.version)
 
-    def value(self, context: ScoreContext, targets: RequestTargets) -> float:
-        """Mean over the pairs; NaN where an image is too small for the scales."""
-        return _pixel_value(context, targets, self.target, self.n_scales)
+    def per_unit(self, context: ScoreContext) -> pd.Series:
+        """Mean over the pairs, then over requests; NaN where an image is too small."""
+        return _per_unit(context, self.target, self.n_scales)
 
     def caveats(self, context: ScoreContext) -> Sequence[str]:
         """Says how many images are too small."""
         return _too_small(context, self.n_scales)
+
+
+def _per_unit(context: ScoreContext, target: Target, n_scales: int | None) -> pd.Series:
+    return mean_over_targets(
+        context, target, lambda own: _pixel_value(context, own, target, n_scales)
+    )
 
 
 def _pixel_value(

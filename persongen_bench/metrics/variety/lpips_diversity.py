@@ -18,10 +18,9 @@ ROLE = "lpips/alex"
 
 def mean_pair_distance(features: Embeddings) -> float:
     """Mean squared distance over all n (n - 1) / 2 pairs of rows; NaN for n < 2."""
-    first, second = np.triu_indices(len(features), k=1)
-    if not len(first):
+    if len(features) < 2:
         return np.nan
-    return float(squared_distances(features, features, first, second).mean())
+    return float(squared_distances(features, features)[np.triu_indices(len(features), k=1)].mean())
 
 
 @final
