@@ -167,14 +167,13 @@ class PublishedStack:
         return Source(self.places.folder(repo) / inside, self.places.command, variant)
 
     def _decoder(self) -> DiffusionDecoder:
-        weights = combined_sha256(self._files("decoder"))
         pipeline = load.open_pipeline(
             self._source(self.parts.pipeline, variant="fp16"),
             self._source(self.parts.adapter),
             self.parts.adapter_file,
             self.settings.torch_dtype(),
         )
-        return DiffusionDecoder(pipeline, self.settings, weights)
+        return DiffusionDecoder(pipeline, self.settings, combined_sha256(self._files("decoder")))
 
     def _unpinned(self, role: str) -> Any:  # noqa: ANN401  # each role has its own protocol
         """A model that is there where its folder is; imported for those who ask for it."""
