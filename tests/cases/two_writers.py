@@ -1,4 +1,4 @@
-"""Processes that share a cache or a run: `python two_writers.py WHAT FOLDER`, as `crashing`.
+"""Processes that share a cache or a run: `python two_writers.py WHAT FOLDER N`.
 
 Every `pgbench run` is a fork of an interpreter that has imported what a run imports, so that two of
 them work side by side from their first moment on. It prints one JSON document.
@@ -27,24 +27,18 @@ from persongen_bench.loop.wall import launch
 from persongen_bench.testing.toy import toy_world, write_folder
 from persongen_bench.util.files import file_sha256
 
-WORLD = (
+RUN = (
     "--dataset", "folder", "--data-option", "like_threshold=2", "--board", "catalogue",
-    "--no-beside", "--n-images", "2",
+    "--no-beside", "--n-images", "2", "-m", "nearest-item", "--stack", "pixels",
+    "--metric", "verifier",
 )  # fmt: skip
-RUNS = {
-    "nearest": ("-m", "nearest-item", "--stack", "pixels", "--metric", "verifier"),
-    "rebeca": (
-        "-m", "rebeca", "-o", "max_epochs=1", "-o", "hidden_size=16", "-o", "n_layers=1",
-        "-o", "n_heads=2", "--stack", "sandbox",
-    ),
-}  # fmt: skip
 RESULTS = ("*.parquet", "summary.json", "copies.json", "images/*/*.png", "contact_sheet.png")
 OF_THE_CLOCK = ("fit.json", "checksums.json")
 """Files of a fit that tell how long it took."""
 TEMPORARY = re.compile(r"\..*\.[0-9a-f]{8}")
 
 
-def pgbench(folder: Path, runs: str, run: str, *, patience: float = 1.0, kill_at=None) -> int:
+def pgbench(folder: Path, runs: str, *, patience: float = 1.0, kill_at=None) -> int:
     """Start `pgbench run` with the cache in ``folder``; the number of its process.
 
     ``patience``: `locking.PATIENCE`. ``kill_at``: the file event at which it dies.
@@ -60,7 +54,7 @@ def pgbench(folder: Path, runs: str, run: str, *, patience: float = 1.0, kill_at
         for number, name in ((1, "out"), (2, "err")):
             os.dup2(os.open(f"{os.getpid()}.{name}", os.O_WRONLY | os.O_CREAT, 0o600), number)
         data = ("--data", str(folder.parent / "data"), "--runs", runs)
-        sys.argv = ["pgbench", "run", *WORLD, *data, *RUNS[run]]
+        sys.argv = ["pgbench", "run", *RUN, *data]
         count = count_changes(folder, kill_at)
         try:
             cli.main()
@@ -109,8 +103,8 @@ def ended(folder: Path, *processes: int) -> list[list]:
 class Pairs:
     """Runs that share something, beside the same run that was alone."""
 
-    def __init__(self, base: Path, run: str) -> None:
-        self.base, self.run = base, run
+    def __init__(self, base: Path) -> None:
+        self.base = base
         alone = self.start("alone", "runs")
         assert ended(base / "alone", alone) == [[0, ""]]
         told = json.loads((base / "alone" / f"{alone}.json").read_text())
@@ -122,7 +116,7 @@ class Pairs:
         self.cache = cached(base / "alone")
 
     def start(self, name: str, runs: str, **more) -> int:
-        return pgbench(self.base / name, runs, self.run, **more)
+        return pgbench(self.base / name, runs, **more)
 
     def state(self, name: str, *runs: str) -> dict:
         """Whether runs and cache are those of the run that was alone."""
@@ -205,12 +199,12 @@ def tables(base: Path, n_kills: int) -> dict:
     return {"statuses": statuses, "kills": ends.count(-signal.SIGKILL), "temporaries": rest}
 
 
-def pairs(base: Path, run: str, n_kills: int) -> dict:
+def pairs(base: Path, n_kills: int) -> dict:
     """All that two writers do to each other."""
     write_folder(toy_world(), base / "data")
     warm = launch.subprocess = Warm()
     try:
-        pair, rng = Pairs(base, run), np.random.default_rng(0)
+        pair, rng = Pairs(base), np.random.default_rng(0)
         answers: dict = {"cache": pair.one_cache(), "run": pair.one_run(), "killed": []}
         while (
             sum(one["status"] != 0 for one in answers["killed"]) < n_kills
@@ -221,11 +215,11 @@ def pairs(base: Path, run: str, n_kills: int) -> dict:
         warm.close()
 
 
-def main(what: str, base: Path, words: list[str]) -> None:
+def main(what: str, base: Path, n_kills: int) -> None:
     """Do what is asked."""
-    told = tables(base, int(words[0])) if what == "tables" else pairs(base, what, int(words[0]))
-    sys.stdout.write(json.dumps(told))
+    works = {"tables": tables, "runs": pairs}
+    sys.stdout.write(json.dumps(works[what](base, n_kills)))
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], Path(sys.argv[2]), sys.argv[3:])
+    main(sys.argv[1], Path(sys.argv[2]), int(sys.argv[3]))
