@@ -132,9 +132,9 @@ class Walled:
     def validation_loss(self) -> float:
         """Of the loaded method."""
         loss = self._ordered("loss").fields.get("loss")
-        if not isinstance(loss, int | float):
+        if not isinstance(loss, float):
             raise RunError(f"method {self._run.facts.name} has a validation loss of {loss!r}")
-        return float(loss)
+        return loss
 
     def make(self, asked: Asked, samples: Sequence[Sample]) -> Answered:
         """Answers to samples; a batch that ends the cell is narrowed down to who does."""

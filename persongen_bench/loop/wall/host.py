@@ -23,6 +23,8 @@ from persongen_bench.util import landlock
 
 MOST_SAID = 500
 """Characters of what a cell says in a word of its own."""
+MOST_MB = 1e9
+"""Memory that a cell may say it used."""
 
 
 @dataclass
@@ -138,7 +140,7 @@ class Cell:
             self.used |= {str(k): str(v) for k, v in roles.items()}
         if isinstance(refused, list):
             self.refused = [str(one)[:MOST_SAID] for one in refused]
-        if isinstance(peak, int | float):
+        if isinstance(peak, int | float) and 0 <= peak < MOST_MB:  # neither NaN nor past a float
             self.peak_mb = max(self.peak_mb, float(peak))
 
 

@@ -1,5 +1,6 @@
-"""The wire between a run and the process of a method waits, whatever the method did to it."""
+"""What passes between a run and the process of a method: whatever it says, and however it waits."""
 
+import math
 import os
 from multiprocessing import Pipe
 from threading import Timer
@@ -7,6 +8,7 @@ from threading import Timer
 import pytest
 
 from persongen_bench.loop.wall import wire as wires
+from persongen_bench.loop.wall.host import Cell
 
 LONG = "x" * (1 << 22)
 """More than a socket holds: who writes it waits for who reads it."""
@@ -36,3 +38,14 @@ def test_an_end_that_was_made_not_to_block_blocks_again(way, late):
         first()
         timer.join()
     assert heard == [LONG]
+
+
+@pytest.mark.parametrize(
+    ("said", "known"),
+    [(12.5, 12.5), (3, 3.0), (10**400, 0.0), (math.nan, 0.0), (-1, 0.0), (math.inf, 0.0),
+     ("much", 0.0), (None, 0.0)],
+)  # fmt: skip
+def test_what_a_cell_says_of_its_memory_is_a_number_of_megabytes_or_nothing(said, known):
+    cell = Cell(lambda question: None)
+    cell._note({"peak_mb": said})
+    assert cell.peak_mb == known
