@@ -197,6 +197,19 @@ def test_audit_puts_the_truth_first_and_writes_its_page(runs, tmp_path, monkeypa
     for picture in (audit_page.RANKS, audit_page.FOOLED):
         assert (tmp_path / "page" / picture).read_bytes().startswith(b"\x89PNG")
         assert picture in page
+    _draws_who_is_fooled(found, tmp_path)
+
+
+def _draws_who_is_fooled(found, folder):
+    """One metric by the oracle, and none: both are drawn, and differ."""
+    shown = found.split()[0][0].metric
+    drawn = []
+    for who in ((), ("oracle",)):
+        rows = [row.model_copy(update={"fooled_by": who if row.metric == shown else ()})
+                for row in found.rows]  # fmt: skip
+        audit_page.draw_fooled(found.model_copy(update={"rows": tuple(rows)}), folder / "a.png")
+        drawn.append((folder / "a.png").read_bytes())
+    assert drawn[0] != drawn[1]
 
 
 def test_no_runs_is_a_clear_error(tmp_path):

@@ -192,7 +192,7 @@ def draw_fooled(audit: Audit, path: Path) -> None:
     cheats = [name for name in (*audit.anchors, *audit.hackers)
               if any(name in row.fooled_by for row in rows)]  # fmt: skip
     matrix = np.array([[cheat in row.fooled_by for row in rows] for cheat in cheats], dtype=float)
-    matrix = matrix.reshape(len(cheats), len(rows))
+    matrix = matrix.reshape(len(cheats), len(rows)) if cheats else np.zeros((1, len(rows)))
     with figure_at(path, (2.5 + 0.17 * len(rows), 2.0 + 0.17 * max(1, len(cheats)))) as figure:
         axes = figure.subplots()
         axes.imshow(matrix, cmap="Greys", vmin=0, vmax=1.4, aspect="auto", interpolation="none")
