@@ -10,6 +10,8 @@ NARROW = 120
 
 def width() -> int:
     """Characters per line."""
+    if not sys.stdout.isatty():
+        return NARROW
     from rich.console import Console
 
-    return Console().width if sys.stdout.isatty() else NARROW
+    return Console().width

@@ -10,7 +10,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-__all__ = ["integrate", "optimize", "pd", "special"]
+__all__ = ["integrate", "linalg", "optimize", "pd", "sparse", "special"]
 
 
 class _Later:
@@ -27,9 +27,9 @@ class _Later:
 
 if TYPE_CHECKING:
     import pandas as pd
-    from scipy import integrate, optimize, special
+    from scipy import integrate, linalg, optimize, sparse, special
 else:
     pd = _Later("pandas")
-    integrate, optimize, special = map(
-        _Later, ("scipy.integrate", "scipy.optimize", "scipy.special")
-    )
+    integrate, linalg = _Later("scipy.integrate"), _Later("scipy.linalg")
+    optimize, special = _Later("scipy.optimize"), _Later("scipy.special")
+    sparse = _Later("scipy.sparse")

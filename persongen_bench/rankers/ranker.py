@@ -8,12 +8,12 @@ from functools import cached_property
 from typing import Any, ClassVar, NamedTuple, Protocol
 
 import numpy as np
-import pandas as pd
 from jaxtyping import Bool, Float, Int
 
 from persongen_bench.core.config import Config
 from persongen_bench.core.dataset import View
 from persongen_bench.core.errors import DataError
+from persongen_bench.core.later import pd
 from persongen_bench.core.progress import Progress, no_progress
 from persongen_bench.core.types import Embeddings, Rows
 

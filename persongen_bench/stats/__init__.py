@@ -17,7 +17,6 @@ from persongen_bench.stats.intervals import Interval, interval, interval_of_imag
 from persongen_bench.stats.null import NullDistribution
 from persongen_bench.stats.pairs import (
     PairedDifference,
-    holm,
     paired_difference,
     paired_t,
     paired_test,
@@ -31,7 +30,15 @@ from persongen_bench.stats.permutation import (
     user_permutation_test,
 )
 from persongen_bench.stats.power import minimum_detectable_effect
-from persongen_bench.stats.ranks import AllPairs, RankRow, all_pairs, letter_groups, rank, ranked
+from persongen_bench.stats.ranks import (
+    AllPairs,
+    RankRow,
+    all_pairs,
+    holm,
+    letter_groups,
+    rank,
+    ranked,
+)
 from persongen_bench.stats.residuals import Residuals, owners_of, residual_table, residuals_of
 from persongen_bench.stats.roc import Roc, roc
 from persongen_bench.stats.seeds import over_seeds

@@ -10,7 +10,7 @@ from __future__ import annotations
 from functools import lru_cache
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 
 from persongen_bench.core.later import optimize
 
@@ -26,14 +26,18 @@ _N_SAMPLES = 4000
 """Normal samples behind `detectable_shift`: its power is right to half a per cent."""
 
 
-def is_discrete(differences: Float[np.ndarray, " n"]) -> bool:
-    """Whether magnitudes repeat: at most half as many distinct non-zero ones as users.
+def are_discrete(differences: Float[np.ndarray, "*rows n"]) -> Bool[np.ndarray, "*rows"]:
+    """Whether the magnitudes of a row repeat: at most half as many distinct, not 0, as users.
 
     Only magnitudes are looked at. They are the same under every sign pattern, so choosing a test
     by them leaves the sign-flip test exact.
     """
-    distinct = np.unique(np.rint(_sizes(differences) / _ROUNDING))
-    return len(distinct) <= len(differences) / 2
+    sizes = np.abs(differences)
+    largest = sizes.max(axis=-1, keepdims=True, initial=0.0)
+    sizes = sizes / np.where(largest > 0, largest, 1.0)
+    steps = np.sort(np.where(sizes > _ROUNDING, np.rint(sizes / _ROUNDING), 0.0), axis=-1)
+    n_distinct = (np.diff(steps, axis=-1, prepend=0.0) > 0).sum(axis=-1)
+    return np.asarray(n_distinct <= differences.shape[-1] / 2)
 
 
 def sign_flip_p(differences: Float[np.ndarray, " n"]) -> float | None:

@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Float
 
 from persongen_bench.core.later import special
-from persongen_bench.stats.flips import SMALLEST_T, is_discrete, sign_flip_p
+from persongen_bench.stats.flips import SMALLEST_T, are_discrete, sign_flip_p
 from persongen_bench.stats.intervals import interval
 from persongen_bench.stats.power import minimum_detectable_effect, noncentrality
 from persongen_bench.stats.seeds import SeedError, combined, over_seeds, seed_error
@@ -151,7 +151,9 @@ def paired_test(
     gap = _gap(a, b)
     if len(gap.users) < 2:
         return float("nan"), float("nan")
-    return (0.0 if gap.constant else _spread(gap.users)), _gap_p(gap, bounds)
+    return (0.0 if gap.constant else _spread(gap.users)), max(
+        _one_seed_p(gap, bounds), *_seeds_p([gap])
+    )
 
 
 def paired_p_values(
@@ -166,24 +168,42 @@ def paired_p_values(
         pairs: positions of the two methods of each.
         bounds: as in `paired_test`.
     """
+    if len(values) < 2 or not pairs:
+        return [float("nan")] * len(pairs)
     methods = [values[:, j] for j in range(values.shape[1])]
-    means, errors = [over_seeds(own) for own in methods], [seed_error(own) for own in methods]
-    gaps = (
-        _Gap(differences(means[i], means[j]), tuple(e for e in (errors[i], errors[j]) if e))
-        for i, j in pairs
-    )
-    return [_gap_p(gap, bounds) if len(gap.users) > 1 else float("nan") for gap in gaps]
+    means, errors = np.stack([over_seeds(own) for own in methods]), list(map(seed_error, methods))
+    first, second = (means[list(places)] for places in zip(*pairs, strict=True))
+    users, sizes = first - second, np.abs(means).max(axis=1)
+    scales = np.array([max(sizes[i], sizes[j]) for i, j in pairs])
+    plain = (np.ptp(users, axis=1) > _ROUNDING * scales) & (len(values) >= SMALLEST_T)
+    plain[plain] = ~are_discrete(users[plain])
+    p_values = np.full(len(pairs), np.nan)
+    p_values[plain] = _t_p(users[plain])
+    gaps = [
+        _Gap(
+            row if easy else differences(one, other), tuple(e for e in (errors[i], errors[j]) if e)
+        )
+        for row, easy, one, other, (i, j) in zip(users, plain, first, second, pairs, strict=True)
+    ]
+    for k in np.flatnonzero(~plain):
+        p_values[k] = _one_seed_p(gaps[k], bounds)
+    return list(np.fmax(p_values, _seeds_p(gaps)))
 
 
-def _gap_p(gap: _Gap, bounds: Bounds) -> float:
-    """Of two users or more."""
-    p_value = _constant_p(gap.users, bounds) if gap.constant else _users_p(gap.users)
-    if not gap.seeds:
-        return p_value
-    error, df = gap.error
-    if error == 0:
-        return p_value
-    return max(p_value, float(2 * special.stdtr(df, -abs(gap.users.mean()) / error)))
+def _one_seed_p(gap: _Gap, bounds: Bounds) -> float:
+    """Of two users or more, as if seeds added nothing."""
+    return _constant_p(gap.users, bounds) if gap.constant else _users_p(gap.users)
+
+
+def _seeds_p(gaps: Sequence[_Gap]) -> Float[np.ndarray, " gaps"]:
+    """Of the t test over users and seeds; 0 where there is one seed, or nothing varies."""
+    p_values = np.zeros(len(gaps))
+    seeded = {k: error for k, gap in enumerate(gaps) if gap.seeds and (error := gap.error)[0] > 0}
+    if seeded:
+        errors, df = np.array(list(seeded.values())).T
+        means = np.array([gaps[k].users.mean() for k in seeded])
+        p_values[list(seeded)] = 2 * special.stdtr(df, -np.abs(means) / errors)
+    return p_values
 
 
 def paired_t(a: Float[np.ndarray, " users"], b: Float[np.ndarray, " users"]) -> tuple[float, float]:
@@ -193,7 +213,7 @@ def paired_t(a: Float[np.ndarray, " users"], b: Float[np.ndarray, " users"]) -> 
         return float("nan"), float("nan")
     if difference.min() == difference.max():
         return 0.0, 1.0
-    return _spread(difference), _t_p(difference)
+    return _spread(difference), float(_t_p(difference))
 
 
 def _users_p(difference: Float[np.ndarray, " n"]) -> float:
@@ -201,8 +221,8 @@ def _users_p(difference: Float[np.ndarray, " n"]) -> float:
         exact = sign_flip_p(difference)
         assert exact is not None  # so few are always listed
         return exact
-    if not is_discrete(difference):
-        return _t_p(difference)
+    if not are_discrete(difference):
+        return float(_t_p(difference))
     exact = sign_flip_p(difference)
     return max(corrected_p(difference), 0.0 if exact is None else exact)
 
@@ -217,23 +237,8 @@ def _spread(difference: Float[np.ndarray, " n"]) -> float:
     return float(scale * (difference / scale).std(ddof=1))
 
 
-def _t_p(difference: Float[np.ndarray, " n"]) -> float:
-    unit = difference / np.abs(difference).max()
-    n = len(unit)
-    t = unit.mean() / (unit.std(ddof=1) / np.sqrt(n))
-    return float(2 * special.stdtr(n - 1, -abs(t)))
-
-
-def holm(p_values: Sequence[float] | Float[np.ndarray, " m"]) -> Float[np.ndarray, " m"]:
-    """Holm's step-down adjustment (Scandinavian Journal of Statistics 6, 1979).
-
-    Rejecting where the adjusted value is <= alpha keeps the chance of any false rejection in the
-    family at alpha. NaN (a test that could not be made) stays NaN and does not count, as in R's
-    ``p.adjust``.
-    """
-    raw = np.asarray(p_values, np.float64)
-    adjusted = np.full(raw.shape, np.nan)
-    order = np.argsort(raw, kind="stable")[: np.count_nonzero(~np.isnan(raw))]
-    steps = raw[order] * np.arange(len(order), 0, -1)
-    adjusted[order] = np.minimum(np.maximum.accumulate(steps), 1.0)
-    return adjusted
+def _t_p(differences: Float[np.ndarray, "*rows n"]) -> Float[np.ndarray, "*rows"]:
+    unit = differences / np.abs(differences).max(axis=-1, keepdims=True)
+    n = unit.shape[-1]
+    t = unit.mean(axis=-1) / (unit.std(axis=-1, ddof=1) / np.sqrt(n))
+    return np.asarray(2 * special.stdtr(n - 1, -np.abs(t)))

@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from persongen_bench.core.errors import DataError
-from persongen_bench.stats.pairs import holm, paired_p_values
+from persongen_bench.stats.pairs import paired_p_values
 from persongen_bench.stats.seeds import over_seeds
 from persongen_bench.stats.shares import UNBOUNDED, Bounds
 
@@ -118,6 +118,21 @@ def ranked(pairs: AllPairs, names: Sequence[str], higher_is_better: bool) -> lis
         RankRow(names[j], places[j], int(lows[j]), int(highs[j]), group)
         for j, group in zip(order, letters, strict=True)
     ]
+
+
+def holm(p_values: Sequence[float] | Float[np.ndarray, " m"]) -> Float[np.ndarray, " m"]:
+    """Holm's step-down adjustment (Scandinavian Journal of Statistics 6, 1979).
+
+    Rejecting where the adjusted value is <= alpha keeps the chance of any false rejection in the
+    family at alpha. NaN (a test that could not be made) stays NaN and does not count, as in R's
+    ``p.adjust``.
+    """
+    raw = np.asarray(p_values, np.float64)
+    adjusted = np.full(raw.shape, np.nan)
+    order = np.argsort(raw, kind="stable")[: np.count_nonzero(~np.isnan(raw))]
+    steps = raw[order] * np.arange(len(order), 0, -1)
+    adjusted[order] = np.minimum(np.maximum.accumulate(steps), 1.0)
+    return adjusted
 
 
 def letter_groups(different: Bool[np.ndarray, "methods methods"]) -> list[str]:

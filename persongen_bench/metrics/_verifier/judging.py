@@ -6,9 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import expit
 
-from persongen_bench.core.later import pd
+from persongen_bench.core.later import pd, special
 from persongen_bench.core.metric import ScoreContext
 from persongen_bench.core.types import ScoreMatrix
 from persongen_bench.metrics._base import build_signature
@@ -53,7 +52,7 @@ class SeenAll:
             return project(weights, context.features(role_of(self.metric.model)))
 
         seen = context.memo(f"verifier of all {self.metric.model}", images)
-        chances[:, column >= 0] = expit(score(weights, seen, column[column >= 0]))
+        chances[:, column >= 0] = special.expit(score(weights, seen, column[column >= 0]))
         return chances
 
 

@@ -20,9 +20,8 @@ from __future__ import annotations
 
 import numpy as np
 from jaxtyping import Float
-from scipy.sparse import csr_array
 
-from persongen_bench.core.later import special
+from persongen_bench.core.later import sparse, special
 from persongen_bench.core.ratings import Ratings
 from persongen_bench.metrics._verifier.folds import Predictions
 
@@ -39,8 +38,8 @@ def leniency(ratings: Ratings) -> Float[np.ndarray, " users"]:
     """
     shape = (len(ratings.users), len(ratings.items))
     places = (ratings.user, ratings.item)
-    likes = csr_array((ratings.liked.astype(float), places), shape=shape)
-    dislikes = csr_array(((~ratings.liked).astype(float), places), shape=shape)
+    likes = sparse.csr_array((ratings.liked.astype(float), places), shape=shape)
+    dislikes = sparse.csr_array(((~ratings.liked).astype(float), places), shape=shape)
     wins = np.asarray((likes @ dislikes.T).todense())
     games = wins + wins.T
     worth = np.ones(len(wins))

@@ -14,10 +14,8 @@ from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float
-from scipy.linalg import svdvals
-from scipy.linalg.blas import dsyrk
-from scipy.linalg.lapack import dpstrf
 
+from persongen_bench.core.later import linalg
 from persongen_bench.core.types import Embeddings
 from persongen_bench.util.batching import blocks
 
@@ -59,7 +57,7 @@ def moments(features: Embeddings, block: int = BLOCK) -> Moments:
         raise ValueError("features are not finite")
     triangle = np.zeros((d, d), order="F")
     for part in blocks(n, block):
-        triangle = dsyrk(
+        triangle = linalg.blas.dsyrk(
             1.0 / (n - 1), (features[part] - mean).T, beta=1.0, c=triangle, overwrite_c=True
         )
     covariance = np.triu(triangle)
@@ -94,7 +92,7 @@ def frechet_distance_of_moments(x: Moments, y: Moments) -> float:
     factor = covariance_factor(x.covariance)
     root = _sum_of_roots(factor @ y.covariance @ factor.T, trace)
     if root is None:
-        root = float(svdvals(factor @ covariance_factor(y.covariance).T).sum())
+        root = float(linalg.svdvals(factor @ covariance_factor(y.covariance).T).sum())
     return _assemble(x.mean - y.mean, trace, root)
 
 
@@ -127,7 +125,7 @@ def covariance_factor(covariance: Float[np.ndarray, "d d"]) -> Float[np.ndarray,
 
     The rank is where the largest pivot left is at most ``d * eps`` times the first one.
     """
-    lower, pivots, rank, _ = dpstrf(covariance, lower=1)
+    lower, pivots, rank, _ = linalg.lapack.dpstrf(covariance, lower=1)
     rank = rank if covariance.trace() > 0 else 0
     factor = np.zeros((rank, len(covariance)))
     factor[:, pivots - 1] = np.tril(lower)[:, :rank].T
@@ -138,7 +136,7 @@ def nuclear_norm(matrix: Float[np.ndarray, "a b"], scale: float) -> float:
     """Sum of the singular values, to an absolute error of about 1e-10 ``scale`` at most."""
     tall = matrix if matrix.shape[0] >= matrix.shape[1] else matrix.T
     root = _sum_of_roots(tall.T @ tall, scale)
-    return float(svdvals(matrix).sum()) if root is None else root
+    return float(linalg.svdvals(matrix).sum()) if root is None else root
 
 
 def _sum_of_roots(squares: Float[np.ndarray, "r r"], scale: float) -> float | None:

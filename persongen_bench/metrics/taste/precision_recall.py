@@ -16,9 +16,8 @@ from collections.abc import Sequence
 from typing import ClassVar, final
 
 import numpy as np
-from scipy.special import gammaln
 
-from persongen_bench.core.later import pd
+from persongen_bench.core.later import pd, special
 from persongen_bench.core.metric import MetricInfo, ScoreContext
 from persongen_bench.metrics._base import AtCount, build_signature
 from persongen_bench.metrics._space import ROLE, nearest_by_user, no_dislikes
@@ -110,5 +109,6 @@ def hit_probability(hits: np.ndarray, n: int, k: int) -> np.ndarray:
     misses = n - np.asarray(hits, dtype=float)
     possible = misses >= k
     m = np.where(possible, misses, k)
+    gammaln = special.gammaln
     log_miss = gammaln(m + 1) - gammaln(m - k + 1) - gammaln(n + 1) + gammaln(n - k + 1)
     return np.where(possible, 1 - np.exp(log_miss), 1.0)
