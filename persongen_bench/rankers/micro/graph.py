@@ -63,20 +63,33 @@ def replaced(spare: Neighbours, item: int, column: Float[np.ndarray, " n"], k: i
     near.
     """
     n, k = len(spare.places), min(k, len(column))
-    rows, others = np.arange(n), np.asarray(column[:n])
-    gone = spare.places == item
-    index = np.concatenate([spare.places, np.full((n, 1), item)], axis=1)
-    value = np.concatenate([spare.value, others[:, None]], axis=1)
+    rows, others = _touched(spare, item, column, k), np.asarray(column)
+    index = np.concatenate([spare.places[rows], np.full((len(rows), 1), item)], axis=1)
+    value = np.concatenate([spare.value[rows], others[rows, None]], axis=1)
     keys = _keys(value, index, rows[:, None])
-    keys[:, :-1][gone] = -np.inf
+    keys[:, :-1][spare.places[rows] == item] = -np.inf
     order = _best(keys, k)
-    new_index, new_value = _taken(index, order), _taken(value, order)
+    new_index, new_value = np.empty((n, k), dtype=np.intp), np.empty((n, k))
+    if len(rows) < n:
+        new_index[:], new_value[:] = spare.places[:, :k], spare.value[:, :k]
+    new_index[rows], new_value[rows] = _taken(index, order), _taken(value, order)
     own = _best(_keys(column[None], np.arange(len(column))[None], np.array([[item]])), k)
     if item == n:
         joined = (np.concatenate([new_index, own]), np.concatenate([new_value, column[own]]))
         return Neighbours(*joined)
     new_index[item], new_value[item] = own[0], column[own[0]]
     return Neighbours(new_index, new_value)
+
+
+def _touched(spare: Neighbours, item: int, column: Float[np.ndarray, " n"], k: int) -> np.ndarray:
+    """Rows whose ``k`` neighbours may change: ``item`` is among the spare ones, or comes nearer."""
+    rows = np.arange(len(spare.places))
+    if spare.places.shape[1] < k:
+        return rows
+    last = np.s_[:, k - 1 : k]
+    beaten = _keys(spare.value[last], spare.places[last], rows[:, None])
+    new = _keys(np.asarray(column)[rows, None], np.array([[item]]), rows[:, None])
+    return np.flatnonzero((spare.places == item).any(axis=1) | (new >= beaten)[:, 0])
 
 
 def weights(graph: Neighbours) -> Float[np.ndarray, "n k"]:
