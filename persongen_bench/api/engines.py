@@ -16,6 +16,7 @@ from persongen_bench.core.errors import ConfigError
 from persongen_bench.core.near import near_miss
 from persongen_bench.leaderboards.gallery import draw_contact_sheet
 from persongen_bench.loop import run as loop
+from persongen_bench.loop.engines.devices import devices_of, require_there
 from persongen_bench.loop.engines.local import Local
 from persongen_bench.loop.engines.ray_actors import Ray
 from persongen_bench.loop.engines.seam import Engine, Work
@@ -28,14 +29,28 @@ from persongen_bench.loop.world import load_world
 NAMES = ("local", "ray", "slurm")
 
 
-def engine_of(name: str, ray_address: str | None = None) -> Engine:
-    """The engine of this name; raises `ConfigError` for none, or one that only prepares."""
+def devices_for(text: str | None, n_workers: int) -> tuple[str, ...]:
+    """The devices of as many workers, as they are said; none where nothing is."""
+    devices = () if text is None else devices_of(text)
+    if devices and n_workers not in (1, len(devices)):
+        raise ConfigError(
+            f"{n_workers} workers on {len(devices)} devices", fix="Each has one: leave --workers."
+        )
+    return devices
+
+
+def engine_of(name: str, ray_address: str | None = None, devices: tuple[str, ...] = ()) -> Engine:
+    """The engine of this name, its workers pinned to ``devices``, where there are some.
+
+    Raises `ConfigError` for none, for one that only prepares, and for a device that is not there.
+    """
     if name == "local":
         if ray_address is not None:
             raise ConfigError("a Ray address says nothing to local workers", fix="Say engine ray.")
-        return Local()
+        require_there(devices)
+        return Local(devices)
     if name == "ray":
-        return Ray(ray_address)
+        return Ray(ray_address, devices)
     if name == "slurm":
         raise ConfigError(
             "Slurm makes shares of runs that are prepared", fix="`pgbench run --engine slurm`."
