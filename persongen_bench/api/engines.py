@@ -18,12 +18,15 @@ from persongen_bench.leaderboards.gallery import draw_contact_sheet
 from persongen_bench.loop import run as loop
 from persongen_bench.loop.engines.devices import devices_of, require_there
 from persongen_bench.loop.engines.local import Local
+from persongen_bench.loop.engines.merging import told
 from persongen_bench.loop.engines.ray_actors import Ray
+from persongen_bench.loop.engines.roster import Row, awaited, workers_of
 from persongen_bench.loop.engines.seam import Engine, Work
 from persongen_bench.loop.engines.shards import Share, make_share, write_script
 from persongen_bench.loop.engines.station import handed_on
 from persongen_bench.loop.fit import kept_fit
 from persongen_bench.loop.generate import Execution
+from persongen_bench.loop.store import RunDirectory
 from persongen_bench.loop.world import load_world
 
 NAMES = ("local", "ray", "slurm")
@@ -115,9 +118,28 @@ def shard(
     return mine, *make_share(work, mine, execution)
 
 
-def merge(path: Path, data: Path | None, execution: Execution) -> Run:
-    """Enter what shards made and score; raises `RunError` where samples are not made yet."""
+def status(path: Path) -> tuple[list[Row], int, int]:
+    """Every worker of a run, how many answers there are, and how many there will be."""
+    directory = RunDirectory.open(path)
+    pending, n = _pending(directory)
+    return workers_of(directory), n - len(pending - told(directory)), n
+
+
+def _pending(directory: RunDirectory) -> tuple[set[str], int]:
+    table = directory.samples()
+    return set(table["sample_id"][table["state"] == "pending"]), len(table)
+
+
+def merge(path: Path, data: Path | None, execution: Execution, *, wait: bool = False) -> Run:
+    """Enter what shards made and score; raises `RunError` where samples are not made yet.
+
+    ``wait``: until they are, with one bar for all workers.
+    """
     directory, world = loop.reopen(path, data, execution)
+    if wait:
+        names, _ = _pending(directory)
+        for _ in execution.progress(awaited(directory, names), "all workers", len(names)):
+            pass
     results = loop.gather(directory, world, execution)
     draw_contact_sheet(results, world)
     return Run(results)

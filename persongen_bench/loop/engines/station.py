@@ -18,6 +18,7 @@ from persongen_bench.core.errors import RunError
 from persongen_bench.core.progress import no_progress
 from persongen_bench.core.request import Failure, Sample
 from persongen_bench.loop.engines.devices import shown
+from persongen_bench.loop.engines.roster import entered
 from persongen_bench.loop.engines.seam import Batch, Work
 from persongen_bench.loop.engines.worker_journal import FOLDER, WorkerJournal
 from persongen_bench.loop.journal import Outcome
@@ -146,7 +147,10 @@ class Station:
     @contextmanager
     def at(cls, work: Work, name: str, device: str = "") -> Iterator[Station]:
         """Move in, and out at the end of the block; two of one name cannot work at a time."""
-        with WorkerJournal.held(work.run.path, name, work.run.config.run_id) as journal:
+        with (
+            WorkerJournal.held(work.run.path, name, work.run.config.run_id) as journal,
+            entered(work.run.path, name, device),
+        ):
             home = fitted_home(work, device)
             station = cls(work, name, Worker(work.run, work.world, home), journal)
             station.log(f"process {os.getpid()}: ready{device and f', pinned to {device}'}")
