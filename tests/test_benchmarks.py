@@ -8,6 +8,7 @@ import ast
 import importlib.util
 import os
 import re
+import shlex
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +25,9 @@ SMALLEST = [
     # the targets are for many worlds; with four only the exact table and the form are checked
     pytest.param("coverage", "--worlds 4 --tables power", r"(?s)power, 4 worlds each\n.*targets: ",
                  id="coverage"),
+    pytest.param("engines", "--images 1 2 --steps 2 --repeats 1 --engines local\\ 1 shares\\ 2",
+                 r"(?s)shares 2 .* ms an answer.*answers: equal\n.*speed-up.*; equal\n",
+                 id="engines", marks=slow),
     pytest.param("frechet", "--n 300 --dim 32 --repeats 1", r"torch-fidelity .* apart",
                  id="frechet", marks=slow),
     # the target is for the real data; here both sides are learned, and agree roughly
@@ -84,7 +88,7 @@ def test_every_import_of_a_benchmark_exists(name):
 
 @pytest.mark.parametrize(("name", "options", "printed"), SMALLEST)
 def test_a_benchmark_runs_at_its_smallest_size(name, options, printed, tmp_path, warm_python):
-    command = [str(FOLDER / f"{name}.py"), *options.split()]
+    command = [str(FOLDER / f"{name}.py"), *shlex.split(options)]
     environment = os.environ | {"PGBENCH_CACHE": str(tmp_path)}
     done = warm_python.run(*command, cwd=tmp_path, env=environment)
     assert done.returncode in (0, 1), done.stderr  # 1: a target of speed is missed

@@ -16,26 +16,44 @@ from persongen_bench.core.errors import ConfigError
 from persongen_bench.core.near import near_miss
 from persongen_bench.leaderboards.gallery import draw_contact_sheet
 from persongen_bench.loop import run as loop
+from persongen_bench.loop.engines.devices import devices_of, require_there
 from persongen_bench.loop.engines.local import Local
+from persongen_bench.loop.engines.merging import told
 from persongen_bench.loop.engines.ray_actors import Ray
+from persongen_bench.loop.engines.roster import Row, awaited, workers_of
 from persongen_bench.loop.engines.seam import Engine, Work
 from persongen_bench.loop.engines.shards import Share, make_share, write_script
 from persongen_bench.loop.engines.station import handed_on
 from persongen_bench.loop.fit import kept_fit
 from persongen_bench.loop.generate import Execution
+from persongen_bench.loop.store import RunDirectory
 from persongen_bench.loop.world import load_world
 
 NAMES = ("local", "ray", "slurm")
 
 
-def engine_of(name: str, ray_address: str | None = None) -> Engine:
-    """The engine of this name; raises `ConfigError` for none, or one that only prepares."""
+def devices_for(text: str | None, n_workers: int) -> tuple[str, ...]:
+    """The devices of as many workers, as they are said; none where nothing is."""
+    devices = () if text is None else devices_of(text)
+    if devices and n_workers not in (1, len(devices)):
+        raise ConfigError(
+            f"{n_workers} workers on {len(devices)} devices", fix="Each has one: leave --workers."
+        )
+    return devices
+
+
+def engine_of(name: str, ray_address: str | None = None, devices: tuple[str, ...] = ()) -> Engine:
+    """The engine of this name, its workers pinned to ``devices``, where there are some.
+
+    Raises `ConfigError` for none, for one that only prepares, and for a device that is not there.
+    """
     if name == "local":
         if ray_address is not None:
             raise ConfigError("a Ray address says nothing to local workers", fix="Say engine ray.")
-        return Local()
+        require_there(devices)
+        return Local(devices)
     if name == "ray":
-        return Ray(ray_address)
+        return Ray(ray_address, devices)
     if name == "slurm":
         raise ConfigError(
             "Slurm makes shares of runs that are prepared", fix="`pgbench run --engine slurm`."
@@ -100,9 +118,28 @@ def shard(
     return mine, *make_share(work, mine, execution)
 
 
-def merge(path: Path, data: Path | None, execution: Execution) -> Run:
-    """Enter what shards made and score; raises `RunError` where samples are not made yet."""
+def status(path: Path) -> tuple[list[Row], int, int]:
+    """Every worker of a run, how many answers there are, and how many there will be."""
+    directory = RunDirectory.open(path)
+    pending, n = _pending(directory)
+    return workers_of(directory), n - len(pending - told(directory)), n
+
+
+def _pending(directory: RunDirectory) -> tuple[set[str], int]:
+    table = directory.samples()
+    return set(table["sample_id"][table["state"] == "pending"]), len(table)
+
+
+def merge(path: Path, data: Path | None, execution: Execution, *, wait: bool = False) -> Run:
+    """Enter what shards made and score; raises `RunError` where samples are not made yet.
+
+    ``wait``: until they are, with one bar for all workers.
+    """
     directory, world = loop.reopen(path, data, execution)
+    if wait:
+        names, _ = _pending(directory)
+        for _ in execution.progress(awaited(directory, names), "all workers", len(names)):
+            pass
     results = loop.gather(directory, world, execution)
     draw_contact_sheet(results, world)
     return Run(results)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TypedDict
 
 from persongen_bench.api.campaign import Campaign
-from persongen_bench.api.engines import engine_of
+from persongen_bench.api.engines import devices_for, engine_of
 from persongen_bench.api.sweeping import values_of
 from persongen_bench.core.errors import ConfigError
 from persongen_bench.core.near import near_miss
@@ -78,6 +78,8 @@ class Settings(TypedDict, total=False):
     """Where answers are made: ``local`` (default) or ``ray``."""
     ray_address: str | None
     """Head of a Ray cluster; default: RAY_ADDRESS, else Ray is started here."""
+    devices: str | None
+    """A worker on each, pinned to it: ``cpu,cuda:0``; default: workers take what they find."""
     batch_size: int
     """Samples that a method is asked for at a time."""
     jobs: int | None
@@ -129,9 +131,10 @@ def execution_of(settings: Settings) -> Iterator[Execution]:
     """How to run: workers, batches, a progress bar on a terminal."""
     workers = whole("workers", settings.get("workers", 1), 1)
     batch_size = whole("batch_size", settings.get("batch_size", 64), 1)
-    engine = engine_of(settings.get("engine", "local"), settings.get("ray_address"))
+    devices = devices_for(settings.get("devices"), workers)
+    engine = engine_of(settings.get("engine", "local"), settings.get("ray_address"), devices)
     with bars() as progress:
-        yield Execution(workers, batch_size, progress, engine)
+        yield Execution(len(devices) or workers, batch_size, progress, engine)
 
 
 def jobs_of(settings: Settings) -> int | None:

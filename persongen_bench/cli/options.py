@@ -57,6 +57,12 @@ RayAddress = Annotated[
         metavar="HOST:PORT", help="Head of a Ray cluster. [default: RAY_ADDRESS, or here]"
     ),
 ]
+Devices = Annotated[
+    str | None,
+    typer.Option(
+        metavar="cpu,cuda:0,...", help="A worker on each, pinned to it. [default: unpinned]"
+    ),
+]
 Threads = Annotated[int, typer.Option(min=1, max=MOST, help="Numerical threads per process.")]
 Batch = Annotated[int, typer.Option(min=1, max=MOST, help="Samples per call; changes speed only.")]
 Option = Annotated[list[str] | None, typer.Option("--option", "-o", metavar="KEY=VALUE")]

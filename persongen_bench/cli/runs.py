@@ -47,6 +47,7 @@ def run(
     workers: options.Workers = 1,
     engine: options.EngineOrSlurm = "local",
     ray_address: options.RayAddress = None,
+    devices: options.Devices = None,
     threads: options.Threads = THREADS,
     batch_size: options.Batch = 64,
     beside: options.Beside = True,
@@ -78,9 +79,12 @@ def run(
     )  # fmt: skip
     how: Settings = {"workers": workers, "batch_size": batch_size}
     if engine == "slurm":
+        if devices is not None:
+            raise ConfigError("Slurm gives its jobs devices", fix="Ask for them in the script.")
         _prepare(campaign, how, workers)
     else:
-        _perform(campaign, jobs, {**how, "engine": engine, "ray_address": ray_address})
+        by: Settings = {"engine": engine, "ray_address": ray_address, "devices": devices}
+        _perform(campaign, jobs, {**how, **by})
 
 
 def _prepare(campaign: Campaign, how: Settings, n_shares: int) -> None:
@@ -125,6 +129,7 @@ def resume(
     workers: options.Workers = 1,
     engine: options.Engine = "local",
     ray_address: options.RayAddress = None,
+    devices: options.Devices = None,
     batch_size: options.Batch = 64,
     rebuild: Annotated[bool, typer.Option(help="Remake the journal from the files.")] = False,
     sealed: options.Sealed = False,  # noqa: ARG001  # its callback asks for it
@@ -138,6 +143,7 @@ def resume(
 
     how: Settings = {
         "workers": workers, "batch_size": batch_size, "engine": engine, "ray_address": ray_address,
+        "devices": devices,
     }  # fmt: skip
     with execution_of(how) as execution:
         made = go_on(path, data=data, lora=lora, rebuild=rebuild, execution=execution)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import time
 from collections.abc import Iterator, Sequence
@@ -17,6 +18,7 @@ from persongen_bench.core.track import open_track
 from persongen_bench.core.types import Catalog, content_hash
 from persongen_bench.loop import making, newcomers
 from persongen_bench.loop.asked import Asked
+from persongen_bench.loop.engines.devices import shown
 from persongen_bench.loop.generate import Execution
 from persongen_bench.loop.method_facts import MethodFacts
 from persongen_bench.loop.role_record import RecordingStack
@@ -143,6 +145,7 @@ def _fit(config: RunConfig, world: World, folder: Path, execution: Execution) ->
         tenancy = Tenancy(
             config, facts, world, _views(facts, world, context), tuple(filter(None, built_on)),
             (checkpoints, fresh), execution.progress,
+            shown(execution.engine.fits_on, os.environ),
         )  # fmt: skip
         with open_home(tenancy) as home:
             seconds = _timed(home, replace(order, output=fresh), context, facts.name)

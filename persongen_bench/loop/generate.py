@@ -47,8 +47,8 @@ class Execution:
 
     @property
     def here(self) -> bool:
-        """Whether what only this process knows can be made: one worker, of its own."""
-        return self.n_workers == 1 and not self.engine.apart
+        """Whether what only this process knows can be made: one worker, of its own, unpinned."""
+        return self.n_workers == 1 and not self.engine.apart and not self.engine.fits_on
 
 
 def generate(
@@ -67,7 +67,8 @@ def generate(
     for batch in execution.progress(made, "generate", len(parts)):
         take(run, batch)
     if not is_ours(facts_of_run(run.config), world.ref.stack):
-        note_remade(run, world.asked(run.config), [*merged, *ids], lambda: fitted_home(work))
+        device, asked = execution.engine.fits_on, world.asked(run.config)
+        note_remade(run, asked, [*merged, *ids], lambda: fitted_home(work, device))
 
 
 def parts_of(ids: list[str], world: World, execution: Execution) -> list[list[str]]:

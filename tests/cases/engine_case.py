@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 
 import numpy as np
@@ -57,5 +58,9 @@ def share_of(path: Path, data: Path, share: Share, batch_size: int) -> tuple[int
 
 
 def hashes(path: Path) -> tuple[str, ...]:
-    """sha256 of what a run exported."""
-    return tuple(file_sha256(path / name) for name in RESULTS)
+    """sha256 of what a run exported, and of all its answers."""
+    answers = sorted((path / "images").glob("*/[!.]*"))  # a kill may leave a hidden file
+    assert answers
+    told = "".join(f"{file.relative_to(path)} {file_sha256(file)}\n" for file in answers)
+    exported = (file_sha256(path / name) for name in RESULTS)
+    return (*exported, hashlib.sha256(told.encode()).hexdigest())

@@ -1,6 +1,7 @@
 """`pgbench run --engine slurm`, `shard` and `merge`, as a cluster runs them, with a kill."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -33,7 +34,7 @@ def said(folder, *words, **variables):
 
 @pytest.mark.slow
 def test_an_array_of_jobs_makes_the_run_of_one_process(tmp_path):
-    assert said(tmp_path, "run", *ARGUMENTS, "one")[0] == 0
+    assert said(tmp_path, "run", *ARGUMENTS, "one", "--devices", "cpu,cpu")[0] == 0
     status, out, _ = said(tmp_path, "run", *ARGUMENTS, "many", "--engine", "slurm", "--workers", 2,
                           "--method-minutes", 30)  # fmt: skip
     assert status == 0
@@ -47,6 +48,12 @@ def test_an_array_of_jobs_makes_the_run_of_one_process(tmp_path):
         time.sleep(0.01)
     killed.send_signal(signal.SIGKILL)
     killed.communicate()
+    _, out, _ = said(tmp_path, "shard", "--status", run)
+    worker, total = out.splitlines()
+    assert re.fullmatch(
+        rf"shard-2-of-2: \d+ ok, last heard .*, process {killed.pid}, any .*", worker
+    )
+    assert re.fullmatch(r"all workers: [1-9]\d* of \d+ samples", total)
     status, _, err = said(tmp_path, "merge", run)
     assert (status, "samples are not made yet" in err, err.count("\n")) == (2, True, 1)
     done = subprocess.run(
@@ -58,7 +65,7 @@ def test_an_array_of_jobs_makes_the_run_of_one_process(tmp_path):
     array = {"ID": "1", "COUNT": "2", "MIN": "1"}
     variables = {f"SLURM_ARRAY_TASK_{name}": value for name, value in array.items()}
     assert said(tmp_path, "shard", run, **variables)[0] == 0
-    assert said(tmp_path, "merge", run)[0] == 0
+    assert said(tmp_path, "merge", "--wait", run)[0] == 0
     (reference,) = (file.parent for file in (tmp_path / "one").rglob("run.json"))
     for name in RESULTS:
         assert file_sha256(tmp_path / run / name) == file_sha256(reference / name)

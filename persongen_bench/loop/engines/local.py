@@ -16,13 +16,21 @@ from persongen_bench.loop.engines.station import Worker, fitted_home
 class Local:
     """Processes on this machine; threads of this one wait for them."""
 
+    devices: tuple[str, ...] = ()
+    """One for each worker, which is pinned to it; none: workers take what they find."""
     apart = False
+
+    @property
+    def fits_on(self) -> str:
+        """The first of its devices."""
+        return next(iter(self.devices), "")
 
     def make(self, work: Work, parts: Sequence[list[str]], n_workers: int) -> Iterator[Batch]:
         """Batches as they are made, by as many workers as there are, each in a home of its own."""
         n_workers = min(n_workers, len(parts))
         with ExitStack() as street:
-            homes = [street.enter_context(fitted_home(work)) for _ in range(n_workers)]
+            devices = self.devices[:n_workers] or [""] * n_workers
+            homes = [street.enter_context(fitted_home(work, device)) for device in devices]
             workers = [Worker(work.run, work.world, home) for home in homes]
             if n_workers == 1:
                 yield from (workers[0].make(part) for part in parts)

@@ -53,6 +53,11 @@ class Engine(Protocol):
         """Whether its workers know only methods and stacks of installed packages."""
         ...
 
+    @property
+    def fits_on(self) -> str:
+        """Device of this machine that methods are fitted on; empty: whichever they take."""
+        ...
+
     def make(self, work: Work, parts: Sequence[list[str]], n_workers: int) -> Iterator[Batch]:
         """What became of each part (ids of samples), in any order, by so many workers at a time.
 

@@ -17,6 +17,8 @@ from pathlib import Path
 from persongen_bench.core.errors import RunError
 from persongen_bench.core.progress import no_progress
 from persongen_bench.core.request import Failure, Sample
+from persongen_bench.loop.engines.devices import shown
+from persongen_bench.loop.engines.roster import entered
 from persongen_bench.loop.engines.seam import Batch, Work
 from persongen_bench.loop.engines.worker_journal import FOLDER, WorkerJournal
 from persongen_bench.loop.journal import Outcome
@@ -66,12 +68,18 @@ def _keep(run: RunDirectory, sample: Sample, made: Made | Failure, seconds: floa
     return Outcome(sample.sample_id, "ok", "", digest, pixel_hash, seconds)
 
 
-def fitted_home(work: Work) -> Home:
-    """A home of the fitted method; what it asks of the stack from now on is noted."""
+def fitted_home(work: Work, device: str = "") -> Home:
+    """A home of the fitted method; what it asks of the stack from now on is noted.
+
+    ``device``: the one that it is pinned to; empty: whichever it takes.
+    """
     facts, world = facts_of_run(work.run.config), work.world
     home = open_home(
-        Tenancy(work.run.config, facts, world, {"train": world.train}, reads=(work.fit,))
-    )
+        Tenancy(
+            work.run.config, facts, world, {"train": world.train}, reads=(work.fit,),
+            variables=shown(device, os.environ),
+        )
+    )  # fmt: skip
     try:
         home.load(work.fit)
     except BaseException:
@@ -137,11 +145,15 @@ class Station:
 
     @classmethod
     @contextmanager
-    def at(cls, work: Work, name: str) -> Iterator[Station]:
+    def at(cls, work: Work, name: str, device: str = "") -> Iterator[Station]:
         """Move in, and out at the end of the block; two of one name cannot work at a time."""
-        with WorkerJournal.held(work.run.path, name, work.run.config.run_id) as journal:
-            station = cls(work, name, Worker(work.run, work.world, fitted_home(work)), journal)
-            station.log(f"process {os.getpid()}: ready")
+        with (
+            WorkerJournal.held(work.run.path, name, work.run.config.run_id) as journal,
+            entered(work.run.path, name, device),
+        ):
+            home = fitted_home(work, device)
+            station = cls(work, name, Worker(work.run, work.world, home), journal)
+            station.log(f"process {os.getpid()}: ready{device and f', pinned to {device}'}")
             try:
                 yield station
             finally:

@@ -190,7 +190,7 @@ class Walled:
         home = Furniture(Assignment.of(run.config), run.world.ref.stack, lora, views, loud)
         cell = Cell.start(
             self._desk.answer, reads, run.writes, open_code=run.facts.privileged,
-            progress=run.progress,
+            progress=run.progress, variables=run.variables,
         )  # fmt: skip
         try:
             cell.order("furnish", furniture=home)

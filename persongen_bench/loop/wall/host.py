@@ -55,6 +55,7 @@ class Cell:
         *,
         open_code: bool = False,
         progress: Progress = no_progress,
+        variables: Mapping[str, str] | None = None,
     ) -> Cell:
         """Start one; see `bounds.of_cell`."""
         scratch, shut = Scratch(), bubble.asked_for()
@@ -62,7 +63,7 @@ class Cell:
         closed = () if open_code else Setup.closed
         setup = Setup(
             search_path(), replace(bounds, blind=shut), scratch.path,
-            closed=closed, most_gib=limits.gib(),
+            closed=closed, most_gib=limits.gib(), variables=variables or {},
         )  # fmt: skip
         here, there = Pipe()
         process = Sealed.start(setup, there) if shut else Forked.start(setup, there)

@@ -6,7 +6,8 @@ import os
 import signal
 import sys
 import tempfile
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from persongen_bench.core import registry
@@ -32,6 +33,8 @@ class Setup:
     """Memory that it may hold; None: no limit."""
     closed: tuple[registry.Kind, ...] = ("datasets", "metrics", "boards")
     """What the registry does not know."""
+    variables: Mapping[str, str] = field(default_factory=dict)
+    """Of the environment: which device it sees."""
 
 
 def settle(setup: Setup) -> Guard:
@@ -42,6 +45,7 @@ def settle(setup: Setup) -> Guard:
     sys.dont_write_bytecode = True
     os.dup2(2, 1)  # what a method prints is no output of the command
     os.environ.pop("PGBENCH_DATA", None)
+    os.environ.update(setup.variables)
     os.environ["TMPDIR"] = tempfile.tempdir = str(setup.scratch)
     os.chdir(setup.scratch)
     registry.close(*setup.closed)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol, Self
 
@@ -34,6 +34,8 @@ class Tenancy:
     writes: tuple[Path, ...] = ()
     """Folders of its own."""
     progress: Progress = no_progress
+    variables: Mapping[str, str] = field(default_factory=dict)
+    """Of the environment of its process: which device it sees."""
 
     @property
     def walled(self) -> bool:

@@ -36,8 +36,9 @@ def ray_here():
     """Ray with four processors, which every test of this process uses."""
     ray = pytest.importorskip("ray")
     ray.init(
-        num_cpus=4, include_dashboard=False, object_store_memory=100 << 20, log_to_driver=False,
-        _node_ip_address="127.0.0.1", logging_level="ERROR",
+        address="local", num_cpus=4, include_dashboard=False, object_store_memory=100 << 20,
+        log_to_driver=False, _node_ip_address="127.0.0.1", logging_level="ERROR",
+        _system_config={"worker_niceness": 0, "enable_worker_prestart": False},
     )  # fmt: skip
     yield ray
     ray.shutdown()
