@@ -48,7 +48,7 @@ class Noise:
 
     def open(self, rows: pd.DataFrame) -> list[Image]:
         """uint8 ``(3, 64, 64)``, a function of the item."""
-        return [_picture(int(item)) for item in rows["item_id"]]
+        return [_picture(int(item)) for item in rows.index]
 
 
 def _picture(number: int) -> Image:
@@ -98,7 +98,7 @@ def lessons_of(n_users: int) -> list[Lesson]:
 def sides_of(method: Any, pipeline: Any, options: argparse.Namespace) -> dict[str, Side]:  # noqa: ANN401
     """What is compared, the oldest first; pictures are encoded."""
     lessons = lessons_of(options.users)
-    catalog = Catalog(pd.DataFrame({"item_id": [str(k) for k in range(20 * N_LIKED)]}), Noise())
+    catalog = Catalog(pd.DataFrame(index=[str(k) for k in range(20 * N_LIKED)]), Noise())
 
     def studio(kind: type[Studio], precision: str = "float32") -> tuple[Studio, Any]:
         asked = {**method.presets["sandbox"], "precision": precision}

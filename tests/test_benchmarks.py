@@ -26,6 +26,10 @@ SMALLEST = [
     # the targets are for many worlds; with four only the exact table and the form are checked
     pytest.param("coverage", "--worlds 4 --tables power", r"(?s)power, 4 worlds each\n.*targets: ",
                  id="coverage"),
+    # the target is for many steps; here the sides learn the same
+    pytest.param("finetune_batched", "--users 2 --steps 2 --rounds 1",
+                 r"(?s)lora-user: same weights .*: yes\n.*textual-inversion: same .*: yes\n",
+                 id="finetune_batched", marks=slow),
     pytest.param("frechet", "--n 300 --dim 32 --repeats 1", r"torch-fidelity .* apart",
                  id="frechet", marks=slow),
     # the target is for the real data; here both sides are learned, and agree roughly
