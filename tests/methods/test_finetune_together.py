@@ -106,14 +106,18 @@ def test_stacked_layers_say_what_pefts_say():
         for seed in (1, 2):
             with injected(unet, tier, torch.Generator().manual_seed(seed)) as lora:
                 for place, parameter in enumerate(lora.parameters):
-                    parameter += 0.1 * torch.randn(parameter.shape, generator=rng.manual_seed(place))
+                    parameter += 0.1 * torch.randn(
+                        parameter.shape, generator=rng.manual_seed(place)
+                    )
                 row = slice(seed - 1, seed)
                 said.append(unet(inputs[0][row], inputs[1][row], words[row]).sample)
                 matrices = lora.weights()
         starts = [torch.Generator().manual_seed(seed) for seed in (1, 2)]
         with stacked(unet, tier, starts) as both:
             for place, parameter in enumerate(both.parameters):
-                parameter += 0.1 * torch.randn(parameter.shape[1:], generator=rng.manual_seed(place))
+                parameter += 0.1 * torch.randn(
+                    parameter.shape[1:], generator=rng.manual_seed(place)
+                )
             ours = unet(*inputs, words).sample
             own = both.weights(1)
     assert torch.allclose(ours, torch.cat(said), atol=1e-4)
