@@ -28,6 +28,10 @@ SMALLEST = [
     pytest.param("engines", "--images 1 2 --steps 2 --repeats 1 --engines local\\ 1 shares\\ 2",
                  r"(?s)shares 2 .* ms an answer.*answers: equal\n.*speed-up.*; equal\n",
                  id="engines", marks=slow),
+    # the target is for many steps; here the sides learn the same
+    pytest.param("finetune_batched", "--users 2 --steps 2 --rounds 1",
+                 r"(?s)lora-user: same weights .*: yes\n.*textual-inversion: same .*: yes\n",
+                 id="finetune_batched", marks=slow),
     pytest.param("frechet", "--n 300 --dim 32 --repeats 1", r"torch-fidelity .* apart",
                  id="frechet", marks=slow),
     # the target is for the real data; here both sides are learned, and agree roughly

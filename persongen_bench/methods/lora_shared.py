@@ -53,7 +53,7 @@ class LoraShared(LoraMethod):
         """Caption what anybody likes."""
         self.describe(train, train.users, context)
 
-    def learn(self, owner: str, train: View, studio: Studio) -> Learned:
+    def learn(self, owners: Sequence[str], train: View, studio: Studio) -> list[Learned]:
         """The LoRA of all rows."""
         rows = [row for user in train.users for row in self.rows(user, train)]
-        return studio.lora(owner, rows, self.config.tier)
+        return [studio.lora(owner, rows, self.config.tier) for owner in owners]

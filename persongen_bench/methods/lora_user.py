@@ -8,9 +8,10 @@ from typing import ClassVar, final
 from persongen_bench.core.dataset import View
 from persongen_bench.core.method import FitContext
 from persongen_bench.methods._drawing import PUBLISHED_DRAWING
-from persongen_bench.methods.finetune.config import LoraUserConfig
+from persongen_bench.methods.finetune.config import LoraUserConfig, Tier
 from persongen_bench.methods.finetune.lora_method import LoraMethod
-from persongen_bench.methods.finetune.studio import Learned, Studio
+from persongen_bench.methods.finetune.method import divided, filled
+from persongen_bench.methods.finetune.studio import Learned, Lesson, Studio
 
 SANDBOX: Mapping[str, object] = {
     "tiers": [
@@ -23,6 +24,7 @@ SANDBOX: Mapping[str, object] = {
     "learning_rate": 3e-3,
     "latents": "mode",
     "weights_dtype": "float16",
+    "users_at_once": 8,
 }
 """For small decoders on a CPU: seconds per user. Learned without words, as the images are drawn:
 where a captioner names all that a picture shows, little of a taste is left for the weights."""
@@ -56,7 +58,19 @@ class LoraUser(LoraMethod):
         """Caption what the owners like."""
         self.describe(train, owners, context)
 
-    def learn(self, owner: str, train: View, studio: Studio) -> Learned:
-        """The LoRA of one user."""
-        rows = self.rows(owner, train)
-        return studio.lora(owner, rows, self.config.tier(len(rows)))
+    def groups(self, owners: Sequence[str], train: View) -> list[list[str]]:
+        """``users_at_once`` of one tier."""
+        tiers: dict[Tier, list[str]] = {}
+        for owner in owners:
+            tiers.setdefault(self._tier(owner, train), []).append(owner)
+        size = self.config.users_at_once
+        return [group for same in tiers.values() for group in divided(same, size)]
+
+    def learn(self, owners: Sequence[str], train: View, studio: Studio) -> list[Learned]:
+        """The LoRAs of one group."""
+        together = filled(owners, self.config.users_at_once)
+        lessons = [Lesson(owner, self.rows(owner, train)) for owner in together]
+        return studio.loras(lessons, self._tier(owners[0], train))[: len(owners)]
+
+    def _tier(self, owner: str, train: View) -> Tier:
+        return self.config.tier(len(train.liked_items[owner]))

@@ -10,8 +10,8 @@ from persongen_bench.core.method import FitContext
 from persongen_bench.core.roles import Condition
 from persongen_bench.methods._drawing import PUBLISHED_DRAWING
 from persongen_bench.methods.finetune.config import TextualInversionConfig
-from persongen_bench.methods.finetune.method import FinetunedMethod
-from persongen_bench.methods.finetune.studio import Learned, Studio
+from persongen_bench.methods.finetune.method import FinetunedMethod, divided, filled
+from persongen_bench.methods.finetune.studio import CaptionedItem, Learned, Lesson, Studio
 from persongen_bench.methods.finetune.words import WORD
 
 SANDBOX: Mapping[str, object] = {
@@ -23,6 +23,7 @@ SANDBOX: Mapping[str, object] = {
     "learning_rate_schedule": "cosine",
     "latents": "mode",
     "flips": False,
+    "users_at_once": 8,
 }
 """For small decoders on a CPU: seconds per user."""
 
@@ -53,9 +54,17 @@ class TextualInversion(FinetunedMethod):
     def begin(self, train: View, owners: Sequence[str], context: FitContext) -> None:
         """The trainings share nothing."""
 
-    def learn(self, owner: str, train: View, studio: Studio) -> Learned:
-        """The word of one user."""
-        return studio.word(owner, train.liked_items[owner], self.config)
+    def groups(self, owners: Sequence[str], train: View) -> list[list[str]]:  # noqa: ARG002
+        """``users_at_once`` each."""
+        return divided(owners, self.config.users_at_once)
+
+    def learn(self, owners: Sequence[str], train: View, studio: Studio) -> list[Learned]:
+        """The words of one group."""
+        lessons = [
+            Lesson(owner, [CaptionedItem(item, "") for item in train.liked_items[owner]])
+            for owner in filled(owners, self.config.users_at_once)
+        ]
+        return studio.words(lessons, self.config)[: len(owners)]
 
     def condition(self, user: str) -> Condition:  # noqa: ARG002  # the word is the user's
         """The configured words around the learned one."""

@@ -110,11 +110,11 @@ def first_training(monkeypatch, **options):
     """Owner, rows and tier of the first training that a fit asks for."""
     found = []
 
-    def record(self, *asked):
-        found.extend(asked)
+    def record(self, lessons, tier):
+        found.extend((*lessons[0], tier))
         raise RecordedError
 
-    monkeypatch.setattr(Studio, "lora", record)
+    monkeypatch.setattr(Studio, "loras", record)
     with pytest.raises(RecordedError):
         fitted(LoraUser, **options)
     return found
@@ -267,10 +267,13 @@ def test_users_that_are_done_are_not_trained_again(tmp_path, monkeypatch):
     whole = fitted(LoraUser, tiers=TIERS)
     fitted(LoraUser, changes={**changes, "users": USERS[:1]}, tiers=TIERS)
     trained = []
-    real = Studio.lora
-    monkeypatch.setattr(
-        Studio, "lora", lambda self, owner, *rest: trained.append(owner) or real(self, owner, *rest)
-    )
+    real = Studio.loras
+
+    def record(self, lessons, tier):
+        trained.extend(lesson.owner for lesson in lessons)
+        return real(self, lessons, tier)
+
+    monkeypatch.setattr(Studio, "loras", record)
     resumed = fitted(LoraUser, changes=changes, tiers=TIERS)
     assert trained == [USERS[1]]
     assert bytes_of(resumed.generate(asked())) == bytes_of(whole.generate(asked()))
@@ -358,7 +361,7 @@ def test_weights_that_the_loop_has_fitted_are_not_trained_again(tmp_path, monkey
     method = VlmPersonaLora(VlmPersonaLoraConfig.model_validate({"lora": OPTIONS}))
     assert method.config.base == "lora-user"
     method.base.load(tmp_path, WORLD.stack, WORLD.train)  # as `fit.load_base` does
-    monkeypatch.setattr(Studio, "lora", None)
+    monkeypatch.setattr(Studio, "loras", None)
     method.fit(WORLD.train, context(base_fitted=True))
     assert len(method.generate(asked())) == 4
 

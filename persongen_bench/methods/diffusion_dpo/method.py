@@ -79,7 +79,7 @@ class DiffusionDpo:
         """
         decoder = trainable_decoder(context.stack, type(self).__name__)
         pairs = collect(train, self.config, context)
-        denoiser = Denoiser(decoder.pipeline)
+        denoiser = Denoiser(decoder.pipeline, half=self.config.precision == "bfloat16")
         with frozen(decoder.pipeline):
             lesson = Lesson.on(denoiser, train.catalog, self.config)
             lesson.encode([*pairs.train, *pairs.validation], context.progress)

@@ -42,7 +42,10 @@ class TrainingConfig(DrawingConfig):
     latents: Literal["sample", "mode"] = "sample"
     """``sample``: every step draws from the autoencoder's posterior; ``mode``: its mean."""
     weights_dtype: Literal["float32", "float16"] = "float32"
-    """Precision of the stored weights; training is in float32."""
+    """Precision of the stored weights; trained ones are float32."""
+    precision: Literal["float32", "bfloat16"] = "float32"
+    """Arithmetic of a training whose stack is in float32. ``bfloat16`` is faster on processors that
+    have it, and far slower on others."""
 
 
 class Tier(Config):
@@ -85,7 +88,16 @@ class LoraConfig(TrainingConfig):
     released script draws ``{tag} liked image.``."""
 
 
-class LoraUserConfig(LoraConfig):
+class _SeveralUsers(Config):
+    """Trainings that may share the calls of the frozen network."""
+
+    users_at_once: int = Field(default=1, ge=1)
+    """Users whose batches go through the decoder together; memory grows with it, weights stay what
+    they are but for rounding. The last group is filled up, so a user's weights are the same bits
+    whoever else is trained."""
+
+
+class LoraUserConfig(LoraConfig, _SeveralUsers):
     """One LoRA per user; the defaults are the paper's."""
 
     tiers: tuple[Tier, ...] = Field(default=PAPER_TIERS, min_length=1)
@@ -114,7 +126,7 @@ class LoraSharedConfig(LoraConfig):
     """Size and length of the training."""
 
 
-class TextualInversionConfig(TrainingConfig):
+class TextualInversionConfig(TrainingConfig, _SeveralUsers):
     """One word per user; the defaults are those of diffusers' example as its page runs it."""
 
     n_vectors: int = Field(default=1, ge=1)

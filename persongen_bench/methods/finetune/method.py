@@ -22,6 +22,7 @@ from persongen_bench.methods.finetune.config import GENERATE_FIELDS, TrainingCon
 from persongen_bench.methods.finetune.pipeline import trainable_decoder
 from persongen_bench.methods.finetune.store import AdapterStore
 from persongen_bench.methods.finetune.studio import Fit, Learned, Studio, open_studio
+from persongen_bench.util.batching import blocks
 
 
 class FinetunedMethod(ABC):
@@ -55,8 +56,12 @@ class FinetunedMethod(ABC):
         """Whose adapter draws for ``user``."""
 
     @abstractmethod
-    def learn(self, owner: str, train: View, studio: Studio) -> Learned:
-        """Train one adapter; it depends on the owner's own data and the fit's seed."""
+    def learn(self, owners: Sequence[str], train: View, studio: Studio) -> Sequence[Learned]:
+        """Train the adapters of one of `groups`; each depends on its owner and the seed."""
+
+    def groups(self, owners: Sequence[str], train: View) -> list[list[str]]:  # noqa: ARG002
+        """Who is trained together: one after the other, unless a subclass says otherwise."""
+        return [[owner] for owner in owners]
 
     @abstractmethod
     def condition(self, user: str) -> Condition:
@@ -81,8 +86,9 @@ class FinetunedMethod(ABC):
         if missing:
             self.begin(train, missing, context)
             with open_studio(decoder.pipeline, self.config, train.catalog, fit) as studio:
-                for owner in context.progress(missing, "adapters", len(missing)):
-                    self._keep(owner, self.learn(owner, train, studio), fit.identity)
+                groups = self.groups(missing, train)
+                for group in context.progress(groups, "adapters", len(groups)):
+                    self._keep(group, self.learn(group, train, studio), fit.identity)
         self._owners = frozenset(owners)
 
     def generate(self, samples: Sequence[Sample]) -> Sequence[Image | Failure]:
@@ -157,10 +163,11 @@ class FinetunedMethod(ABC):
         self._store, self._decoder = store, decoder
         self._places = {user: place for place, user in enumerate(train.users)}
 
-    def _keep(self, owner: str, learned: Learned, identity: str) -> None:
-        last = learned.losses[-max(1, len(learned.losses) // 10) :]
-        facts = {"identity": identity, "n_steps": len(learned.losses), "loss": float(last.mean())}
-        self._stored.write(owner, _rounded(learned.adapter, self.config.weights_dtype), facts)
+    def _keep(self, owners: Sequence[str], learned: Sequence[Learned], identity: str) -> None:
+        for owner, one in zip(owners, learned, strict=True):
+            last = one.losses[-max(1, len(one.losses) // 10) :]
+            facts = {"identity": identity, "n_steps": len(one.losses), "loss": float(last.mean())}
+            self._stored.write(owner, _rounded(one.adapter, self.config.weights_dtype), facts)
 
     def _identity(self, train: View, context: FitContext) -> str:
         options = self.config.model_dump(mode="json", exclude=set(self.generate_fields))
@@ -192,3 +199,13 @@ def _rounded(adapter: Adapter, dtype: str) -> Adapter:
     lora = {name: np.asarray(value, dtype=dtype) for name, value in adapter.lora.items()}
     words = {name: np.asarray(value, dtype=dtype) for name, value in adapter.words.items()}
     return Adapter(lora=lora, alpha=adapter.alpha, words=words)
+
+
+def filled(owners: Sequence[str], size: int) -> list[str]:
+    """``size`` owners: those given, and the last of them again and again."""
+    return [*owners, *[owners[-1]] * (size - len(owners))]
+
+
+def divided(owners: Sequence[str], size: int) -> list[list[str]]:
+    """Groups of up to ``size``, in order."""
+    return [list(owners[part]) for part in blocks(len(owners), size)]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -13,6 +13,7 @@ from diffusers import DDPMScheduler
 from diffusers.models.attention_processor import AttnProcessor2_0
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812  # the community's name
+from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from persongen_bench.core.errors import ConfigError
 from persongen_bench.core.roles import PromptDecoder
@@ -94,6 +95,8 @@ class Denoiser:
     """The network, the noise schedule and the loss of a pipeline."""
 
     pipeline: Any
+    half: bool = False
+    """Work in bfloat16 where the network's weights are float32."""
 
     @cached_property
     def device(self) -> torch.device:
@@ -139,8 +142,15 @@ class Denoiser:
         ``latents, noise``: float32 ``(b, c, h, w)``; ``times``: int64 ``(b,)``; b texts. The
         target is the noise, the velocity or the latents, as the scheduler is configured.
         """
+        return self.losses(1, latents, noise, times, text)[0]
+
+    def losses(
+        self, n_users: int, latents: Tensor, noise: Tensor, times: Tensor, text: Text
+    ) -> Tensor:
+        """`loss` of each of ``n_users`` users, whose rows come user by user, as many of each."""
         predicted, target = self.predict(self.pipeline.unet, latents, noise, times, text)
-        return F.mse_loss(predicted, target)
+        squares = F.mse_loss(predicted, target, reduction="none")
+        return squares.view(n_users, -1).mean(dim=1)
 
     def predict(
         self,
@@ -152,7 +162,7 @@ class Denoiser:
     ) -> tuple[Tensor, Tensor]:
         """What ``unet`` says and what it should say, float32 ``(b, c, h, w)`` both; see `loss`."""
         noisy = self.schedule.add_noise(latents, noise, times)
-        with torch.autocast(self.device.type, self.dtype, enabled=self.dtype != torch.float32):
+        with self._arithmetic():
             predicted = unet(
                 noisy.to(self.dtype),
                 times,
@@ -160,6 +170,19 @@ class Denoiser:
                 added_cond_kwargs=self._added(text),
             ).sample
         return predicted.float(), self._target(latents, noise, times)
+
+    @contextmanager
+    def _arithmetic(self) -> Iterator[None]:
+        """Autocast where the network or the training is in half precision."""
+        lower = torch.bfloat16 if self.half and self.dtype == torch.float32 else self.dtype
+        with ExitStack() as stack:
+            stack.enter_context(
+                torch.autocast(self.device.type, lower, enabled=lower != torch.float32)
+            )
+            if self.device.type == "cpu" and lower == torch.bfloat16:
+                # The backward pass of torch's fused attention takes four times as long there.
+                stack.enter_context(sdpa_kernel(SDPBackend.MATH))
+            yield
 
     def _target(self, latents: Tensor, noise: Tensor, times: Tensor) -> Tensor:
         kind = self.schedule.config.prediction_type

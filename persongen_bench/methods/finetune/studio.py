@@ -11,15 +11,15 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from persongen_bench.core.progress import Progress
 from persongen_bench.core.roles import Adapter
 from persongen_bench.core.types import Catalog, content_hash
 from persongen_bench.methods.finetune.config import TextualInversionConfig, Tier, TrainingConfig
 from persongen_bench.methods.finetune.latents import Latents
-from persongen_bench.methods.finetune.lora import injected
 from persongen_bench.methods.finetune.pipeline import Denoiser, Text, frozen
+from persongen_bench.methods.finetune.stacked import stacked
 from persongen_bench.methods.finetune.training import Bench, FinetuneTrainer, Schedule, Seeds
 from persongen_bench.methods.finetune.words import TEMPLATES, WORD, learnable
 
@@ -53,82 +53,132 @@ class Fit:
     progress: Progress
 
 
+class Lesson(NamedTuple):
+    """What one adapter is trained on."""
+
+    owner: str
+    rows: Sequence[CaptionedItem]
+
+
 class Studio:
-    """Trains one adapter after the other on one pipeline; see `open_studio`."""
+    """Trains adapters on one pipeline, one or several at a time; see `open_studio`."""
 
     def __init__(self, pipeline: Any, config: TrainingConfig, catalog: Catalog, fit: Fit) -> None:  # noqa: ANN401
-        self.denoiser, self.config, self.fit = Denoiser(pipeline), config, fit
+        self.denoiser = Denoiser(pipeline, half=config.precision == "bfloat16")
+        self.config, self.fit = config, fit
         self.latents = Latents(self.denoiser, catalog, flips=config.flips)
         self._text = lru_cache(KEPT_TEXTS)(self._encode_alone)
 
     def lora(self, owner: str, rows: Sequence[CaptionedItem], tier: Tier) -> Learned:
         """Train a LoRA on ``rows``; depends on the fit's seed, ``owner`` and its rows alone."""
-        seeds = self._begin(owner, [row.item_id for row in rows])
+        return self.loras([Lesson(owner, rows)], tier)[0]
+
+    def loras(self, lessons: Sequence[Lesson], tier: Tier) -> list[Learned]:
+        """`lora` of each lesson, all in the same calls of the network.
+
+        The bits of a LoRA depend on how many lessons there are, not on what the others hold.
+        """
+        seeds = self.begin(lessons)
         schedule = Schedule(tier.n_steps, tier.n_warmup_steps, self.config.learning_rate_schedule)
-        unet = self.denoiser.pipeline.unet
-        with injected(unet, tier, seeds.generator("start")) as lora:
+        starts = [s.generator("start") for s in seeds]
+        with stacked(self.denoiser.pipeline.unet, tier, starts) as lora:
 
             def loss(step: int, k: int) -> Tensor:
                 number = step * self.config.n_accumulation_steps + k
-                lora.dropout.manual_seed(seeds.number("dropout", number))
-                chosen = self._chosen(seeds, len(rows), number)
-                text = Text.joined([self._text(rows[i].caption) for i in chosen])
-                draws = seeds.generator("step", number)
-                return self._loss([rows[i].item_id for i in chosen], text, draws)
+                lora.reseed([s.number("dropout", number) for s in seeds])
+                chosen = self._chosen(seeds, lessons, number)
+                text = Text.joined([self._text(row.caption) for rows in chosen for row in rows])
+                return self._loss(chosen, text, [s.generator("step", number) for s in seeds])
 
-            trainer = FinetuneTrainer(lora.parameters, self.config, self.denoiser.dtype)
-            losses = self._train(trainer, loss, schedule, owner)
-            return Learned(Adapter(lora=lora.weights(), alpha=tier.alpha), losses)
+            losses = self._train(lora.parameters, loss, schedule, lessons)
+            adapters = [Adapter(lora=lora.weights(k), alpha=tier.alpha) for k in range(len(seeds))]
+        return [Learned(*pair) for pair in zip(adapters, losses, strict=True)]
 
     def word(self, owner: str, item_ids: Sequence[str], config: TextualInversionConfig) -> Learned:
         """Train the vectors of a new word on images; the same promise as `lora`."""
-        seeds = self._begin(owner, item_ids)
+        rows = [CaptionedItem(item, "") for item in item_ids]
+        return self.words([Lesson(owner, rows)], config)[0]
+
+    def words(self, lessons: Sequence[Lesson], config: TextualInversionConfig) -> list[Learned]:
+        """`word` of each lesson, all in the same calls; the same promise as `loras`."""
+        seeds = self.begin(lessons)
         schedule = Schedule(config.n_steps, config.n_warmup_steps, config.learning_rate_schedule)
         sentences = [s.replace("{word}", WORD) for s in TEMPLATES[config.templates]]
-        with learnable(self.denoiser.pipeline, config.initializer, config.n_vectors) as vectors:
+        shape = (config.n_vectors, len(lessons))
+        with learnable(self.denoiser.pipeline, config.initializer, *shape) as vectors:
 
             def loss(step: int, k: int) -> Tensor:
                 number = step * config.n_accumulation_steps + k
-                chosen = self._chosen(seeds, len(item_ids), number)
-                draws = seeds.generator("step", number)
-                said = torch.randint(len(sentences), (len(chosen),), generator=draws)
-                text = self.denoiser.encode_texts([sentences[i] for i in said.tolist()])
-                return self._loss([item_ids[i] for i in chosen], text, draws)
+                chosen = self._chosen(seeds, lessons, number)
+                draws = [s.generator("step", number) for s in seeds]
+                n = (self.config.batch_size,)
+                said = [torch.randint(len(sentences), n, generator=d).tolist() for d in draws]
+                text = self.denoiser.encode_texts([sentences[i] for mine in said for i in mine])
+                return self._loss(chosen, text, draws)
 
-            trainer = FinetuneTrainer([vectors], config, self.denoiser.dtype)
-            losses = self._train(trainer, loss, schedule, owner)
-            return Learned(Adapter(words={WORD: vectors.detach().cpu().numpy()}), losses)
+            losses = self._train([vectors], loss, schedule, lessons)
+            made = vectors.detach().cpu().numpy()
+        adapters = [Adapter(words={WORD: mine.copy()}) for mine in made]
+        return [Learned(*pair) for pair in zip(adapters, losses, strict=True)]
 
-    def _begin(self, owner: str, item_ids: Sequence[str]) -> Seeds:
-        self.latents.encode(item_ids, self.fit.progress)
-        return Seeds(int(content_hash("finetune", self.fit.seed, owner), 16) >> 1)
+    def begin(self, lessons: Sequence[Lesson]) -> list[Seeds]:
+        """Encode the pictures that are not yet known; the seeds of each lesson."""
+        items = [row.item_id for lesson in lessons for row in lesson.rows]
+        self.latents.encode(items, self.fit.progress)
+        owners = [lesson.owner for lesson in lessons]
+        return [Seeds(int(content_hash("finetune", self.fit.seed, o), 16) >> 1) for o in owners]
 
-    def _chosen(self, seeds: Seeds, n_rows: int, number: int) -> list[int]:
+    def _chosen(
+        self, seeds: Sequence[Seeds], lessons: Sequence[Lesson], number: int
+    ) -> list[list[CaptionedItem]]:
         size = self.config.batch_size
-        return seeds.rows(n_rows, number * size, size)
+        return [
+            [rows[i] for i in own.rows(len(rows), number * size, size)]
+            for own, (_, rows) in zip(seeds, lessons, strict=True)
+        ]
 
     def _train(
         self,
-        trainer: FinetuneTrainer,
+        parameters: list[nn.Parameter],
         loss: Callable[[int, int], Tensor],
         schedule: Schedule,
-        owner: str,
+        lessons: Sequence[Lesson],
     ) -> np.ndarray:
-        bench = Bench(f"{self.fit.identity}-{owner}", self.fit.folder, self.fit.progress)
+        """float64 ``(G, n_steps)`` losses."""
+        owners = [lesson.owner for lesson in lessons]
+        name = owners[0] if len(owners) == 1 else content_hash(*owners)
+        bench = Bench(f"{self.fit.identity}-{name}", self.fit.folder, self.fit.progress)
+        trainer = FinetuneTrainer(parameters, self.config, self.denoiser.dtype)
+        more = len(dict.fromkeys(owners)) - 1
+        shown = f"{owners[0]} and {more} more, steps" if more else f"{owners[0]}, steps"
         with torch.enable_grad():
-            return trainer.train(loss, schedule, bench, f"{owner}, steps")
+            return trainer.train(loss, schedule, bench, shown).T
 
-    def _loss(self, item_ids: Sequence[str], text: Text, draws: torch.Generator) -> Tensor:
-        """The loss of one forward pass; every random number is drawn on the CPU."""
-        n, shape, device = len(item_ids), self.latents.shape, self.denoiser.device
+    def _loss(
+        self,
+        chosen: Sequence[Sequence[CaptionedItem]],
+        text: Text,
+        draws: Sequence[torch.Generator],
+    ) -> Tensor:
+        """``(G,)`` losses of one forward pass; every random number is drawn on the CPU."""
+        parts = [self._noised(rows, own) for rows, own in zip(chosen, draws, strict=True)]
+        latents, noise, times = (torch.cat(part) for part in zip(*parts, strict=True))
+        return self.denoiser.losses(len(draws), latents, noise, times, text)
+
+    def _noised(
+        self, rows: Sequence[CaptionedItem], draws: torch.Generator
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Latents, noise and times of one user's rows."""
+        n, shape, device = len(rows), self.latents.shape, self.denoiser.device
         times = torch.randint(self.denoiser.n_timesteps, (n,), generator=draws)
         noise = torch.randn(n, *shape, generator=draws)
         posterior = torch.randn(n, *shape, generator=draws).to(device)
         flipped = torch.rand(n, generator=draws) < (0.5 if self.config.flips else 0.0)
         latents = self.latents.draw(
-            item_ids, flipped, posterior if self.config.latents == "sample" else None
-        )
-        return self.denoiser.loss(latents, noise.to(device), times.to(device), text)
+            [row.item_id for row in rows], flipped,
+            posterior if self.config.latents == "sample" else None,
+        )  # fmt: skip
+        return latents, noise.to(device), times.to(device)
 
     @torch.no_grad()
     def _encode_alone(self, caption: str) -> Text:

@@ -100,14 +100,17 @@ class FinetuneTrainer:
         self.scaler = torch.amp.GradScaler(
             self.parameters[0].device.type, enabled=dtype == torch.float16
         )
-        self.losses: list[float] = []
+        self.losses: list[float | list[float]] = []
 
     def train(
         self, loss: Callable[[int, int], Tensor], schedule: Schedule, bench: Bench, name: str
     ) -> np.ndarray:
-        """Minimise ``loss(step, pass)``, a scalar per forward pass; float64 ``(n_steps,)`` losses.
+        """Minimise ``loss(step, pass)`` of every forward pass; float64 losses of every step.
 
-        Raises `RunError` where the loss is no longer a number.
+        A loss is a scalar, or ``(G,)`` where parameters are stacked: the losses are then
+        ``(n_steps, G)``, and the gradient of each user is clipped by its own norm.
+
+        Raises `RunError` where a loss is no longer a number.
         """
         self._restore(checkpoint.read(bench.folder, bench.identity))
         saved = time.monotonic()
@@ -121,25 +124,28 @@ class FinetuneTrainer:
         return np.array(self.losses)
 
     def _step(self, loss: Callable[[int, int], Tensor], step: int, rate: float) -> None:
-        n_passes, total = self.config.n_accumulation_steps, 0.0
+        n_passes, total = self.config.n_accumulation_steps, torch.zeros((), dtype=torch.float64)
         for group in self.optimizer.param_groups:
             group["lr"] = self.config.learning_rate * rate
         self.optimizer.zero_grad(set_to_none=True)
         for k in range(n_passes):
             part = loss(step, k) / n_passes
-            scaled: Any = self.scaler.scale(part)
+            scaled: Any = self.scaler.scale(part.sum())
             scaled.backward()
-            total += float(part.detach())
-        if not math.isfinite(total):
+            total = total + part.detach().double().cpu()
+        if not total.isfinite().all():
             raise RunError(
-                f"the training loss became {total} at step {step}",
+                f"the training loss became {float(total.sum())} at step {step}",
                 fix="Lower learning_rate, or use a stack in float32.",
             )
         self.scaler.unscale_(self.optimizer)
-        nn.utils.clip_grad_norm_(self.parameters, self.config.max_gradient_norm)
+        if total.ndim:
+            clip_each(self.parameters, self.config.max_gradient_norm)
+        else:
+            nn.utils.clip_grad_norm_(self.parameters, self.config.max_gradient_norm)
         self.scaler.step(self.optimizer)
         self.scaler.update()
-        self.losses.append(total)
+        self.losses.append(total.tolist())
 
     def _state(self) -> dict[str, Any]:
         return {
@@ -158,3 +164,12 @@ class FinetuneTrainer:
         self.optimizer.load_state_dict(state["optimizer"])
         self.scaler.load_state_dict(state["scaler"])
         self.losses = list(state["losses"])
+
+
+def clip_each(parameters: Sequence[nn.Parameter], norm: float) -> None:
+    """`clip_grad_norm_` of each user: parameters ``(G, ...)``, by the norm over all it has."""
+    grads = [parameter.grad for parameter in parameters if parameter.grad is not None]
+    lengths = [torch.linalg.vector_norm(grad.flatten(1), dim=1) for grad in grads]
+    factors = (norm / (torch.stack(lengths).norm(dim=0) + 1e-6)).clamp(max=1.0)
+    for grad in grads:
+        grad.mul_(factors.view(-1, *[1] * (grad.ndim - 1)))

@@ -46,7 +46,11 @@ TEMPLATES = {
 
 
 class ExtendedEmbedding(nn.Module):
-    """A frozen table of token embeddings with trainable rows behind it."""
+    """A frozen table of token embeddings with trainable rows behind it.
+
+    ``vectors``: ``(n, width)``, or ``(G, n, width)`` of G users, whose texts come user by user, as
+    many of each.
+    """
 
     def __init__(self, table: nn.Module, first: int, vectors: nn.Parameter) -> None:
         super().__init__()
@@ -56,7 +60,12 @@ class ExtendedEmbedding(nn.Module):
         """Token ids => embeddings; ids from ``first`` on are the trainable rows."""
         new = ids >= self.first
         rows: Tensor = self.table(ids.masked_fill(new, 0))
-        own = F.embedding((ids - self.first).clamp(min=0), self.vectors).to(rows.dtype)
+        wanted = (ids - self.first).clamp(min=0)
+        if self.vectors.ndim == 3:
+            n_users, n_vectors, _ = self.vectors.shape
+            users = torch.arange(n_users, device=ids.device).repeat_interleave(len(ids) // n_users)
+            wanted = wanted + n_vectors * users[:, None]
+        own = F.embedding(wanted, self.vectors.flatten(0, -2)).to(rows.dtype)
         return torch.where(new[..., None], own, rows)
 
 
@@ -65,8 +74,11 @@ def learnable(
     pipeline: Any,  # noqa: ANN401  # a diffusers pipeline
     initializer: str,
     n_vectors: int,
+    n_users: int | None = None,
 ) -> Iterator[nn.Parameter]:
     """A pipeline that knows `WORD` inside the block; yields its float32 ``(n_vectors, width)``.
+
+    With ``n_users`` the word is another one for each: ``(n_users, n_vectors, width)``.
 
     Tokenizer and embedding table are replaced, not changed, and put back afterwards. Every vector
     starts as the mean embedding of the ``initializer``'s tokens.
@@ -78,7 +90,8 @@ def learnable(
     if extended.add_tokens(names) != n_vectors:
         raise ConfigError(f"the tokenizer knows the word {WORD} already")
     start = _mean_embedding(tokenizer, table, initializer)
-    vectors = nn.Parameter(start.float().repeat(n_vectors, 1))
+    shape = (n_vectors, 1) if n_users is None else (n_users, n_vectors, 1)
+    vectors = nn.Parameter(start.float().repeat(shape))
     try:
         pipeline.tokenizer = extended
         encoder.set_input_embeddings(ExtendedEmbedding(table, len(tokenizer), vectors))
