@@ -61,6 +61,8 @@ class Attention(nn.Module):
 
     def forward(self, x: Tensor, context: Tensor | None = None) -> Tensor:
         """``x (b, n, H)`` attends to itself, or to ``context (b, m, H)``, m small against H."""
+        if context is None and x.shape[1] == 1:
+            return self._of_one(x)
         if context is None:
             parts = self.project(x).chunk(3, dim=-1)
         elif context.shape[1] < x.shape[1]:
@@ -72,6 +74,12 @@ class Attention(nn.Module):
         )
         mixed = attend(query, key, value, causal=self.causal)
         out: Tensor = self.out(mixed.transpose(1, 2).flatten(2))
+        return out
+
+    def _of_one(self, x: Tensor) -> Tensor:
+        """A single token ``(b, 1, H)`` attends to itself wholly: its value is all that counts."""
+        size, weight, bias = x.shape[-1], self.project.weight, self.project.bias
+        out: Tensor = self.out(F.linear(x, weight[2 * size :], bias[2 * size :]))
         return out
 
     def _project_apart(self, x: Tensor, context: Tensor) -> tuple[Tensor, ...]:
