@@ -41,6 +41,21 @@ class PriorNetwork(nn.Module, ABC):
         table = torch.cat([trained, tokens])
         self.user = nn.Embedding(len(table), table.shape[1], _weight=table)
 
+    def guided(self, x: Tensor, time: Tensor, user: Tensor, rating: Tensor, scale: float) -> Tensor:
+        """Classifier-free guidance (REBECA, eq. 4): ``u + s (c - u)`` on the prediction.
+
+        ``x (b, E)``, ``time ()``, ``user, rating (b,)`` => ``(b, E)``. In the unconditional branch
+        user and rating are null.
+        """
+        both = self(
+            torch.cat([x, x]),
+            time.expand(2 * len(x)),
+            torch.cat([user, torch.full_like(user, self.null_user)]),
+            torch.cat([rating, torch.full_like(rating, NULL_RATING)]),
+        )
+        conditional, unconditional = both.chunk(2)
+        return torch.lerp(unconditional, conditional, scale)
+
     @abstractmethod
     def forward(self, x: Tensor, time: Tensor, user: Tensor, rating: Tensor) -> Tensor:
         """``x (b, E)`` float32 and ``time, user, rating (b,)`` int64 => ``(b, E)``."""

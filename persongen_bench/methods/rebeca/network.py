@@ -176,9 +176,7 @@ class RebecaPrior(PriorNetwork):
         hidden = self._transform(self._enter(x), self._conditions(self.time(time), user, rating))
         return self._leave(hidden)
 
-    def guided(
-        self, x: Tensor, time: Tensor, user: Tensor, rating: Tensor, scale: float
-    ) -> Tensor:
+    def guided(self, x: Tensor, time: Tensor, user: Tensor, rating: Tensor, scale: float) -> Tensor:
         """As `PriorNetwork.guided`, and nothing is computed twice.
 
         One null condition serves all rows, the layers before the blocks know no condition, and
