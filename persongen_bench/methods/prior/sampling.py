@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import torch
@@ -24,6 +25,10 @@ _STREAM = 0x5EBECA
 """Keeps the prior's noise apart from what the decoder draws from the same seed."""
 RATINGS: Mapping[RequestedRating, int] = {"dislike": 0, "like": 1}
 """Rows of the rating table."""
+
+
+_ROWS_OF: WeakKeyDictionary[PriorNetwork, dict[tuple[object, ...], int]] = WeakKeyDictionary()
+"""What trials have shown: rows of a call, by number of samples and kind of call."""
 
 
 def sample_embeddings(
@@ -91,23 +96,32 @@ class _Block:
 
     def _rows(self, user: Tensor) -> int:
         """The least rows of a call that give each sample the bits of a full block."""
-        fewest = (max(len(user), FEW), -(-len(user) // FEW) * FEW)
-        full = self._trial(user, ROWS) if fewest[0] < ROWS else []
-        for rows in fewest:
-            if rows < ROWS and all(map(torch.equal, self._trial(user, rows), full)):
-                return rows
-        return ROWS
+        known, n = _ROWS_OF.setdefault(self.network, {}), len(user)
+        kind = (n, self.config.sampling_precision, torch.get_num_threads(), *self._kinds())
+        if kind not in known:
+            fewest = (max(n, FEW), -(-n // FEW) * FEW)
+            full = self._trial(user, ROWS) if n < ROWS else []
+            same = (m for m in fewest if m < ROWS and _equal(self._trial(user, m), full))
+            known[kind] = next(same, ROWS)
+        return known[kind]
 
     def _trial(self, user: Tensor, rows: int) -> list[Tensor]:
         """Predictions ``(n, E)`` of each kind that there is, in calls of ``rows``."""
-        kinds = {k < self.n_guided: k for k in range(len(self.steps))}
         x, users = filled(self.start, rows), filled(user, rows)
-        made = [self._predict(x, users, self.steps[k], guided) for guided, k in kinds.items()]
+        made = [self._predict(x, users, self.steps[0], guided) for guided in self._kinds()]
         return [each[: len(user)] for each in made]
+
+    def _kinds(self) -> tuple[bool, ...]:
+        """Whether there are calls with guidance, and without."""
+        return (True,) * (self.n_guided > 0) + (False,) * (self.n_guided < len(self.steps))
 
     def _draw(self) -> Tensor:
         shape = (1, self.network.embedding_size)
         return torch.cat([torch.randn(shape, generator=each) for each in self.noise])
+
+
+def _equal(some: list[Tensor], others: list[Tensor]) -> bool:
+    return all(map(torch.equal, some, others))
 
 
 def filled(rows: Tensor, n: int) -> Tensor:
