@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from copy import deepcopy
+from typing import TypeAlias
 from weakref import WeakKeyDictionary
 
 import numpy as np
 import torch
 from jaxtyping import Float, Int64
-from torch import Tensor
+from torch import Tensor, nn
 
 from persongen_bench.methods.prior.config import PriorConfig, RequestedRating
 from persongen_bench.methods.prior.diffusion import Step, reverse_steps, to_clean
@@ -25,10 +27,9 @@ _STREAM = 0x5EBECA
 """Keeps the prior's noise apart from what the decoder draws from the same seed."""
 RATINGS: Mapping[RequestedRating, int] = {"dislike": 0, "like": 1}
 """Rows of the rating table."""
-
-
-_ROWS_OF: WeakKeyDictionary[PriorNetwork, dict[tuple[object, ...], int]] = WeakKeyDictionary()
+Trials: TypeAlias = dict[tuple[object, ...], int]
 """What trials have shown: rows of a call, by number of samples and kind of call."""
+_TRIALS: WeakKeyDictionary[PriorNetwork, Trials] = WeakKeyDictionary()
 
 
 def sample_embeddings(
@@ -40,11 +41,14 @@ def sample_embeddings(
     """One embedding per row; row i depends on ``users[i]`` and ``seeds[i]`` alone, to the bit."""
     drawn = np.zeros((len(users), network.embedding_size), dtype=np.float32)
     n_blocks = -(-len(users) // ROWS)
+    trials = _TRIALS.setdefault(network, {})
+    if config.sampling_precision == "bfloat16":
+        network = _halved(network)
     with torch.inference_mode():
         for rows in np.array_split(np.arange(len(users)), n_blocks) if n_blocks else ():
             user = torch.from_numpy(users[rows].astype(np.int64))
             noise = [_generator(int(seed)) for seed in seeds[rows]]
-            drawn[rows] = _Block(network, config, user, noise).sample().numpy()
+            drawn[rows] = _Block(network, config, user, noise, trials).sample().numpy()
     return drawn
 
 
@@ -62,12 +66,13 @@ class _Block:
         config: PriorConfig,
         user: Tensor,
         noise: list[torch.Generator],
+        trials: Trials,
     ) -> None:
         self.network, self.config, self.noise = network, config, noise
         self.steps = reverse_steps(config)
         self.n_guided = round(config.guidance_stop * len(self.steps))
         self.start = self._draw()
-        self.user = filled(user, self._rows(user))
+        self.user = filled(user, self._rows(user, trials))
 
     def sample(self) -> Tensor:
         """``(n, E)``."""
@@ -94,9 +99,9 @@ class _Block:
                 predicted = self.network(x, step.time.expand(len(x)), user, rating)
         return predicted.float()
 
-    def _rows(self, user: Tensor) -> int:
+    def _rows(self, user: Tensor, known: Trials) -> int:
         """The least rows of a call that give each sample the bits of a full block."""
-        known, n = _ROWS_OF.setdefault(self.network, {}), len(user)
+        n = len(user)
         kind = (n, self.config.sampling_precision, torch.get_num_threads(), *self._kinds())
         if kind not in known:
             fewest = (max(n, FEW), -(-n // FEW) * FEW)
@@ -118,6 +123,15 @@ class _Block:
     def _draw(self) -> Tensor:
         shape = (1, self.network.embedding_size)
         return torch.cat([torch.randn(shape, generator=each) for each in self.noise])
+
+
+def _halved(network: PriorNetwork) -> PriorNetwork:
+    """A copy whose matrix products are in bfloat16 without casting weights at every step."""
+    copied = deepcopy(network)
+    for module in copied.modules():
+        if isinstance(module, nn.Linear):
+            module.weight.data = module.weight.data.bfloat16()
+    return copied
 
 
 def _equal(some: list[Tensor], others: list[Tensor]) -> bool:
