@@ -331,7 +331,7 @@ def test_guidance_identities(scale):
     time, user = torch.full((4,), 500), torch.tensor([0, 1, 0, 1])
     conditional = network(x, time, user, torch.ones(4))
     unconditional = network(x, time, torch.full((4,), 2), torch.full((4,), NULL_RATING))
-    found = sampling.guided(network, config, x, time, user)
+    found = network.guided(x, time[0], user, torch.ones(4), scale)
     if scale in (0.0, 1.0):  # exactly one of the branches
         assert torch.equal(found, conditional if scale else unconditional)
     # Equation 4 of the paper.
@@ -341,27 +341,25 @@ def test_guidance_identities(scale):
 
 @pytest.mark.parametrize(("asked", "row"), [("like", 1), ("dislike", 0)])
 def test_guidance_asks_for_a_rating_against_both_null(asked, row):
-    config = PriorConfig(rating=asked)
-    network = GaussianDenoiser(config, [2.0, -1.0])
-    user = torch.tensor([0, 1])
-    sampling.guided(network, config, torch.zeros(2, 2), torch.tensor([5, 5]), user)
+    options = {"rating": asked, "sampler": "ddim", "n_inference_steps": 2, "guidance_stop": 0.5}
+    _, network = gaussian_draws(user=1, n=sampling.ROWS, **options)
     rows, users, ratings = network.calls[0]
-    assert rows == 4  # both branches in one call
-    assert users.tolist() == [0, 1, 2, 2]
-    assert ratings.tolist() == [row, row, NULL_RATING, NULL_RATING]
-    sampling.conditional(network, config, torch.zeros(2, 2), torch.tensor([5, 5]), user)
-    assert network.calls[1][2].tolist() == [row, row]
+    assert rows == 2 * sampling.ROWS  # both branches in one call
+    assert users.tolist() == [1] * sampling.ROWS + [2] * sampling.ROWS
+    assert ratings.tolist() == [row] * sampling.ROWS + [NULL_RATING] * sampling.ROWS
+    assert network.calls[1][2].tolist() == [row] * sampling.ROWS
 
 
 @pytest.mark.parametrize(("stop", "n_guided"), [(1.0, 20), (0.7, 14), (0.0, 0)])
 def test_guidance_stops_after_its_share_of_the_steps(stop, n_guided):
     """Both branches in one call while it lasts, the condition alone afterwards."""
     options = {"sampler": "ddim", "n_inference_steps": 20, "guidance_scale": 3.0}
-    drawn, network = gaussian_draws(n=4, guidance_stop=stop, **options)
+    drawn, network = gaussian_draws(n=sampling.ROWS, guidance_stop=stop, **options)
     rows = [len(users) for _, users, _ in network.calls]
     assert rows == [2 * sampling.ROWS] * n_guided + [sampling.ROWS] * (20 - n_guided)
     assert all((ratings[: sampling.ROWS] == 1).all() for _, _, ratings in network.calls)
-    unguided = gaussian_draws(n=4, sampler="ddim", n_inference_steps=20, guidance_scale=1.0)[0]
+    plain = {**options, "guidance_scale": 1.0}
+    unguided = gaussian_draws(n=sampling.ROWS, **plain)[0]
     assert (np.abs(drawn - unguided).max() < 1e-5) == (stop == 0.0)
 
 
@@ -597,7 +595,7 @@ def test_a_user_with_few_ratings_and_no_validation_still_fits():
 @every_method
 def test_an_image_depends_on_its_sample_alone(name):
     made = fitted(name, max_epochs=1)
-    samples = plan(10)  # 40 samples: one whole block of 32 and one padded
+    samples = plan(10)  # 40 samples: three blocks, none of them full
     whole = made.generate(samples)
     order = np.random.default_rng(0).permutation(len(samples))
     shuffled = made.generate([samples[i] for i in order])

@@ -8,6 +8,7 @@ from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
 
 from persongen_bench.core.config import Config
 
+Precision = Literal["float32", "bfloat16"]
 Prediction = Literal["sample", "epsilon", "v_prediction"]
 BetaSchedule = Literal["squaredcos_cap_v2", "linear", "scaled_linear", "laplace"]
 Sampler = Literal["ddpm", "ddim", "dpm"]
@@ -21,7 +22,7 @@ DECODER_FIELDS = (
 GENERATE_FIELDS = frozenset(
     {
         "guidance_scale", "guidance_stop", "rating", "sampler", "n_inference_steps", "clip_range",
-        *DECODER_FIELDS,
+        "sampling_precision", *DECODER_FIELDS,
     }
 )  # fmt: skip
 """Options that only sampling and decoding read."""
@@ -67,9 +68,9 @@ class PriorConfig(Config):
     """AdamW decoupled weight decay."""
     learning_rate_schedule: Literal["plateau", "cosine"] = "plateau"
     """Halve after 5 epochs without improvement (published), or cosine to 0 over ``max_epochs``."""
-    precision: Literal["float32", "bfloat16"] = "float32"
-    """Of the matrix products of a training step; weights, sums, validation and sampling stay
-    float32. ``bfloat16`` is faster on processors that have it, and far slower on others."""
+    precision: Precision = "float32"
+    """Of the matrix products of a training step; weights, sums and validation stay float32.
+    ``bfloat16`` is faster on processors that have it, and far slower on others."""
     max_epochs: int = Field(default=2001, ge=1)
     """Upper bound on the epochs."""
     patience: int = Field(default=50, ge=1)
@@ -99,6 +100,10 @@ class PriorConfig(Config):
     """Bound on every number of the estimated clean embedding (after ``normalization``) at each
     step; None: no clipping, as published. Noise prediction needs it where few steps are taken."""
 
+    sampling_precision: Precision = "float32"
+    """Of the network's products while embeddings are drawn; noise and steps stay float32.
+    ``bfloat16`` rounds each prediction to 8 bits before guidance enlarges the difference."""
+
     prompt: str = ""
     """Words that every picture of every user is drawn with, beside its embedding (appendix L.1)."""
     negative_prompt: str = ""
@@ -118,7 +123,7 @@ class PriorConfig(Config):
     n_token_steps: int = Field(default=60, ge=1)
     """Gradient steps on a ``fitted`` token, the network frozen."""
 
-    added: ClassVar[tuple[str, ...]] = ("validation", "rating")
+    added: ClassVar[tuple[str, ...]] = ("validation", "rating", "sampling_precision")
     """Options that came after the first release; see `dump`."""
 
     @model_serializer(mode="wrap")

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import warnings
-from typing import Any
+from functools import cache
+from typing import Any, NamedTuple
 
+import torch
 from diffusers.schedulers.scheduling_ddim import DDIMScheduler
 from diffusers.schedulers.scheduling_ddpm import DDPMScheduler
 from diffusers.schedulers.scheduling_dpmsolver_multistep import DPMSolverMultistepScheduler
@@ -31,6 +33,50 @@ def reverse_process(config: PriorConfig) -> Any:  # noqa: ANN401  # diffusers is
         warnings.filterwarnings("ignore", "__array__ implementation", DeprecationWarning)
         scheduler.set_timesteps(config.n_inference_steps)
     return scheduler
+
+
+class Step(NamedTuple):
+    """A step of a sampler: x becomes ``keep x + clean c + before c' + noise z``.
+
+    c is the clean embedding as estimated at x, c' as it was one step earlier, z standard normal.
+    """
+
+    time: Tensor
+    """int64 scalar."""
+    alpha: Tensor
+    """The cumulative one at that time, a scalar."""
+    keep: float
+    clean: float
+    before: float
+    noise: float
+
+
+@cache
+def reverse_steps(config: PriorConfig) -> tuple[Step, ...]:
+    """The steps of the configured sampler, as diffusers takes them.
+
+    All its samplers are linear in x, c, c' and z, so that its own scheduler tells the factors when
+    it is fed with units: large ones, beside which rounding the noise does not count.
+    """
+    scheduler, steps = reverse_process(config), []
+    unit = 2.0**20
+    x, now, last = unit * torch.eye(3)[:, None]
+    nothing = torch.zeros_like(x)
+    for time in scheduler.timesteps:
+        noise, alone = 0.0, nothing
+        if config.sampler == "ddpm":
+            alone = scheduler.step(nothing, time, nothing, generator=_seeded()).prev_sample
+            noise = float(alone[0, 0] / torch.randn(x.shape, generator=_seeded())[0, 0])
+        options = {"generator": _seeded()} if config.sampler == "ddpm" else {}
+        made = scheduler.step(now, time, x, **options).prev_sample - alone
+        factors = (float((made * of).sum()) / unit**2 for of in (x, now, last))
+        steps.append(Step(time, scheduler.alphas_cumprod[time], *factors, noise))
+        now, last = last, now
+    return tuple(steps)
+
+
+def _seeded() -> torch.Generator:
+    return torch.Generator().manual_seed(0)
 
 
 def target(

@@ -3,55 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from copy import deepcopy
+from typing import TypeAlias
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import torch
 from jaxtyping import Float, Int64
-from torch import Tensor
+from torch import Tensor, nn
 
 from persongen_bench.methods.prior.config import PriorConfig, RequestedRating
-from persongen_bench.methods.prior.diffusion import reverse_process, to_clean
-from persongen_bench.methods.prior.layers import NULL_RATING, PriorNetwork
-from persongen_bench.util.batching import map_rows
+from persongen_bench.methods.prior.diffusion import Step, reverse_steps, to_clean
+from persongen_bench.methods.prior.layers import PriorNetwork
 
-ROWS = 32
-"""Samples per network call (both guidance branches go through it together, as 64 rows)."""
+ROWS = 16
+"""Samples per network call, at most (both guidance branches go through it together, as 32 rows).
+
+With 32 samples the published network asks the system for new memory at every layer.
+"""
+FEW = 4
+"""Samples per call, at least; multiples of it are what a kernel likes best."""
 _STREAM = 0x5EBECA
 """Keeps the prior's noise apart from what the decoder draws from the same seed."""
 RATINGS: Mapping[RequestedRating, int] = {"dislike": 0, "like": 1}
 """Rows of the rating table."""
+Trials: TypeAlias = dict[tuple[object, ...], int]
+"""What trials have shown: rows of a call, by number of samples and kind of call."""
+_TRIALS: WeakKeyDictionary[PriorNetwork, Trials] = WeakKeyDictionary()
 
 
-def guided(
-    network: PriorNetwork, config: PriorConfig, x: Tensor, time: Tensor, user: Tensor
-) -> Tensor:
-    """Classifier-free guidance (eq. 4): ``u + s (c - u)`` on the prediction.
-
-    ``x (b, E)``, ``time (b,)``, ``user (b,)`` => ``(b, E)``. The condition is the user and the
-    configured rating; the unconditional branch has both null.
-    """
-    null = torch.full_like(user, network.null_user)
-    rating = torch.full_like(user, RATINGS[config.rating])
-    no_rating = torch.full_like(user, NULL_RATING)
-    both = network(
-        torch.cat([x, x]),
-        torch.cat([time, time]),
-        torch.cat([user, null]),
-        torch.cat([rating, no_rating]),
-    )
-    conditional, unconditional = both.chunk(2)
-    return torch.lerp(unconditional, conditional, config.guidance_scale)
-
-
-def conditional(
-    network: PriorNetwork, config: PriorConfig, x: Tensor, time: Tensor, user: Tensor
-) -> Tensor:
-    """The prediction for the user and the rating, without guidance; shapes as for `guided`."""
-    predicted: Tensor = network(x, time, user, torch.full_like(user, RATINGS[config.rating]))
-    return predicted
-
-
-@torch.no_grad()
 def sample_embeddings(
     network: PriorNetwork,
     config: PriorConfig,
@@ -59,28 +39,109 @@ def sample_embeddings(
     seeds: Int64[np.ndarray, " n"],
 ) -> Float[np.ndarray, "n E"]:
     """One embedding per row; row i depends on ``users[i]`` and ``seeds[i]`` alone, to the bit."""
-    rows = np.stack([users, seeds], axis=1).astype(np.int64)
-    return map_rows(lambda block: _sample_block(network, config, block), rows, ROWS)
+    drawn = np.zeros((len(users), network.embedding_size), dtype=np.float32)
+    n_blocks = -(-len(users) // ROWS)
+    trials = _TRIALS.setdefault(network, {})
+    if config.sampling_precision == "bfloat16":
+        network = _halved(network)
+    with torch.inference_mode():
+        for rows in np.array_split(np.arange(len(users)), n_blocks) if n_blocks else ():
+            user = torch.from_numpy(users[rows].astype(np.int64))
+            noise = [_generator(int(seed)) for seed in seeds[rows]]
+            drawn[rows] = _Block(network, config, user, noise, trials).sample().numpy()
+    return drawn
 
 
-def _sample_block(
-    network: PriorNetwork, config: PriorConfig, block: Int64[np.ndarray, "b 2"]
-) -> Float[np.ndarray, "b E"]:
-    user = torch.from_numpy(block[:, 0].copy())
-    noise = [_generator(int(seed)) for seed in block[:, 1]]
-    scheduler = reverse_process(config)
-    step_options = {"generator": noise} if config.sampler == "ddpm" else {}
-    x = torch.cat([torch.randn(1, network.embedding_size, generator=g) for g in noise])
-    n_guided = round(config.guidance_stop * len(scheduler.timesteps))
-    for k, t in enumerate(scheduler.timesteps):
-        time = t.expand(len(x))
-        if k < n_guided:
-            predicted = guided(network, config, x, time, user)
-        else:
-            predicted = conditional(network, config, x, time, user)
-        clean = to_clean(predicted, x, scheduler.alphas_cumprod[t], config)
-        x = scheduler.step(clean, t, x, **step_options).prev_sample
-    return x.numpy()
+class _Block:
+    """Samples that go through the network together.
+
+    Kernels may round rows by how many there are (`util.batching`). So a block that is not full is
+    filled up with copies of its last row, unless a trial shows that its rows come out the same to
+    the bit without them.
+    """
+
+    def __init__(
+        self,
+        network: PriorNetwork,
+        config: PriorConfig,
+        user: Tensor,
+        noise: list[torch.Generator],
+        trials: Trials,
+    ) -> None:
+        self.network, self.config, self.noise = network, config, noise
+        self.steps = reverse_steps(config)
+        self.n_guided = round(config.guidance_stop * len(self.steps))
+        self.start = self._draw()
+        self.user = filled(user, self._rows(user, trials))
+
+    def sample(self) -> Tensor:
+        """``(n, E)``."""
+        n, x, last = len(self.noise), self.start, torch.zeros_like(self.start)
+        for k, step in enumerate(self.steps):
+            predicted = self._predict(filled(x, len(self.user)), self.user, step, k < self.n_guided)
+            clean = to_clean(predicted[:n], x, step.alpha, self.config)
+            x = step.keep * x + step.clean * clean
+            if step.before:
+                x = x + step.before * last
+            if step.noise:
+                x = x + step.noise * self._draw()
+            last = clean
+        return x
+
+    def _predict(self, x: Tensor, user: Tensor, step: Step, guided: bool) -> Tensor:
+        half = self.config.sampling_precision == "bfloat16"
+        rating = torch.full_like(user, RATINGS[self.config.rating])
+        with torch.autocast("cpu", torch.bfloat16, enabled=half):
+            if guided:
+                scale = self.config.guidance_scale
+                predicted = self.network.guided(x, step.time, user, rating, scale)
+            else:
+                predicted = self.network(x, step.time.expand(len(x)), user, rating)
+        return predicted.float()
+
+    def _rows(self, user: Tensor, known: Trials) -> int:
+        """The least rows of a call that give each sample the bits of a full block."""
+        n = len(user)
+        kind = (n, self.config.sampling_precision, torch.get_num_threads(), *self._kinds())
+        if kind not in known:
+            fewest = (max(n, FEW), -(-n // FEW) * FEW)
+            full = self._trial(user, ROWS) if n < ROWS else []
+            same = (m for m in fewest if m < ROWS and _equal(self._trial(user, m), full))
+            known[kind] = next(same, ROWS)
+        return known[kind]
+
+    def _trial(self, user: Tensor, rows: int) -> list[Tensor]:
+        """Predictions ``(n, E)`` of each kind that there is, in calls of ``rows``."""
+        x, users = filled(self.start, rows), filled(user, rows)
+        made = [self._predict(x, users, self.steps[0], guided) for guided in self._kinds()]
+        return [each[: len(user)] for each in made]
+
+    def _kinds(self) -> tuple[bool, ...]:
+        """Whether there are calls with guidance, and without."""
+        return (True,) * (self.n_guided > 0) + (False,) * (self.n_guided < len(self.steps))
+
+    def _draw(self) -> Tensor:
+        shape = (1, self.network.embedding_size)
+        return torch.cat([torch.randn(shape, generator=each) for each in self.noise])
+
+
+def _halved(network: PriorNetwork) -> PriorNetwork:
+    """A copy whose matrix products are in bfloat16 without casting weights at every step."""
+    copied = deepcopy(network)
+    for module in copied.modules():
+        if isinstance(module, nn.Linear):
+            module.weight.data = module.weight.data.bfloat16()
+    return copied
+
+
+def _equal(some: list[Tensor], others: list[Tensor]) -> bool:
+    return all(map(torch.equal, some, others))
+
+
+def filled(rows: Tensor, n: int) -> Tensor:
+    """``rows`` with copies of the last one behind them, until they are ``n``."""
+    short = n - len(rows)
+    return rows if short <= 0 else torch.cat([rows, rows[-1:].expand(short, *rows.shape[1:])])
 
 
 def _generator(seed: int) -> torch.Generator:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TypeAlias, cast
+from typing import NamedTuple, TypeAlias, cast
 
 import torch
 from torch import Tensor, nn
@@ -13,6 +13,7 @@ from persongen_bench.core.errors import ConfigError
 from persongen_bench.methods.prior.layers import (
     NULL_RATING,
     Attention,
+    Memory,
     PriorNetwork,
     TimeEmbedding,
     ZeroLinear,
@@ -63,14 +64,15 @@ class PriorBlock(nn.Module):
 
     def forward(self, x: Tensor, tokens: Tensor, condition: Tensor) -> Tensor:
         """``x (b, n, H)``, ``tokens (b, 3, H)``, ``condition (b, H)`` => ``(b, n, H)``."""
-        return self.transform(x, tokens, together(self.modulations, condition))
+        memory = self.cross_attention.remember(tokens, x.shape[1])
+        return self.transform(x, memory, together(self.modulations, condition))
 
-    def transform(self, x: Tensor, tokens: Tensor, modulations: Sequence[Tensor]) -> Tensor:
-        """`forward` with the three modulations, each ``(b, 2 H)``, worked out already."""
+    def transform(self, x: Tensor, memory: Memory, modulations: Sequence[Tensor]) -> Tensor:
+        """`forward` with what the condition decides: three modulations, each ``(b, 2 H)``."""
         by_self, by_cross, by_mlp = modulations
         x = x + self.self_attention(modulated(x, by_self))
         normed = modulated(x, by_cross)
-        x = normed + self.gate * self.cross_attention(normed, tokens)
+        x = torch.addcmul(normed, self.gate, self.cross_attention.recall(normed, memory))
         out: Tensor = x + self.mlp(modulated(x, by_mlp))
         return out
 
@@ -101,15 +103,17 @@ class PrintedBlock(nn.Module):
 
     def forward(self, x: Tensor, tokens: Tensor, condition: Tensor) -> Tensor:
         """``x (b, n, H)``, ``tokens (b, 3, H)``, ``condition (b, H)`` => ``(b, n, H)``."""
-        return self.transform(x, tokens, together(self.modulations, condition))
+        memory = self.cross_attention.remember(tokens, x.shape[1])
+        return self.transform(x, memory, together(self.modulations, condition))
 
-    def transform(self, x: Tensor, tokens: Tensor, modulations: Sequence[Tensor]) -> Tensor:
-        """`forward` with the modulations, ``(b, 3 H)`` and twice ``(b, 2 H)``, worked out."""
+    def transform(self, x: Tensor, memory: Memory, modulations: Sequence[Tensor]) -> Tensor:
+        """`forward` with what the condition decides: ``(b, 3 H)`` and twice ``(b, 2 H)``."""
         by_self, by_cross, by_mlp = modulations
         size = x.shape[-1]
         gate, by_self = torch.split(by_self, [size, 2 * size], dim=-1)
         x = x + gate[:, None] * self.self_attention(modulated(x, by_self))
-        x = x + self.gate * self.cross_attention(modulated(x, by_cross), tokens)
+        recalled = self.cross_attention.recall(modulated(x, by_cross), memory)
+        x = torch.addcmul(x, self.gate, recalled)
         out: Tensor = x + self.mlp(modulated(x, by_mlp))
         return out
 
@@ -124,6 +128,20 @@ def together(layers: Sequence[nn.Linear], x: Tensor) -> tuple[Tensor, ...]:
     bias = torch.cat([layer.bias for layer in layers])
     sizes = [layer.out_features for layer in layers]
     return torch.split(F.linear(x, weight, bias), sizes, dim=-1)
+
+
+class Conditions(NamedTuple):
+    """What a user, a rating and a time decide, for all blocks."""
+
+    modulations: tuple[Tensor, ...]
+    """Three per block."""
+    memories: tuple[Memory, ...]
+    """Of the three tokens, one per block."""
+
+    def rows(self, index: Tensor) -> Conditions:
+        """The conditions of rows ``index`` of the batch."""
+        modulations = tuple(each[index] for each in self.modulations)
+        return Conditions(modulations, tuple(each.rows(index) for each in self.memories))
 
 
 class RebecaPrior(PriorNetwork):
@@ -155,15 +173,51 @@ class RebecaPrior(PriorNetwork):
 
     def forward(self, x: Tensor, time: Tensor, user: Tensor, rating: Tensor) -> Tensor:
         """``x (b, E)`` float32 and ``time, user, rating (b,)`` int64 => ``(b, E)``."""
-        tokens = torch.stack([self.user(user), self.rating(rating), self.time(time)], dim=1)
+        hidden = self._transform(self._enter(x), self._conditions(self.time(time), user, rating))
+        return self._leave(hidden)
+
+    def guided(self, x: Tensor, time: Tensor, user: Tensor, rating: Tensor, scale: float) -> Tensor:
+        """As `PriorNetwork.guided`, and nothing is computed twice.
+
+        One null condition serves all rows, the layers before the blocks know no condition, and
+        those after them are affine, so that they may come after the guidance.
+        """
+        n, null = len(x), [self.null_user]
+        conditions = self._conditions(
+            self.time(time[None]).expand(n + 1, -1),
+            torch.cat([user, user.new_tensor(null)]),
+            torch.cat([rating, rating.new_tensor([NULL_RATING])]),
+        )
+        both = torch.cat([torch.arange(n), torch.full((n,), n)])
+        hidden = self._transform(self._enter(x).repeat(2, 1, 1), conditions.rows(both))
+        conditional, unconditional = hidden.chunk(2)
+        return self._leave(torch.lerp(unconditional, conditional, scale))
+
+    def _conditions(self, moment: Tensor, user: Tensor, rating: Tensor) -> Conditions:
+        """``moment (b, H)``, the embedded times, and ``user, rating (b,)``."""
+        tokens = torch.stack([self.user(user), self.rating(rating), moment], dim=1)
         condition = self.condition(tokens.mean(dim=1))
-        hidden = self.project_in(self.split(x).unflatten(-1, (self.n_tokens, -1)))
-        blocks = cast("Sequence[AnyBlock]", self.blocks)
-        modulations = together([m for block in blocks for m in block.modulations], condition)
-        for k, block in enumerate(blocks):
-            hidden = block.transform(hidden, tokens, modulations[3 * k : 3 * k + 3])
+        modulations = together([m for block in self._blocks for m in block.modulations], condition)
+        memories = [b.cross_attention.remember(tokens, self.n_tokens) for b in self._blocks]
+        return Conditions(modulations, tuple(memories))
+
+    def _enter(self, x: Tensor) -> Tensor:
+        out: Tensor = self.project_in(self.split(x).unflatten(-1, (self.n_tokens, -1)))
+        return out
+
+    def _transform(self, hidden: Tensor, conditions: Conditions) -> Tensor:
+        modulations, memories = conditions
+        for k, block in enumerate(self._blocks):
+            hidden = block.transform(hidden, memories[k], modulations[3 * k : 3 * k + 3])
+        return hidden
+
+    def _leave(self, hidden: Tensor) -> Tensor:
         out: Tensor = self.merge(self.project_out(self.head(hidden)).flatten(1))
         return out
+
+    @property
+    def _blocks(self) -> Sequence[AnyBlock]:
+        return cast("Sequence[AnyBlock]", self.blocks)
 
 
 def check_sizes(config: RebecaConfig, embedding_size: int) -> None:
