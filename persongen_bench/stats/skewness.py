@@ -64,6 +64,7 @@ def _slope(values: Float[np.ndarray, "*rows n"]) -> Float[np.ndarray, "*rows"]:
     # squares of tiny values would be rounded to 0
     centred = values - values.mean(axis=-1, keepdims=True)
     unit = centred / np.abs(centred).max(axis=-1, keepdims=True)
-    spread = np.asarray((unit**2).mean(axis=-1))
-    skewness = (unit**3).mean(axis=-1) / spread**1.5 * np.sqrt(n * (n - 1)) / (n - 2)
+    spread = (unit**2).mean(axis=-1)
+    cubed = np.reshape([one**1.5 for one in np.atleast_1d(spread)], np.shape(spread))  # as alone
+    skewness = (unit**3).mean(axis=-1) / cubed * np.sqrt(n * (n - 1)) / (n - 2)
     return np.asarray(skewness / (3 * np.sqrt(n)))
