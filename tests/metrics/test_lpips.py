@@ -8,11 +8,13 @@ import warnings
 
 import lpips
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 
 from persongen_bench.core.errors import ConfigError, DataError
 from persongen_bench.core.stack import ImageEncoder
+from persongen_bench.metrics import _targets
 from persongen_bench.metrics._lpips import squared_distances
 from persongen_bench.metrics.similarity.lpips import Lpips, LpipsVgg
 from persongen_bench.metrics.variety.lpips_diversity import LpipsDiversity, mean_pair_distance
@@ -280,6 +282,35 @@ def test_metric_is_the_mean_of_squared_distances_over_pairs():
             items = context.item_features("lpips/vgg", ids).astype(np.float64)
             by_hand = ((rows[:, None] - items[None]) ** 2).sum(axis=2).mean()
             assert values[user] == pytest.approx(by_hand, rel=1e-12)
+
+
+def test_vectors_of_several_requests_are_read_together_within_a_bound(monkeypatch):
+    context, sizes = toy_score_context(), []
+    features, item_features = context.features, context.item_features
+
+    def images(_, role, rows=None):
+        sizes.append(len(rows))
+        return features(role, rows)
+
+    def items(_, role, item_ids):
+        assert len(set(item_ids)) == len(item_ids)
+        sizes[-1] += len(item_ids)
+        return item_features(role, item_ids)
+
+    monkeypatch.setattr(type(context), "features", images)
+    monkeypatch.setattr(type(context), "item_features", items)
+    size = features("lpips/vgg", [0]).shape[1]
+    whole = LpipsVgg("history").per_unit(context)
+    assert len(sizes) == 2  # the first request shows how long a vector is
+    for most in (1, 40):
+        sizes.clear()
+        monkeypatch.setattr(_targets, "_NUMBERS", most * size)
+        pd.testing.assert_series_equal(LpipsVgg("history").per_unit(context), whole)
+        if most == 1:
+            assert len(sizes) == len(context.users)
+        else:
+            assert 2 < len(sizes) < len(context.users)
+            assert max(sizes) <= most
 
 
 def test_each_metric_looks_through_its_own_network():
