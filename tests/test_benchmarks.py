@@ -25,7 +25,8 @@ SMALLEST = [
     # the targets are for many worlds; with four only the exact table and the form are checked
     pytest.param("coverage", "--worlds 4 --tables power", r"(?s)power, 4 worlds each\n.*targets: ",
                  id="coverage"),
-    pytest.param("engines", "--images 1 2 --steps 2 --repeats 1 --engines local\\ 1 shares\\ 2",
+    pytest.param("engines", "--images 1 2 --drawn 5 9 --steps 2 --repeats 1 --engines "
+                 "'local 1' 'shares 2'",
                  r"(?s)shares 2 .* ms an answer.*answers: equal\n.*speed-up.*; equal\n",
                  id="engines", marks=slow),
     # the target is for many steps; here the sides learn the same
