@@ -62,7 +62,7 @@ def plain_samples(
 def _plain_user(
     network: PlainPrior, config: RebecaConfig, user: int, seeds: Int64[np.ndarray, " n"]
 ) -> Embeddings:
-    n, size = len(seeds), network.split.in_features
+    n, size = len(seeds), network.n_inputs
     generators = [_generator(int(seed)) for seed in seeds]
     scheduler = DDPMScheduler(
         num_train_timesteps=config.n_timesteps,

@@ -123,7 +123,7 @@ class PlainPrior(nn.Module):
     def __init__(self, ours: RebecaPrior, config: RebecaConfig) -> None:
         super().__init__()
         size, self.n_tokens, self.null_user = config.hidden_size, config.n_tokens, ours.null_user
-        self.split = _like(ours.split)
+        self.split, self.n_inputs = _like(ours.split), ours.split.in_features
         self.project_in, self.project_out = _like(ours.project_in), _like(ours.project_out)
         self.user, self.rating = (
             nn.Embedding(

@@ -24,6 +24,7 @@ from persongen_bench.loop.engines.roster import Row, awaited, workers_of
 from persongen_bench.loop.engines.seam import Engine, Work
 from persongen_bench.loop.engines.shards import Share, make_share, write_script
 from persongen_bench.loop.engines.station import handed_on
+from persongen_bench.loop.engines.worker_journal import journals_of
 from persongen_bench.loop.fit import kept_fit
 from persongen_bench.loop.generate import Execution
 from persongen_bench.loop.store import RunDirectory
@@ -122,7 +123,8 @@ def status(path: Path) -> tuple[list[Row], int, int]:
     """Every worker of a run, how many answers there are, and how many there will be."""
     directory = RunDirectory.open(path)
     pending, n = _pending(directory)
-    return workers_of(directory), n - len(pending - told(directory)), n
+    known = told(journals_of(directory.path, directory.config.run_id))
+    return workers_of(directory), n - len(pending - known), n
 
 
 def _pending(directory: RunDirectory) -> tuple[set[str], int]:

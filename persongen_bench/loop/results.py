@@ -79,7 +79,7 @@ class RunResults:
     def scores(self) -> pd.DataFrame:
         """``score_table`` as a frame."""
         frame: pd.DataFrame = self.score_table.to_pandas()
-        frame.attrs = self.attributes
+        frame.attrs.update(self.attributes)
         return frame
 
     @cached_property

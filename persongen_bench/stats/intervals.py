@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 from jaxtyping import Float, Shaped
@@ -29,8 +29,8 @@ _CHUNK = 1 << 22
 """Resampled values held in memory at a time; a constant, so that results never depend on it."""
 
 
-_Ends: TypeAlias = tuple[Float[np.ndarray, "*rows"], Float[np.ndarray, "*rows"]] | Bounds
-"""Lower and upper ends, of each row."""
+_Ends: TypeAlias = tuple[Any, Any]
+"""Lower and upper ends: a number each, or one of each row."""
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from persongen_bench.core.types import content_hash
+from persongen_bench.loop.engines.merging import told
 from persongen_bench.loop.engines.worker_journal import FOLDER, journals_of
 from persongen_bench.loop.store import RunDirectory
 from persongen_bench.util.files import cache_root, write_atomic
@@ -71,9 +72,8 @@ def awaited(run: RunDirectory, names: set[str]) -> Iterator[str]:
         if now == seen:
             time.sleep(EVERY)
             continue
-        journals = journals_of(run.path, run.config.run_id).values()
-        told = {one.sample_id for own in journals for batch in own for one in batch.outcomes}
-        seen, new = now, (told & names) - known
+        told_of = told(journals_of(run.path, run.config.run_id))
+        seen, new = now, (told_of & names) - known
         yield from sorted(new)
         known |= new
 

@@ -69,8 +69,8 @@ def reverse_steps(config: PriorConfig) -> tuple[Step, ...]:
             noise = float(alone[0, 0] / torch.randn(x.shape, generator=_seeded())[0, 0])
         options = {"generator": _seeded()} if config.sampler == "ddpm" else {}
         made = scheduler.step(now, time, x, **options).prev_sample - alone
-        factors = (float((made * of).sum()) / unit**2 for of in (x, now, last))
-        steps.append(Step(time, scheduler.alphas_cumprod[time], *factors, noise))
+        keep, clean, before = (float((made * of).sum()) / unit**2 for of in (x, now, last))
+        steps.append(Step(time, scheduler.alphas_cumprod[time], keep, clean, before, noise))
         now, last = last, now
     return tuple(steps)
 
