@@ -18,13 +18,12 @@ from persongen_bench.leaderboards.gallery import draw_contact_sheet
 from persongen_bench.loop import run as loop
 from persongen_bench.loop.engines.devices import devices_of, require_there
 from persongen_bench.loop.engines.local import Local
-from persongen_bench.loop.engines.merging import told
 from persongen_bench.loop.engines.ray_actors import Ray
 from persongen_bench.loop.engines.roster import Row, awaited, workers_of
 from persongen_bench.loop.engines.seam import Engine, Work
 from persongen_bench.loop.engines.shards import Share, make_share, write_script
 from persongen_bench.loop.engines.station import handed_on
-from persongen_bench.loop.engines.worker_journal import journals_of
+from persongen_bench.loop.engines.worker_journal import journals_of, told
 from persongen_bench.loop.fit import kept_fit
 from persongen_bench.loop.generate import Execution
 from persongen_bench.loop.store import RunDirectory

@@ -46,6 +46,10 @@ Seeds = Annotated[
 NImages = Annotated[int | None, typer.Option(min=1, max=MOST, help="Images per request.")]
 Beside = Annotated[bool, typer.Option(help="Run the board's baselines and anchors too.")]
 Workers = Annotated[int, typer.Option(min=1, max=MOST, help="Processes that generate.")]
+Jobs = Annotated[
+    int | None,
+    typer.Option(min=1, max=MOST, help="Runs at a time. [default: as many as there are cores]"),
+]
 Engine = Annotated[str, typer.Option(help="Where answers are made: local or ray.")]
 EngineOrSlurm = Annotated[
     str,

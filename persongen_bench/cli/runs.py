@@ -11,7 +11,7 @@ from persongen_bench.cli import options
 from persongen_bench.core.errors import ConfigError
 from persongen_bench.util.execution import THREADS
 from persongen_bench.util.printed import say
-from persongen_bench.util.said import LARGEST_SEED, MOST
+from persongen_bench.util.said import LARGEST_SEED
 
 if TYPE_CHECKING:
     from persongen_bench.api.campaign import Campaign
@@ -40,10 +40,7 @@ def run(
     seed: options.Seeds = None,
     n_images: options.NImages = None,
     runs: options.Runs = RUNS,
-    jobs: Annotated[
-        int | None,
-        typer.Option(min=1, max=MOST, help="Runs at a time; default: as many as there are cores."),
-    ] = None,
+    jobs: options.Jobs = None,
     workers: options.Workers = 1,
     engine: options.EngineOrSlurm = "local",
     ray_address: options.RayAddress = None,

@@ -17,10 +17,10 @@ from persongen_bench.loop.audits import audited, audited_requests, leak_notes
 from persongen_bench.loop.choice import MethodChoice
 from persongen_bench.loop.copying import record_copies
 from persongen_bench.loop.deviations import UNFAIR, deviations
-from persongen_bench.loop.engines.merging import Told, merge, told
+from persongen_bench.loop.engines.merging import merge
 from persongen_bench.loop.engines.seam import Work
 from persongen_bench.loop.engines.shards import tell_shards
-from persongen_bench.loop.engines.worker_journal import journals_of
+from persongen_bench.loop.engines.worker_journal import Told, journals_of, told
 from persongen_bench.loop.evaluation import Evaluation
 from persongen_bench.loop.facts import OWN_JUDGES
 from persongen_bench.loop.fit import code_of, fit_facts, fit_once

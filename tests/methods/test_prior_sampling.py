@@ -150,20 +150,18 @@ def test_guidance_computes_nothing_twice_and_the_same(block, n_tokens):
 
 @pytest.mark.parametrize("causal", [False, True])
 def test_a_token_alone_attends_to_itself_wholly(causal):
-    """As `torch.nn.MultiheadAttention` has it, whose queries and keys get no gradient either."""
+    """As `torch.nn.MultiheadAttention` has it, also where no more than its value is computed."""
     ours = jittered(build(partial(Attention, 8, 2, causal=causal), generator()))
     theirs = torch.nn.MultiheadAttention(8, 2, batch_first=True)
     names = ("in_proj_weight", "in_proj_bias", "out_proj.weight", "out_proj.bias")
     theirs.load_state_dict(dict(zip(names, ours.state_dict().values(), strict=True)))
     x = torch.randn(5, 1, 8, generator=generator(1))
-    found, expected = ours(x), theirs(x, x, x)[0]
-    torch.testing.assert_close(found, expected, atol=1e-6, rtol=1e-6)
-    for out in (found, expected):
-        out.square().sum().backward()
-    for mine, other in zip(ours.parameters(), theirs.parameters(), strict=True):
-        torch.testing.assert_close(mine.grad, other.grad, atol=1e-5, rtol=1e-5)
-    assert not ours.project.weight.grad[:16].any()
-    assert ours.project.weight.grad[16:].all()
+    expected = theirs(x, x, x)[0]
+    torch.testing.assert_close(ours(x), expected, atol=1e-6, rtol=1e-6)
+    with torch.no_grad():
+        ours.project.weight[:16].fill_(float("nan"))  # queries and keys are not looked at
+    with torch.inference_mode():
+        torch.testing.assert_close(ours(x), expected.detach(), atol=1e-6, rtol=1e-6)
 
 
 # --- blocks -----------------------------------------------------------------------------------

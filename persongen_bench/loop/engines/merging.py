@@ -7,19 +7,16 @@ answer only where the file is the one that the journal tells of.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection
 from dataclasses import replace
 
 from persongen_bench.core.errors import RunError
 from persongen_bench.loop.engines.seam import Batch
-from persongen_bench.loop.engines.worker_journal import journals_of
+from persongen_bench.loop.engines.worker_journal import Told, journals_of
 from persongen_bench.loop.generate import take
 from persongen_bench.loop.journal import Outcome
 from persongen_bench.loop.store import RunDirectory
 from persongen_bench.util.sealed import notice
-
-Told = Mapping[str, Sequence[Batch]]
-"""What workers tell, by their names."""
 
 
 def merged(journals: Told, samples: Collection[str]) -> Batch:
@@ -71,12 +68,6 @@ def _disagreement(sample_id: str, first: str, second: str) -> RunError:
         f"sample {sample_id}: {who} made it differently; the method, or a machine, is not exact",
         fix=f"Remove the .jsonl file of one of them (workers/{second}.jsonl), then resume.",
     )
-
-
-def told(journals: Told) -> set[str]:
-    """Samples that some worker tells of, as the directory names them."""
-    batches = (batch for told_by in journals.values() for batch in told_by)
-    return {one.sample_id for batch in batches for one in batch.outcomes}
 
 
 def merge(run: RunDirectory, journals: Told | None = None) -> list[str]:

@@ -16,8 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from persongen_bench.core.types import content_hash
-from persongen_bench.loop.engines.merging import told
-from persongen_bench.loop.engines.worker_journal import FOLDER, journals_of
+from persongen_bench.loop.engines.worker_journal import FOLDER, journals_of, told
 from persongen_bench.loop.store import RunDirectory
 from persongen_bench.util.files import cache_root, write_atomic
 

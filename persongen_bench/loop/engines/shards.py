@@ -9,10 +9,9 @@ from pathlib import Path
 
 from persongen_bench.core.errors import ConfigError
 from persongen_bench.core.request import Sample
-from persongen_bench.loop.engines.merging import told
 from persongen_bench.loop.engines.seam import Batch, Work
 from persongen_bench.loop.engines.station import Station
-from persongen_bench.loop.engines.worker_journal import WorkerJournal, journals_of
+from persongen_bench.loop.engines.worker_journal import WorkerJournal, journals_of, told
 from persongen_bench.loop.generate import Execution, parts_of
 from persongen_bench.loop.journal import Outcome
 from persongen_bench.loop.store import RunDirectory

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -183,3 +183,13 @@ def journals_of(run: Path, run_id: str) -> dict[str, list[Batch]]:
     """What every worker of a run tells, by its name, in the order of the names."""
     files = sorted((run / FOLDER).glob("*.jsonl"))
     return {file.stem: read_journal(file, run_id) for file in files}
+
+
+Told = Mapping[str, Sequence[Batch]]
+"""What workers tell, by their names."""
+
+
+def told(journals: Told) -> set[str]:
+    """Samples that some worker tells of, as the directory names them."""
+    batches = (batch for told_by in journals.values() for batch in told_by)
+    return {one.sample_id for batch in batches for one in batch.outcomes}

@@ -6,11 +6,11 @@ from engine_case import data_in, hashes, job_on, made_by, made_in_shares, share_
 from persongen_bench.core.errors import ConfigError, RunError
 from persongen_bench.loop.engines import worker_journal
 from persongen_bench.loop.engines.local import Local
-from persongen_bench.loop.engines.merging import merge, told
+from persongen_bench.loop.engines.merging import merge
 from persongen_bench.loop.engines.ray_actors import Ray
 from persongen_bench.loop.engines.shards import Share
 from persongen_bench.loop.engines.station import handed_on
-from persongen_bench.loop.engines.worker_journal import FOLDER, WorkerJournal, journals_of
+from persongen_bench.loop.engines.worker_journal import FOLDER, WorkerJournal, journals_of, told
 from persongen_bench.loop.generate import Execution
 from persongen_bench.loop.run import gather, prepare, reopen, resume
 from persongen_bench.loop.store import RunDirectory
