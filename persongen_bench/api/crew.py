@@ -152,7 +152,7 @@ class Helper:
         self._execution = execution
         self._process: BaseProcess | None = None
         self._wire: Connection | None = None
-        self._ended = False
+        self._ended, self._idle = False, True
         self._lock = threading.Lock()
 
     def help(self, desk: Desk, patience: float) -> None:
@@ -161,9 +161,11 @@ class Helper:
             return
         while (place := desk.take()) is not None:
             desk.enter(place, self._attempt(desk.tasks[place]))
-        self.end()
+        if self._wire is not None:
+            self._wire.close()  # the process reads the end
 
     def _attempt(self, task: Task) -> Attempt:
+        self._idle = False
         try:
             wire = self._wire or self._start()
             wire.send((task, self._execution))
@@ -171,6 +173,7 @@ class Helper:
         except (EOFError, OSError):
             path, reason = None, "its process ended without a word"
             self._wire = None
+        self._idle = True
         return Attempt(task, path, reason)
 
     def _start(self) -> Connection:
@@ -186,12 +189,13 @@ class Helper:
         return ours
 
     def end(self) -> None:
-        """End the process at once: its journals are whole at every instant."""
+        """End the process, in the middle of its work too: journals are whole at every instant."""
         with self._lock:
             self._ended = True
             if self._process is None:
                 return
-            self._process.terminate()  # it ends its own workers
+            if not self._idle:
+                self._process.terminate()  # it ends its own workers
             self._process.join(GRACE)
             self._process.kill()
             self._process.join()
@@ -207,7 +211,7 @@ def _serve(wire: Connection, parent: int) -> None:
     """What a process that helps does, until the wire is closed."""
     end_with(parent)
     worlds: dict[str, World] = {}
-    with suppress(EOFError, OSError):
+    with suppress(EOFError, OSError, KeyboardInterrupt):
         while True:
             task, execution = wire.recv()
             wire.send(_made(task, execution, worlds))

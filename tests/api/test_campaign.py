@@ -66,13 +66,14 @@ def sprites(folder, *methods, **options):
     )
 
 
-def test_runs_side_by_side_are_the_runs_one_by_one(tmp_path):
+def test_runs_side_by_side_are_the_runs_one_by_one(tmp_path, capfd):
     names, small = ("random-item", "nearest-item"), {"seeds": (0, 1), "stack": "pixels"}
     one, two = (
         list(execute(sprites(tmp_path / name, *names, **small), Execution(), n_jobs))
         for name, n_jobs in (("one", 1), ("two", 2))
     )
     assert len(one) == len(two) == 4
+    assert "Process" not in capfd.readouterr().err  # who helped has ended of itself
     for alone, beside in zip(one, two, strict=True):
         assert beside.path.is_relative_to(tmp_path / "two")
         assert alone.config.run_id == beside.config.run_id
