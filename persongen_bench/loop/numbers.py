@@ -52,7 +52,7 @@ def all_numbers(
 ) -> dict[str, Numbers]:
     """`mean_and_bounds` of every metric in ``cards``, as the run was scored."""
     dice = functools.cache(lambda: config.dice)
-    over = stats.intervals(
+    over = stats.row_intervals(
         [values[name] for name in cards],
         [lambda name=name: _thrown(dice(), name) for name in cards],  # type: ignore[misc]
         [_within(card.range, card.level == "set") for card in cards.values()],

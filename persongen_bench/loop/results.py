@@ -78,21 +78,24 @@ class RunResults:
     @cached_property
     def scores(self) -> pd.DataFrame:
         """``score_table`` as a frame."""
-        frame: pd.DataFrame = self.score_table.to_pandas()
+        frame = _frame(self.score_table)
         frame.attrs.update(self.attributes)
         return frame
 
     @cached_property
     def samples(self) -> pd.DataFrame:
         """``sample_table`` as a frame."""
-        frame: pd.DataFrame = self.sample_table.to_pandas()
-        return frame
+        return _frame(self.sample_table)
 
     @property
     def attributes(self) -> dict[str, Any]:
         """What the table of scores says of itself (`loop.seal`)."""
         kept = (self.score_table.schema.metadata or {}).get(_ATTRIBUTES)
-        said = None if kept is None else json.loads(kept)
+        try:
+            said = None if kept is None else json.loads(kept)
+        except ValueError:
+            file = self.path / "scores.parquet"
+            raise RunError(f"{file}: what it says of itself is damaged", fix=AGAIN) from None
         return said if isinstance(said, dict) else {}
 
     @cached_property
@@ -217,6 +220,12 @@ def _require_values(path: Path, scores: pa.Table) -> None:
         raise RunError(f"{path}: column 'value' {said}, expected float64", fix=AGAIN)
     if np.isinf(_floats(scores.column(place))).any():
         raise RunError(f"{path}: a value is infinite", fix=AGAIN)
+
+
+def _frame(table: pa.Table) -> pd.DataFrame:
+    """By the types of its columns; what pandas wrote of them beside may be anything."""
+    frame: pd.DataFrame = table.to_pandas(ignore_metadata=True)
+    return frame
 
 
 def _floats(column: pa.ChunkedArray) -> Float[np.ndarray, " rows"]:

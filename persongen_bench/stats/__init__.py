@@ -13,7 +13,7 @@ from persongen_bench.stats.correlation import (
     correlation_over_users,
     spearman,
 )
-from persongen_bench.stats.intervals import Interval, interval, interval_of_images, intervals
+from persongen_bench.stats.intervals import Interval, interval, interval_of_images, row_intervals
 from persongen_bench.stats.null import NullDistribution
 from persongen_bench.stats.pairs import (
     PairedDifference,
@@ -68,7 +68,6 @@ __all__ = [
     "image_permutation_test",
     "interval",
     "interval_of_images",
-    "intervals",
     "letter_groups",
     "minimum_detectable_effect",
     "over_seeds",
@@ -81,6 +80,7 @@ __all__ = [
     "residual_table",
     "residuals_of",
     "roc",
+    "row_intervals",
     "spearman",
     "taste_gap",
     "user_means",

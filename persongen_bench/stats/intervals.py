@@ -97,7 +97,7 @@ def interval(
     return Interval(mean, max(float(low), bounds[0]), min(float(high), bounds[1]), n, dropped)
 
 
-def intervals(
+def row_intervals(
     rows: Sequence[Float[np.ndarray, " users"]],
     rngs: Sequence[Callable[[], np.random.Generator]],
     bounds: Sequence[Bounds],

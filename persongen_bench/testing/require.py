@@ -7,10 +7,19 @@ from typing import Any
 
 import numpy as np
 
+from persongen_bench.core import images
 from persongen_bench.core.errors import DataError
-from persongen_bench.core.output import IMAGE, OutputKind
+from persongen_bench.core.output import ImageKind, OutputKind
 from persongen_bench.core.request import Failure
 from persongen_bench.core.types import Image
+
+
+class _AnySize(ImageKind):
+    """A picture that is no answer may be of any size."""
+
+    def check(self, value: Image) -> Image:
+        """See `images.check`."""
+        return images.check(value)
 
 
 class ContractError(AssertionError):
@@ -28,8 +37,8 @@ def require(condition: object, message: str) -> None:
 
 
 def require_images(delivered: object, n: int) -> list[Image]:
-    """A sequence of ``n`` contract images."""
-    return require_answers(delivered, n, IMAGE, failures=False)
+    """A sequence of ``n`` contract images, of any size."""
+    return require_answers(delivered, n, _AnySize(), failures=False)
 
 
 def require_answers(

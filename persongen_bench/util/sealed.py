@@ -107,7 +107,11 @@ def _known_sum(path: Path) -> str | None:
 
 def kept_file(path: Path, parse: Callable[[bytes], T], make: Callable[[], bytes]) -> T:
     """An entry, made and written where there is none or a bad one; others wait for it."""
+    whole = _sum_of(path).exists()
     known = read_sealed(path, parse)
+    if known is not None and not whole:
+        with suppress(OSError), FileLock(f"{path}.lock"):  # whoever wrote it was killed, or is old
+            sweep(path.parent, path.name)
     if known is not None:
         return known
     make_folder(path.parent)

@@ -182,7 +182,7 @@ class Faulty(RandomItem.__mro__[1]):
             if bad and self.how == "refuses":
                 raise UnsupportedRequestError("not this one")
             image = np.zeros(
-                (3, 4, 4), dtype=np.float32 if bad and self.how == "float" else np.uint8
+                (3, 8, 8), dtype=np.float32 if bad and self.how == "float" else np.uint8
             )
             made.append(Failure("filtered", "unsafe") if bad and self.how == "filters" else image)
         return made[:-1] if self.how == "short" else made

@@ -38,7 +38,7 @@ def test_intervals_are_computed_as_one_at_a_time(n):
     rows += [np.where(rng.random(n) < 0.3, np.nan, rows[0]), np.full(n, np.nan), rows[1] > 0.5]
     rows[-1] = rows[-1].astype(float)  # only 0 and 1
     throws = [lambda k=k: np.random.default_rng(k) for k in range(len(rows))]
-    together = stats.intervals(rows, throws, [BOUNDS] * len(rows))
+    together = stats.row_intervals(rows, throws, [BOUNDS] * len(rows))
     for row, throw, made in zip(rows, throws, together, strict=True):
         alone = stats.interval(row, throw(), bounds=BOUNDS)
         np.testing.assert_array_equal([*vars(made).values()], [*vars(alone).values()])

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import ClassVar, final
 
 import numpy as np
-import pandas as pd
 
+from persongen_bench.core.later import pd
 from persongen_bench.core.metric import MetricInfo, ScoreContext
 from persongen_bench.metrics._lpips import FAILED, squared_distances
 from persongen_bench.metrics._targets import TargetMetric, mean_over_vectors

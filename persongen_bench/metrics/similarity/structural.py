@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from typing import ClassVar, Self, final
 
 import numpy as np
-import pandas as pd
 
 from persongen_bench.core.errors import ConfigError
+from persongen_bench.core.later import pd
 from persongen_bench.core.metric import MetricInfo, ScoreContext
 from persongen_bench.metrics._base import build_signature
 from persongen_bench.metrics._space import rows_by_request
