@@ -224,7 +224,7 @@ def _require_values(path: Path, scores: pa.Table) -> None:
 
 def _frame(table: pa.Table) -> pd.DataFrame:
     """By the types of its columns; what pandas wrote of them beside may be anything."""
-    frame: pd.DataFrame = table.to_pandas(ignore_metadata=True)
+    frame: pd.DataFrame = table.replace_schema_metadata(None).to_pandas()
     return frame
 
 
