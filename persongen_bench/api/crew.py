@@ -20,6 +20,7 @@ from pathlib import Path
 import psutil
 
 from persongen_bench.api.attempts import Attempt, Task, attempt
+from persongen_bench.core import registry
 from persongen_bench.core.errors import PgbenchError
 from persongen_bench.core.progress import no_progress
 from persongen_bench.loop.generate import Execution
@@ -47,15 +48,14 @@ class Crew:
     def of(cls, n_jobs: int | None, execution: Execution, tasks: Sequence[Task]) -> Crew:
         """``n_jobs`` at a time; None: as many as there are cores for.
 
-        One where others already work for a run, where only this process knows a method, and on a
-        graphics card, which a run fills.
+        One where others already work for a run, where only this process knows a method or the
+        data, and on a graphics card, which a run fills.
         """
         import torch
 
         if n_jobs is not None:
             return cls(n_jobs)
-        local = any(task.choice.local for task in tasks)
-        if local or not execution.here or torch.cuda.is_available():
+        if any(map(_of_this_process, tasks)) or not execution.here or torch.cuda.is_available():
             return cls()
         threads = max((task.campaign.threads for task in tasks), default=1)
         return cls(max(1, min(MOST, len(tasks), n_cores() // threads)), PATIENCE)
@@ -107,6 +107,12 @@ class Desk:
         with self.changed:
             self.waiting.clear()
             self.over.set()
+
+
+def _of_this_process(task: Task) -> bool:
+    """Whether its method or its data are in no package: no other process knows them."""
+    data = registry.find("datasets", task.campaign.dataset)
+    return task.choice.local or data.distribution == registry.LOCAL
 
 
 def _base(task: Task) -> str | None:

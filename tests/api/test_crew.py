@@ -13,6 +13,7 @@ from persongen_bench.api.crew import Crew, Desk
 from persongen_bench.api.executing import execute
 from persongen_bench.core import registry
 from persongen_bench.core.errors import ConfigError
+from persongen_bench.datasets.dsprites import DSprites
 from persongen_bench.loop.choice import MethodChoice
 from persongen_bench.loop.generate import Execution
 from persongen_bench.methods.random_item import RandomItem
@@ -30,7 +31,10 @@ def tasks(*names, threads=1):
             return SimpleNamespace(path=name)
 
         return SimpleNamespace(
-            choice=choice, make=make, campaign=SimpleNamespace(threads=threads), label=name
+            choice=choice,
+            make=make,
+            label=name,
+            campaign=SimpleNamespace(threads=threads, dataset="dsprites"),
         )
 
     return [task(name) for name in names], made
@@ -116,6 +120,9 @@ def test_how_many_work_at_a_time(monkeypatch):
     assert Crew.of(None, Execution(), tasks(*["oracle"] * 9, threads=8)[0]).most == 2
     name = registry.register("methods", "own", type("Own", (RandomItem,), {"name": "own"})).name
     assert Crew.of(None, Execution(), tasks(name, "oracle")[0]).most == 1
+    data = registry.register("datasets", "mine", DSprites).name
+    asked[0].campaign.dataset = data
+    assert Crew.of(None, Execution(), asked[:2]).most == 1
 
 
 def test_an_error_of_a_process_that_helps_is_the_reason(tmp_path):
