@@ -29,7 +29,7 @@ class HeldPictures(Generic[Name]):
         opened = dict(zip(new, open_images(new), strict=True)) if new else {}
         found = [self._held[name] if name in self._held else opened[name] for name in names]
         for name, image in opened.items():
-            self._keep(name, image.copy())
+            self._keep(name, image)
         return [image.copy() for image in found]
 
     def _keep(self, name: Name, image: Image) -> None:
