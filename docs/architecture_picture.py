@@ -16,7 +16,7 @@ from matplotlib.patches import FancyBboxPatch
 PICTURE = Path(__file__).parent / "images" / "architecture.svg"
 PLAIN, LIGHT, EDGE = "#eef1f6", "#ffffff", "#8a94a6"
 DOOR, LOOP, SEAMS = "#ffe2b8", "#cfe6d2", "#d3e0fb"
-WIDTH, HEIGHT, LEFT, RIGHT = 10.4, 8.3, 0.15, 8.0
+WIDTH, HEIGHT, LEFT, RIGHT = 10.4, 9.1, 0.15, 8.0
 ROW, GAP = 0.56, 0.24
 
 # From the top down: rooms of one layer, each with what is in it and its colour.
@@ -24,6 +24,7 @@ LAYERS = (
     (("cli", "the pgbench command: parses, calls api, prints", PLAIN),),
     (("instruments", "the benchmark under test: controls, audit, rehearsal", PLAIN),),
     (("api", "the door: what a command does, as values; import persongen_bench as pb", DOOR),),
+    (("site", "runs as pages", PLAIN), ("study", "people who judge", PLAIN)),
     (("leaderboards", "which runs compare, how they rank, how they print", PLAIN),),
     (("loop", "makes a run", LOOP),),
     (
@@ -82,14 +83,15 @@ def stages(axes: Axes, low: float) -> None:
 
 def testing(axes: Axes, lows: list[float]) -> None:
     """The room at the side: what plugins test themselves with rests on the two lowest only."""
+    *_, upper, lower, _, _, util, core = lows
     left, width = RIGHT + 0.5, WIDTH - RIGHT - 0.65
-    box(axes, (left, lows[6]), (width, lows[5] + ROW - lows[6]), PLAIN)
-    axes.text(left + 0.12, lows[5] + 0.33, "testing", weight="bold", size=11.5, va="center")
+    box(axes, (left, lower), (width, upper + ROW - lower), PLAIN)
+    axes.text(left + 0.12, upper + 0.33, "testing", weight="bold", size=11.5, va="center")
     lines = "the contracts that\nplugins and built-ins\npass: pgbench check"
-    axes.text(left + 0.12, lows[5] + 0.1, lines, size=9.5, va="top", linespacing=1.35)
-    for k, layer in enumerate((8, 9)):
-        x, y = left + width * (k + 1) / 3, lows[layer] + ROW / 2
-        axes.plot([x, x], [lows[6], y], color="#555f70", lw=1.2, solid_capstyle="butt")
+    axes.text(left + 0.12, upper + 0.1, lines, size=9.5, va="top", linespacing=1.35)
+    for k, layer in enumerate((util, core)):
+        x, y = left + width * (k + 1) / 3, layer + ROW / 2
+        axes.plot([x, x], [lower, y], color="#555f70", lw=1.2, solid_capstyle="butt")
         arrow(axes, (x, y), (RIGHT, y))
 
 
@@ -99,6 +101,7 @@ def draw() -> Figure:
     axes = figure.add_axes((0, 0, 1, 1))
     axes.set(xlim=(0, WIDTH), ylim=(0, HEIGHT))
     axes.axis("off")
+    names = [tuple(name for name, _, _ in layer) for layer in LAYERS]
     lows = [HEIGHT - 0.15 - ROW - k * (ROW + GAP) for k in range(len(LAYERS))]
     for layer, low in zip(LAYERS, lows, strict=True):
         share = (RIGHT - LEFT + 0.15) / len(layer)
@@ -110,7 +113,7 @@ def draw() -> Figure:
         for k in range(n_arrows):
             x = LEFT + (RIGHT - LEFT) * (k + 0.5) / n_arrows
             arrow(axes, (x, low), (x, low - GAP))
-    stages(axes, lows[4])
+    stages(axes, lows[names.index(("loop",))])
     testing(axes, lows)
     note = "An arrow leads from a room to what it may import: the next layer and every lower one."
     axes.text(LEFT, 0.13, note, size=9.5, style="italic", va="center")

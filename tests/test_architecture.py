@@ -24,6 +24,7 @@ TIERS = (
     {"datasets", "methods", "metrics", "tracks"},
     {"loop"},
     {"leaderboards"},
+    {"site", "study"},
     {"api", "testing"},
     {"instruments"},
     {"cli"},

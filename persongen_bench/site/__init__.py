@@ -1,0 +1,1 @@
+"""A static site of runs: boards, people, pictures and comparisons, opened without a server."""

@@ -1,0 +1,124 @@
+"""What a study is made of: the public part, the key, and the answers.
+
+A study's folder:
+
+| file | who may see it |
+|---|---|
+| ``study.json`` | everybody: `Study`, with pictures named by meaningless codes |
+| ``media/<code>.webp`` or ``.png`` | everybody |
+| ``index.html``, ``assets/`` | everybody: the page, opened from a disk or a server |
+| ``private/key.json`` | the researcher: `Key`, which picture is of which method and whom |
+| ``private/codes.txt`` | the researcher: one random code a participant |
+| ``private/answers.sqlite`` | the researcher: answers, as the server keeps them |
+
+Nothing that names a method, a user of a data set or the right answer of a catch trial is in the
+public part.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from persongen_bench.core.config import Config
+
+Choice = Literal["first", "second", "tie", "both-bad"]
+
+
+class Trial(Config):
+    """One question, as the page shows it."""
+
+    id: str
+    kind: Literal["elicit", "pair", "rank"]
+    pictures: tuple[str, ...]
+    """Codes in the order shown: one (elicit), two (left, right) or several."""
+    shown: tuple[str, ...] = ()
+    """Codes of what is shown above: a history, a reference."""
+
+
+class Session(Config):
+    """The trials of one participant, in order."""
+
+    code: str
+    """SHA-256 of the participant's code: the page finds its session without a list of codes."""
+    trials: tuple[Trial, ...]
+
+
+class Study(Config):
+    """Everything that the page needs."""
+
+    schema_version: int = 1
+    id: str
+    """Hash of the design; answers name it."""
+    title: str
+    preset: Literal["pairs", "ragar-rank", "pigeon-binary"]
+    person: Literal["first", "third"]
+    consent: str
+    instructions: str
+    post_to: str = ""
+    """Where answers are sent; empty: they are downloaded."""
+    sessions: tuple[Session, ...]
+
+
+class Truth(Config):
+    """What only the researcher knows of a trial."""
+
+    trial: str
+    user: str
+    methods: tuple[str, ...]
+    """Of the pictures, in the order shown; ``copy`` and ``wrong-user`` for those of catch trials;
+    empty for an elicitation."""
+    samples: tuple[str, ...]
+    request: str = ""
+    role: Literal["main", "repeat", "catch-copy", "catch-wrong-user", "elicit"] = "main"
+    repeats: str = ""
+    """The trial that this one repeats, sides exchanged where they are two."""
+    right: str = ""
+    """The answer of a catch trial: a `Choice`."""
+
+
+class Exclusions(Config):
+    """Whose answers do not count; written down before anybody looks."""
+
+    min_catch: float = 0.75
+    """Least share of catch trials answered rightly."""
+    min_seconds: float = 0.5
+    """Least median time a trial."""
+    max_one_side: float = 0.95
+    """Largest share of one side among the pairs."""
+    min_done: float = 0.8
+    """Least share of the trials answered."""
+
+
+class Key(Config):
+    """The private half of a study."""
+
+    schema_version: int = 1
+    study: str
+    seed: int
+    methods: tuple[str, ...]
+    runs: tuple[str, ...]
+    """Run ids of the methods, same order; empty where they come from a folder."""
+    truths: tuple[Truth, ...]
+    exclusions: Exclusions = Exclusions()
+
+
+class Answer(Config):
+    """One answer. The server keeps the first for a code and a trial and acknowledges others."""
+
+    study: str
+    code: str
+    """Of the participant, random; nothing else about the person is kept."""
+    trial: str
+    choice: Choice | None = None
+    """Of a pair."""
+    order: tuple[int, ...] = ()
+    """Of a ranking: places in ``pictures``, best first."""
+    rating: Literal["like", "dislike"] | None = None
+    """Of an elicitation."""
+    comment: str = ""
+    milliseconds: float
+    """From showing to answering, by the page's own clock."""
+    said_at: str
+    """UTC by the participant's clock, ISO; never trusted."""
+    kept_at: str = ""
+    """UTC by the server's clock, ISO; empty in a download."""
