@@ -10,7 +10,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-__all__ = ["integrate", "linalg", "optimize", "pd", "sparse", "special"]
+__all__ = ["linalg", "optimize", "pd", "sparse", "special"]
 
 
 class _Later:
@@ -27,9 +27,8 @@ class _Later:
 
 if TYPE_CHECKING:
     import pandas as pd
-    from scipy import integrate, linalg, optimize, sparse, special
+    from scipy import linalg, optimize, sparse, special
 else:
     pd = _Later("pandas")
-    integrate, linalg = _Later("scipy.integrate"), _Later("scipy.linalg")
-    optimize, special = _Later("scipy.optimize"), _Later("scipy.special")
-    sparse = _Later("scipy.sparse")
+    linalg, optimize = _Later("scipy.linalg"), _Later("scipy.optimize")
+    sparse, special = _Later("scipy.sparse"), _Later("scipy.special")

@@ -16,7 +16,7 @@ ALSO = {
     ("--help",): ("numpy", "scipy", "pyarrow", "PIL"),
     ("list", "methods"): ("numpy", "scipy", "pyarrow", "PIL"),
     ("list", "metrics"): ("scipy", "pyarrow", "rich"),
-    ("leaderboard", "--format", "json"): ("rich",),
+    ("leaderboard", "--format", "json"): ("rich", "scipy.optimize", "scipy.integrate"),
 }
 """Words of a command => what it does without, besides `HEAVY`."""
 PROGRAM = """

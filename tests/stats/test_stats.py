@@ -13,6 +13,7 @@ from persongen_bench import stats
 from persongen_bench.core.errors import DataError
 from persongen_bench.stats import intervals, permutation
 from persongen_bench.stats.pairs import paired_t, paired_test
+from persongen_bench.stats.power import noncentrality
 
 
 def generator(seed=0):
@@ -254,6 +255,20 @@ def test_minimum_detectable_effect_has_its_power(n, alpha):
     power = reference.nct.sf(critical, n - 1, shift) + reference.nct.cdf(-critical, n - 1, shift)
     assert np.isnan(power) or power == pytest.approx(0.7, abs=1e-7)
     assert not np.isnan(power)
+
+
+@pytest.mark.parametrize("power", [0.3, 0.8, 0.99])
+def test_noncentrality_where_the_spread_alone_decides(power):
+    # Of two users t at 1e-8 is beyond 6e7: |shift + u| > t * s is shift > t * |normal|.
+    shift = noncentrality(1, 1e-8, power)
+    critical = reference.t.isf(0.5e-8, 1)
+    assert shift == pytest.approx(critical * reference.norm.ppf((1 + power) / 2), rel=1e-6)
+
+
+def test_noncentrality_is_one_function_of_the_degrees_of_freedom():
+    # Two rules of integration meet at 20: fourth differences are small of a smooth function.
+    around = [noncentrality(df, 0.01, 0.8) for df in (19.4, 19.6, 19.8, 20.0, 20.2, 20.4)]
+    assert np.abs(np.diff(around, 4)).max() < 5e-7
 
 
 def test_minimum_detectable_effect_textbook_sample_size():
