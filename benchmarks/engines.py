@@ -43,9 +43,10 @@ from persongen_bench.loop.engines.merging import merge
 from persongen_bench.loop.engines.ray_actors import Ray
 from persongen_bench.loop.engines.seam import Batch, Engine, Work
 from persongen_bench.loop.engines.shards import Share, make_share
+from persongen_bench.loop.fit_part import FitPart
 from persongen_bench.loop.generate import Execution, generate
 from persongen_bench.loop.run import Job, prepare
-from persongen_bench.loop.world import load_world
+from persongen_bench.loop.world import World, load_world
 from persongen_bench.util import interrupt
 from persongen_bench.util.execution import fixed_threads
 from persongen_bench.util.files import cache_root
@@ -113,6 +114,10 @@ class Seen:
     cells: list[float] = field(default_factory=list)
     """Of each cell of this process."""
     all_used: float = 0.0
+
+    def fit(self, parts: Sequence[FitPart], world: World, n_workers: int) -> Iterator[int]:
+        """As the engine does."""
+        return self.inner.fit(parts, world, n_workers)
 
     def make(self, work: Work, parts: Sequence[list[str]], n_workers: int) -> Iterator[Batch]:
         """As the engine does."""

@@ -25,9 +25,13 @@ from persongen_bench.loop.engines.shards import Share, make_share, write_script
 from persongen_bench.loop.engines.station import handed_on
 from persongen_bench.loop.engines.worker_journal import journals_of, told
 from persongen_bench.loop.fit import kept_fit
+from persongen_bench.loop.fit_part import FitPart, goes_by_parts, make_part
 from persongen_bench.loop.generate import Execution
+from persongen_bench.loop.sound_fit import sound_fit
 from persongen_bench.loop.store import RunDirectory
+from persongen_bench.loop.wall.known import facts_of, facts_of_run
 from persongen_bench.loop.world import load_world
+from persongen_bench.util.execution import fixed_threads
 
 NAMES = ("local", "ray", "slurm")
 
@@ -66,16 +70,19 @@ def engine_of(name: str, ray_address: str | None = None, devices: tuple[str, ...
 
 @dataclass(frozen=True)
 class Prepared:
-    """A run whose method is fitted, and the script that makes its answers."""
+    """A run that is begun, and the script that makes its answers."""
 
     path: Path
     script: Path
+    fit_script: Path | None = None
+    """Makes the fit first, where workers can share it; None: it is there."""
 
 
 def prepare(campaign: Campaign, execution: Execution, n_shares: int) -> Iterator[Prepared]:
     """Begin and fit every run of a campaign; the script of each lies in ``slurm`` below the runs.
 
-    It holds paths of this machine, so it is no part of the run.
+    It holds paths of this machine, so it is no part of the run. A fit that workers can share has a
+    script of its own.
     """
     world = load_world(campaign.world_ref(), execution.progress)
     terms, threads = campaign.terms(world), campaign.threads
@@ -84,19 +91,26 @@ def prepare(campaign: Campaign, execution: Execution, n_shares: int) -> Iterator
     for choice, anchor, _ in asked:
         for seed in campaign.seeds:
             job = loop.Job(world, terms, choice, seed, anchor, threads)
-            work = loop.prepare(job, campaign.runs, execution)
-            yield Prepared(work.run.path, _script(campaign.runs, work, execution, n_shares))
+            shared = n_shares > 1 and goes_by_parts(facts_of(choice), world)
+            work = loop.prepare(job, campaign.runs, execution, fit=not shared)
+            shared = shared and not sound_fit(work.fit)
+            yield Prepared(
+                work.run.path,
+                _script(campaign.runs, work, execution, n_shares),
+                _script(campaign.runs, work, execution, n_shares, "--fit") if shared else None,
+            )
 
 
-def _script(runs: Path, work: Work, execution: Execution, n_shares: int) -> Path:
+def _script(runs: Path, work: Work, execution: Execution, n_shares: int, what: str = "") -> Path:
     path, threads = work.run.path, work.run.config.threads
     exports = sorted(handed_on(threads).items())
     words = {
         "n": n_shares, "cpus": threads + 1, "batch": execution.batch_size,
         "exports": "\n".join(f"export {name}={shlex.quote(value)}" for name, value in exports),
         "python": shlex.quote(sys.executable), "run": shlex.quote(str(path.resolve())),
+        "what": what and f"{what} ",
     }  # fmt: skip
-    return write_script(runs / "slurm" / f"{path.parent.name}-{path.name}.sbatch", words)
+    return write_script(runs / "slurm" / f"{path.parent.name}-{path.name}{what}.sbatch", words)
 
 
 def shard(
@@ -116,6 +130,23 @@ def shard(
         raise ConfigError(f"{path}: the answers of this run were made elsewhere")
     work = Work(directory, world, kept_fit(directory.config, world))
     return mine, *make_share(work, mine, execution)
+
+
+def fit_share(
+    path: Path, share: str | None, data: Path | None, execution: Execution
+) -> tuple[Share, int]:
+    """Make a share of a run's fit: which, and of how many users; arguments as of `shard`.
+
+    Raises `ConfigError` for a method that is fitted in one piece.
+    """
+    mine = Share.of(share, os.environ)
+    directory, world = loop.reopen(path, data, execution)
+    facts = facts_of_run(directory.config)
+    if not goes_by_parts(facts, world):
+        raise ConfigError(f"method {facts.name} is fitted in one piece", fix="Leave --fit.")
+    part = FitPart(directory.config, mine.place, mine.n)
+    with fixed_threads(directory.config.threads):
+        return mine, make_part(part, world, execution.progress, execution.engine.fits_on)
 
 
 def status(path: Path) -> tuple[list[Row], int, int]:

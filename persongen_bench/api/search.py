@@ -31,7 +31,8 @@ from persongen_bench.core.plain import escaped
 from persongen_bench.core.registry import Entry
 from persongen_bench.core.regular_files import read_regular
 from persongen_bench.loop.choice import Chosen, MethodChoice
-from persongen_bench.loop.fit import code_of, fit_facts, fit_once
+from persongen_bench.loop.fit import fit_facts, fit_once
+from persongen_bench.loop.fit_key import code_of
 from persongen_bench.loop.generate import Execution
 from persongen_bench.loop.needs import check_needs
 from persongen_bench.loop.schema import Budget, DatasetRef, MethodRef

@@ -91,7 +91,8 @@ def _prepare(campaign: Campaign, how: Settings, n_shares: int) -> None:
 
     with execution_of(how) as execution:
         for one in prepare(campaign, execution, n_shares):
-            say(f"sbatch {one.script}; then pgbench merge {one.path}")
+            first = "" if one.fit_script is None else f"sbatch {one.fit_script}; when it is done "
+            say(f"{first}sbatch {one.script}; then pgbench merge {one.path}")
 
 
 def _perform(campaign: Campaign, jobs: int | None, how: Settings) -> None:

@@ -25,6 +25,9 @@ def shard(
     ],
     data: options.Data = None,
     batch_size: options.Batch = 64,
+    fit: Annotated[
+        bool, typer.Option("--fit", help="Of its fit, where the method learns user by user.")
+    ] = False,
     status: Annotated[
         bool, typer.Option("--status", help="Say how far all workers are, and where; make none.")
     ] = False,
@@ -34,6 +37,7 @@ def shard(
 
     Shares may be made in any order, anywhere that sees the folders of the run and of the cache.
     """
+    from persongen_bench.api.engines import fit_share
     from persongen_bench.api.engines import shard as make_shard
     from persongen_bench.api.settings import execution_of
 
@@ -44,6 +48,10 @@ def shard(
         _say_status(Path(run))
         return
     with execution_of({"batch_size": batch_size}) as execution:
+        if fit:
+            part, n_users = fit_share(Path(run), share[0] if share else None, data, execution)
+            say(f"{part}: fitted for {n_users} users")
+            return
         mine, n_now, n = make_shard(Path(run), share[0] if share else None, data, execution)
     say(f"{mine}: {n_now} of {n} samples made now; all are in its journal")
 

@@ -26,6 +26,8 @@ class FitContext:
     """``features(role, view)``: float32 ``(len(view.catalog), d)`` in catalogue order, cached."""
     checkpoints: Path | None = None
     """Folder for resumable state; kept when a run is killed, removed after the fit."""
+    parts: tuple[Path, ...] = ()
+    """Checkpoints of fits for some of the users each, where the method declares `FitsInParts`."""
     progress: Progress = no_progress
     users: tuple[str, ...] = ()
     """Users that images will be asked for, a part of the training view's users: the ones a method
@@ -139,6 +141,20 @@ def reads_validation(method: Method) -> bool:
     """Whether a fit of the method, or of one that it wraps, depends on validation rows."""
     own = method.reads_validation if isinstance(method, ReadsValidation) else False
     return own or (isinstance(method, Wrapper) and reads_validation(method.base))
+
+
+@runtime_checkable
+class FitsInParts(Protocol):
+    """A method that learns user by user, so that workers can share its fit.
+
+    `fit` with some of `FitContext.users` leaves in `FitContext.checkpoints` what `fit` with all of
+    them takes from `FitContext.parts` instead of making it; it is the same to the bit.
+    """
+
+    @property
+    def fits_in_parts(self) -> bool:
+        """Whether it does as it is configured: a class attribute, or a property."""
+        ...
 
 
 @runtime_checkable

@@ -8,6 +8,7 @@ from typing import Any
 
 from persongen_bench.core.method import (
     Explains,
+    FitsInParts,
     Method,
     NewcomerMethod,
     Selectable,
@@ -38,6 +39,8 @@ class MethodFacts:
     selectable: bool = False
     """Whether it has a validation loss (`core.method.Selectable`)."""
     explains: bool = False
+    fits_in_parts: bool = False
+    """Whether workers can share its fit (`core.method.FitsInParts`)."""
     generate_fields: tuple[str, ...] = ()
     adapts: bool = False
     """Whether it takes in newcomers as it is configured."""
@@ -85,6 +88,7 @@ def describe(method: Method, name: str) -> MethodFacts:
         reads_validation=reads_validation(method),
         selectable=isinstance(method, Selectable),
         explains=isinstance(method, Explains),
+        fits_in_parts=isinstance(method, FitsInParts) and bool(method.fits_in_parts),
         generate_fields=tuple(sorted(method.generate_fields)),
         base=wrapped,
         **_of_newcomers(method, config),

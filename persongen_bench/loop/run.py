@@ -6,9 +6,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-import numpy as np
 
 from persongen_bench.core.errors import RunError
 from persongen_bench.core.plain import json_text
@@ -16,6 +13,7 @@ from persongen_bench.core.request import Sample
 from persongen_bench.loop.audits import audited, audited_requests, leak_notes
 from persongen_bench.loop.choice import MethodChoice
 from persongen_bench.loop.copying import record_copies
+from persongen_bench.loop.costs import cost
 from persongen_bench.loop.deviations import UNFAIR, deviations
 from persongen_bench.loop.engines.merging import merge
 from persongen_bench.loop.engines.seam import Work
@@ -23,10 +21,10 @@ from persongen_bench.loop.engines.shards import tell_shards
 from persongen_bench.loop.engines.worker_journal import Told, journals_of, told
 from persongen_bench.loop.evaluation import Evaluation
 from persongen_bench.loop.facts import OWN_JUDGES
-from persongen_bench.loop.fit import code_of, fit_facts, fit_once
-from persongen_bench.loop.generate import PEAK, WALL, Execution, generate, note_refused, note_roles
+from persongen_bench.loop.fit import fit_facts, fit_once
+from persongen_bench.loop.fit_key import code_of, fit_place
+from persongen_bench.loop.generate import WALL, Execution, generate, note_refused, note_roles
 from persongen_bench.loop.journal import Outcome
-from persongen_bench.loop.rebuilding import seconds_before
 from persongen_bench.loop.results import RunResults
 from persongen_bench.loop.schema import RunConfig, Summary
 from persongen_bench.loop.score import score
@@ -36,7 +34,7 @@ from persongen_bench.loop.wall.homes import expect
 from persongen_bench.loop.wall.known import facts_of, facts_of_run
 from persongen_bench.loop.world import World, reopen_world
 from persongen_bench.util import provenance
-from persongen_bench.util.execution import fixed_threads, peak_memory_mb
+from persongen_bench.util.execution import fixed_threads
 from persongen_bench.util.files import write_atomic
 from persongen_bench.util.sealed import notice
 
@@ -59,14 +57,19 @@ def run(job: Job, runs: Path, execution: Execution | None = None) -> RunResults:
         return _staged(directory, job.world, execution or Execution())
 
 
-def prepare(job: Job, runs: Path, execution: Execution) -> Work:
-    """Begin a run and fit its method, for shards to go on with."""
+def prepare(job: Job, runs: Path, execution: Execution, *, fit: bool = True) -> Work:
+    """Begin a run for shards to go on with, and fit its method, unless they do that too."""
     with _entered(job, runs) as directory:
         directory.keep_facts()
         with fixed_threads(directory.config.threads):
-            work = Work(directory, job.world, fitted(directory, job.world, execution))
+            made = fitted if fit else _unfitted
+            work = Work(directory, job.world, made(directory, job.world, execution))
         tell_shards(directory)
     return work
+
+
+def _unfitted(directory: RunDirectory, world: World, _: Execution) -> Path:
+    return fit_place(directory.config, world)
 
 
 @contextmanager
@@ -284,17 +287,3 @@ def _marked(summary: Summary, judges: Sequence[str]) -> Summary:
         for name, number in summary.metrics.items()
     }
     return summary.model_copy(update={"metrics": metrics})
-
-
-def cost(directory: RunDirectory) -> dict[str, Any]:
-    """Cost columns: seconds per image over all images made, memory and bytes per user."""
-    seconds = directory.samples()["seconds"].dropna().to_numpy(dtype=float)
-    names = ("seconds_per_image_p50", "seconds_per_image_p95")
-    quantiles = dict.fromkeys(names, None) | seconds_before(directory.path)
-    if len(seconds):
-        quantiles = dict(zip(names, np.quantile(seconds, [0.5, 0.95]).tolist(), strict=True))
-    return {
-        **(directory.noted("fit") or {}),
-        **quantiles,
-        "peak_memory_mb": round(max(peak_memory_mb(), directory.noted(PEAK) or 0), 1),
-    }

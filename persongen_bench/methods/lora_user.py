@@ -39,6 +39,7 @@ class LoraUser(LoraMethod):
     as released.
     """
 
+    fits_in_parts: ClassVar[bool] = True
     Config = LoraUserConfig
     presets: ClassVar[Mapping[str, Mapping[str, object]]] = {
         "paper": PUBLISHED_DRAWING,

@@ -35,6 +35,7 @@ class TextualInversion(FinetunedMethod):
     Images are cut square about their centre, where the example squeezes them.
     """
 
+    fits_in_parts: ClassVar[bool] = True
     Config = TextualInversionConfig
     presets: ClassVar[Mapping[str, Mapping[str, object]]] = {
         "paper": PUBLISHED_DRAWING,

@@ -57,6 +57,7 @@ class VlmPersona(DrawsConditions):
     """
 
     Config = VlmPersonaConfig
+    fits_in_parts: ClassVar[bool] = True
     presets: ClassVar[Mapping[str, Mapping[str, object]]] = {
         "paper": {**PUBLISHED_DRAWING, **PAPER_PERSONA},
         "sandbox": SANDBOX_PERSONA,
@@ -85,7 +86,7 @@ class VlmPersona(DrawsConditions):
         }
         book = DescriptionBook(picture_reader(context.stack, tagged=tagged), train.catalog)
         rated = [item for own in held.values() for item in (*own.likes, *own.dislikes)]
-        book.fill(rated, context.progress, context.checkpoints)
+        book.fill(rated, context.progress, context.checkpoints, context.parts)
         personas, replies = self._written(held, book, context)
         said = sorted_counts(book.of(list(dict.fromkeys(rated)))) if tagged else {}
         self.record = WritingRecord(replies, said)

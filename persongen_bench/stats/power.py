@@ -58,7 +58,8 @@ def _over_noise(shift: float, critical: float, df: float) -> float:
     total = 0.0
     for low, high in ((-_FARTHEST, corner), (corner, _FARTHEST)):
         u, weights = _rule(low, high)
-        total += weights @ special.gammainc(df / 2, df / 2 * ((shift + u) / critical) ** 2)
+        chance = special.gammainc(df / 2, df / 2 * ((shift + u) / critical) ** 2)
+        total += float(weights @ chance)
     return total
 
 

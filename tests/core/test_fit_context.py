@@ -9,7 +9,7 @@ import pytest
 
 from persongen_bench.core.dataset import Split, View
 from persongen_bench.core.errors import DataError
-from persongen_bench.loop.fit import fit_context
+from persongen_bench.loop.fit_home import fit_context
 from persongen_bench.loop.world import World, WorldRef, load_world
 from persongen_bench.testing.leaks import find_strings
 

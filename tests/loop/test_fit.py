@@ -13,7 +13,9 @@ from persongen_bench.core.types import content_hash
 from persongen_bench.datasets.splits import per_user
 from persongen_bench.loop import sound_fit
 from persongen_bench.loop.choice import MethodChoice
-from persongen_bench.loop.fit import code_of, fit_context, fit_facts, fit_key, fit_once, kept_fit
+from persongen_bench.loop.fit import fit_facts, fit_once, kept_fit
+from persongen_bench.loop.fit_home import fit_context
+from persongen_bench.loop.fit_key import code_of, fit_key
 from persongen_bench.loop.generate import Execution
 from persongen_bench.loop.schema import StackRef
 from persongen_bench.loop.terms import Terms, run_config

@@ -15,7 +15,7 @@ from persongen_bench.core import images, registry
 from persongen_bench.core.progress import no_progress
 from persongen_bench.loop import external, making, manifest, run
 from persongen_bench.loop.choice import MethodChoice
-from persongen_bench.loop.fit import code_of, fit_key
+from persongen_bench.loop.fit_key import code_of, fit_key
 from persongen_bench.loop.store import RunDirectory
 from persongen_bench.loop.terms import Terms
 from persongen_bench.loop.wall import known

@@ -12,7 +12,7 @@ from persongen_bench.core.errors import ConfigError, RunError, UnsupportedReques
 from persongen_bench.core.request import Failure, Request, Sample
 from persongen_bench.loop import run
 from persongen_bench.loop.choice import MethodChoice
-from persongen_bench.loop.fit import fit_key
+from persongen_bench.loop.fit_key import fit_key
 from persongen_bench.loop.generate import Execution
 from persongen_bench.loop.journal import Outcome
 from persongen_bench.loop.making import Maker

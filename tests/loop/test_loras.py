@@ -9,7 +9,7 @@ from persongen_bench.core.track import open_track
 from persongen_bench.loop import loras, making
 from persongen_bench.loop.choice import MethodChoice
 from persongen_bench.loop.documents import parse
-from persongen_bench.loop.fit import code_of
+from persongen_bench.loop.fit_key import code_of
 from persongen_bench.loop.schema import RunConfig
 from persongen_bench.loop.terms import Terms, run_config
 from persongen_bench.loop.wall.known import facts_of

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import ExitStack
 from dataclasses import dataclass
 from queue import SimpleQueue
+from typing import TypeVar
 
 from persongen_bench.loop.engines.seam import Batch, Work
 from persongen_bench.loop.engines.station import Worker, fitted_home
+from persongen_bench.loop.fit_part import FitPart, make_part
+from persongen_bench.loop.world import World
+
+W = TypeVar("W")
+J = TypeVar("J")
+R = TypeVar("R")
 
 
 @dataclass(frozen=True)
@@ -25,6 +32,15 @@ class Local:
         """The first of its devices."""
         return next(iter(self.devices), "")
 
+    def fit(self, parts: Sequence[FitPart], world: World, n_workers: int) -> Iterator[int]:
+        """Users of each part as it is made; each part has a home of its own."""
+        devices = self.devices[:n_workers] or [""] * n_workers
+
+        def make(device: str, part: FitPart) -> int:
+            return make_part(part, world, device=device)
+
+        return _side_by_side(make, devices, parts)
+
     def make(self, work: Work, parts: Sequence[list[str]], n_workers: int) -> Iterator[Batch]:
         """Batches as they are made, by as many workers as there are, each in a home of its own."""
         n_workers = min(n_workers, len(parts))
@@ -35,24 +51,24 @@ class Local:
             if n_workers == 1:
                 yield from (workers[0].make(part) for part in parts)
             else:
-                yield from _side_by_side(workers, parts)
+                yield from _side_by_side(Worker.make, workers, parts)
 
 
-def _side_by_side(workers: Sequence[Worker], parts: Sequence[list[str]]) -> Iterator[Batch]:
-    """Each worker takes the next batch when it is done with one; threads wait for processes."""
-    free: SimpleQueue[Worker] = SimpleQueue()
+def _side_by_side(do: Callable[[W, J], R], workers: Sequence[W], jobs: Sequence[J]) -> Iterator[R]:
+    """Each worker takes the next job when it is done with one; threads wait for processes."""
+    free: SimpleQueue[W] = SimpleQueue()
     for worker in workers:
         free.put(worker)
 
-    def make(part: list[str]) -> Batch:
+    def done(job: J) -> R:
         worker = free.get()
         try:
-            return worker.make(part)
+            return do(worker, job)
         finally:
             free.put(worker)
 
     pool = ThreadPoolExecutor(len(workers))
     try:
-        yield from (job.result() for job in as_completed([pool.submit(make, p) for p in parts]))
+        yield from (one.result() for one in as_completed([pool.submit(done, j) for j in jobs]))
     finally:
         pool.shutdown(wait=False, cancel_futures=True)

@@ -6,32 +6,29 @@ An actor that ends is replaced, and what it had not journaled is made again by w
 
 from __future__ import annotations
 
-import os
-import socket
 from collections import deque
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from persongen_bench.core.errors import PgbenchError, RunError
+from persongen_bench.core.progress import no_progress
 from persongen_bench.loop.engines.devices import CPU
+from persongen_bench.loop.engines.ray_cluster import connected, first_line
 from persongen_bench.loop.engines.seam import Batch, Work
 from persongen_bench.loop.engines.station import Reference, Station, handed_on
 from persongen_bench.loop.engines.worker_journal import FOLDER, batch_of, read_journal
+from persongen_bench.loop.fit_part import FitPart, make_part
+from persongen_bench.loop.world import World, reopen_world
+from persongen_bench.util.execution import fixed_threads
 from persongen_bench.util.sealed import notice
 
 IN_FLIGHT = 2
 """Parts that an actor has at a time: one that it makes, and the next."""
 MOST_DEATHS = 5
 """Actors that end, one after another, before anything more is made."""
-STORE_BYTES = 100 << 20
-"""Of Ray's object store, where this starts Ray: nothing large lies in it."""
-PATIENCE = 3.0
-"""Seconds to wait for an answer of the head."""
-TOKEN = Path("~/.ray/auth_token")
-"""Where Ray keeps the token of a user; where it lies, heads that the user starts want it."""
 LONG = 60.0
 """Seconds without any actor until it is said that Ray has no room."""
 
@@ -55,6 +52,16 @@ class Actor:
             return False, f"worker {self._name}: {error}"
 
 
+def _part_made(part: FitPart, root: Path | None) -> tuple[int, str]:
+    """In Ray's worker process: users of a part that is made, or why it is not."""
+    try:
+        world = reopen_world(part.config, root, no_progress)
+        with fixed_threads(part.config.threads):
+            return make_part(part, world), ""
+    except (PgbenchError, OSError, MemoryError) as error:
+        return 0, str(error)
+
+
 @dataclass(eq=False)
 class _Hired:
     """An actor, and the parts that it has."""
@@ -76,9 +83,35 @@ class Ray:
     apart = True
     fits_on = ""
 
+    def fit(
+        self,
+        parts: Sequence[FitPart],
+        world: World,  # noqa: ARG002  # tasks open it
+        n_workers: int,
+    ) -> Iterator[int]:
+        """Users of each part as it is made, a task each; one whose process ends is made again."""
+        with connected(self.address, min(n_workers, len(parts))) as ray:
+            options = {
+                "num_cpus": 1, "num_gpus": int(ray.cluster_resources().get("GPU", 0) > 0),
+                "max_retries": MOST_DEATHS,
+                "runtime_env": {"env_vars": handed_on(parts[0].config.threads)},
+            }  # fmt: skip
+            task = ray.remote(_part_made).options(**options)
+            root = parts[0].config.dataset.root
+            waiting = [task.remote(part, root and Path(root).resolve()) for part in parts]
+            while waiting:
+                done, waiting = ray.wait(waiting, num_returns=1)
+                try:
+                    n_users, trouble = ray.get(done[0])
+                except ray.exceptions.RayError as error:
+                    raise RunError(f"Ray: {first_line(error)}", fix="See Ray's own logs.") from None
+                if trouble:
+                    raise RunError(trouble, fix="The run goes on where it was when it is resumed.")
+                yield n_users
+
     def make(self, work: Work, parts: Sequence[list[str]], n_workers: int) -> Iterator[Batch]:
         """Batches as they are made, by as many actors; with GPUs in the cluster one each."""
-        with _connected(self.address, min(n_workers, len(parts))) as ray:
+        with connected(self.address, min(n_workers, len(parts))) as ray:
             crew = _Crew(ray, work, deque(parts), self.devices)
             try:
                 yield from crew.work(min(n_workers, len(parts)))
@@ -125,7 +158,7 @@ class _Crew:
                 yield from self._replaced(one)
                 continue
             except self._ray.exceptions.RayError as error:
-                raise RunError(f"Ray: {_first_line(error)}", fix="See Ray's own logs.") from None
+                raise RunError(f"Ray: {first_line(error)}", fix="See Ray's own logs.") from None
             if not made:
                 raise RunError(text, fix=f"`pgbench resume {self._run.path}` goes on.")
             if one.parts.pop(answer):
@@ -180,68 +213,3 @@ class _Crew:
         if batch is None:
             raise RunError("a Ray actor answered with something else than what it made")
         return batch
-
-
-@contextmanager
-def _connected(address: str | None, n_workers: int) -> Iterator[Any]:
-    """Ray, connected to; what was started here ends with the block."""
-    address = address or os.environ.get("RAY_ADDRESS") or None
-    if address is not None and TOKEN.expanduser().is_file():
-        os.environ.setdefault("RAY_AUTH_MODE", "token")  # as a head does; read by the import
-    ray = _ray()
-    if address is not None:
-        _require_there(address)
-    if ray.is_initialized():
-        yield ray
-        return
-    options: dict[str, Any] = {"log_to_driver": False, "logging_level": "ERROR"}
-    if address is None:
-        options |= {
-            "address": "local", "num_cpus": n_workers, "include_dashboard": False,
-            "object_store_memory": STORE_BYTES, "_node_ip_address": "127.0.0.1",
-            "_system_config": {"worker_niceness": 0, "enable_worker_prestart": False},
-        }  # fmt: skip
-    else:
-        options["address"] = address
-    try:
-        ray.init(**options)
-    except Exception as error:  # noqa: BLE001  # whatever Ray raises
-        raise _unreachable(address or "on this machine", _first_line(error)) from None
-    try:
-        yield ray
-    finally:
-        ray.shutdown()
-
-
-def _ray() -> Any:  # noqa: ANN401  # a module that may not be there
-    try:
-        import ray
-        import ray.exceptions
-    except ImportError:
-        raise RunError(
-            "Ray is not installed", fix="pip install 'persongen-bench[ray]', or --engine local."
-        ) from None
-    return ray
-
-
-def _require_there(address: str) -> None:
-    """Ask the head first: Ray itself tries for minutes."""
-    host, _, port = address.rpartition("://")[2].rpartition(":")
-    if not (host and port.isdecimal()):
-        return  # `auto`, or a name of Ray's own
-    try:
-        socket.create_connection((host, int(port)), PATIENCE).close()
-    except (OSError, OverflowError) as error:
-        raise _unreachable(address, str(error)) from None
-
-
-def _unreachable(address: str, reason: str) -> RunError:
-    return RunError(
-        f"Ray at {address} cannot be reached ({reason})",
-        fix="Start it (`ray start --head`), say --ray-address HOST:PORT, or --engine local; "
-        "RAY_AUTH_MODE=token where the head wants its token.",
-    )
-
-
-def _first_line(error: BaseException) -> str:
-    return next(iter(str(error).splitlines()), type(error).__name__)[:300]

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Protocol
 
 from persongen_bench.loop.explaining import Explained
+from persongen_bench.loop.fit_part import FitPart
 from persongen_bench.loop.journal import Outcome
 from persongen_bench.loop.store import RunDirectory
 from persongen_bench.loop.world import World
@@ -56,6 +57,10 @@ class Engine(Protocol):
     @property
     def fits_on(self) -> str:
         """Device of this machine that methods are fitted on; empty: whichever they take."""
+        ...
+
+    def fit(self, parts: Sequence[FitPart], world: World, n_workers: int) -> Iterator[int]:
+        """Make parts of a fit, by so many workers at a time: users of each, in any order."""
         ...
 
     def make(self, work: Work, parts: Sequence[list[str]], n_workers: int) -> Iterator[Batch]:

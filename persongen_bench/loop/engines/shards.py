@@ -103,7 +103,7 @@ SCRIPT = """\
 # A share that was stopped goes on where it was: sbatch --array=3 THIS_FILE
 set -eu
 {exports}
-exec {python} -m persongen_bench shard --batch-size {batch} "$SLURM_ARRAY_TASK_ID/{n}" {run}
+exec {python} -m persongen_bench shard {what}--batch-size {batch} "$SLURM_ARRAY_TASK_ID/{n}" {run}
 """
 
 

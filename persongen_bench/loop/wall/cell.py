@@ -61,6 +61,7 @@ class Allowed:
     checkpoints: Path
     taste: KnownTaste | None = None
     targets: Mapping[str, str] = field(default_factory=dict)
+    parts: tuple[Path, ...] = ()
 
 
 def main(wire: Connection, setup: Setup) -> None:
@@ -139,7 +140,7 @@ class Cell:
             resident.stack, resident.config.seed, self._features, users=allowed.users,
             checkpoints=allowed.checkpoints, held_out=shown.get("held_out"),
             validation=shown.get("validation"), taste=allowed.taste, targets=allowed.targets,
-            progress=self._progress if self._loud else no_progress,
+            parts=allowed.parts, progress=self._progress if self._loud else no_progress,
         )  # fmt: skip
         with fixed_threads(resident.config.threads):
             resident.fit(order, context)

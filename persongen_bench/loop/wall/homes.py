@@ -118,7 +118,9 @@ class Walled:
     def fit(self, order: FitOrder, context: FitContext) -> None:
         """Fit and save."""
         assert context.checkpoints is not None
-        allowed = Allowed(context.users, context.checkpoints, context.taste, context.targets)
+        allowed = Allowed(
+            context.users, context.checkpoints, context.taste, context.targets, context.parts
+        )
         try:
             self._order("fit", order=order, allowed=allowed)
         except CellDied:

@@ -41,8 +41,8 @@ class Assignment:
 class FitOrder:
     """Where a fit is made, and from which fits."""
 
-    output: Path
-    """New folder for what the method saves."""
+    output: Path | None
+    """New folder for what the method saves; None: what it leaves among its checkpoints is all."""
     base: Path | None = None
     """The fit of the method that it wraps."""
     adapted: Path | None = None
@@ -78,7 +78,8 @@ class Resident:
             assert isinstance(method, NewcomerMethod)
             method.load(order.adapted, self.stack.inner, self.views["before"])
             method.adapt(self.views["support"], context)
-        self.method.save(order.output)
+        if order.output is not None:
+            self.method.save(order.output)
 
     def load(self, fit: Path) -> None:
         """Restore the fitted method; what it asks of the stack from now on is noted."""

@@ -82,6 +82,8 @@ class FinetunedMethod(ABC):
         fit = Fit(
             self._identity(train, context), context.seed, context.checkpoints, context.progress
         )
+        for part in context.parts:
+            self._stored.take(AdapterStore(part), owners, fit.identity)
         missing = [owner for owner in owners if not self._stored.holds(owner, fit.identity)]
         if missing:
             self.begin(train, missing, context)

@@ -7,6 +7,7 @@ import shutil
 import tempfile
 import weakref
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -71,6 +72,14 @@ class AdapterStore:
         for owner in owners:
             shutil.copyfile(self.path(owner), other.path(owner))
         return other
+
+    def take(self, other: AdapterStore, owners: Iterable[str], identity: str) -> None:
+        """Copy those adapters of ``owners`` that ``identity`` made, and leave damaged ones."""
+        for owner in owners:
+            with suppress(RunError, OSError, SafetensorError, KeyError, TypeError, ValueError):
+                if other.holds(owner, identity):
+                    other.read(owner)
+                    write_atomic(self.path(owner), other.path(owner).read_bytes())
 
 
 def _tensors(adapter: Adapter) -> dict[str, np.ndarray]:

@@ -16,7 +16,8 @@ from persongen_bench.util.opening import opened_items
 
 CHUNK = 64
 """Images opened and described at a time, fewer where they are large."""
-
+FILE = "descriptions.jsonl"
+"""Of a checkpoint."""
 
 TAGGED = "captioner/tagged"
 _PURPOSE = "tag rated images"
@@ -59,14 +60,16 @@ class DescriptionBook:
         item_ids: Iterable[str],
         progress: Progress = no_progress,
         checkpoints: Path | None = None,
+        others: Sequence[Path] = (),
     ) -> None:
         """Describe the items that are not in the book yet.
 
-        Every chunk is appended to a file in ``checkpoints``, from which a killed run goes on.
+        Every chunk is appended to a file in ``checkpoints``, from which a killed run goes on;
+        ``others``: such folders, whose descriptions are taken.
         """
-        file = None if checkpoints is None else checkpoints / "descriptions.jsonl"
-        if file is not None:
-            self._known = {**_read(file), **self._known}
+        file = None if checkpoints is None else checkpoints / FILE
+        for known in (*(other / FILE for other in others), *([] if file is None else [file])):
+            self._known = {**_read(known), **self._known}
         wanted = [item for item in dict.fromkeys(item_ids) if item not in self._known]
         parts = opened_items(self._catalog, wanted, CHUNK)
         for ids, images in progress(parts, "describe images", -(-len(wanted) // CHUNK)):
@@ -94,12 +97,13 @@ def _append(file: Path, made: Mapping[str, Description]) -> None:
 
 
 def _read(file: Path) -> dict[str, Description]:
-    """All whole lines of a checkpoint."""
+    """All whole lines of a checkpoint; what is damaged is described again."""
     known: dict[str, Description] = {}
-    lines = file.read_text(encoding="utf-8").splitlines() if file.exists() else []
+    text = file.read_text(encoding="utf-8", errors="replace") if file.exists() else ""
+    lines = text.splitlines()
     for line in filter(None, lines):
         try:
             known |= descriptions_from(json.loads(line))
-        except json.JSONDecodeError:
+        except (ValueError, KeyError, TypeError, AttributeError):
             continue
     return known

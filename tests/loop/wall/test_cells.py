@@ -12,7 +12,8 @@ from persongen_bench.core import registry
 from persongen_bench.core.errors import ConfigError, RunError
 from persongen_bench.loop import run
 from persongen_bench.loop.choice import MethodChoice
-from persongen_bench.loop.fit import code_of, fit_once
+from persongen_bench.loop.fit import fit_once
+from persongen_bench.loop.fit_key import code_of
 from persongen_bench.loop.generate import Execution
 from persongen_bench.loop.terms import Terms, run_config
 from persongen_bench.loop.wall import bubble, limits
