@@ -69,3 +69,46 @@ def test_an_array_of_jobs_makes_the_run_of_one_process(tmp_path):
     (reference,) = (file.parent for file in (tmp_path / "one").rglob("run.json"))
     for name in RESULTS:
         assert file_sha256(tmp_path / run / name) == file_sha256(reference / name)
+
+
+SMALL = ("n_users=12", "n_panel=5", "n_cold=0", "n_items=300", "n_ratings=1200",
+         "panel_ratings=100")  # fmt: skip
+
+
+@pytest.mark.slow
+def test_an_array_makes_the_fit_first(tmp_path):
+    arguments = ["--method", "vlm-persona", "--no-beside", "--n-images", 1]
+    for option in SMALL:
+        arguments += ["--data-option", option]
+    status, out, _ = said(
+        tmp_path, "run", *arguments, "--runs", "many", "--engine", "slurm", "--workers", 2
+    )
+    assert status == 0
+    words = (
+        r"sbatch (\S+--fit\.sbatch); when it is done sbatch (\S+\.sbatch); then pgbench merge (\S+)"
+    )
+    fit, script, run = re.fullmatch(words, out.strip()).groups()
+    jobs = (
+        (fit, 2, True),
+        (script, 1, False),
+        (fit, 1, True),
+        (script, 2, True),
+        (script, 1, True),
+    )
+    for file, place, fine in jobs:
+        done = subprocess.run(
+            ["bash", tmp_path / file], env={**os.environ, "SLURM_ARRAY_TASK_ID": str(place)},
+            capture_output=True, text=True,
+        )  # fmt: skip
+        assert (done.returncode == 0) == fine, done.stderr
+        assert fine or ("is not in the cache" in done.stderr and done.stderr.count("\n") == 1)
+    assert said(tmp_path, "merge", run)[0] == 0
+    assert (tmp_path / run / "summary.json").exists()
+
+
+def test_a_fit_of_one_piece_is_not_shared(tmp_path):
+    assert said(tmp_path, "run", *ARGUMENTS, "many", "--engine", "slurm")[0] == 0
+    (run,) = (file.parent for file in (tmp_path / "many").rglob("run.json"))
+    status, _, err = said(tmp_path, "shard", "--fit", "1/2", run)
+    assert (status, err.count("\n")) == (2, 1)
+    assert "mean-embedding is fitted in one piece" in err
