@@ -66,6 +66,7 @@ class Shown:
         taste: list[float | None] = [None] * len(images)
         if self.data is not None:
             near, taste = self.data.nearest(images), self.data.taste(images, users)
+            self.data.add([side.item for sides in near for side in sides if side is not None])
         return [
             (one.user, self._picture(one, image, taste[k], near[k]))
             for k, (one, image) in enumerate(opened)
