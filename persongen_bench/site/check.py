@@ -34,7 +34,6 @@ class _Addresses(HTMLParser):
         super().__init__()
         self.loaded: list[str] = []
         self.followed: list[str] = []
-        self.inline = False
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         """Note the addresses in an element."""
@@ -96,11 +95,11 @@ def _of_documents(root: Path) -> Iterator[str]:
         index = _read(root, "data/index.js", INDEX, Index)
         for board in index.boards:
             yield from _of_board(root, board.slug)
-    except _Damaged as error:
+    except _DamagedError as error:
         yield str(error)
 
 
-class _Damaged(Exception):
+class _DamagedError(Exception):
     """A document that is missing or is not what it should be."""
 
 
@@ -112,7 +111,7 @@ def _of_board(root: Path, slug: str) -> Iterator[str]:
     ]
     try:
         page = _read(root, *documents[0][:2], BoardPage)
-    except _Damaged as error:
+    except _DamagedError as error:
         yield str(error)
         return
     documents += [
@@ -127,7 +126,7 @@ def _of_board(root: Path, slug: str) -> Iterator[str]:
     for place, key, model in documents:
         try:
             addresses = _addresses(_read(root, place, key, model))
-        except _Damaged as error:
+        except _DamagedError as error:
             yield str(error)
             continue
         for address in addresses:
@@ -140,11 +139,11 @@ def _read(root: Path, place: str, key: str, model: type[T]) -> T:
         own, content = read_script((root / place).read_bytes())
         document = model.model_validate(content)
     except OSError:
-        raise _Damaged(f"{place}: is not there") from None
+        raise _DamagedError(f"{place}: is not there") from None
     except (ValueError, ValidationError, RecursionError):
-        raise _Damaged(f"{place}: not a document of a site, or of another version") from None
+        raise _DamagedError(f"{place}: not a document of a site, or of another version") from None
     if own != key:
-        raise _Damaged(f"{place}: says that it is {plain(own, LABEL)}")
+        raise _DamagedError(f"{place}: says that it is {plain(own, LABEL)}")
     return document
 
 

@@ -24,6 +24,7 @@ from persongen_bench.site.cards import column_cards, read_audit
 from persongen_bench.site.chosen import Pictured, budgets
 from persongen_bench.site.data_pictures import DataPictures
 from persongen_bench.site.documents import Index
+from persongen_bench.site.figures import draw
 from persongen_bench.site.gather import Table, tables_of
 from persongen_bench.site.names import shown_names
 from persongen_bench.site.opening import open_data
@@ -148,7 +149,8 @@ class _Writer:
                 values = values_of(table, column.metric, names)
                 self._put(f"values/{table.slug}/{k}", values)
         n_pictures, notes = self._pictures(one, room, names)
-        about = {"downloads": self.files[table.slug], "figures": {}}
+        figures = draw(table.standings, self.root, table.slug)
+        about = {"downloads": self.files[table.slug], "figures": figures}
         board = board_page(table, self.tables, columns, n_pictures, about, notes)
         self._put(f"board/{table.slug}", board)
 
