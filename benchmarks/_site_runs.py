@@ -14,6 +14,7 @@ import pandas as pd
 
 from persongen_bench.core.images import pixel_hash, png_bytes
 from persongen_bench.core.metric_cards import parse_metric
+from persongen_bench.core.request import Sample
 from persongen_bench.core.types import Image
 from persongen_bench.leaderboards.board import get_board
 from persongen_bench.loop.journal import Outcome
@@ -67,9 +68,8 @@ def keep_pictures(folder: Path, images: Sequence[Image], rng: np.random.Generato
     return kept
 
 
-def draw_run(path: Path, world: World, config: RunConfig, kept: Kept) -> None:
+def draw_run(path: Path, config: RunConfig, samples: Sequence[Sample], kept: Kept) -> None:
     """A complete run in ``path``, whose pictures are links to those kept, in turn."""
-    samples = world.asked(config).samples
     run = RunDirectory.create(path, config, samples)
     outcomes = []
     for k, sample in enumerate(samples):
@@ -79,7 +79,7 @@ def draw_run(path: Path, world: World, config: RunConfig, kept: Kept) -> None:
         os.link(file, place)
         outcomes.append(Outcome(sample.sample_id, "ok", digest=digest, pixel_hash=digest))
     run.record(outcomes)
-    users = list(world.asked(config).users)
+    users = sorted({sample.request.user_id for sample in samples})
     rng = np.random.default_rng([config.seed, *config.method.label.encode()])
     level = rng.uniform(0.2, 0.8)
     values = {name: np.clip(rng.normal(level, 0.1, len(users)), 0, 1) for name in METRICS}

@@ -39,7 +39,8 @@ def draw_runs(folder: Path, world: World, n_runs: int, n_images: int) -> None:
     for k in range(n_runs):
         kept = keep_pictures(folder / "kept" / str(k), images, rng)
         config = config_of(world, f"mean-embedding[size={k}]", n_images)
-        draw_run(folder / "runs" / f"run-{k:03}", world, config, kept)
+        samples = world.asked(config).samples
+        draw_run(folder / "runs" / f"run-{k:03}", config, samples, kept)
 
 
 def built(runs: Path, out: Path, pictures: int) -> tuple[float, float]:
