@@ -20,14 +20,13 @@ def build_site(
 ) -> Built:
     """Write a folder of pages that opens without a server: boards, people, pictures, comparisons.
 
-    What it holds is asked for by name: ``board`` (only this one), ``metrics`` (columns besides the
-    boards' own), ``pictures`` (of rows, in the whole site), ``audit`` (a ``metric-audit.json``) and
-    ``data`` (where the data lie).
-
     Args:
         runs: a folder or several, searched for run directories at any depth.
         out: a new or empty folder, or a site, which is replaced.
         progress: bars; None: none.
+        asked: by name: ``board`` (only this one), ``metrics`` (columns besides the boards' own),
+            ``pictures`` (of rows, in the whole site), ``audit`` (a ``metric-audit.json``), ``data``
+            (where the data lie).
 
     Raises:
         ConfigError: for a folder that holds something else.
