@@ -121,7 +121,7 @@ class Shown:
         return Picture(
             thumb=self.thumbs.add(image),
             sample=plain(made.sample, LABEL),
-            index=made.place.index,
+            index=made.place.number,
             seed=made.place.seed,
             request=plain(made.place.request, LABEL),
             taste=taste,
@@ -200,6 +200,7 @@ def _lines(run: RunResults, samples: Sequence[str]) -> list[dict[str, Any]]:
     """What was found of these samples; nothing where the file is not there, or another."""
     try:
         table = read_table(run.path / LINES)
-        return table.filter(pc.is_in(table["sample_id"], pa.array(samples))).to_pylist()
+        found = table.filter(pc.is_in(table["sample_id"], pa.array(samples)))
+        return list(found.to_pylist())
     except (PgbenchError, KeyError, pa.ArrowException):
         return []
