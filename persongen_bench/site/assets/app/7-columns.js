@@ -1,0 +1,138 @@
+"use strict";
+/* A board's rows and columns as Tabulator takes them. Every cell is an element made here: no text
+   goes through markup. */
+(function (P) {
+  /* Methods, anchors, and what papers report, in this order. */
+  P.boardRows = (board) => {
+    const own = board.rows.map((row, k) => {
+      const facts = board.page.rows[k];
+      return { kind: facts.kind, label: facts.label, row, facts, cells: row.cells, complete: facts.complete,
+        name: P.nameOf(board, k) };
+    });
+    const reported = board.standings.reported.flatMap((paper) => paper.rows.map((row) => ({
+      kind: "reported", label: row.method, paper, complete: true, name: "",
+      cells: Object.fromEntries(Object.entries(row.metrics).map(([metric, mean]) =>
+        [metric, { mean, low: null, high: null, differs: paper.differs[metric] || "" }])),
+    })));
+    return [...own, ...reported].map((row, place) => ({ ...row, ...numbers(board, row), id: place, place }));
+  };
+
+  /* What Tabulator sorts by. */
+  function numbers(board, { row, facts, cells, label }) {
+    const means = board.columns.map((column, k) => [`m${k}`, cells[column.metric]?.mean ?? null]);
+    return { ...Object.fromEntries(means), rank: row?.rank ?? null, method: label,
+      lost: row ? row.n_expected - row.n_ok : null, made: facts?.date || null };
+  }
+
+  /* What has no value stands last in both directions. */
+  const last = (compare) => (a, b, aRow, bRow, column, direction) => {
+    const none = (value) => value === null || value === undefined;
+    if (none(a) || none(b)) return none(a) === none(b) ? 0 : none(a) === (direction === "asc") ? 1 : -1;
+    return compare(a, b);
+  };
+  const byNumber = last((a, b) => a - b);
+  const byText = last((a, b) => String(a).localeCompare(String(b)));
+
+  const head = (text, marks, about) => () =>
+    P.el("span", { class: "col-head" },
+      P.el("button", { type: "button", class: "sort", title: "Sort" }, text), ...marks,
+      about ? P.el("button", { type: "button", class: "about", "aria-label": `About ${text}`,
+        onclick: (event) => { event.stopPropagation(); about(); } }, "?") : null);
+
+  const data = (cell) => cell.getRow().getData();
+
+  function method(cell) {
+    const { label, kind, row, facts, paper, name } = data(cell);
+    const marks = [];
+    if (kind === "anchor") marks.push(P.badge("anchor", "A reference line, never ranked"));
+    if (kind === "reported") marks.push(P.badge("reported", `${paper.source}; ${paper.caveat} (${paper.world})`, "reported"));
+    if (row?.external) marks.push(P.badge("external", "Pictures made elsewhere"));
+    if (row?.local) marks.push(P.badge("local", "Its code is in no package"));
+    if (row?.mark) marks.push(P.badge(row.mark, "What its pictures repeat", "warn"));
+    if (facts && !facts.complete) marks.push(P.badge("incomplete", "Pictures or numbers are missing", "warn"));
+    const under = kind === "reported" ? paper.title : facts.package;
+    const pick = row ? P.el("input", { type: "checkbox", class: "pick", value: name,
+      "aria-label": `Choose ${label} to compare` }) : P.el("span", { class: "pick" });
+    return P.el("span", { class: "method" }, pick, P.el("span", { class: "stack" },
+      P.el("span", { class: "label", title: label }, label, ...marks), P.el("span", { class: "under", title: under }, under)));
+  }
+
+  const number = (column, extent) => (cell) => {
+    const found = data(cell).cells[column.metric];
+    if (!found || found.mean === null || found.mean === undefined) return P.el("span", { class: "none" }, "\u2013");
+    const words = [P.inFull(found)];
+    if (found.own_judge) words.push("the method used this judge in fit or selection");
+    if (found.best) words.push("no ranked method is significantly better");
+    if (found.differs) words.push(`not comparable: ${found.differs}`);
+    const marks = (found.own_judge ? "\u2020" : "") + (found.differs ? "\u2260" : "");
+    return P.el("span", { class: "stack number", title: words.join("; ") },
+      P.el("span", { class: found.best ? "figure best" : "figure" }, P.number(found.mean, column),
+        marks ? P.el("sup", {}, marks) : null),
+      P.interval(found, extent));
+  };
+
+  /* Of all rows with an interval, so that a reported number does not flatten the rest. */
+  function extentOf(rows, metric) {
+    const cells = rows.map((row) => row.cells[metric]).filter((cell) => cell && cell.mean !== null);
+    return [Math.min(...cells.map((c) => c.low ?? c.mean)), Math.max(...cells.map((c) => c.high ?? c.mean))];
+  }
+
+  function rankRange(board) {
+    const ranked = board.standings.methods.filter((row) => row.rank !== null);
+    const letters = [...new Set(ranked.flatMap((row) => [...row.group]))].sort().slice(0, 12);
+    return (cell) => {
+      const { row } = data(cell);
+      if (!row || row.rank === null) return P.el("span", { class: "none" }, "\u2013");
+      return P.el("span", { class: "ranks" },
+        row.rank_low === null ? "" : P.rankRange(row, ranked.length), P.ties(row.group, letters));
+    };
+  }
+
+  function pictures(board) {
+    return (cell) => {
+      const { row, cells } = data(cell);
+      if (!row) return P.el("span", { class: "none" }, "\u2013");
+      return P.delivered(row.n_ok, row.n_expected, cells[board.headline.metric]?.n_units ?? 0);
+    };
+  }
+
+  function made(board) {
+    return (cell) => {
+      const { facts, paper } = data(cell);
+      const under = facts ? `${board.link.data} \u00b7 ${board.page.release}` : "not run here";
+      return P.el("span", { class: "stack made", title: facts ? `${facts.date}; data ${board.link.data}; release ${board.page.release}` : paper.source },
+        P.el("span", {}, facts ? facts.date || "no date" : "paper"), P.el("span", { class: "under" }, under));
+    };
+  }
+
+  function metricColumn(board, column, k, rows) {
+    const arrow = { higher: "\u2191", lower: "\u2193" }[column.direction];
+    const marks = [
+      arrow ? P.el("span", { class: "better", title: P.better(column), "aria-label": P.better(column) }, arrow) : null,
+      column.human ? P.badge("people", "Judged by people", "human") : null,
+      column.headline ? P.badge("ranks", "The board is ranked by this column") : null,
+    ];
+    return { title: column.header, field: `m${k}`, sorter: byNumber, hozAlign: "right", minWidth: 116,
+      titleFormatter: head(column.header, marks, () => P.explain(board, column)),
+      headerSortStartingDir: column.direction === "lower" ? "asc" : "desc",
+      formatter: number(column, extentOf(rows, column.metric)) };
+  }
+
+  /* The names under which columns are hidden and sorted, to their Tabulator fields. */
+  P.fields = (board) => new Map([["method", "method"], ["rank", "rank"],
+    ...board.columns.map((column, k) => [column.metric, `m${k}`]), ["pictures", "lost"], ["made", "made"]]);
+
+  P.boardColumns = (board, rows, narrow) => {
+    const plain = (title, field, width, formatter, more) =>
+      ({ title, field, width, formatter, titleFormatter: head(title, []), headerSortStartingDir: "asc", sorter: byNumber, ...more });
+    return [
+      plain("Method", "method", narrow ? 168 : 290, method, { frozen: true, sorter: byText }),
+      plain("Rank", "rank", 64, (cell) => P.el("span", { class: "rank" }, cell.getValue() ?? "\u2013"), { hozAlign: "right" }),
+      plain("Rank range and ties", "range", 190, rankRange(board), { headerSort: false,
+        titleFormatter: () => P.el("span", { class: "col-head" }, "Range, ties") }),
+      ...board.columns.map((column, k) => metricColumn(board, column, k, rows)),
+      plain("People, pictures", "lost", 128, pictures(board), { headerSortStartingDir: "desc", hozAlign: "right" }),
+      plain("Made", "made", 250, made(board), { headerSortStartingDir: "desc", sorter: byText }),
+    ];
+  };
+})(PGBENCH);
