@@ -34,14 +34,16 @@
     P.el("img", { src: address, alt, loading: "lazy", decoding: "async" });
 
   /* A table with a caption; cells are texts, numbers with class n, or elements. */
-  P.table = (caption, header, rows) =>
-    P.el("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": caption },
+  P.table = (caption, header, rows) => {
+    const numeric = (k) => rows.length && rows[0][k] instanceof Element && rows[0][k].classList.contains("n");
+    return P.el("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": caption },
       P.el("table", { class: "plain" },
         P.el("caption", {}, caption),
-        P.el("thead", {}, P.el("tr", {}, header.map((text) => P.el("th", { scope: "col" }, text)))),
+        P.el("thead", {}, P.el("tr", {}, header.map((text, k) => P.el("th", { scope: "col", class: numeric(k) ? "n" : null }, text)))),
         P.el("tbody", {}, rows.map((row) =>
           P.el("tr", {}, row.map((cell, k) =>
             P.el(k ? "td" : "th", k ? {} : { scope: "row" }, cell)))))));
+  };
 
   /* Runs once for an element when it comes near the window. */
   P.whenNear = (element, run) => {

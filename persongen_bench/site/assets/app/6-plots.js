@@ -12,6 +12,19 @@
   const cut = (text, most) => (text.length > most ? `${text.slice(0, most - 1)}\u2026` : text);
   const tone = (row) => (row.kind === "anchor" ? "var(--anchor)" : "var(--accent)");
 
+  /* Of texts that would lie on one another the first is kept. */
+  function thinned(drawn, name, size) {
+    const kept = [];
+    for (const text of drawn.querySelectorAll(`g[aria-label="${name}"] text`)) {
+      const [x, y] = text.getAttribute("transform").match(/-?[\d.]+/g).map(Number);
+      const half = text.textContent.length * size * 0.29;
+      const middle = x + (text.closest("[text-anchor]").getAttribute("text-anchor") === "end" ? -half : half);
+      if (kept.some((one) => Math.abs(one.middle - middle) < one.half + half && Math.abs(one.y - y) < size)) text.remove();
+      else kept.push({ middle, y, half });
+    }
+    return drawn;
+  }
+
   /* Draws into a figure, and again when its width changes. */
   P.figure = (caption, draw) => {
     const place = P.el("div", { class: "plot" });
@@ -36,10 +49,11 @@
       key: k, label: row.label, mean: row.cell.mean / scale, low: row.cell.low === null ? null : row.cell.low / scale,
       high: row.cell.high === null ? null : row.cell.high / scale, tone: tone(row), kind: row.kind,
     }));
+    if (!shown.length) return P.el("p", { class: "soft" }, "No row has a value.");
     const left = Math.min(190, Math.max(80, width * 0.32));
     const title = (d) => `${d.label}\n${d.mean}\n[${d.low}, ${d.high}]`;
     return P.plot(`${column.metric} of ${P.plural(shown.length, "row")} with 95% intervals`, {
-      width, marginLeft: left, marginRight: 16, height: 44 + 21 * shown.length,
+      width, marginLeft: left, marginRight: 16, marginBottom: 38, height: 52 + 21 * shown.length,
       x: { label: `${column.header} (${P.better(column)})`, grid: true, nice: true },
       y: { label: null, tickSize: 0, domain: shown.map((d) => d.key),
         tickFormat: (k) => cut(shown[k].label, Math.floor(left / 6.6)) },
@@ -52,25 +66,29 @@
     });
   };
 
+  /* Written from a dot towards the middle, so that none leaves the drawing. */
+  const names = (shown, textAnchor) => Plot.text(shown, { x: "x", y: "y", text: (d) => cut(d.label, 22), textAnchor,
+    dy: -11, dx: textAnchor === "end" ? 5 : -5, fontSize: 11, ariaLabel: "names", fill: "var(--soft)" });
+
   /* `points`: label, kind, x, y; names are written where they are few. */
   P.scatter = (points, { xLabel, yLabel, log }, width) => {
     const shown = points.filter((d) => d.x !== null && d.y !== null && (!log || d.x > 0))
       .map((d) => ({ ...d, tone: tone(d) }));
     if (!shown.length) return P.el("p", { class: "soft" }, "No row has both numbers.");
     const title = (d) => `${d.label}\n${xLabel}: ${P.short(d.x, 4)}\n${yLabel}: ${P.short(d.y, 4)}`;
-    const one = new Set(shown.map((d) => d.x)).size === 1;
-    return P.plot(`${yLabel} against ${xLabel}, ${P.plural(shown.length, "row")}`, {
+    const [least, most] = [Math.min(...shown.map((d) => d.x)), Math.max(...shown.map((d) => d.x))];
+    const middle = log ? Math.sqrt(least * most) : (least + most) / 2;
+    return thinned(P.plot(`${yLabel} against ${xLabel}, ${P.plural(shown.length, "row")}`, {
       width, height: Math.min(380, Math.max(260, width * 0.62)), marginLeft: 52, marginRight: 24, marginBottom: 40, inset: 14,
-      x: { label: xLabel, grid: true, type: log && !one ? "log" : "linear", ticks: 5, tickFormat: log ? "~g" : undefined },
+      x: { label: xLabel, grid: true, type: log && least < most ? "log" : "linear", ticks: 5, tickFormat: log ? "~g" : undefined },
       y: { label: yLabel, grid: true },
       marks: [
         Plot.dot(shown, { x: "x", y: "y", r: 4.5, stroke: "tone", strokeWidth: 1.5,
           fill: (d) => (d.kind === "anchor" ? "var(--paper)" : d.tone) }),
-        shown.length <= 24 ? Plot.text(shown, { x: "x", y: "y", text: (d) => cut(d.label, 22), dy: -11, fontSize: 11,
-          fill: "var(--soft)", textAnchor: "middle" }) : null,
+        names(shown.filter((d) => d.x <= middle), "start"), names(shown.filter((d) => d.x > middle), "end"),
         Plot.tip(shown, Plot.pointer({ x: "x", y: "y", title })),
       ],
-    });
+    }), "names", 11);
   };
 
   /* `points`: label, release, mean, low, high. */

@@ -35,9 +35,9 @@
 
   const head = (text, marks, about) => () =>
     P.el("span", { class: "col-head" },
-      P.el("button", { type: "button", class: "sort", title: "Sort" }, text), ...marks,
-      about ? P.el("button", { type: "button", class: "about", "aria-label": `About ${text}`,
-        onclick: (event) => { event.stopPropagation(); about(); } }, "?") : null);
+      P.el("button", { type: "button", class: "sort", title: "Sort" }, text),
+      about ? P.el("span", { class: "col-marks" }, marks, P.el("button", { type: "button", class: "about",
+        "aria-label": `About ${text}`, onclick: (event) => { event.stopPropagation(); about(); } }, "?")) : null);
 
   const data = (cell) => cell.getRow().getData();
 
@@ -77,9 +77,12 @@
     return [Math.min(...cells.map((c) => c.low ?? c.mean)), Math.max(...cells.map((c) => c.high ?? c.mean))];
   }
 
+  const lettersOf = (board) =>
+    [...new Set(board.standings.methods.flatMap((row) => [...row.group]))].sort().slice(0, 12);
+
   function rankRange(board) {
     const ranked = board.standings.methods.filter((row) => row.rank !== null);
-    const letters = [...new Set(ranked.flatMap((row) => [...row.group]))].sort().slice(0, 12);
+    const letters = lettersOf(board);
     return (cell) => {
       const { row } = data(cell);
       if (!row || row.rank === null) return P.el("span", { class: "none" }, "\u2013");
@@ -112,7 +115,8 @@
       column.human ? P.badge("people", "Judged by people", "human") : null,
       column.headline ? P.badge("ranks", "The board is ranked by this column") : null,
     ];
-    return { title: column.header, field: `m${k}`, sorter: byNumber, hozAlign: "right", minWidth: 116,
+    return { title: column.header, field: `m${k}`, sorter: byNumber, hozAlign: "right", headerHozAlign: "right",
+      width: Math.round(Math.min(200, Math.max(118, 36 + 7.6 * column.header.length))),
       titleFormatter: head(column.header, marks, () => P.explain(board, column)),
       headerSortStartingDir: column.direction === "lower" ? "asc" : "desc",
       formatter: number(column, extentOf(rows, column.metric)) };
@@ -124,14 +128,14 @@
 
   P.boardColumns = (board, rows, narrow) => {
     const plain = (title, field, width, formatter, more) =>
-      ({ title, field, width, formatter, titleFormatter: head(title, []), headerSortStartingDir: "asc", sorter: byNumber, ...more });
+      ({ title, field, width, formatter, titleFormatter: head(title), headerSortStartingDir: "asc", sorter: byNumber, ...more });
     return [
       plain("Method", "method", narrow ? 168 : 290, method, { frozen: true, sorter: byText }),
-      plain("Rank", "rank", 64, (cell) => P.el("span", { class: "rank" }, cell.getValue() ?? "\u2013"), { hozAlign: "right" }),
-      plain("Rank range and ties", "range", 190, rankRange(board), { headerSort: false,
+      plain("Rank", "rank", 78, (cell) => P.el("span", { class: "rank" }, cell.getValue() ?? "\u2013"), { hozAlign: "right", headerHozAlign: "right" }),
+      plain("Rank range and ties", "range", 130 + 10 * lettersOf(board).length, rankRange(board), { headerSort: false,
         titleFormatter: () => P.el("span", { class: "col-head" }, "Range, ties") }),
       ...board.columns.map((column, k) => metricColumn(board, column, k, rows)),
-      plain("People, pictures", "lost", 128, pictures(board), { headerSortStartingDir: "desc", hozAlign: "right" }),
+      plain("People, pictures", "lost", 132, pictures(board), { headerSortStartingDir: "desc", hozAlign: "right", headerHozAlign: "right" }),
       plain("Made", "made", 250, made(board), { headerSortStartingDir: "desc", sorter: byText }),
     ];
   };

@@ -27,7 +27,7 @@
     const bounds = state.where.map(limit).map((one) =>
       ({ ...one, column: board.columns.find((column) => column.metric === one.metric) })).filter((one) => one.column);
     return (row) => {
-      const text = [row.label, row.kind, row.facts?.package, row.paper?.title, row.row?.mark].join(" ").toLowerCase();
+      const text = [row.label, row.kind, row.paper?.title, row.row?.mark].join(" ").toLowerCase();
       return (state.rows === "all" || row.complete) && !state.without.includes(row.kind)
         && words.every((word) => text.includes(word))
         && bounds.every(({ metric, column, sign, bound }) => {

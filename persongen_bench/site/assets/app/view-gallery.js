@@ -67,13 +67,13 @@
     const lines = linesOf(user ? [user] : people, lists);
     const body = P.el("tbody", {});
     const { end, more } = growing(body, lines, (one) => line(board, rows, one));
-    const table = P.el("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Pictures side by side" },
+    const table = P.el("div", { class: "scroll wall", tabindex: "0", role: "region", "aria-label": "Pictures side by side" },
       P.el("table", { class: "gallery" }, P.el("caption", {}, "In each line: what the methods made for the same person, request, seed and index"),
         P.el("thead", {}, P.el("tr", {}, P.el("th", { scope: "col" }, "person"), rows.map((k) =>
-          P.el("th", { scope: "col" }, board.page.rows[k].label, board.page.rows[k].kind === "anchor" ? P.badge("anchor", "never ranked") : null)))), body));
+          P.el("th", { scope: "col" }, board.page.rows[k].label, " ", board.page.rows[k].kind === "anchor" ? P.badge("anchor", "never ranked") : null)))), body), end);
     return { title: `Gallery, ${board.standings.board.title}`, page: [
       P.heading(board, "gallery", "Side by side"), controls(board, rows, user, people, go),
-      lines.length ? table : P.el("p", {}, "These rows have no pictures in the site."), end,
+      lines.length ? table : P.el("p", {}, "These rows have no pictures in the site."),
     ], ready: () => {
       more();
       P.lightbox(table);
