@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from persongen_bench.api.running import resume, run, run_many, score
     from persongen_bench.api.runs import Run
     from persongen_bench.api.search import Search, search
+    from persongen_bench.api.site import build_site
     from persongen_bench.api.tables import Leaderboard, compare, leaderboard
     from persongen_bench.core.config import Config
     from persongen_bench.core.errors import PgbenchError
@@ -43,6 +44,7 @@ _DOOR = {
     "search": "api.search",
     "Search": "api.search",
     "leaderboard": "api.tables",
+    "build_site": "api.site",
     "compare": "api.tables",
     "register": "api.local",
     "requests": "api.requests",
@@ -70,6 +72,7 @@ __all__ = [
     "Ranking",
     "Run",
     "Search",
+    "build_site",
     "cold_start",
     "compare",
     "leaderboard",

@@ -31,6 +31,7 @@ from persongen_bench.cli.rehearse import rehearse_app
 from persongen_bench.cli.runs import runs_app
 from persongen_bench.cli.search import search_app
 from persongen_bench.cli.shards import shards_app
+from persongen_bench.cli.site import site_app
 from persongen_bench.core.errors import PgbenchError, disk_error
 from persongen_bench.core.plain import plain
 from persongen_bench.core.seams import cause_of
@@ -108,7 +109,7 @@ app = typer.Typer(
 )
 for group in (
     runs_app, boards_app, edit_app, listing_app, plugins_app, cold_start_app, claims_app,
-    rehearse_app, figures_app, search_app, shards_app,
+    rehearse_app, figures_app, search_app, shards_app, site_app,
 ):  # fmt: skip
     app.add_typer(group)
 app.add_typer(new_app, name="new")

@@ -11,8 +11,9 @@ A page that is opened from a disk may fetch nothing, so a document is a call,
 | ``people/<slug>`` | ``data/<slug>/people.js`` | `People` |
 | ``pictures/<slug>/<n>`` | ``data/<slug>/pictures-<n>.js`` | `Pictures` of the n-th row |
 
-Texts of others (labels, user ids, captions) stand in documents as they are; pages set them as text,
-never as markup.
+A number that is not finite is null. Texts of others (labels, user ids, captions) are on one line
+and all visible (`core.plain`), but nothing in them is escaped for a page: pages set them as text,
+never as markup. A user is called alike in all documents of a board.
 """
 
 from __future__ import annotations
@@ -30,7 +31,8 @@ class BoardLink(Config):
     name: str
     title: str
     release: str
-    """Of the board: the version of its rules."""
+    """First digits of the hash of what all rows share: protocol and metric definitions. Tables of
+    one board that differ in it, and are of equal names, are releases of each other."""
     data: str
     """Data set with the first digits of its hash."""
     date: str
@@ -63,9 +65,13 @@ class ColumnCard(Config):
     does_not_show: str
     signature: str
     audit: dict[str, Any]
-    """Its line in the metric audit, by printed name; empty where no audit is known."""
+    """Its line in the metric audit, as ``pgbench audit metrics`` exports it (``over_methods``,
+    ``over_users``: ``value, low, high``; ``best_honest``, ``hacked``, ``hacked_taste``,
+    ``fooled_by``), with ``board`` and ``n_users`` of the audit; empty where none is known."""
+    by_user: bool
+    """False for a number of all images together: it has no `Values`."""
     human: bool = False
-    """True where people judged."""
+    """True where people judged: the card's family is ``human``."""
 
 
 class Fragile(Config):
@@ -74,7 +80,9 @@ class Fragile(Config):
     n_users: int | None
     """The fewest whose removal changes rank 1; None: no removal that leaves one does."""
     new_first: str
+    """Who is first without them; empty where nobody else is."""
     of: int
+    """Users that the ranking is over."""
 
 
 class RowFacts(Config):
@@ -85,6 +93,7 @@ class RowFacts(Config):
     kind: str
     """``method`` or ``anchor``."""
     date: str
+    """Day on which the youngest run of the row was begun, ISO; empty: not said."""
     package: str
     """Distribution and version of the method's code."""
     complete: bool
@@ -93,25 +102,30 @@ class RowFacts(Config):
     n_pictures: int
     """Thumbnails in the site, of ``n_ok``."""
     history: tuple[dict[str, Any], ...] = ()
-    """The headline in earlier releases of the board: ``release``, ``date``, ``mean``, ``low``,
-    ``high``, ``rank``."""
+    """The headline in every release of the board that has a row of this label, oldest first:
+    ``release``, ``date``, ``mean``, ``low``, ``high``, ``rank``."""
 
 
 class BoardPage(Config):
     """One table with everything that is said of it."""
 
     slug: str
+    release: str
+    date: str
+    """Of the youngest run, ISO."""
     standings: dict[str, Any]
     """`leaderboards.standings.Standings` as JSON, with costs (`leaderboards.export.to_json`)."""
     columns: tuple[ColumnCard, ...]
     rows: tuple[RowFacts, ...]
     fragile: Fragile
     history: tuple[dict[str, Any], ...]
-    """Releases of the board, oldest first: ``release``, ``date``, ``first``."""
+    """Releases of the board, oldest first: ``slug``, ``release``, ``date``, ``first``."""
     downloads: dict[str, str]
     """``csv``, ``json`` and ``tex``: addresses below the site's root."""
+    notes: tuple[str, ...] = ()
+    """What the site could not show of this board, and why, a sentence each."""
     figures: dict[str, str]
-    """Pictures drawn for the board, by name; addresses below the site's root."""
+    """Pictures drawn for the board, by name (``forest``, ``plane``); addresses below the root."""
 
 
 class Values(Config):
@@ -119,6 +133,7 @@ class Values(Config):
 
     metric: str
     users: tuple[str, ...]
+    """Units of the board, which are prompts where ``standings.protocol.unit`` says so."""
     values: tuple[tuple[float | None, ...], ...]
     """A tuple for each row, methods then anchors, in the order of ``users``; means over seeds."""
 
@@ -128,11 +143,15 @@ class Person(Config):
 
     user: str
     history: tuple[str, ...]
-    """Thumbnails of liked training pictures, newest last."""
+    """Thumbnails of liked training pictures, newest last; some of ``n_likes``."""
+    requests: tuple[str, ...]
+    """Those whose pictures are in the site; the next two are in this order."""
     references: tuple[str, ...]
+    """Thumbnail of the picture to follow; empty: none."""
     captions: tuple[str, ...]
-    """Of the references or instructions; empty where there are none."""
+    """The instruction; empty: none."""
     n_likes: int
+    """In the training view; 0 where the data could not be opened."""
 
 
 class People(Config):
@@ -141,6 +160,8 @@ class People(Config):
     people: tuple[Person, ...]
     sampled: int
     """How many of them have thumbnails, of ``len(people)``."""
+    note: str
+    """Why there are no histories; empty: there are."""
 
 
 class Picture(Config):
@@ -157,9 +178,11 @@ class Picture(Config):
     training: str
     """Thumbnail of the nearest training picture; empty: not searched."""
     training_distance: float | None
+    """In grey levels (`util.twins`), as the next but one."""
     held_out: str
     held_out_distance: float | None
     copy_of: str
+    """``training`` or ``held-out`` where it repeats one of those (`loop.copies`); else empty."""
 
 
 class Pictures(Config):

@@ -144,17 +144,18 @@ def arrays_bytes(arrays: Mapping[str, np.ndarray]) -> bytes:
 
 
 @contextmanager
-def folder_atomic(path: Path) -> Iterator[Path]:
+def folder_atomic(path: Path, *, durable: bool = True) -> Iterator[Path]:
     """A fresh folder to fill; it takes the name ``path`` only when the block succeeds.
 
-    Every file in it is on the disk before it has the name, and the name before this returns.
+    Every file in it is on the disk before it has the name, and the name before this returns; but
+    not without ``durable``, for many files that can be made again.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary, old = _beside(path), _beside(path)
     temporary.mkdir()
     try:
         yield temporary
-        for place in (*temporary.rglob("*"), temporary):
+        for place in (*temporary.rglob("*"), temporary) if durable else ():
             flush(place)
         with suppress(FileNotFoundError):
             path.rename(old)

@@ -1,0 +1,167 @@
+"""People and pictures of a table as documents; every picture is opened once, a part at a time."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+from persongen_bench.core.errors import DataError, PgbenchError
+from persongen_bench.core.output import IMAGE
+from persongen_bench.core.plain import LABEL, plain
+from persongen_bench.core.progress import Progress
+from persongen_bench.core.types import Image
+from persongen_bench.loop.answer_files import AnswerFiles, read_file
+from persongen_bench.loop.copies import LINES
+from persongen_bench.loop.encoding import CHUNK
+from persongen_bench.loop.results import RunResults, read_table
+from persongen_bench.loop.veil import Veil
+from persongen_bench.site.chosen import Made
+from persongen_bench.site.data_pictures import DataPictures, Near
+from persongen_bench.site.documents import People, Person, Picture, Pictures
+from persongen_bench.site.gather import Table
+from persongen_bench.site.thumbs import Thumbs
+from persongen_bench.util.batching import blocks
+
+COPIES = ("training", "held-out")
+"""What a picture may be a copy of."""
+
+
+@dataclass
+class Shown:
+    """What a site shows of a table's people, and what it could not open."""
+
+    table: Table
+    names: Mapping[str, str]
+    """User => what is shown in its place, of everybody whom a picture was asked for."""
+    sampled: Sequence[str]
+    rows: Sequence[Sequence[Made]]
+    """The pictures chosen of every row, by person."""
+    thumbs: Thumbs
+    data: DataPictures | None
+    note: str
+    """Why there is no data; empty: there is."""
+    unread: int = 0
+    """Pictures that could not be read, or are not those recorded."""
+    _copies: dict[str, Mapping[str, dict[str, Any]]] = field(default_factory=dict)
+
+    def pictures(self, progress: Progress) -> Iterator[Pictures]:
+        """A document for each row, in order."""
+        rows = self.table.standings.rows
+        for k, made in enumerate(progress(self.rows, "pictures of rows", len(self.rows))):
+            users: dict[str, list[Picture]] = {}
+            for part in blocks(len(made), CHUNK):
+                for user, picture in self._part(made[part]):
+                    users.setdefault(self.names[user], []).append(picture)
+            own = {user: tuple(pictures) for user, pictures in sorted(users.items())}
+            yield Pictures(row=k, label=plain(rows[k].label, LABEL), users=own)
+
+    def _part(self, made: Sequence[Made]) -> list[tuple[str, Picture]]:
+        opened = [(one, image) for one in made if (image := self._image(one)) is not None]
+        self.unread += len(made) - len(opened)
+        images, users = [image for _, image in opened], [one.user for one, _ in opened]
+        near: list[tuple[Near | None, Near | None]] = [(None, None)] * len(images)
+        taste: list[float | None] = [None] * len(images)
+        if self.data is not None:
+            near, taste = self.data.nearest(images), self.data.taste(images, users)
+            self.data.add([side.item for sides in near for side in sides if side is not None])
+        return [
+            (one.user, self._picture(one, image, taste[k], near[k]))
+            for k, (one, image) in enumerate(opened)
+        ]
+
+    def _image(self, made: Made) -> Image | None:
+        """A picture as it is recorded; nothing is marked in a run whose picture is another."""
+        run = self.table.runs[made.run_id]
+        files = AnswerFiles(run.path, IMAGE, Veil(run.config))
+        try:
+            image: Image = read_file(files.output_path(made.sample), IMAGE)
+        except (DataError, OSError):
+            return None
+        return image if IMAGE.digest(image) == made.digest else None
+
+    def _picture(
+        self, made: Made, image: Image, taste: float | None, near: tuple[Near | None, Near | None]
+    ) -> Picture:
+        line = self._copied(self.table.runs[made.run_id]).get(made.sample, {})
+        training, held_out = near
+        return Picture(
+            thumb=self.thumbs.add(image),
+            sample=plain(made.sample, LABEL),
+            index=made.place.index,
+            seed=made.place.seed,
+            request=plain(made.place.request, LABEL),
+            taste=taste,
+            training=self._thumb(training),
+            training_distance=_distance(training, line.get("training_difference")),
+            held_out=self._thumb(held_out),
+            held_out_distance=_distance(held_out, line.get("held_out_difference")),
+            copy_of=copied if (copied := line.get("copy_of")) in COPIES else "",
+        )
+
+    def _thumb(self, near: Near | None) -> str:
+        if near is None or self.data is None:
+            return ""
+        return self.data.add([near.item])[0]
+
+    def _copied(self, run: RunResults) -> Mapping[str, dict[str, Any]]:
+        """Sample => what was found of copies; nothing where a run was not searched."""
+        if run.config.run_id not in self._copies:
+            self._copies[run.config.run_id] = _lines(run)
+        return self._copies[run.config.run_id]
+
+    def people(self) -> People:
+        """Everybody whom a picture was asked for."""
+        some = set(self.sampled)
+        return People(
+            people=tuple(self._person(user, user in some) for user in sorted(self.names)),
+            sampled=len(some),
+            note=self.note,
+        )
+
+    def _person(self, user: str, sampled: bool) -> Person:
+        nobody = Person(
+            user=self.names[user], history=(), requests=(), references=(), captions=(), n_likes=0
+        )
+        if self.data is None:
+            return nobody
+        likes = self.data.likes(user)
+        if not sampled:
+            return nobody.model_copy(update={"n_likes": len(likes)})
+        asked = [self.data.requests[one] for one in self._asked.get(user, ())
+                 if one in self.data.requests]  # fmt: skip
+        return Person(
+            user=self.names[user],
+            history=tuple(self.data.history(user)),
+            requests=tuple(plain(one.request_id, LABEL) for one in asked),
+            references=tuple(
+                "".join(self.data.add([one.reference] if one.reference else [])) for one in asked
+            ),
+            captions=tuple(plain(one.instruction or "") for one in asked),
+            n_likes=len(likes),
+        )
+
+    @cached_property
+    def _asked(self) -> dict[str, list[str]]:
+        """Person => the requests whose pictures are shown."""
+        found: dict[str, set[str]] = {}
+        for made in (one for row in self.rows for one in row):
+            found.setdefault(made.user, set()).add(made.place.request)
+        return {user: sorted(requests) for user, requests in found.items()}
+
+
+def _distance(near: Near | None, recorded: object) -> float | None:
+    """Of what was found; else as the run has it, where that is a number."""
+    if near is not None:
+        return near.distance
+    return recorded if isinstance(recorded, float) and math.isfinite(recorded) else None
+
+
+def _lines(run: RunResults) -> Mapping[str, dict[str, Any]]:
+    try:
+        table = read_table(run.path / LINES)
+    except PgbenchError:  # not searched, or of before
+        return {}
+    return {str(line.get("sample_id")): line for line in table.to_pylist()}
