@@ -33,8 +33,8 @@
   const byNumber = last((a, b) => a - b);
   const byText = last((a, b) => String(a).localeCompare(String(b)));
 
-  const head = (text, marks, about) => () =>
-    P.el("span", { class: "col-head" },
+  const head = (text, marks, about, end) => () =>
+    P.el("span", { class: end ? "col-head end" : "col-head" },
       P.el("button", { type: "button", class: "sort", title: "Sort" }, text),
       about ? P.el("span", { class: "col-marks" }, marks, P.el("button", { type: "button", class: "about",
         "aria-label": `About ${text}`, onclick: (event) => { event.stopPropagation(); about(); } }, "?")) : null);
@@ -48,13 +48,13 @@
     if (kind === "reported") marks.push(P.badge("reported", `${paper.source}; ${paper.caveat} (${paper.world})`, "reported"));
     if (row?.external) marks.push(P.badge("external", "Pictures made elsewhere"));
     if (row?.local) marks.push(P.badge("local", "Its code is in no package"));
-    if (row?.mark) marks.push(P.badge(row.mark, "What its pictures repeat", "warn"));
     if (facts && !facts.complete) marks.push(P.badge("incomplete", "Pictures or numbers are missing", "warn"));
-    const under = kind === "reported" ? paper.title : facts.package;
+    const under = kind === "reported" ? paper.title : row.mark || facts.package;
     const pick = row ? P.el("input", { type: "checkbox", class: "pick", value: name,
       "aria-label": `Choose ${label} to compare` }) : P.el("span", { class: "pick" });
     return P.el("span", { class: "method" }, pick, P.el("span", { class: "stack" },
-      P.el("span", { class: "label", title: label }, label, ...marks), P.el("span", { class: "under", title: under }, under)));
+      P.el("span", { class: "named" }, P.el("span", { class: "label", title: label }, label), marks),
+      P.el("span", { class: row?.mark ? "under warn" : "under", title: under }, under)));
   }
 
   const number = (column, extent) => (cell) => {
@@ -116,8 +116,8 @@
       column.headline ? P.badge("ranks", "The board is ranked by this column") : null,
     ];
     return { title: column.header, field: `m${k}`, sorter: byNumber, hozAlign: "right", headerHozAlign: "right",
-      width: Math.round(Math.min(200, Math.max(118, 36 + 7.6 * column.header.length))),
-      titleFormatter: head(column.header, marks, () => P.explain(board, column)),
+      width: Math.round(Math.min(200, Math.max(118, 36 + 8.6 * column.header.length))),
+      titleFormatter: head(column.header, marks, () => P.explain(board, column), true),
       headerSortStartingDir: column.direction === "lower" ? "asc" : "desc",
       formatter: number(column, extentOf(rows, column.metric)) };
   }
@@ -128,13 +128,15 @@
 
   P.boardColumns = (board, rows, narrow) => {
     const plain = (title, field, width, formatter, more) =>
-      ({ title, field, width, formatter, titleFormatter: head(title), headerSortStartingDir: "asc", sorter: byNumber, ...more });
+      ({ title, field, width, formatter, titleFormatter: head(title, [], null, more.headerHozAlign), headerSortStartingDir: "asc", sorter: byNumber, ...more });
+    const range = plain("Rank range and ties", "range", 130 + 10 * lettersOf(board).length, rankRange(board), { headerSort: false,
+      titleFormatter: () => P.el("span", { class: "col-head" }, "Range, ties") });
     return [
-      plain("Method", "method", narrow ? 168 : 290, method, { frozen: true, sorter: byText }),
-      plain("Rank", "rank", 78, (cell) => P.el("span", { class: "rank" }, cell.getValue() ?? "\u2013"), { hozAlign: "right", headerHozAlign: "right" }),
-      plain("Rank range and ties", "range", 130 + 10 * lettersOf(board).length, rankRange(board), { headerSort: false,
-        titleFormatter: () => P.el("span", { class: "col-head" }, "Range, ties") }),
+      plain("Method", "method", narrow ? 156 : 290, method, { frozen: true, sorter: byText }),
+      plain("Rank", "rank", narrow ? 62 : 78, (cell) => P.el("span", { class: "rank" }, cell.getValue() ?? "\u2013"), { hozAlign: "right", headerHozAlign: "right" }),
+      ...(narrow ? [] : [range]),
       ...board.columns.map((column, k) => metricColumn(board, column, k, rows)),
+      ...(narrow ? [range] : []),
       plain("People, pictures", "lost", 132, pictures(board), { headerSortStartingDir: "desc", hozAlign: "right", headerHozAlign: "right" }),
       plain("Made", "made", 250, made(board), { headerSortStartingDir: "desc", sorter: byText }),
     ];
