@@ -51,7 +51,7 @@
     }));
     if (!shown.length) return P.el("p", { class: "soft" }, "No row has a value.");
     const left = Math.min(190, Math.max(80, width * 0.32));
-    const title = (d) => `${d.label}\n${d.mean}\n[${d.low}, ${d.high}]`;
+    const title = (d) => `${d.label}\n${P.short(d.mean, 6)}\n[${P.short(d.low, 6)}, ${P.short(d.high, 6)}]`;
     return P.plot(`${column.metric} of ${P.plural(shown.length, "row")} with 95% intervals`, {
       width, marginLeft: left, marginRight: 16, marginBottom: 38, height: 52 + 21 * shown.length,
       x: { label: `${column.header} (${P.better(column)})`, grid: true, nice: true },

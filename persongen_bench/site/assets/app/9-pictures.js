@@ -59,7 +59,7 @@
   P.lightbox = (place) => {
     open?.destroy();
     open = new PhotoSwipeLightbox({ gallery: place, children: "a.shot", pswpModule: PhotoSwipe,
-      showHideAnimationType: "fade", bgOpacity: 0.94, wheelToZoom: true, padding: { top: 44, bottom: 84, left: 12, right: 12 } });
+      showHideAnimationType: matchMedia("(prefers-reduced-motion: reduce)").matches ? "none" : "fade", bgOpacity: 0.94, wheelToZoom: true, padding: { top: 44, bottom: 84, left: 12, right: 12 } });
     open.addFilter("domItemData", sized);
     open.on("uiRegister", () => {
       open.pswp.ui.registerElement({ name: "words", order: 9, isButton: false, appendTo: "root",
