@@ -1,0 +1,141 @@
+"""What a site says is what the tables, the runs and the data say."""
+
+import json
+
+import numpy as np
+import pytest
+from site_case import LABELS, N_IMAGES, document, whole
+
+import persongen_bench as pb
+from persongen_bench.core.images import read as read_picture
+from persongen_bench.loop.copy_pool import pool_of
+from persongen_bench.loop.evaluation import Evaluation
+from persongen_bench.loop.store import RunDirectory, find_runs
+from persongen_bench.site.documents import BoardPage, Index, People, Pictures, Values
+from persongen_bench.util import twins
+
+
+@pytest.fixture(scope="module")
+def board(site):
+    return document(site, "tasteworld/board", BoardPage)
+
+
+@pytest.fixture(scope="module")
+def directories(runs):
+    found = [RunDirectory.open(path) for path in find_runs(runs)]
+    return {run.config.method.label: run for run in found}
+
+
+def test_the_index_says_what_there_is(site, world):
+    (link,) = document(site, "index", Index).boards
+    assert (link.slug, link.n_rows, link.n_runs) == ("tasteworld", 3, 3)
+    assert link.date == "2026-01-02"
+    assert link.data == f"tasteworld {world.dataset.revision}"
+
+
+def test_standings_are_those_of_the_board(board, runs):
+    from persongen_bench.leaderboards.export import to_json
+
+    table = pb.leaderboard(runs)
+    assert board.standings == json.loads(to_json(table.tables, costs=True))["tables"][0]
+    assert [row.label for row in board.rows] == [row.label for row in table[0].rows]
+
+
+def test_columns_are_explained(board):
+    first = board.columns[0]
+    assert (first.metric, first.headline, first.decimals) == ("true-taste", True, 3)
+    assert "like-probability" in first.card
+    assert "Diversity" in first.does_not_show
+    assert first.signature == "true-taste|drawn"
+    assert [column.metric for column in board.columns] == list(board.standings["signatures"])
+
+
+def test_rows_are_complete_and_dated(board):
+    assert all(row.complete and row.n_failed == 0 for row in board.rows)
+    assert {row.date for row in board.rows} == {"2026-01-02"}
+    assert {row.package for row in board.rows} == {"persongen-bench 0.1.0"}
+
+
+def test_values_are_those_of_the_scores(board, site, directories):
+    for k, column in enumerate(board.columns):
+        shown = document(site, f"tasteworld/values-{k}", Values)
+        for row, values in zip(board.rows, shown.values, strict=True):
+            scores = directories[row.label].results().by_metric[column.metric].by_unit
+            assert dict(zip(shown.users, values, strict=True)) == scores
+
+
+def test_pictures_are_those_of_the_runs_exactly(board, site, directories):
+    for row in board.rows:
+        shown = document(site, f"tasteworld/pictures-{row.row}", Pictures)
+        run = directories[row.label]
+        samples = run.results().samples.set_index("sample_id")
+        made = [(user, one) for user, own in shown.users.items() for one in own]
+        assert len(made) == row.n_pictures == 4 * N_IMAGES
+        for user, one in made:
+            line = samples.loc[one.sample]
+            assert (line["user_id"], line["index"], line["request_id"]) == (
+                user, one.index, one.request,
+            )  # fmt: skip
+            image = run.read_image(one.sample, line["pixel_hash"])
+            assert np.array_equal(read_picture(site / one.thumb), image)
+
+
+def test_taste_and_neighbours_are_those_of_the_data(board, site, directories, world):
+    pool = pool_of(world)
+    for row in board.rows:
+        shown = document(site, f"tasteworld/pictures-{row.row}", Pictures)
+        seen = Evaluation.of_run(directories[row.label], world)
+        taste, ids = seen.taste(seen.users), list(seen.samples["sample_id"])
+        for user, own in shown.users.items():
+            for one in own:
+                k = ids.index(one.sample)
+                assert one.taste == pytest.approx(taste[k, seen.users.index(user)], abs=1e-6)
+                small = twins.thumbnails(seen.images([k]))
+                (place,), (far,) = twins.nearest(small, pool.small_shown)
+                assert one.training_distance == pytest.approx(far)
+                (item,) = world.dataset.catalog.images([pool.shown[place]])
+                assert np.array_equal(read_picture(site / one.training), item)
+                _, (far,) = twins.nearest(small, pool.small_hidden)
+                assert one.held_out_distance == pytest.approx(far)
+
+
+def test_histories_are_the_last_likes(site, world):
+    shown = document(site, "tasteworld/people", People)
+    assert (shown.sampled, shown.note) == (4, "")
+    for person in shown.people:
+        likes = world.train.liked_items[person.user]
+        assert person.n_likes == len(likes)
+        items = world.dataset.catalog.images(likes[-12:])
+        pictures = [read_picture(site / address) for address in person.history]
+        assert len(pictures) == len(items) > 0
+        assert all(np.array_equal(a, b) for a, b in zip(pictures, items, strict=True))
+        assert len(person.requests) == len(person.references) == len(person.captions) == 1
+
+
+def test_downloads_are_what_the_leaderboard_prints(board, site, runs):
+    table = pb.leaderboard(runs)
+    assert (site / board.downloads["tex"]).read_text() == table.to_latex()
+    assert set(LABELS) <= set((site / board.downloads["csv"]).read_text().replace(",", " ").split())
+    assert json.loads((site / board.downloads["json"]).read_text())["tables"]
+
+
+def test_two_builds_are_equal_byte_for_byte(site, runs, tmp_path):
+    """Whatever the runs are called on the command line, and whenever."""
+    pb.build_site([*sorted(runs.iterdir(), reverse=True), runs], tmp_path / "again")
+    assert whole(tmp_path / "again") == whole(site)
+
+
+def test_fewer_pictures_are_the_same_people_and_places_of_every_row(site, runs, tmp_path):
+    pb.build_site(runs, tmp_path / "few", pictures=3 * 6)
+    people = document(tmp_path / "few", "tasteworld/people", People)
+    rows = [document(tmp_path / "few", f"tasteworld/pictures-{k}", Pictures) for k in range(3)]
+    places = [
+        {(user, one.seed, one.index, one.request) for user, own in row.users.items() for one in own}
+        for row in rows
+    ]
+    assert places[0] == places[1] == places[2]
+    assert people.sampled == len(rows[0].users) == 2
+    assert sum(map(len, rows[0].users.values())) == 6
+    assert sum(bool(person.history) for person in people.people) == 2
+    pb.build_site(runs, tmp_path / "none", pictures=0)
+    assert not (tmp_path / "none" / "thumbs").exists()
