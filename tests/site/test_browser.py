@@ -200,6 +200,19 @@ def test_an_address_restores_what_was_seen(visit):
     assert tab.labels() == labels
 
 
+def test_what_was_done_is_in_the_address(visit):
+    page = (tab := visit("#/board/plain")).page
+    page.locator(".tabulator-col", has_text="true-taste").locator("button.sort").dblclick()
+    page.get_by_label("Rows", exact=True).select_option("all")
+    page.get_by_label("Search methods").fill("user")
+    page.wait_for_selector(".chip >> text=search: user")
+    labels = tab.labels()
+    assert labels == ["wrong-user", "lora-user"]
+    page.reload()
+    tab.shown()
+    assert tab.labels() == labels
+
+
 def test_a_column_is_explained(visit):
     page = visit("#/board/plain").page
     page.get_by_role("button", name="About true-taste").click()
@@ -339,6 +352,14 @@ def test_texts_stay_texts(visit):
     tab.page.locator("a.shot").first.click()
     tab.page.wait_for_selector(".pswp__words >> text=onerror")
     _nothing_ran(tab)
+
+
+def test_no_address_leads_to_a_script_outside(visit):
+    tab = visit("#/")
+    for key in ("board/../../evil", "board/a/b", "pictures/plain/0/../1", "constructor", "INDEX"):
+        said = tab.page.evaluate("(key) => PGBENCH.want(key).then(() => '', String)", key)
+        assert said == f"Error: no document {key}"
+    assert not [url for url in tab.asked if "evil" in url]
 
 
 def _nothing_ran(tab):
