@@ -226,7 +226,9 @@ def test_a_column_is_explained(visit):
 
 def test_plots_are_drawn_and_follow_the_filters(visit):
     page = (tab := visit("#/board/plain")).page
-    page.wait_for_selector("svg.pgplot")
+    for figure in page.locator("figure").all():
+        figure.scroll_into_view_if_needed()
+        figure.locator("svg.pgplot").wait_for()
     forest = page.locator("svg.pgplot").first
     assert forest.get_attribute("aria-label").startswith("true-taste of 15 rows")
     assert page.locator("svg.pgplot").count() == 4

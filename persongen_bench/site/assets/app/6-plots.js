@@ -25,27 +25,30 @@
     return drawn;
   }
 
-  /* Draws into a figure, and again when its width changes. */
+  /* Draws into a figure when it comes near, and again when its width changes. */
   P.figure = (caption, draw) => {
     const place = P.el("div", { class: "plot" });
     let width = 0;
     const redraw = () => place.replaceChildren(draw(width));
-    new ResizeObserver(() => {
+    const observer = new ResizeObserver(() => {
       const now = Math.floor(place.clientWidth);
       if (now && now !== width) {
         width = now;
         redraw();
       }
-    }).observe(place);
+    });
+    P.whenNear(place, () => observer.observe(place));
     const figure = P.el("figure", {}, place, P.el("figcaption", {}, caption));
     figure.redraw = () => width && redraw();
     return figure;
   };
 
-  /* `rows`: label, kind, cell. */
+  const MOST = 60;
+
+  /* `rows`: label, kind, cell; the first of them, as many as one can look at. */
   P.forest = (rows, column, width) => {
     const scale = 10 ** column.exponent;
-    const shown = rows.filter((row) => row.cell && row.cell.mean !== null).map((row, k) => ({
+    const shown = rows.filter((row) => row.cell && row.cell.mean !== null).slice(0, MOST).map((row, k) => ({
       key: k, label: row.label, mean: row.cell.mean / scale, low: row.cell.low === null ? null : row.cell.low / scale,
       high: row.cell.high === null ? null : row.cell.high / scale, tone: tone(row), kind: row.kind,
     }));

@@ -89,7 +89,7 @@
     const { headline } = board;
     if (!headline) return { element: P.el("div", {}), redraw: () => {} };
     const cells = (metric) => shown().map((row) => ({ label: row.label, kind: row.kind, cell: row.cells[metric] }));
-    const forest = P.figure("The headline with 95% intervals over people; rings are anchors.", (width) => P.forest(cells(headline.metric), headline, width));
+    const forest = P.figure("The headline with 95% intervals over people; rings are anchors. The first 60 rows that are shown.", (width) => P.forest(cells(headline.metric), headline, width));
     const figures = [forest, against(board, shown, "cost"), against(board, shown, "other")];
     if (board.page.history.length > 1) figures.push(releases(board));
     return { element: P.section("Plots", P.el("div", { class: "plots" }, figures)), 
