@@ -254,7 +254,7 @@ def test_two_chosen_rows_are_compared(visit):
     assert page.locator(".plot circle").count() == 16
     page.get_by_role("button", name="user-02/ä").click()
     page.wait_for_selector("h2 >> text=Pictures for user-02/ä")
-    page.wait_for_selector("#pair .pair-row")
+    assert page.get_by_role("button", name="user-02/ä").get_attribute("aria-pressed") == "true"
     assert page.locator("#pair .pair-row a.shot").count() == 8
     page.get_by_label("Metric").select_option("diversity")
     page.wait_for_selector("text=standard error over people")

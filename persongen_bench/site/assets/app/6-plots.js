@@ -116,11 +116,11 @@
   };
 
   /* `points`: user, value, chosen; from the smallest difference to the largest. */
-  P.differences = (points, column, names, width) => {
+  P.differences = (points, column, { names, choose, width }) => {
     const sorted = [...points].sort((a, b) => a.value - b.value);
     const shown = sorted.map((d, k) => ({ ...d, place: k, tone: d.value > 0 ? "var(--win)" : d.value < 0 ? "var(--loss)" : "var(--soft)" }));
     const title = (d) => `${d.user}\n${P.short(d.value, 4)}`;
-    return P.plot(`difference in ${column.metric} by person, ${names[0]} minus ${names[1]}`, {
+    const drawn = P.plot(`difference in ${column.metric} by person, ${names[0]} minus ${names[1]}`, {
       width, height: 300, marginLeft: 52, marginBottom: 32, inset: 8,
       x: { label: `${P.plural(shown.length, "person", "people")}, by difference`, ticks: [] },
       y: { label: `${column.metric}: A minus B`, grid: true, nice: true },
@@ -131,5 +131,7 @@
         Plot.tip(shown, Plot.pointer({ x: "place", y: "value", title })),
       ],
     });
+    drawn.addEventListener("click", () => drawn.value && choose(drawn.value.user));
+    return drawn;
   };
 })(PGBENCH);

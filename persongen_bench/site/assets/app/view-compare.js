@@ -43,12 +43,12 @@
     return [wins, pairs.length - wins - losses, losses];
   }
 
-  /* Every person as a line of a table; the chosen one is marked. */
-  function byPerson(board, column, pairs, user, goTo) {
+  /* Every person as a line of a table. */
+  function byPerson(column, pairs, choose) {
     const sorted = [...pairs].sort((x, y) => y.value - x.value);
     const number = (value) => P.el("span", { class: "n", title: String(value) }, P.number(value, column));
     return P.table("Person by person, from A's best to B's best", ["person", "A", "B", "A minus B"], sorted.map((one) =>
-      [P.el("button", { type: "button", class: "as-link", "aria-pressed": String(one.user === user), onclick: () => goTo(one.user) }, one.user),
+      [P.el("button", { type: "button", class: "as-link", "data-user": one.user, onclick: () => choose(one.user) }, one.user),
         number(one.a), number(one.b), number(one.value)]));
   }
 
@@ -83,29 +83,39 @@
     const heading = P.heading(board, "compare", `${names[0]} against ${names[1]}`);
     if (!column) return { title: "Compare", page: [heading, P.el("p", {}, "No column of this board is by person.")] };
     const pairs = pairsOf(await P.valuesOf(board, column), a, b);
-    const given = asked.get("user");
-    const user = given ?? (pairs.length ? pairs.reduce((x, y) => (y.value > x.value ? y : x)).user : null);
-    const go = (part) => P.go(["board", slug, "compare"], { a: P.nameOf(board, a), b: P.nameOf(board, b),
-      metric: column.headline ? "" : column.metric, user: given, ...part });
+    let user = asked.get("user");
+    const query = () => ({ a: P.nameOf(board, a), b: P.nameOf(board, b), metric: column.headline ? "" : column.metric, user });
+    const go = (part) => P.go(["board", slug, "compare"], { ...query(), ...part });
     const [wins, ties, losses] = counts(column, pairs);
     const saved = () => ({ header: ["person", names[0], names[1], "difference"], rows: pairs.map((one) => [one.user, one.a, one.b, one.value]) });
-    const place = P.el("div", { id: "pair" });
+    const place = P.el("section", { id: "pair", "aria-live": "polite" });
+    const show = async (chosen) => {
+      const shown = await pictures(board, a, b, chosen);
+      place.replaceChildren(P.el("h2", {}, `Pictures for ${chosen}`), shown);
+      for (const one of table.querySelectorAll("[data-user]")) one.setAttribute("aria-pressed", String(one.dataset.user === chosen));
+      P.lightbox(place);
+    };
+    const choose = (chosen) => {
+      user = chosen;
+      P.seen(["board", slug, "compare"], query());
+      figure.redraw();
+      return show(chosen);
+    };
+    const table = byPerson(column, pairs, choose);
+    const figure = P.figure(`Each dot is a person: ${column.metric} of A minus B (${P.better(column)}). A click shows their pictures.`, (width) =>
+      P.differences(pairs.map((one) => ({ user: one.user, value: one.value / 10 ** column.exponent, chosen: one.user === user })), column, { names, choose, width }));
     return { title: `${names[0]} against ${names[1]}`, page: [
       heading, controls(board, a, b, column, go),
       ...(pairs.length ? [
         P.el("p", { class: "facts" }, verdict(board, column, a, b, pairs)),
         P.el("div", { class: "balance" }, P.el("p", {}, P.el("strong", { class: "win-text" }, `A wins ${wins}`), ` \u00b7 ${P.plural(ties, "tie")} \u00b7 `, P.el("strong", { class: "loss-text" }, `B wins ${losses}`)), P.balance(wins, ties, losses)),
         P.el("div", { class: "two" },
-          P.figure(`Each dot is a person: ${column.metric} of A minus B (${P.better(column)}).`, (width) =>
-            P.differences(pairs.map((one) => ({ user: one.user, value: one.value / 10 ** column.exponent, chosen: one.user === user })), column, names, width)),
-          P.el("div", {}, byPerson(board, column, pairs, user, (one) => go({ user: one })),
-            P.el("p", { class: "downloads" }, P.el("span", { class: "soft" }, "Download: "), P.saves(`${slug}-compare`, saved)))),
+          figure, P.el("div", {}, table, P.el("p", { class: "downloads" }, P.el("span", { class: "soft" }, "Download: "), P.saves(`${slug}-compare`, saved)))),
       ] : [P.el("p", {}, "Nobody has a value of both.")]),
-      user === null ? null : P.section(`Pictures for ${user}`, place),
+      place,
     ], ready: async () => {
-      if (user === null) return;
-      place.replaceChildren(await pictures(board, a, b, user));
-      P.lightbox(place);
+      const best = pairs.length ? pairs.reduce((x, y) => (y.value > x.value ? y : x)).user : null;
+      if ((user ?? best) !== null) await show(user ?? best);
     } };
   });
 })(PGBENCH);
