@@ -1,6 +1,8 @@
 "use strict";
 /* Numbers as they are printed and in full, and files made of tables. */
 (function (P) {
+  const { el } = P;
+
   const NOTHING = "\u2013";
 
   const missing = (value) => value === null || value === undefined;
@@ -36,19 +38,29 @@
 
   function saved(name, type, content) {
     const address = URL.createObjectURL(new Blob([content], { type }));
-    P.el("a", { href: address, download: name }).click();
+    el("a", { href: address, download: name }).click();
     setTimeout(() => URL.revokeObjectURL(address), 10000);
   }
 
   /* Two buttons that save what `table` gives: {header, rows}. */
   P.saves = (name, table) => {
     const asJson = ({ header, rows }) =>
-      JSON.stringify(rows.map((row) => Object.fromEntries(header.map((h, k) => [h, row[k]]))), null, 1);
+      JSON.stringify(
+        rows.map((row) => Object.fromEntries(header.map((h, k) => [h, row[k]]))),
+        null,
+        1,
+      );
     const asCsv = ({ header, rows }) => P.csv(header, rows);
     const button = (text, ending, type, write) =>
-      P.el("button", { type: "button", class: "quiet",
-        onclick: () => saved(`${name}.${ending}`, type, write(table())) }, text);
-    return P.el("span", { class: "saves" }, button("CSV", "csv", "text/csv", asCsv),
-      button("JSON", "json", "application/json", asJson));
+      el(
+        "button.quiet",
+        { type: "button", onclick: () => saved(`${name}.${ending}`, type, write(table())) },
+        text,
+      );
+    return el(
+      "span.saves",
+      button("CSV", "csv", "text/csv", asCsv),
+      button("JSON", "json", "application/json", asJson),
+    );
   };
 })(PGBENCH);

@@ -39,7 +39,8 @@
   P.link = (parts, query) => {
     const asked = new URLSearchParams();
     for (const [name, value] of Object.entries(query || {})) {
-      for (const one of [value].flat()) if (one !== "" && one !== null && one !== undefined) asked.append(name, one);
+      for (const one of [value].flat())
+        if (one !== "" && one !== null && one !== undefined) asked.append(name, one);
     }
     const path = "#/" + parts.map(encodeURIComponent).join("/");
     return asked.size ? `${path}?${asked}` : path;

@@ -1,43 +1,43 @@
 "use strict";
-/* A board's rows and columns as Tabulator takes them. Every cell is an element made here: no text
+/* A board's columns as Tabulator takes them. Every cell is an element made here: no text
    goes through markup. */
 (function (P) {
-  /* Methods, anchors, and what papers report, in this order. */
-  P.boardRows = (board) => {
-    const own = board.rows.map((row, k) => {
-      const facts = board.page.rows[k];
-      return { kind: facts.kind, label: facts.label, row, facts, cells: row.cells, complete: facts.complete,
-        name: P.nameOf(board, k) };
-    });
-    const reported = board.standings.reported.flatMap((paper) => paper.rows.map((row) => ({
-      kind: "reported", label: row.method, paper, complete: true, name: "",
-      cells: Object.fromEntries(Object.entries(row.metrics).map(([metric, mean]) =>
-        [metric, { mean, low: null, high: null, differs: paper.differs[metric] || "" }])),
-    })));
-    return [...own, ...reported].map((row, place) => ({ ...row, ...numbers(board, row), id: place, place }));
-  };
-
-  /* What Tabulator sorts by. */
-  function numbers(board, { row, facts, cells, label }) {
-    const means = board.columns.map((column, k) => [`m${k}`, cells[column.metric]?.mean ?? null]);
-    return { ...Object.fromEntries(means), rank: row?.rank ?? null, method: label,
-      lost: row ? row.n_expected - row.n_ok : null, made: facts?.date || null };
-  }
+  const { el } = P;
 
   /* What has no value stands last in both directions. */
   const last = (compare) => (a, b, aRow, bRow, column, direction) => {
     const none = (value) => value === null || value === undefined;
-    if (none(a) || none(b)) return none(a) === none(b) ? 0 : none(a) === (direction === "asc") ? 1 : -1;
+    if (none(a) || none(b))
+      return none(a) === none(b) ? 0 : none(a) === (direction === "asc") ? 1 : -1;
     return compare(a, b);
   };
   const byNumber = last((a, b) => a - b);
   const byText = last((a, b) => String(a).localeCompare(String(b)));
 
   const head = (text, marks, about, end) => () =>
-    P.el("span", { class: end ? "col-head end" : "col-head" },
-      P.el("button", { type: "button", class: "sort", title: "Sort" }, text),
-      about ? P.el("span", { class: "col-marks" }, marks, P.el("button", { type: "button", class: "about",
-        "aria-label": `About ${text}`, onclick: (event) => { event.stopPropagation(); about(); } }, "?")) : null);
+    el(
+      "span",
+      { class: end ? "col-head end" : "col-head" },
+      el("button.sort", { title: "Sort" }, text),
+      about
+        ? el(
+            "span.col-marks",
+            marks,
+            el(
+              "button.about",
+              {
+                type: "button",
+                "aria-label": `About ${text}`,
+                onclick: (event) => {
+                  event.stopPropagation();
+                  about();
+                },
+              },
+              "?",
+            ),
+          )
+        : null,
+    );
 
   const data = (cell) => cell.getRow().getData();
 
@@ -45,36 +45,61 @@
     const { label, kind, row, facts, paper, name } = data(cell);
     const marks = [];
     if (kind === "anchor") marks.push(P.badge("anchor", "A reference line, never ranked"));
-    if (kind === "reported") marks.push(P.badge("reported", `${paper.source}; ${paper.caveat} (${paper.world})`, "reported"));
+    if (kind === "reported")
+      marks.push(
+        P.badge("reported", `${paper.source}; ${paper.caveat} (${paper.world})`, "reported"),
+      );
     if (row?.external) marks.push(P.badge("external", "Pictures made elsewhere"));
     if (row?.local) marks.push(P.badge("local", "Its code is in no package"));
-    if (facts && !facts.complete) marks.push(P.badge("incomplete", "Pictures or numbers are missing", "warn"));
+    if (facts && !facts.complete)
+      marks.push(P.badge("incomplete", "Pictures or numbers are missing", "warn"));
     const under = kind === "reported" ? paper.title : row.mark || facts.package;
-    const pick = row ? P.el("input", { type: "checkbox", class: "pick", value: name,
-      "aria-label": `Choose ${label} to compare` }) : P.el("span", { class: "pick" });
-    return P.el("span", { class: "method" }, pick, P.el("span", { class: "stack" },
-      P.el("span", { class: "named" }, P.el("span", { class: "label", title: label }, label), marks),
-      P.el("span", { class: row?.mark ? "under warn" : "under", title: under }, under)));
+    const pick = row
+      ? el("input.pick", {
+          type: "checkbox",
+          value: name,
+          "aria-label": `Choose ${label} to compare`,
+        })
+      : el("span.pick");
+    return el(
+      "span.method",
+      pick,
+      el(
+        "span.stack",
+        el("span.named", el("span.label", { title: label }, label), marks),
+        el("span", { class: row?.mark ? "under warn" : "under", title: under }, under),
+      ),
+    );
   }
 
   const number = (column, extent) => (cell) => {
     const found = data(cell).cells[column.metric];
-    if (!found || found.mean === null || found.mean === undefined) return P.el("span", { class: "none" }, "\u2013");
+    if (!found || found.mean === null || found.mean === undefined) return el("span.none", "\u2013");
     const words = [P.inFull(found)];
     if (found.own_judge) words.push("the method used this judge in fit or selection");
     if (found.best) words.push("no ranked method is significantly better");
     if (found.differs) words.push(`not comparable: ${found.differs}`);
     const marks = (found.own_judge ? "\u2020" : "") + (found.differs ? "\u2260" : "");
-    return P.el("span", { class: "stack number", title: words.join("; ") },
-      P.el("span", { class: found.best ? "figure best" : "figure" }, P.number(found.mean, column),
-        marks ? P.el("sup", {}, marks) : null),
-      P.interval(found, extent));
+    return el(
+      "span.stack.number",
+      { title: words.join("; ") },
+      el(
+        "span",
+        { class: found.best ? "figure best" : "figure" },
+        P.number(found.mean, column),
+        marks ? el("sup", marks) : null,
+      ),
+      P.interval(found, extent),
+    );
   };
 
   /* Of all rows with an interval, so that a reported number does not flatten the rest. */
   function extentOf(rows, metric) {
     const cells = rows.map((row) => row.cells[metric]).filter((cell) => cell && cell.mean !== null);
-    return [Math.min(...cells.map((c) => c.low ?? c.mean)), Math.max(...cells.map((c) => c.high ?? c.mean))];
+    return [
+      Math.min(...cells.map((c) => c.low ?? c.mean)),
+      Math.max(...cells.map((c) => c.high ?? c.mean)),
+    ];
   }
 
   const lettersOf = (board) =>
@@ -85,16 +110,19 @@
     const letters = lettersOf(board);
     return (cell) => {
       const { row } = data(cell);
-      if (!row || row.rank === null) return P.el("span", { class: "none" }, "\u2013");
-      return P.el("span", { class: "ranks" },
-        row.rank_low === null ? "" : P.rankRange(row, ranked.length), P.ties(row.group, letters));
+      if (!row || row.rank === null) return el("span.none", "\u2013");
+      return el(
+        "span.ranks",
+        row.rank_low === null ? "" : P.rankRange(row, ranked.length),
+        P.ties(row.group, letters),
+      );
     };
   }
 
   function pictures(board) {
     return (cell) => {
       const { row, cells } = data(cell);
-      if (!row) return P.el("span", { class: "none" }, "\u2013");
+      if (!row) return el("span.none", "\u2013");
       return P.delivered(row.n_ok, row.n_expected, cells[board.headline.metric]?.n_units ?? 0);
     };
   }
@@ -103,41 +131,86 @@
     return (cell) => {
       const { facts, paper } = data(cell);
       const under = facts ? `${board.link.data} \u00b7 ${board.page.release}` : "not run here";
-      return P.el("span", { class: "stack made", title: facts ? `${facts.date}; data ${board.link.data}; release ${board.page.release}` : paper.source },
-        P.el("span", {}, facts ? facts.date || "no date" : "paper"), P.el("span", { class: "under" }, under));
+      return el(
+        "span.stack.made",
+        {
+          title: facts
+            ? `${facts.date}; data ${board.link.data}; release ${board.page.release}`
+            : paper.source,
+        },
+        el("span", facts ? facts.date || "no date" : "paper"),
+        el("span.under", under),
+      );
     };
   }
 
   function metricColumn(board, column, k, rows) {
     const arrow = { higher: "\u2191", lower: "\u2193" }[column.direction];
     const marks = [
-      arrow ? P.el("span", { class: "better", title: P.better(column), "aria-label": P.better(column) }, arrow) : null,
+      arrow
+        ? el("span.better", { title: P.better(column), "aria-label": P.better(column) }, arrow)
+        : null,
       column.human ? P.badge("people", "Judged by people", "human") : null,
       column.headline ? P.badge("ranks", "The board is ranked by this column") : null,
     ];
-    return { title: column.header, field: `m${k}`, sorter: byNumber, hozAlign: "right", headerHozAlign: "right",
+    return {
+      title: column.header,
+      field: `m${k}`,
+      sorter: byNumber,
+      hozAlign: "right",
+      headerHozAlign: "right",
       width: Math.round(Math.min(200, Math.max(118, 36 + 8.6 * column.header.length))),
       titleFormatter: head(column.header, marks, () => P.explain(board, column), true),
       headerSortStartingDir: column.direction === "lower" ? "asc" : "desc",
-      formatter: number(column, extentOf(rows, column.metric)) };
+      formatter: number(column, extentOf(rows, column.metric)),
+    };
   }
 
   /* The names under which columns are hidden and sorted, to their Tabulator fields. */
-  P.fields = (board) => new Map([["method", "method"], ["rank", "rank"],
-    ...board.columns.map((column, k) => [column.metric, `m${k}`]), ["pictures", "lost"], ["made", "made"]]);
+  P.fields = (board) =>
+    new Map([
+      ["method", "method"],
+      ["rank", "rank"],
+      ...board.columns.map((column, k) => [column.metric, `m${k}`]),
+      ["pictures", "lost"],
+      ["made", "made"],
+    ]);
 
   P.boardColumns = (board, rows, narrow) => {
-    const plain = (title, field, width, formatter, more) =>
-      ({ title, field, width, formatter, titleFormatter: head(title, [], null, more.headerHozAlign), headerSortStartingDir: "asc", sorter: byNumber, ...more });
-    const range = plain("Rank range and ties", "range", 130 + 10 * lettersOf(board).length, rankRange(board), { headerSort: false,
-      titleFormatter: () => P.el("span", { class: "col-head" }, "Range, ties") });
+    const plain = (title, field, width, formatter, more) => ({
+      title,
+      field,
+      width,
+      formatter,
+      titleFormatter: head(title, [], null, more.headerHozAlign),
+      headerSortStartingDir: "asc",
+      sorter: byNumber,
+      ...more,
+    });
+    const range = plain(
+      "Rank range and ties",
+      "range",
+      130 + 10 * lettersOf(board).length,
+      rankRange(board),
+      { headerSort: false, titleFormatter: () => el("span.col-head", "Range, ties") },
+    );
     return [
       plain("Method", "method", narrow ? 156 : 290, method, { frozen: true, sorter: byText }),
-      plain("Rank", "rank", narrow ? 62 : 78, (cell) => P.el("span", { class: "rank" }, cell.getValue() ?? "\u2013"), { hozAlign: "right", headerHozAlign: "right" }),
+      plain(
+        "Rank",
+        "rank",
+        narrow ? 62 : 78,
+        (cell) => el("span.rank", cell.getValue() ?? "\u2013"),
+        { hozAlign: "right", headerHozAlign: "right" },
+      ),
       ...(narrow ? [] : [range]),
       ...board.columns.map((column, k) => metricColumn(board, column, k, rows)),
       ...(narrow ? [range] : []),
-      plain("People, pictures", "lost", 132, pictures(board), { headerSortStartingDir: "desc", hozAlign: "right", headerHozAlign: "right" }),
+      plain("People, pictures", "lost", 132, pictures(board), {
+        headerSortStartingDir: "desc",
+        hozAlign: "right",
+        headerHozAlign: "right",
+      }),
       plain("Made", "made", 250, made(board), { headerSortStartingDir: "desc", sorter: byText }),
     ];
   };

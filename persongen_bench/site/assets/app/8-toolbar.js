@@ -1,6 +1,8 @@
 "use strict";
 /* What is shown of a board: search, rows, hidden columns and limits, each with a chip that undoes it. */
 (function (P) {
+  const { el } = P;
+
   const LIMIT = /^(.+)(>=|<=)(-?\d+(?:\.\d+)?(?:e[+-]?\d+)?)$/;
   const KINDS = { method: "methods", anchor: "anchors", reported: "reported rows" };
 
@@ -24,88 +26,178 @@
   /* Whether a row is shown; bounds are in the units that are printed. */
   P.passes = (board, state) => {
     const words = state.q.toLowerCase().split(/\s+/).filter(Boolean);
-    const bounds = state.where.map(limit).map((one) =>
-      ({ ...one, column: board.columns.find((column) => column.metric === one.metric) })).filter((one) => one.column);
+    const bounds = state.where
+      .map(limit)
+      .map((one) => ({
+        ...one,
+        column: board.columns.find((column) => column.metric === one.metric),
+      }))
+      .filter((one) => one.column);
     return (row) => {
       const text = [row.label, row.kind, row.paper?.title, row.row?.mark].join(" ").toLowerCase();
-      return (state.rows === "all" || row.complete) && !state.without.includes(row.kind)
-        && words.every((word) => text.includes(word))
-        && bounds.every(({ metric, column, sign, bound }) => {
+      return (
+        (state.rows === "all" || row.complete) &&
+        !state.without.includes(row.kind) &&
+        words.every((word) => text.includes(word)) &&
+        bounds.every(({ metric, column, sign, bound }) => {
           const value = row.cells[metric]?.mean;
           if (value === null || value === undefined) return false;
           const printed = value / 10 ** column.exponent;
           return sign === ">=" ? printed >= bound : printed <= bound;
-        });
+        })
+      );
     };
   };
 
   /* `change(part)` sets part of the state and shows the outcome. */
   P.chips = (board, state, nIncomplete, change) => {
     const chip = (text, undone) =>
-      P.el("li", {}, P.el("button", { type: "button", class: "chip", "aria-label": `Remove filter: ${text}`,
-        onclick: () => change(undone) }, text, P.el("span", { "aria-hidden": "true" }, " \u00d7")));
+      el(
+        "li",
+        el(
+          "button.chip",
+          { "aria-label": `Remove filter: ${text}`, onclick: () => change(undone) },
+          text,
+          el("span", { "aria-hidden": "true" }, " \u00d7"),
+        ),
+      );
     const without = (name, gone) => ({ [name]: state[name].filter((one) => one !== gone) });
     return [
       state.rows === "complete" && nIncomplete
-        ? chip(`only complete rows (${nIncomplete} hidden)`, { rows: "all" }) : null,
+        ? chip(`only complete rows (${nIncomplete} hidden)`, { rows: "all" })
+        : null,
       state.q ? chip(`search: ${state.q}`, { q: "" }) : null,
       ...state.without.map((kind) => chip(`no ${KINDS[kind]}`, without("without", kind))),
-      ...state.where.map((text) => chip(text.replace(">=", " \u2265 ").replace("<=", " \u2264 "), without("where", text))),
+      ...state.where.map((text) =>
+        chip(text.replace(">=", " \u2265 ").replace("<=", " \u2264 "), without("where", text)),
+      ),
       ...state.hide.map((name) => chip(`hidden: ${name}`, without("hide", name))),
     ].filter(Boolean);
   };
 
   function ticks(options, chosen, onchange) {
-    return options.map(([value, text]) => P.el("label", { class: "tick" },
-      P.el("input", { type: "checkbox", value, checked: chosen(value), onchange: (event) => onchange(value, event.target.checked) }), " ", text));
+    return options.map(([value, text]) =>
+      el(
+        "label.tick",
+        el("input", {
+          type: "checkbox",
+          value,
+          checked: chosen(value),
+          onchange: (event) => onchange(value, event.target.checked),
+        }),
+        " ",
+        text,
+      ),
+    );
   }
 
   const menu = (title, ...content) =>
-    P.el("details", { class: "menu" }, P.el("summary", {}, title), P.el("div", { class: "menu-body" }, ...content));
+    el("details.menu", el("summary", title), el("div.menu-body", ...content));
 
-  const toggled = (list, name, on) => (on ? [...new Set([...list, name])] : list.filter((one) => one !== name));
+  const toggled = (list, name, on) =>
+    on ? [...new Set([...list, name])] : list.filter((one) => one !== name);
 
   function limits(board, change, state) {
-    const column = P.el("select", { "aria-label": "Column" }, board.columns.map((one) => P.option(one.metric, one.header)));
-    const sign = P.el("select", { "aria-label": "Comparison" }, P.option(">=", "at least"), P.option("<=", "at most"));
-    const bound = P.el("input", { type: "number", step: "any", "aria-label": "Bound", required: true });
+    const column = el(
+      "select",
+      { "aria-label": "Column" },
+      board.columns.map((one) => P.option(one.metric, one.header)),
+    );
+    const sign = el(
+      "select",
+      { "aria-label": "Comparison" },
+      P.option(">=", "at least"),
+      P.option("<=", "at most"),
+    );
+    const bound = el("input", {
+      type: "number",
+      step: "any",
+      "aria-label": "Bound",
+      required: true,
+    });
     const add = (event) => {
       event.preventDefault();
       const text = `${column.value}${sign.value}${Number(bound.value)}`;
-      if (bound.value !== "" && LIMIT.test(text)) change({ where: toggled(state().where, text, true) });
+      if (bound.value !== "" && LIMIT.test(text))
+        change({ where: toggled(state().where, text, true) });
     };
-    return P.el("form", { class: "limits", onsubmit: add }, column, sign, bound,
-      P.el("button", { type: "submit", class: "quiet" }, "Add filter"));
+    return el(
+      "form.limits",
+      { onsubmit: add },
+      column,
+      sign,
+      bound,
+      el("button.quiet", { type: "submit" }, "Add filter"),
+    );
   }
 
   /* `state`: a function, for what is shown changes below these controls; `refresh` follows it. */
   P.toolbar = (board, state, change) => {
-    const search = P.el("input", { type: "search", id: "search", placeholder: "Search methods", "aria-label": "Search methods",
-      value: state().q, oninput: P.later((event) => change({ q: event.target.value.trim() }), 120) });
-    const rows = P.el("select", { "aria-label": "Rows", id: "rows", onchange: (event) => change({ rows: event.target.value }) },
-      P.option("complete", "complete rows"), P.option("all", "all rows"));
-    const kinds = P.el("div", {});
-    const columns = P.el("div", {});
+    const search = el("input", {
+      type: "search",
+      id: "search",
+      placeholder: "Search methods",
+      "aria-label": "Search methods",
+      value: state().q,
+      oninput: P.later((event) => change({ q: event.target.value.trim() }), 120),
+    });
+    const rows = el(
+      "select",
+      {
+        "aria-label": "Rows",
+        id: "rows",
+        onchange: (event) => change({ rows: event.target.value }),
+      },
+      P.option("complete", "complete rows"),
+      P.option("all", "all rows"),
+    );
+    const kinds = el("div");
+    const columns = el("div");
     const names = [...P.fields(board).keys()].filter((name) => name !== "method");
     const refresh = () => {
       if (document.activeElement !== search) search.value = state().q;
       rows.value = state().rows;
-      kinds.replaceChildren(...ticks(Object.entries(KINDS), (kind) => !state().without.includes(kind),
-        (kind, on) => change({ without: toggled(state().without, kind, !on) })));
-      const focused = columns.contains(document.activeElement) ? document.activeElement.value : null;
-      columns.replaceChildren(...ticks(names.map((name) => [name, name]), (name) => !state().hide.includes(name),
-        (name, on) => change({ hide: toggled(state().hide, name, !on) })));
-      if (focused) [...columns.querySelectorAll("input")].find((box) => box.value === focused)?.focus();
+      kinds.replaceChildren(
+        ...ticks(
+          Object.entries(KINDS),
+          (kind) => !state().without.includes(kind),
+          (kind, on) => change({ without: toggled(state().without, kind, !on) }),
+        ),
+      );
+      const focused = columns.contains(document.activeElement)
+        ? document.activeElement.value
+        : null;
+      columns.replaceChildren(
+        ...ticks(
+          names.map((name) => [name, name]),
+          (name) => !state().hide.includes(name),
+          (name, on) => change({ hide: toggled(state().hide, name, !on) }),
+        ),
+      );
+      if (focused)
+        [...columns.querySelectorAll("input")].find((box) => box.value === focused)?.focus();
     };
-    const element = P.el("div", { class: "toolbar", role: "search" }, search, rows,
-      menu("Columns", columns), menu("Filters", P.el("p", { class: "menu-title" }, "Rows of kind"), kinds,
-        P.el("p", { class: "menu-title" }, "Numbers"), limits(board, change, state)));
+    const element = el(
+      "div.toolbar",
+      { role: "search" },
+      search,
+      rows,
+      menu("Columns", columns),
+      menu(
+        "Filters",
+        el("p.menu-title", "Rows of kind"),
+        kinds,
+        el("p.menu-title", "Numbers"),
+        limits(board, change, state),
+      ),
+    );
     return { element, refresh };
   };
 
   /* An open menu closes when something else is used. */
   document.addEventListener("pointerdown", (event) => {
-    for (const open of document.querySelectorAll("details.menu[open]")) if (!open.contains(event.target)) open.open = false;
+    for (const open of document.querySelectorAll("details.menu[open]"))
+      if (!open.contains(event.target)) open.open = false;
   });
   document.addEventListener("keydown", (event) => {
     if (event.key !== "Escape") return;

@@ -1,6 +1,8 @@
 "use strict";
 /* The frame around pages, and the page that the address names. */
 (function (P) {
+  const { el } = P;
+
   const page = document.getElementById("page");
 
   function stored(value) {
@@ -15,13 +17,17 @@
 
   /* Follows the system until it is pressed. */
   function themeButton() {
-    const dark = () => document.documentElement.dataset.theme
-      ? document.documentElement.dataset.theme === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
-    const button = P.el("button", { type: "button", class: "theme", onclick: () => {
-      document.documentElement.dataset.theme = dark() ? "light" : "dark";
-      stored(document.documentElement.dataset.theme);
-      told();
-    } });
+    const dark = () =>
+      document.documentElement.dataset.theme
+        ? document.documentElement.dataset.theme === "dark"
+        : matchMedia("(prefers-color-scheme: dark)").matches;
+    const button = el("button.theme", {
+      onclick: () => {
+        document.documentElement.dataset.theme = dark() ? "light" : "dark";
+        stored(document.documentElement.dataset.theme);
+        told();
+      },
+    });
     const told = () => {
       button.textContent = dark() ? "Light" : "Dark";
       button.setAttribute("aria-label", `Use ${dark() ? "light" : "dark"} colours`);
@@ -34,17 +40,44 @@
 
   /* Fills what the template leaves empty. */
   async function frame() {
-    document.body.prepend(P.el("a", { href: "#/", class: "skip", onclick: (event) => {
-      event.preventDefault();
-      page.focus();
-    } }, "Skip to the page"));
-    const links = P.el("span", { class: "nav-boards" });
-    document.getElementById("head").replaceChildren(P.el("nav", { id: "boards", "aria-label": "Boards" },
-      P.el("a", { href: "#/", class: "brand" }, "persongen-bench"), links, themeButton()));
+    document.body.prepend(
+      el(
+        "a.skip",
+        {
+          href: "#/",
+          onclick: (event) => {
+            event.preventDefault();
+            page.focus();
+          },
+        },
+        "Skip to the page",
+      ),
+    );
+    const links = el("span.nav-boards");
+    document
+      .getElementById("head")
+      .replaceChildren(
+        el(
+          "nav",
+          { id: "boards", "aria-label": "Boards" },
+          el("a.brand", { href: "#/" }, "persongen-bench"),
+          links,
+          themeButton(),
+        ),
+      );
     const { boards } = await P.want("index");
     const several = new Set(boards.map((one) => one.name)).size < boards.length;
-    links.replaceChildren(...boards.slice(0, 8).map((one) =>
-      P.el("a", { href: P.link(["board", one.slug]), "data-slug": one.slug }, several ? one.slug : one.name)));
+    links.replaceChildren(
+      ...boards
+        .slice(0, 8)
+        .map((one) =>
+          el(
+            "a",
+            { href: P.link(["board", one.slug]), "data-slug": one.slug },
+            several ? one.slug : one.name,
+          ),
+        ),
+    );
   }
 
   function current(found) {
@@ -65,8 +98,14 @@
       if (!route) throw new Error(`there is no page ${location.hash}`);
       made = await route.show(route.found, route.asked);
     } catch (error) {
-      made = { title: "Not here", page: [P.el("h1", { tabindex: "-1" }, "Not here"), P.el("p", { class: "warning" }, error.message),
-        P.el("p", {}, P.el("a", { href: "#/" }, "All boards"))] };
+      made = {
+        title: "Not here",
+        page: [
+          el("h1", { tabindex: "-1" }, "Not here"),
+          el("p.warning", error.message),
+          el("p", el("a", { href: "#/" }, "All boards")),
+        ],
+      };
     }
     if (mine !== turn) return;
     page.replaceChildren(...made.page.flat().filter(Boolean));
