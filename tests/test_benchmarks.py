@@ -62,6 +62,10 @@ SMALLEST = [
                  id="scale_of_scoring", marks=slow),
     pytest.param("scoring", "--users 6 --images 3 --library-users 2",
                  r"every model saw every image once\n", id="scoring", marks=slow),
+    # the targets are for 200 runs; here a site is built, and what is printed has its form
+    pytest.param("site_build", "--runs 2 --preset small --images 2 --pictures 8",
+                 r"(?s)2 runs x 24 people x 2 images: .*loaded first .*targets: met\n",
+                 id="site_build", marks=slow),
     pytest.param("start", "--runs 6 --repeats 1", r"(?s)leaderboard, 6 runs.*targets: ",
                  id="start"),
     pytest.param("verifier", "--users 8 --ratings 20 --embedding-size 8 --epochs 1",

@@ -15,7 +15,7 @@ from persongen_bench.site.write import Asked, Built
 def build_site(
     runs: str | Path | Sequence[str | Path],
     out: str | Path,
-    progress: Progress = no_progress,
+    progress: Progress | None = None,
     **asked: Any,  # noqa: ANN401  # fields of `Asked`
 ) -> Built:
     """Write a folder of pages that opens without a server: boards, people, pictures, comparisons.
@@ -23,8 +23,10 @@ def build_site(
     Args:
         runs: a folder or several, searched for run directories at any depth.
         out: a new or empty folder, or a site, which is replaced.
-        progress: bars.
-        **asked: fields of `Asked`: ``board, metrics, pictures, audit, data``.
+        progress: bars; None: none.
+        asked: by name: ``board`` (only this one), ``metrics`` (columns besides the boards' own),
+            ``pictures`` (of rows, in the whole site), ``audit`` (a ``metric-audit.json``), ``data``
+            (where the data lie).
 
     Raises:
         ConfigError: for a folder that holds something else.
@@ -33,7 +35,9 @@ def build_site(
     folders = [runs] if isinstance(runs, str | Path) else list(runs)
     if not folders:
         raise ConfigError("no folder of runs was named", fix="Name one: `pgbench site runs`.")
-    return write.build([Path(one) for one in folders], Path(out), Asked(**asked), progress)
+    return write.build(
+        [Path(one) for one in folders], Path(out), Asked(**asked), progress or no_progress
+    )
 
 
 def check_site(folder: str | Path) -> list[str]:

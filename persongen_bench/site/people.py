@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeAlias
 
 from persongen_bench.core.errors import DataError, PgbenchError
 from persongen_bench.core.output import IMAGE
@@ -23,8 +23,10 @@ from persongen_bench.site.data_pictures import DataPictures, Near
 from persongen_bench.site.documents import People, Person, Picture, Pictures
 from persongen_bench.site.gather import Table
 from persongen_bench.site.thumbs import Thumbs
-from persongen_bench.util.batching import blocks
+from persongen_bench.util.opening import HELD
 
+Opened: TypeAlias = tuple[int, Made, Image]
+"""Row, picture, pixels."""
 COPIES = ("training", "held-out")
 """What a picture may be a copy of."""
 
@@ -50,27 +52,50 @@ class Shown:
     def pictures(self, progress: Progress) -> Iterator[Pictures]:
         """A document for each row, in order."""
         rows = self.table.standings.rows
-        for k, made in enumerate(progress(self.rows, "pictures of rows", len(self.rows))):
-            users: dict[str, list[Picture]] = {}
-            for part in blocks(len(made), CHUNK):
-                for user, picture in self._part(made[part]):
-                    users.setdefault(self.names[user], []).append(picture)
-            own = {user: tuple(pictures) for user, pictures in sorted(users.items())}
-            yield Pictures(row=k, label=plain(rows[k].label, LABEL), users=own)
+        users: list[dict[str, list[Picture]]] = [{} for _ in rows]
+        every = [(k, made) for k, row in enumerate(self.rows) for made in row]
+        done = 0
+        for part in self._parts(progress(every, "pictures", len(every))):
+            for k, user, picture in self._seen(part):
+                users[k].setdefault(self.names[user], []).append(picture)
+            while done < part[-1][0]:
+                yield self._of_row(done, users[done])
+                done += 1
+        for k in range(done, len(rows)):
+            yield self._of_row(k, users[k])
 
-    def _part(self, made: Sequence[Made]) -> list[tuple[str, Picture]]:
-        opened = [(one, image) for one in made if (image := self._image(one)) is not None]
-        self.unread += len(made) - len(opened)
-        images, users = [image for _, image in opened], [one.user for one, _ in opened]
+    def _of_row(self, k: int, users: dict[str, list[Picture]]) -> Pictures:
+        label = plain(self.table.standings.rows[k].label, LABEL)
+        shown = {user: tuple(own) for user, own in sorted(users.items())}
+        users.clear()
+        return Pictures(row=k, label=label, users=shown)
+
+    def _parts(self, every: Iterable[tuple[int, Made]]) -> Iterator[list[Opened]]:
+        """Pictures as they are opened, of several rows; memory is bounded (`util.opening`)."""
+        part, held = list[Opened](), 0
+        for k, made in every:
+            image = self._image(made)
+            if image is None:
+                self.unread += 1
+                continue
+            part.append((k, made, image))
+            held += image.nbytes
+            if len(part) == CHUNK or held > HELD:
+                yield part
+                part, held = [], 0
+        if part:
+            yield part
+
+    def _seen(self, part: Sequence[Opened]) -> Iterator[tuple[int, str, Picture]]:
+        """Row, person and document of each picture."""
+        images, users = [image for _, _, image in part], [made.user for _, made, _ in part]
         near: list[tuple[Near | None, Near | None]] = [(None, None)] * len(images)
         taste: list[float | None] = [None] * len(images)
         if self.data is not None:
             near, taste = self.data.nearest(images), self.data.taste(images, users)
             self.data.add([side.item for sides in near for side in sides if side is not None])
-        return [
-            (one.user, self._picture(one, image, taste[k], near[k]))
-            for k, (one, image) in enumerate(opened)
-        ]
+        for (k, made, image), liked, sides in zip(part, taste, near, strict=True):
+            yield k, made.user, self._picture(made, image, liked, sides)
 
     def _image(self, made: Made) -> Image | None:
         """A picture as it is recorded; nothing is marked in a run whose picture is another."""

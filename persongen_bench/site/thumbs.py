@@ -24,7 +24,7 @@ def webp_bytes(image: Image) -> bytes:
     """A picture as WebP, at most `SIDE` pixels wide and high, in its proportions."""
     picture, buffer = to_pil(image), io.BytesIO()
     if max(picture.size) <= SIDE:
-        picture.save(buffer, "WEBP", lossless=True, quality=50, method=2)  # effort, not quality
+        picture.save(buffer, "WEBP", lossless=True, quality=20, method=1)  # effort, not quality
         return buffer.getvalue()
     scale = SIDE / max(picture.size)
     width, height = (max(1, round(side * scale)) for side in picture.size)

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from pydantic import Field
 
-import persongen_bench
 from persongen_bench.core.config import Config
 from persongen_bench.core.errors import ConfigError, PgbenchError
 from persongen_bench.core.metric_cards import parse_metric
@@ -35,6 +35,7 @@ from persongen_bench.site.thumbs import Thumbs
 from persongen_bench.util.files import folder_atomic, usable_folder
 from persongen_bench.util.privacy import without_places
 
+PACKAGE = "persongen-bench"
 MARK = "pgbench-site.txt"
 """In every site: a folder that has it may be replaced by another site."""
 FORMS = {"csv": "csv", "json": "json", "tex": "latex"}
@@ -131,7 +132,7 @@ class _Writer:
         for one, room in zip(pictured, budgets(pictured, self.asked.pictures), strict=True):
             self._table(one, room)
         index = Index(
-            made_by=f"persongen-bench {persongen_bench.__version__}",
+            made_by=f"{PACKAGE} {version(PACKAGE)}",
             boards=tuple(map(board_link, self.tables)),
         )
         self._put("index", index)

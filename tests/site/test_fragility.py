@@ -6,7 +6,6 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from persongen_bench.core import registry
 from persongen_bench.site.documents import Fragile
 from persongen_bench.site.fragility import fewest, fragile
 
