@@ -1,10 +1,10 @@
 "use strict";
-/* The plots of the site. Colours are those of site.css; a ring is an anchor. */
+/* The plots of the site. Colours are those of site.css; a ring is an anchor, grey is reported. */
 (function (P) {
   const { el } = P;
 
   const cut = (text, most) => (text.length > most ? `${text.slice(0, most - 1)}\u2026` : text);
-  const tone = (row) => (row.kind === "anchor" ? "var(--anchor)" : "var(--accent)");
+  const tone = (row) => (row.kind === "method" ? "var(--accent)" : "var(--anchor)");
 
   /* Of texts that would lie on one another the first is kept. */
   function thinned(drawn, name, size) {
@@ -33,18 +33,17 @@
   /* `rows`: label, kind, cell; the first of them, as many as one can look at. */
   P.forest = (rows, column, width) => {
     const scale = 10 ** column.exponent;
-    const shown = rows
-      .filter((row) => row.cell && row.cell.mean !== null)
-      .slice(0, MOST)
-      .map((row, k) => ({
-        key: k,
-        label: row.label,
-        mean: row.cell.mean / scale,
-        low: row.cell.low === null ? null : row.cell.low / scale,
-        high: row.cell.high === null ? null : row.cell.high / scale,
-        tone: tone(row),
-        kind: row.kind,
-      }));
+    const known = rows.filter((row) => row.cell && row.cell.mean !== null);
+    const cutOff = known.length > MOST ? `, the first ${MOST} of ${known.length} rows` : "";
+    const shown = known.slice(0, MOST).map((row, k) => ({
+      key: k,
+      label: row.label,
+      mean: row.cell.mean / scale,
+      low: row.cell.low === null ? null : row.cell.low / scale,
+      high: row.cell.high === null ? null : row.cell.high / scale,
+      tone: tone(row),
+      kind: row.kind,
+    }));
     if (!shown.length) return el("p.soft", "No row has a value.");
     const left = Math.min(190, Math.max(80, width * 0.32));
     const title = (d) =>
@@ -55,7 +54,7 @@
       marginRight: 16,
       marginBottom: 38,
       height: 52 + 21 * shown.length,
-      x: { label: `${column.header} (${P.better(column)})`, grid: true, nice: true },
+      x: { label: `${column.header} (${P.better(column)}${cutOff})`, grid: true, nice: true },
       y: {
         label: null,
         tickSize: 0,
@@ -113,7 +112,7 @@
         inset: 14,
         x: {
           label: xLabel,
-          grid: true,
+          grid: !log,
           type: log && least < most ? "log" : "linear",
           ticks: 5,
           tickFormat: log ? "~g" : undefined,
@@ -197,11 +196,13 @@
 
   /* `points`: user, value, chosen; from the smallest difference to the largest. */
   P.differences = (points, column, { names, choose, width }) => {
+    const tones = ["var(--loss)", "var(--soft)", "var(--win)"];
+    if (column.direction === "lower") tones.reverse();
     const sorted = [...points].sort((a, b) => a.value - b.value);
     const shown = sorted.map((d, k) => ({
       ...d,
       place: k,
-      tone: d.value > 0 ? "var(--win)" : d.value < 0 ? "var(--loss)" : "var(--soft)",
+      tone: tones[Math.sign(d.value) + 1],
     }));
     const title = (d) => `${d.user}\n${P.short(d.value, 4)}`;
     const drawn = P.plot(

@@ -8,8 +8,9 @@
     if (!headline) return { element: el("div"), redraw: () => {} };
     const cells = (metric) =>
       shown().map((row) => ({ label: row.label, kind: row.kind, cell: row.cells[metric] }));
+    const reported = board.standings.reported.length ? ", grey dots are reported by papers" : "";
     const forest = P.figure(
-      "The headline with 95% intervals over people; rings are anchors. The first 60 rows that are shown.",
+      `The headline with 95% intervals over people; rings are anchors${reported}.`,
       (width) => P.forest(cells(headline.metric), headline, width),
     );
     const figures = [forest, against(board, shown, "cost"), against(board, shown, "other")];

@@ -76,8 +76,9 @@
     const wins = pairs.filter((one) => sign * one.value > EQUAL).length;
     const losses = pairs.filter((one) => sign * one.value < -EQUAL).length;
     const ties = pairs.length - wins - losses;
-    const won = el("strong.win-text", `A wins ${wins}`);
-    const lost = el("strong.loss-text", `B wins ${losses}`);
+    const says = column.direction === "none" ? "is higher for" : "wins";
+    const won = el("strong.win-text", `A ${says} ${wins}`);
+    const lost = el("strong.loss-text", `B ${says} ${losses}`);
     return el(
       "div.balance",
       el("p", won, ` \u00b7 ${P.plural(ties, "tie")} \u00b7 `, lost),

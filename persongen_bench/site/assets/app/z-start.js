@@ -32,6 +32,7 @@
       button.textContent = dark() ? "Light" : "Dark";
       button.setAttribute("aria-label", `Use ${dark() ? "light" : "dark"} colours`);
     };
+    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", told);
     const chosen = stored();
     if (chosen === "light" || chosen === "dark") document.documentElement.dataset.theme = chosen;
     told();
