@@ -6,17 +6,23 @@
   const LIMIT = /^(.+)(>=|<=)(-?\d+(?:\.\d+)?(?:e[+-]?\d+)?)$/;
   const KINDS = { method: "methods", anchor: "anchors", reported: "reported rows" };
 
+  /* Which rows an address means that does not say: the complete ones, where there are any. */
+  P.usualRows = (board) => (board.page.rows.some((facts) => facts.complete) ? "complete" : "all");
+
   /* State of the table, read from an address. */
-  P.stateOf = (asked) => ({
+  P.stateOf = (board, asked) => ({
     q: asked.get("q") || "",
-    rows: asked.get("rows") === "all" ? "all" : "complete",
+    rows: ["complete", "all"].includes(asked.get("rows")) ? asked.get("rows") : P.usualRows(board),
     without: asked.getAll("without").filter((kind) => KINDS[kind]),
     hide: asked.getAll("hide"),
     where: asked.getAll("where").filter((text) => LIMIT.test(text)),
     sort: asked.get("sort") || "",
   });
 
-  P.queryOf = (state) => ({ ...state, rows: state.rows === "complete" ? "" : state.rows });
+  P.queryOf = (board, state) => ({
+    ...state,
+    rows: state.rows === P.usualRows(board) ? "" : state.rows,
+  });
 
   const limit = (text) => {
     const [, metric, sign, bound] = LIMIT.exec(text);

@@ -87,12 +87,12 @@
     const board = await P.board(slug);
     const rows = P.boardRows(board);
     const nIncomplete = rows.filter((row) => !row.complete).length;
-    let state = P.stateOf(asked);
+    let state = P.stateOf(board, asked);
     const chips = el("ul.chips", { "aria-label": "Active filters" });
     const count = el("p.count");
     const action = el("p.picked", { "aria-live": "polite" });
     const told = () => {
-      P.seen(["board", slug], P.queryOf(state));
+      P.seen(["board", slug], P.queryOf(board, state));
       chips.replaceChildren(...P.chips(board, state, nIncomplete, change));
       const text = `${table.visible().length} of ${P.plural(rows.length, "row")}`;
       count.textContent = text;
