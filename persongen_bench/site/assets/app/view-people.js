@@ -15,7 +15,7 @@
         el(
           "span.stack",
           el("span.label", person.user),
-          el("span.under", P.plural(person.n_likes, "like")),
+          el("span.under", person.n_likes ? P.plural(person.n_likes, "like") : ""),
         ),
       ),
     );
