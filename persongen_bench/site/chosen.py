@@ -23,7 +23,8 @@ class Place(NamedTuple):
     """Where pictures of several rows stand side by side."""
 
     seed: int
-    index: int
+    number: int
+    """Of a request's pictures, from 0."""
     request: str
 
 

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, TypeAlias
+
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from persongen_bench.core.errors import DataError, PgbenchError
 from persongen_bench.core.output import IMAGE
@@ -47,7 +50,6 @@ class Shown:
     """Why there is no data; empty: there is."""
     unread: int = 0
     """Pictures that could not be read, or are not those recorded."""
-    _copies: dict[str, Mapping[str, dict[str, Any]]] = field(default_factory=dict)
 
     def pictures(self, progress: Progress) -> Iterator[Pictures]:
         """A document for each row, in order."""
@@ -99,23 +101,27 @@ class Shown:
 
     def _image(self, made: Made) -> Image | None:
         """A picture as it is recorded; nothing is marked in a run whose picture is another."""
-        run = self.table.runs[made.run_id]
-        files = AnswerFiles(run.path, IMAGE, Veil(run.config))
         try:
-            image: Image = read_file(files.output_path(made.sample), IMAGE)
+            image: Image = read_file(self._files[made.run_id].output_path(made.sample), IMAGE)
         except (DataError, OSError):
             return None
         return image if IMAGE.digest(image) == made.digest else None
 
+    @cached_property
+    def _files(self) -> dict[str, AnswerFiles]:
+        """Run => where its pictures lie."""
+        runs = self.table.runs.items()
+        return {name: AnswerFiles(run.path, IMAGE, Veil(run.config)) for name, run in runs}
+
     def _picture(
         self, made: Made, image: Image, taste: float | None, near: tuple[Near | None, Near | None]
     ) -> Picture:
-        line = self._copied(self.table.runs[made.run_id]).get(made.sample, {})
+        line = self._copied.get((made.run_id, made.sample), {})
         training, held_out = near
         return Picture(
             thumb=self.thumbs.add(image),
             sample=plain(made.sample, LABEL),
-            index=made.place.index,
+            index=made.place.number,
             seed=made.place.seed,
             request=plain(made.place.request, LABEL),
             taste=taste,
@@ -131,11 +137,17 @@ class Shown:
             return ""
         return self.data.add([near.item])[0]
 
-    def _copied(self, run: RunResults) -> Mapping[str, dict[str, Any]]:
-        """Sample => what was found of copies; nothing where a run was not searched."""
-        if run.config.run_id not in self._copies:
-            self._copies[run.config.run_id] = _lines(run)
-        return self._copies[run.config.run_id]
+    @cached_property
+    def _copied(self) -> dict[tuple[str, str], dict[str, Any]]:
+        """Run and sample => what was found of copies; nothing of runs that were not searched."""
+        samples: dict[str, list[str]] = {}
+        for made in (one for row in self.rows for one in row):
+            samples.setdefault(made.run_id, []).append(made.sample)
+        return {
+            (name, str(line["sample_id"])): line
+            for name, wanted in samples.items()
+            for line in _lines(self.table.runs[name], wanted)
+        }
 
     def people(self) -> People:
         """Everybody whom a picture was asked for."""
@@ -184,9 +196,11 @@ def _distance(near: Near | None, recorded: object) -> float | None:
     return recorded if isinstance(recorded, float) and math.isfinite(recorded) else None
 
 
-def _lines(run: RunResults) -> Mapping[str, dict[str, Any]]:
+def _lines(run: RunResults, samples: Sequence[str]) -> list[dict[str, Any]]:
+    """What was found of these samples; nothing where the file is not there, or another."""
     try:
         table = read_table(run.path / LINES)
-    except PgbenchError:  # not searched, or of before
-        return {}
-    return {str(line.get("sample_id")): line for line in table.to_pylist()}
+        found = table.filter(pc.is_in(table["sample_id"], pa.array(samples)))
+        return list(found.to_pylist())
+    except (PgbenchError, KeyError, pa.ArrowException):
+        return []

@@ -50,7 +50,8 @@ class Thumbs:
         address = f"{FOLDER}/{name[:2]}/{name}.webp"
         if address not in self._written:
             path = self._root / address
-            path.parent.mkdir(parents=True, exist_ok=True)
+            if not path.parent.exists():
+                path.parent.mkdir(parents=True)
             path.write_bytes(data)
             self._written.add(address)
         return address

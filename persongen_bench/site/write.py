@@ -99,7 +99,7 @@ def build(
         parse_metric(name)
     audit = {} if asked.audit is None else read_audit(asked.audit)
     tables = tables_of(folders, asked.board, asked.metrics)
-    with folder_atomic(out, durable=False) as root:
+    with folder_atomic(out.resolve(), durable=False) as root:
         index = _Writer(root, asked, tables, audit, progress).write()
     sizes = [path.stat().st_size for path in out.rglob("*") if path.is_file()]
     return Built(out, index, len(sizes), sum(sizes))

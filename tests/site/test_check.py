@@ -101,6 +101,13 @@ def test_a_site_replaces_a_site_whole(runs, copy):
     pgbench("--check", copy)
 
 
+def test_the_folder_one_is_in(runs, tmp_path, monkeypatch):
+    (tmp_path / "empty").mkdir()
+    monkeypatch.chdir(tmp_path / "empty")
+    pgbench(runs, "--out", ".", "--pictures", 0)
+    pgbench("--check", tmp_path / "empty")
+
+
 def test_what_is_no_site_stays(runs, tmp_path):
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "thesis.tex").write_text("mine")

@@ -1,6 +1,7 @@
 """What a site says is what the tables, the runs and the data say."""
 
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -8,7 +9,9 @@ from site_case import LABELS, N_IMAGES, document, whole
 
 import persongen_bench as pb
 from persongen_bench.core.images import read as read_picture
+from persongen_bench.loop.copies import write_copies
 from persongen_bench.loop.copy_pool import pool_of
+from persongen_bench.loop.copying import search
 from persongen_bench.loop.evaluation import Evaluation
 from persongen_bench.loop.store import RunDirectory, find_runs
 from persongen_bench.site.documents import BoardPage, Index, People, Pictures, Values
@@ -139,3 +142,21 @@ def test_fewer_pictures_are_the_same_people_and_places_of_every_row(site, runs, 
     assert sum(bool(person.history) for person in people.people) == 2
     pb.build_site(runs, tmp_path / "none", pictures=0)
     assert not (tmp_path / "none" / "thumbs").exists()
+
+
+def test_copies_are_those_found_at_scoring(runs, world, tmp_path):
+    """By the run's own search; distances too, where the data do not open."""
+    shutil.copytree(runs, tmp_path / "runs")
+    directory = RunDirectory.open(tmp_path / "runs" / "run-0")
+    copies, lines = search(Evaluation.of_run(directory, world))
+    lines.loc[0, "copy_of"] = "training"
+    write_copies(directory.path, copies, lines)
+    pb.build_site(tmp_path / "runs", tmp_path / "site")
+    board = document(tmp_path / "site", "tasteworld/board", BoardPage)
+    place = next(row.row for row in board.rows if row.label == directory.config.method.label)
+    shown = document(tmp_path / "site", f"tasteworld/pictures-{place}", Pictures)
+    found = lines.set_index("sample_id")
+    for one in (one for own in shown.users.values() for one in own):
+        assert one.copy_of == found.loc[one.sample, "copy_of"]
+        assert one.training_distance == found.loc[one.sample, "training_difference"]
+        assert one.held_out_distance == found.loc[one.sample, "held_out_difference"]
