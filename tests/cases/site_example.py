@@ -412,7 +412,12 @@ def _bare():
         figures={},
         downloads={kind: f"downloads/bare.{kind}" for kind in ("csv", "json", "tex")},
     )
-    others = {
+    values = {
+        f"values/bare/{k}": Values(metric=metric, users=(), values=((),))
+        for k, (metric, *_) in enumerate(METRICS)
+        if metric != "fid"
+    }
+    others = values | {
         "people/bare": People(people=(), sampled=0, note="The data could not be opened."),
         "pictures/bare/0": Pictures(row=0, label="only", users={}),
     }

@@ -5,8 +5,10 @@ import re
 from pathlib import Path
 
 import pytest
+from site_example import build
 
 import persongen_bench.site
+from persongen_bench.site.check import check
 
 ASSETS = Path(persongen_bench.site.__file__).parent / "assets"
 OWN = sorted((ASSETS / "app").iterdir())
@@ -39,3 +41,8 @@ def test_libraries_are_the_published_ones_with_their_licences(folder):
 
 def test_libraries_are_small():
     assert sum(path.stat().st_size for path in (ASSETS / "vendor").rglob("*.js")) < 1_100_000
+
+
+def test_the_example_that_browsers_open_is_a_site(tmp_path):
+    build(tmp_path)
+    assert check(tmp_path) == []
