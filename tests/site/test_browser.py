@@ -147,8 +147,7 @@ def test_a_click_on_a_head_sorts_and_the_keyboard_does_too(visit):
 
 
 def _column(page, name):
-    titles = page.locator("#board-table .tabulator-col button.sort").all_inner_texts()
-    field = f"m{[t.partition(' ')[0] for t in titles].index(name) - 2}"
+    field = page.locator(".tabulator-col", has_text=name).get_attribute("tabulator-field")
     cells = page.locator(f"#board-table .tabulator-row .tabulator-cell[tabulator-field={field}]")
     return [text.split()[0] for text in cells.all_inner_texts()]
 

@@ -194,23 +194,21 @@
       rankRange(board),
       { headerSort: false, titleFormatter: () => el("span.col-head", "Range, ties") },
     );
+    const right = { hozAlign: "right", headerHozAlign: "right" };
+    const sent = plain("People, pictures", "lost", 132, pictures(board), {
+      headerSortStartingDir: "desc",
+      ...right,
+    });
+    const [first, ...others] = board.columns.map((column, k) =>
+      metricColumn(board, column, k, rows),
+    );
+    const rank = (cell) => el("span.rank", cell.getValue() ?? "\u2013");
     return [
-      plain("Method", "method", narrow ? 156 : 290, method, { frozen: true, sorter: byText }),
-      plain(
-        "Rank",
-        "rank",
-        narrow ? 62 : 78,
-        (cell) => el("span.rank", cell.getValue() ?? "\u2013"),
-        { hozAlign: "right", headerHozAlign: "right" },
-      ),
-      ...(narrow ? [] : [range]),
-      ...board.columns.map((column, k) => metricColumn(board, column, k, rows)),
-      ...(narrow ? [range] : []),
-      plain("People, pictures", "lost", 132, pictures(board), {
-        headerSortStartingDir: "desc",
-        hozAlign: "right",
-        headerHozAlign: "right",
-      }),
+      plain("Method", "method", narrow ? 156 : 264, method, { frozen: true, sorter: byText }),
+      plain("Rank", "rank", narrow ? 62 : 78, rank, right),
+      ...(narrow ? [first, range] : [range, first]),
+      sent,
+      ...others,
       plain("Made", "made", 250, made(board), { headerSortStartingDir: "desc", sorter: byText }),
     ];
   };
