@@ -181,6 +181,8 @@ class _Writer:
 
     def _data(self, table: Table) -> tuple[DataPictures | None, str]:
         """The data of a table, or why there are none."""
+        if not table.of_table:
+            return None, ""
         config = table.of_table[0].config
         if config.pseudonyms is not None:
             return None, HIDDEN

@@ -14,6 +14,7 @@ from persongen_bench.loop.copy_pool import pool_of
 from persongen_bench.loop.copying import search
 from persongen_bench.loop.evaluation import Evaluation
 from persongen_bench.loop.store import RunDirectory, find_runs
+from persongen_bench.site import data_pictures
 from persongen_bench.site.documents import BoardPage, Index, People, Pictures, Values
 from persongen_bench.util import twins
 
@@ -102,17 +103,21 @@ def test_taste_and_neighbours_are_those_of_the_data(board, site, directories, wo
                 assert one.held_out_distance == pytest.approx(far)
 
 
-def test_histories_are_the_last_likes(site, world):
-    shown = document(site, "tasteworld/people", People)
-    assert (shown.sampled, shown.note) == (4, "")
+def test_histories_are_the_last_likes(runs, world, tmp_path, monkeypatch):
+    monkeypatch.setattr(data_pictures, "N_LIKED", 3)
+    pb.build_site(runs, tmp_path / "site", pictures=9)
+    shown = document(tmp_path / "site", "tasteworld/people", People)
+    assert (shown.sampled, shown.note) == (1, "")
     for person in shown.people:
         likes = world.train.liked_items[person.user]
         assert person.n_likes == len(likes)
-        items = world.dataset.catalog.images(likes[-12:])
-        pictures = [read_picture(site / address) for address in person.history]
-        assert len(pictures) == len(items) > 0
-        assert all(np.array_equal(a, b) for a, b in zip(pictures, items, strict=True))
-        assert len(person.requests) == len(person.references) == len(person.captions) == 1
+        if person.history:
+            items = world.dataset.catalog.images(likes[-3:])
+            pictures = [read_picture(tmp_path / "site" / one) for one in person.history]
+            assert len(pictures) == 3 < len(likes)
+            assert all(np.array_equal(a, b) for a, b in zip(pictures, items, strict=True))
+    (person,) = [one for one in shown.people if one.history]
+    assert len(person.requests) == len(person.references) == len(person.captions) == 1
 
 
 def test_downloads_are_what_the_leaderboard_prints(board, site, runs):

@@ -12,6 +12,9 @@ from site_case import document, draw_runs, whole
 import persongen_bench as pb
 from persongen_bench.core.plain import plain
 from persongen_bench.core.request import Request
+from persongen_bench.leaderboards import matching
+from persongen_bench.loop.reasons import reason
+from persongen_bench.site.check import check
 from persongen_bench.site.chosen import Made, Place
 from persongen_bench.site.documents import BoardPage, People, Pictures, Values
 from persongen_bench.site.people import Shown
@@ -170,3 +173,14 @@ def test_releases_of_a_board(world, tmp_path):
             said = page.standings["methods"] + page.standings["anchors"]
             assert own["mean"] == said[row.row]["cells"]["true-taste"]["mean"]
     pb.build_site([early, late], tmp_path / "site", board="tasteworld", metrics=("all",))
+
+
+def test_a_table_without_a_row(runs, tmp_path, monkeypatch):
+    """All of its runs were refused, which is said."""
+    lacking = reason("it lacks somebody")
+    monkeypatch.setattr(matching, "lacks", lambda metric, own, units: dict.fromkeys(own, lacking))
+    pb.build_site(runs, tmp_path / "site")
+    board = document(tmp_path / "site", "tasteworld/board", BoardPage)
+    assert (board.rows, board.date, board.fragile.n_users) == ((), "", None)
+    assert [one["reason"] for one in board.standings["refused"]] == ["it lacks somebody"] * 3
+    assert check(tmp_path / "site") == []
