@@ -55,9 +55,12 @@ class Checkout:
         program = self.script(folder / "program", PROGRAM)
         values = {"python": sys.executable, "programs": " ".join(PROGRAMS), "program": program}
         self.python = self.script(folder / "python", PYTHON.format(**values))
+        browsers = folder / "browsers"  # so that nothing is installed
+        browsers.mkdir()
+        self.script(browsers / "chromium", PROGRAM)
         self.environment = {k: v for k, v in os.environ.items() if k not in OURS} | {
             "PYTHON": str(self.python), "LOG": str(self.log), "VERSION": "3.11.0",
-            "TMPDIR": str(folder),
+            "TMPDIR": str(folder), "PATH": f"{browsers}{os.pathsep}{os.environ['PATH']}",
         }  # fmt: skip
 
     @staticmethod
