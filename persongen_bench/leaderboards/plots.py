@@ -56,7 +56,7 @@ def plane_plot(standings: Standings, path: Path, x: str, y: str) -> None:
         y: the metric upwards.
 
     Raises:
-        ConfigError: if the table lacks a metric, or the file has another ending.
+        ConfigError: if the table lacks a metric, no row has both, or the file has another ending.
     """
     lacking = [metric for metric in (x, y) if metric not in standings.metrics]
     if lacking:
@@ -78,6 +78,8 @@ def plane_plot(standings: Standings, path: Path, x: str, y: str) -> None:
         axes.set_ylabel(axis_name(columns[1]))
         axes.margins(0.08)
         entries = sorted(zip(*axes.get_legend_handles_labels(), strict=True), key=_legend_order)
+        if not entries:
+            raise ConfigError(f"no row of board {standings.board.name} has both {x} and {y}")
         handles, labels = zip(*entries, strict=True)
         figure.legend(handles, labels, loc="outside right upper", fontsize=8, handlelength=1.4)
 

@@ -14,6 +14,7 @@ from persongen_bench.leaderboards import sheets
 from persongen_bench.leaderboards.plots import plane_plot
 from persongen_bench.leaderboards.ranking import standings
 from persongen_bench.leaderboards.request_gallery import shown_requests
+from persongen_bench.leaderboards.standings import Cell
 from persongen_bench.leaderboards.strips import N_LIKED, HistoryUse, RequestStrip, request_sheet
 
 RED, BLUE, GREEN = (210, 30, 40), (20, 60, 200), (30, 160, 60)
@@ -183,3 +184,13 @@ def asking(run, n):
     units = sorted(set(run.scores["unit"].astype(str)))
     requests = [f"{unit} {k}" for unit in units for k in range(n)]
     return replace(run, sample_table=arrow_of(pd.DataFrame({"request_id": requests})))
+
+
+def test_a_plane_without_a_point_is_refused(table, tmp_path):
+    def bare(row):
+        return row.model_copy(update={"cells": row.cells | {"novelty": Cell()}})
+
+    rows = {name: tuple(map(bare, getattr(table, name))) for name in ("methods", "anchors")}
+    with pytest.raises(ConfigError, match=r"no row of board .* has both novelty and true-taste"):
+        plane_plot(table.model_copy(update=rows), tmp_path / "plane.svg", "novelty", "true-taste")
+    assert not (tmp_path / "plane.svg").exists()
