@@ -5,11 +5,14 @@ A study's folder:
 | file | who may see it |
 |---|---|
 | ``study.json`` | everybody: `Study`, with pictures named by meaningless codes |
-| ``media/<code>.webp`` or ``.png`` | everybody |
+| ``media/<code>.png`` | everybody |
 | ``index.html``, ``assets/`` | everybody: the page, opened from a disk or a server |
 | ``private/key.json`` | the researcher: `Key`, which picture is of which method and whom |
-| ``private/codes.txt`` | the researcher: one random code a participant |
+| ``private/codes.txt`` | the researcher: per participant the random code, a tab, the user that they are |
+| ``private/items.csv`` | the researcher: code of a picture, item of the data set, of elicitations |
 | ``private/answers.sqlite`` | the researcher: answers, as the server keeps them |
+
+`study.folder` finds and reads these files, `study.answers` the database.
 
 Nothing that names a method, a user of a data set or the right answer of a catch trial is in the
 public part.
@@ -22,6 +25,10 @@ from typing import Literal
 from persongen_bench.core.config import Config
 
 Choice = Literal["first", "second", "tie", "both-bad"]
+Question = Literal["like", "taste", "alignment"]
+"""Of an elicitation; which suits the person; which keeps the meaning of the reference."""
+REMARKS = "remarks"
+"""What an `Answer` names as its trial that holds the comment of the end and nothing else."""
 
 
 class Trial(Config):
@@ -29,6 +36,7 @@ class Trial(Config):
 
     id: str
     kind: Literal["elicit", "pair", "rank"]
+    question: Question
     pictures: tuple[str, ...]
     """Codes in the order shown: one (elicit), two (left, right) or several."""
     shown: tuple[str, ...] = ()
@@ -54,8 +62,14 @@ class Study(Config):
     person: Literal["first", "third"]
     consent: str
     instructions: str
+    questions: dict[Question, str]
+    """As they are put to the participants."""
+    choices: tuple[Choice, ...] = ("first", "second", "tie", "both-bad")
+    """Answers that a pair allows."""
     post_to: str = ""
     """Where answers are sent; empty: they are downloaded."""
+    completion: str = ""
+    """Address that a participant who is done is pointed to; empty: none."""
     sessions: tuple[Session, ...]
 
 
@@ -69,6 +83,7 @@ class Truth(Config):
     empty for an elicitation."""
     samples: tuple[str, ...]
     request: str = ""
+    question: Question = "taste"
     role: Literal["main", "repeat", "catch-copy", "catch-wrong-user", "elicit"] = "main"
     repeats: str = ""
     """The trial that this one repeats, sides exchanged where they are two."""
