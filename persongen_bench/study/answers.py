@@ -44,7 +44,7 @@ class Answers:
     def make(cls, file: Path, codes: Iterable[str]) -> None:
         """A new database in which these codes may answer."""
         connection = _connect(file)
-        with connection:
+        with _written(connection):
             rows = [(code_hash(code),) for code in codes]
             connection.executemany("INSERT INTO participants VALUES (?)", rows)
         connection.close()

@@ -8,8 +8,7 @@ A study's folder:
 | ``media/<code>.png`` | everybody |
 | ``index.html``, ``assets/`` | everybody: the page, opened from a disk or a server |
 | ``private/key.json`` | the researcher: `Key`, which picture is of which method and whom |
-| ``private/codes.txt`` | the researcher: per participant the random code, a tab, the user that they are |
-| ``private/items.csv`` | the researcher: code of a picture, item of the data set, of elicitations |
+| ``private/codes.txt`` | the researcher: a line a participant, their code, a tab, their user |
 | ``private/answers.sqlite`` | the researcher: answers, as the server keeps them |
 
 `study.folder` finds and reads these files, `study.answers` the database.
@@ -36,7 +35,7 @@ class Trial(Config):
 
     id: str
     kind: Literal["elicit", "pair", "rank"]
-    question: Question
+    question: Question = "taste"
     pictures: tuple[str, ...]
     """Codes in the order shown: one (elicit), two (left, right) or several."""
     shown: tuple[str, ...] = ()
@@ -62,7 +61,7 @@ class Study(Config):
     person: Literal["first", "third"]
     consent: str
     instructions: str
-    questions: dict[Question, str]
+    questions: dict[Question, str] = {}
     """As they are put to the participants."""
     choices: tuple[Choice, ...] = ("first", "second", "tie", "both-bad")
     """Answers that a pair allows."""
