@@ -1,6 +1,7 @@
 """The answers of a study in SQLite: one for a code and a trial, on the disk before it is said so.
 
-Table ``participants``: ``hash``, of every code that may answer. Table ``answers``: ``code``,
+Table ``participants``: ``hash``, of every code that may answer. Table ``claims``: ``person``, a hash
+that says nothing, and ``hash``, of the code that was handed out to them. Table ``answers``: ``code``,
 ``trial``, ``document`` (an `Answer` as JSON), in the order in which they came. The journal is
 SQLite's rollback journal, flushed at every commit; what is deleted is overwritten.
 """
@@ -24,11 +25,14 @@ Kept = Literal["new", "known", "other"]
 """An answer is the first of its trial, the one that is there, or another than the one there."""
 _TABLES = """
 CREATE TABLE IF NOT EXISTS participants (hash TEXT PRIMARY KEY) STRICT;
+CREATE TABLE IF NOT EXISTS claims (person TEXT PRIMARY KEY, hash TEXT NOT NULL UNIQUE) STRICT;
 CREATE TABLE IF NOT EXISTS answers (
     place INTEGER PRIMARY KEY, code TEXT NOT NULL, trial TEXT NOT NULL, document TEXT NOT NULL,
     UNIQUE (code, trial)
 ) STRICT;
 """
+
+_FREE = "SELECT hash FROM participants WHERE hash NOT IN (SELECT hash FROM claims) LIMIT 1"
 
 
 class Answers:
@@ -87,11 +91,22 @@ class Answers:
         for (document,) in self._connection.execute("SELECT document FROM answers ORDER BY place"):
             yield Answer.model_validate_json(document)
 
+    def claim(self, person: str) -> str | None:
+        """Hash of the code of a person without one: the same each time; None: all are taken."""
+        with _written(self._connection):
+            query = "SELECT hash FROM claims WHERE person = ?"
+            known = self._connection.execute(query, (person,)).fetchone()
+            free = known or self._connection.execute(_FREE).fetchone()
+            if known is None and free is not None:
+                self._connection.execute("INSERT INTO claims VALUES (?, ?)", (person, free[0]))
+        return None if free is None else str(free[0])
+
     def withdraw(self, code: str) -> int:
         """Delete the answers of a code and admit it no more; how many answers there were."""
         with _written(self._connection):
             gone = self._connection.execute("DELETE FROM answers WHERE code = ?", (code,))
-            self._connection.execute("DELETE FROM participants WHERE hash = ?", (code_hash(code),))
+            for table in ("participants", "claims"):
+                self._connection.execute(f"DELETE FROM {table} WHERE hash = ?", (code_hash(code),))  # noqa: S608
             return gone.rowcount
 
 

@@ -21,6 +21,8 @@ from __future__ import annotations
 
 from typing import Literal
 
+from pydantic import Field
+
 from persongen_bench.core.config import Config
 
 Choice = Literal["first", "second", "tie", "both-bad"]
@@ -61,7 +63,7 @@ class Study(Config):
     person: Literal["first", "third"]
     consent: str
     instructions: str
-    questions: dict[Question, str] = {}
+    questions: dict[Question, str] = Field(default_factory=dict)
     """As they are put to the participants."""
     choices: tuple[Choice, ...] = ("first", "second", "tie", "both-bad")
     """Answers that a pair allows."""

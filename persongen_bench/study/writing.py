@@ -42,11 +42,9 @@ def write_study(sealed: Sealed, material: Material, out: Path, progress: Progres
     with folder_atomic(out) as folder:
         write_page(sealed.study, folder)
         (folder / "media").mkdir()
-        with progress(len(sealed.media), "pictures") as step:
-            for code, key in sealed.media.items():  # in the order of the codes
-                data = images.png_bytes(material.open(key))
-                (folder / "media" / f"{code}.png").write_bytes(data)
-                step(1)
+        for code, key in progress(list(sealed.media.items()), "pictures"):
+            data = images.png_bytes(material.open(key))
+            (folder / "media" / f"{code}.png").write_bytes(data)
         for file in folder.rglob("*"):
             os.utime(file, (_OLD, _OLD))
         _write_private(sealed, StudyFolder(folder))
