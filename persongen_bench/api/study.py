@@ -10,11 +10,9 @@ from pathlib import Path
 from persongen_bench.core.errors import ConfigError
 from persongen_bench.core.progress import Progress, no_progress
 from persongen_bench.core.regular_files import read_regular
-from persongen_bench.loop.choice import make_config
 from persongen_bench.study import answers, ratings, sources, taking
 from persongen_bench.study.design import design
 from persongen_bench.study.folder import StudyFolder
-from persongen_bench.study.from_runs import from_runs
 from persongen_bench.study.material import Material
 from persongen_bench.study.plan import Plan
 from persongen_bench.study.sealing import seal
@@ -43,6 +41,8 @@ class Shown:
         if self.runs and self.folder is not None:
             raise ConfigError("runs and a folder are named", fix="Name one of them.")
         if self.runs:
+            from persongen_bench.study.from_runs import from_runs  # loads what runs need
+
             found = from_runs(self.runs, self.data)
         elif self.folder is not None:
             found = sources.from_folder(self.folder)
@@ -59,6 +59,8 @@ class Shown:
 
 def study_plan(said: Mapping[str, object], consent: Path | None = None) -> Plan:
     """A plan from what was said; None is what was not. ``consent``: a file with the text."""
+    from persongen_bench.loop.choice import make_config
+
     given = {name: value for name, value in said.items() if value is not None}
     if consent is not None:
         given["consent"] = read_regular(consent, "consent", MOST_TEXT).decode(errors="replace")

@@ -1,9 +1,9 @@
 """The answers of a study in SQLite: one for a code and a trial, on the disk before it is said so.
 
-Table ``participants``: ``hash``, of every code that may answer. Table ``claims``: ``person``, a hash
-that says nothing, and ``hash``, of the code that was handed out to them. Table ``answers``: ``code``,
-``trial``, ``document`` (an `Answer` as JSON), in the order in which they came. The journal is
-SQLite's rollback journal, flushed at every commit; what is deleted is overwritten.
+Table ``participants``: ``hash``, of every code that may answer. Table ``claims``: ``person``, a
+hash that says nothing, and ``hash``, of the code that was handed out to them. Table ``answers``:
+``code``, ``trial``, ``document`` (an `Answer` as JSON), in the order in which they came. The
+journal is SQLite's rollback journal, flushed at every commit; what is deleted is overwritten.
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@ from typing import Literal
 from pydantic import Field
 
 from persongen_bench.core.config import Config
-from persongen_bench.study.records import Choice, Question
+from persongen_bench.study.records import Choice
 
 Preset = Literal["pairs", "ragar-rank", "pigeon-binary"]
 Person = Literal["first", "third"]
@@ -57,36 +57,34 @@ class Plan(Config):
         return ("first", "second", "tie", "both-bad")
 
     @property
-    def questions(self) -> dict[Question, str]:
-        """The wordings."""
-        return {"like": LIKE, **_WORDINGS[self.preset, self.person]}
+    def questions(self) -> dict[str, str]:
+        """The wordings, by question and where it matters by kind of trial."""
+        return {
+            "like": "Do you like this picture?",
+            "taste": _TASTE[self.preset, self.person],
+            "taste/pair": _TASTE[_OF_PAIRS[self.preset], self.person],
+            "alignment": _ALIGNMENT[self.preset],
+        }
 
 
-LIKE = "Do you like this picture?"
-_KEEPS = "Which picture better keeps the meaning of the one above?"
-_WORDINGS: dict[tuple[Preset, Person], dict[Question, str]] = {
-    ("pairs", "first"): {"taste": "Which picture do you like better?", "alignment": _KEEPS},
-    ("pairs", "third"): {
-        "taste": "Above are pictures that somebody liked. Which picture would they like better?",
-        "alignment": _KEEPS,
-    },
-    ("ragar-rank", "first"): {
-        "taste": "Rank the pictures: the one you would click on first comes first.",
-        "alignment": "Rank the pictures by how well they convey the meaning of the one above.",
-    },
-    ("ragar-rank", "third"): {
-        "taste": "Above are pictures that somebody liked. Rank those below by how likely this "
-        "person is to click on them.",
-        "alignment": "Rank the pictures by how well they convey the meaning of the one above.",
-    },
-    ("pigeon-binary", "first"): {
-        "taste": "Which of the two suits your taste?",
-        "alignment": "Which of the two keeps the meaning of the picture above?",
-    },
-    ("pigeon-binary", "third"): {
-        "taste": "Above are pictures that somebody liked. Which of the two suits their taste?",
-        "alignment": "Which of the two keeps the meaning of the picture above?",
-    },
+_OF_PAIRS: dict[Preset, Preset] = {
+    "pairs": "pairs", "ragar-rank": "pairs", "pigeon-binary": "pigeon-binary",
+}  # fmt: skip
+"""Whose words a pair is asked with: catch trials are pairs among rankings too."""
+_TASTE: dict[tuple[Preset, Person], str] = {
+    ("pairs", "first"): "Which picture do you like better?",
+    ("pairs", "third"): "Somebody liked the small pictures. Which of the others would they prefer?",
+    ("ragar-rank", "first"): "Rank the pictures: the one you would click on first comes first.",
+    ("ragar-rank", "third"): "Somebody liked the small pictures. Rank the others by how likely "
+    "this person is to click on them.",
+    ("pigeon-binary", "first"): "Which of the two suits your taste?",
+    ("pigeon-binary", "third"): "Somebody liked the small pictures. Which of the other two suits "
+    "their taste?",
+}
+_ALIGNMENT: dict[Preset, str] = {
+    "pairs": "Which picture better keeps the meaning of the small one?",
+    "ragar-rank": "Rank the pictures by how well they convey the meaning of the small one.",
+    "pigeon-binary": "Which of the two keeps the meaning of the small picture?",
 }
 
 CONSENT = """\

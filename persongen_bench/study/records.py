@@ -63,8 +63,8 @@ class Study(Config):
     person: Literal["first", "third"]
     consent: str
     instructions: str
-    questions: dict[Question, str] = Field(default_factory=dict)
-    """As they are put to the participants."""
+    questions: dict[str, str] = Field(default_factory=dict)
+    """As they are put to participants, by `Question`, or ``question/kind`` for a kind of trial."""
     choices: tuple[Choice, ...] = ("first", "second", "tie", "both-bad")
     """Answers that a pair allows."""
     post_to: str = ""

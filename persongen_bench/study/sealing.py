@@ -126,7 +126,11 @@ def _study(plan: Plan, material: Material, trials: Mapping[str, tuple[Trial, ...
         instructions=plans.instructions(
             plan, elicits=plan.elicited > 0, judges=bool(material.cases)
         ),
-        questions={name: text for name, text in plan.questions.items() if name in asked},
+        questions={
+            name: text
+            for name, text in plan.questions.items()
+            if name in asked or name.partition("/")[0] in asked
+        },
         choices=plan.choices,
         post_to=plan.post_to,
         completion=plan.completion,

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
+from types import FrameType
 from typing import Any
 
 import uvicorn
@@ -42,6 +42,15 @@ class ImpatientProtocol(H11Protocol):
             self.transport.abort()
             return
         self.loop.call_later(PATIENCE, self._look, now, times + 1 if now is before else 1)
+
+
+class QuietServer(uvicorn.Server):
+    """Stops at a signal, and leaves it at that."""
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002  # as its base
+        """Finish what is being answered; at the second signal nothing."""
+        self.force_exit = self.should_exit
+        self.should_exit = True
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -96,11 +105,10 @@ def serve(
             server_header=False,
             proxy_headers=serving.behind_proxy,
             limit_concurrency=MOST_CONNECTIONS,
-            timeout_graceful_shutdown=5,
+            timeout_graceful_shutdown=1,
             h11_max_incomplete_event_size=1 << 14,
         )
-        with suppress(KeyboardInterrupt):  # raised again when the server has stopped
-            asyncio.run(_served(uvicorn.Server(config), place, ready))
+        asyncio.run(_served(QuietServer(config), place, ready))
 
 
 async def _served(server: uvicorn.Server, place: socket.socket, ready: Callable[[], None]) -> None:

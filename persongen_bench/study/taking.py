@@ -12,6 +12,7 @@ from persongen_bench.core.regular_files import read_regular
 from persongen_bench.study.answers import Answers
 from persongen_bench.study.checking import check, parse
 from persongen_bench.study.folder import StudyFolder, code_hash
+from persongen_bench.study.records import Answer
 
 MOST_BYTES = 1 << 24
 """Of a file."""
@@ -46,16 +47,19 @@ def take(folder: StudyFolder, files: Sequence[Path]) -> Taken:
         for file in files:
             for number, document in enumerate(_documents(file)):
                 try:
-                    answer = parse(json.dumps(document))
-                    if not store.admits(answer.code):
-                        raise DataError("this code may not answer")
-                    trials = folder.trials.get(code_hash(answer.code), {})
-                    check(answer, folder.study, trials)
+                    found.append(_checked(folder, store, document))
                 except DataError as error:
                     raise DataError(f"{file}: answer {number}: {error}") from None
-                found.append(answer)
         kept = [store.keep(answer) for answer in found]
     return Taken(kept.count("new"), kept.count("known"), kept.count("other"))
+
+
+def _checked(folder: StudyFolder, store: Answers, document: object) -> Answer:
+    answer = parse(json.dumps(document))
+    if not store.admits(answer.code):
+        raise DataError("this code may not answer")
+    check(answer, folder.study, folder.trials.get(code_hash(answer.code), {}))
+    return answer
 
 
 def _documents(file: Path) -> list[object]:

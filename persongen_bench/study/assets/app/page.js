@@ -67,7 +67,7 @@
   }
   const left = trials.filter((trial) => !answers.has(trial.id));
   const questions = left.map((trial, k) => ({
-    type: kinds[trial.kind], asked: trial, question: study.questions[trial.question], choices: study.choices,
+    type: kinds[trial.kind], asked: trial, question: study.questions[`${trial.question}/${trial.kind}`] ?? study.questions[trial.question], choices: study.choices,
     on_start: () => { bar.hidden = false; if (left[k + 1]) preload(left[k + 1]); },
     on_finish: ({ said, milliseconds }) => answers.record(trial.id, said, milliseconds),
   }));

@@ -1,8 +1,8 @@
 "use strict";
 // The questions, as jsPsych asks them. Every plugin ends with `{said, milliseconds}`.
 const { ParameterType } = jsPsychModule;
-const any = { type: ParameterType.COMPLEX, default: undefined };
-const ABOVE = { taste: "They liked", alignment: "The picture to keep to", like: "" };
+const any = { type: ParameterType.COMPLEX, default: null };
+const ABOVE = { taste: "Liked by this person", alignment: "To be kept to", like: "" };
 
 class Question {
   constructor(jsPsych) { this.jsPsych = jsPsych; }
