@@ -119,7 +119,8 @@ def serve_study(
         **how: fields of `persongen_bench.study.serving.Serving`.
 
     Raises:
-        ConfigError: where the libraries are not installed, or the address cannot be had.
+        ConfigError: where the libraries are not installed, the address cannot be had, or codes
+            should be handed out that stand for people.
         DataError: where there is no study.
     """
     if any(find_spec(name) is None for name in ("starlette", "uvicorn")):
@@ -129,12 +130,16 @@ def serve_study(
         )
     from persongen_bench.study.serving import Serving, listen, serve
 
-    folder = StudyFolder(study)
-    folder.study  # noqa: B018  # read before anybody may come
-    place = listen(host, port)
-    shown = f"[{host}]" if ":" in host else host
-    address = f"http://{shown}:{place.getsockname()[1]}/"
-    serve(folder, place, lambda: ready(address), Serving(**how))
+    folder, serving = StudyFolder(study), Serving(**how)
+    if serving.hands_out and folder.study.person == "first" and folder.key.methods:
+        raise ConfigError(
+            "codes stand for people in this study, and are handed out to nobody else",
+            fix="Give every participant their own code.",
+        )
+    with listen(host, port) as place:
+        shown = f"[{host}]" if ":" in host else host
+        address = f"http://{shown}:{place.getsockname()[1]}/"
+        serve(folder, place, lambda: ready(address), serving)
 
 
 def withdraw(study: Path, code: str) -> int:

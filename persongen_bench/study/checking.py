@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from pydantic import Field, ValidationError, field_validator
+from pydantic import Field, ValidationError
 
 from persongen_bench.core.errors import DataError
 from persongen_bench.study.records import REMARKS, Answer, Choice, Study, Trial
@@ -26,13 +26,6 @@ class Sent(Answer):
     milliseconds: float = Field(ge=0, le=1e12, allow_inf_nan=False)
     said_at: str = Field(max_length=MOST_SAID)
     kept_at: str = Field(default="", max_length=0)
-
-    @field_validator("comment", "said_at")
-    @classmethod
-    def writable(cls, text: str) -> str:
-        """Refuse what no file can hold: half of a character."""
-        text.encode()
-        return text
 
 
 def parse(document: bytes | str) -> Answer:

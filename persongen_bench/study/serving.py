@@ -85,15 +85,7 @@ def serve(
         place: of `listen`.
         ready: called when the first client may come.
         serving: how.
-
-    Raises:
-        ConfigError: where codes should be handed out that stand for people.
     """
-    if serving.hands_out and folder.study.person == "first" and folder.key.methods:
-        raise ConfigError(
-            "codes stand for people in this study, and are handed out to nobody else",
-            fix="Give every participant their own code.",
-        )
     with Answers(folder.answers_file) as answers:
         config = uvicorn.Config(
             application(folder, answers, hands_out=serving.hands_out),
