@@ -6,17 +6,17 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from persongen_bench.core.errors import ConfigError
 from persongen_bench.core.progress import Progress, no_progress
 from persongen_bench.core.regular_files import read_regular
-from persongen_bench.study import answers, ratings, sources, taking
-from persongen_bench.study.design import design
+from persongen_bench.study import answers, ratings, taking
 from persongen_bench.study.folder import StudyFolder
-from persongen_bench.study.material import Material
 from persongen_bench.study.plan import Plan
-from persongen_bench.study.sealing import seal
-from persongen_bench.study.writing import write_study
+
+if TYPE_CHECKING:  # a server needs no pictures
+    from persongen_bench.study.material import Material
 
 MOST_TEXT = 1 << 16
 """Bytes of a text that participants read."""
@@ -38,6 +38,8 @@ class Shown:
 
     def material(self) -> Material:
         """The material; raises `ConfigError` where nothing is named, or too much."""
+        from persongen_bench.study import sources
+
         if self.runs and self.folder is not None:
             raise ConfigError("runs and a folder are named", fix="Name one of them.")
         if self.runs:
@@ -88,6 +90,10 @@ def new_study(
     Raises:
         PgbenchError: where the material does not suffice; nothing is written then.
     """
+    from persongen_bench.study.design import design
+    from persongen_bench.study.sealing import seal
+    from persongen_bench.study.writing import write_study
+
     material = shown.material()
     known: dict[str, str] = {}
     if codes_of is not None:

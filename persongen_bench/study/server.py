@@ -25,7 +25,7 @@ from persongen_bench.study.answers import Answers
 from persongen_bench.study.checking import MOST_SAID, check, parse
 from persongen_bench.study.folder import PRIVATE, StudyFolder, code_hash
 from persongen_bench.study.limits import Buckets
-from persongen_bench.study.writing import policy
+from persongen_bench.study.policy import policy
 
 MOST_BYTES = 1 << 15
 """Of an answer."""

@@ -9,7 +9,6 @@ from html import escape
 from importlib import resources
 from importlib.resources.abc import Traversable
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from persongen_bench.core import images
 from persongen_bench.core.config import Config
@@ -18,15 +17,12 @@ from persongen_bench.core.progress import Progress
 from persongen_bench.study.answers import Answers
 from persongen_bench.study.folder import StudyFolder
 from persongen_bench.study.material import Material
+from persongen_bench.study.policy import policy
 from persongen_bench.study.records import Study
 from persongen_bench.study.sealing import Sealed
 from persongen_bench.util.files import folder_atomic
 
 ASSETS = resources.files("persongen_bench.study") / "assets"
-POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; "
-    "connect-src {connect}; base-uri 'none'; form-action 'none'"
-)
 _OLD = 946684800
 """2000-01-01: the time of every public file, so that no order of writing is told."""
 
@@ -64,13 +60,6 @@ def write_page(study: Study, folder: Path) -> None:
     (folder / "sessions").mkdir()
     for session in study.sessions:
         _script(folder / "sessions" / f"{session.code}.js", "session", _plain(session))
-
-
-def policy(post_to: str) -> str:
-    """What the page may load and send: nothing but its own, and answers to where they go."""
-    address = urlsplit(post_to)
-    elsewhere = f" {address.scheme}://{address.netloc}" if address.netloc else ""
-    return POLICY.format(connect=f"'self'{elsewhere}")
 
 
 def _script(file: Path, name: str, value: Mapping[str, object]) -> None:

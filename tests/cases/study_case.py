@@ -28,7 +28,7 @@ def material(n_methods=3, n_users=8, n_cases=12, references=False):
     likes = {user: tuple(f"like {user} {k}" for k in range(9)) for user in users}
     cases = tuple(
         Case(
-            user, f"r{k}", {m: f"{m} {user} {k}" for m in methods}, {m: f"s{k}" for m in methods},
+            user, f"r{k}", {m: f"{m} {user} {k}" for m in methods}, dict.fromkeys(methods, f"s{k}"),
             likes[user][-5:], f"reference {user} {k}" if references else None,
         )
         for user in users
@@ -105,6 +105,7 @@ def served(study, *options):
         finally:
             if server.poll() is None:
                 server.send_signal(signal.SIGINT)
+            server.stdout.read()  # what it says last, or the end of a killed one
 
 
 def post(address, document, path="answers", **headers):

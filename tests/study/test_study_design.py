@@ -1,7 +1,7 @@
 """Laws of the design: sides, orders, repeats and catch trials."""
 
 from collections import Counter
-from itertools import permutations
+from itertools import pairwise, permutations
 
 import pytest
 from study_case import material
@@ -92,7 +92,7 @@ def test_every_method_has_every_place_and_follows_every_other_equally_often(n):
     rows = williams(n)
     assert all(sorted(row) == list(range(n)) for row in rows)
     places = Counter((place, k) for row in rows for place, k in enumerate(row))
-    follows = Counter(pair for row in rows for pair in zip(row, row[1:], strict=False))
+    follows = Counter(pair for row in rows for pair in pairwise(row))
     assert set(places.values()) == {len(rows) // n}
     assert len(set(follows.values())) == 1
     assert len(follows) == n * (n - 1)
@@ -125,7 +125,9 @@ def test_ragar_asks_fifty_rankings_of_taste_and_fifty_of_meaning():
     )
     counts = Counter(d.question for d in drafts(sessions))
     assert counts == {"taste": 150, "alignment": 150}
-    assert all(d.shown[0].startswith("reference") for d in drafts(sessions) if d.question != "taste")
+    assert all(
+        d.shown[0].startswith("reference") for d in drafts(sessions) if d.question != "taste"
+    )
 
 
 def test_likes_are_asked_of_the_same_twenty_pictures_in_other_orders():

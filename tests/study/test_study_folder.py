@@ -216,8 +216,8 @@ def test_without_likes_there_are_no_catch_trials_and_no_third_persons(pictures, 
     plan = api.study_plan({"elicit": 0, "pairs_per_person": 6})
     made = api.new_study(shown, plan, tmp_path / "a")
     assert {truth.role for truth in made.key.truths} == {"main", "repeat"}
+    third = plan.model_copy(update={"person": "third"})
     with pytest.raises(ConfigError, match="nothing shows third persons"):
-        third = plan.model_copy(update={"person": "third"})
         api.new_study(shown, third, tmp_path / "b")
     assert not (tmp_path / "b").exists()
 

@@ -9,6 +9,8 @@ import sqlite3
 import threading
 import time
 import urllib.request
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import pytest
 from study_case import (
@@ -84,10 +86,8 @@ def test_two_tabs_at_one_instant_leave_one_answer(live, running):
     for number in range(5):
         said = answer_to(live, code, number)
         both = [{**said, "milliseconds": k} for k in (1.0, 2.0)]
-        found = []
-        tabs = [threading.Thread(target=lambda a=a: found.append(post(running, a)[0])) for a in both]
-        [tab.start() for tab in tabs]
-        [tab.join() for tab in tabs]
+        with ThreadPoolExecutor(2) as tabs:
+            found = [status for status, _, _ in tabs.map(partial(post, running), both)]
         assert sorted(found) == [200, 409]
         assert len(kept(live, said["trial"])) == 1
 
@@ -263,6 +263,7 @@ def test_codes_are_handed_out_where_that_is_said_and_never_in_the_first_person(c
         api.serve_study(copy.path, "127.0.0.1", 0, print, hands_out=True)
 
 
+@pytest.mark.slow
 def test_ten_kills_lose_no_acknowledged_answer(copy):
     """SIGKILL at random instants, while a participant answers; then the next server goes on."""
     code, rng = codes_of(copy)[CODE_OF], random.Random(0)
@@ -304,11 +305,10 @@ def test_who_sends_half_a_line_or_half_an_answer_does_not_keep_others_waiting(li
     host, port = running.removeprefix("http://").rstrip("/").split(":")
     idle = [socket.create_connection((host, int(port))) for _ in range(40)]
     try:
+        head = b"POST /answers HTTP/1.1\r\nHost: x\r\n"
+        rest = b"Content-Type: application/json\r\nContent-Length: 99\r\n\r\n{"
         for k, client in enumerate(idle):
-            client.sendall(
-                b"POST /answers HTTP/1.1\r\nHost: x\r\n"
-                + (b"" if k % 2 else b"Content-Type: application/json\r\nContent-Length: 99\r\n\r\n{")
-            )
+            client.sendall(head if k % 2 else head + rest)
         begin = time.monotonic()
         assert get(running)[0] == 200
         assert post(running, answer_to(live, codes_of(live)["quokka-3"], 20))[0] == 200

@@ -14,8 +14,10 @@ const el = (name, settings = {}, ...inside) => {
 const paragraphs = (text) => text.split(/\n\s*\n/).map((part) => el("p", { text: part.replace(/\s+/g, " ").trim() }));
 const address = (code) => `media/${encodeURIComponent(code)}.png`;
 const picture = (code, name) => el("img", { src: address(code), alt: name, draggable: "false" });
+const NAMES = { "⌫": "Backspace" };
 const keyed = (text, key, does, kind = "button") =>
-  el("button", { type: "button", class: kind, on: { click: does } }, el("span", { text }), ...(key ? [el("kbd", { text: key })] : []));
+  el("button", { type: "button", class: kind, on: { click: does }, ...(key && { "aria-keyshortcuts": NAMES[key] ?? key }) },
+    el("span", { text }), ...(key ? [el("kbd", { text: key, "aria-hidden": "true" })] : []));
 // What is shown above the pictures that are judged.
 const above = (codes, caption) => (codes.length === 0 ? [] : [
   el("figure", { class: `above n${codes.length}` },
