@@ -33,6 +33,8 @@ class Shown:
     """A folder of pictures to elicit likes by, in place of the data set's."""
     data: Path | None = None
     """Where the data of the runs lie, where that is not known."""
+    methods: Sequence[str] = ()
+    """Names or labels of the methods to take from the runs, as patterns; empty: all."""
     likes_only: bool = False
     """Nothing is judged: participants are asked what they like."""
 
@@ -45,7 +47,7 @@ class Shown:
         if self.runs:
             from persongen_bench.study.from_runs import from_runs  # loads what runs need
 
-            found = from_runs(self.runs, self.data)
+            found = from_runs(self.runs, self.data, self.methods)
         elif self.folder is not None:
             found = sources.from_folder(self.folder)
         elif self.items is not None:

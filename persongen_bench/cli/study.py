@@ -18,7 +18,11 @@ Study = Annotated[Path, typer.Argument(help="Folder of the study.")]
 def new(
     out: Annotated[Path, typer.Option("--out", help="New folder of the study.")],
     runs: Annotated[
-        list[Path] | None, typer.Argument(help="Run directories of methods to compare.")
+        list[Path] | None, typer.Argument(help="Run directories, or folders of them.")
+    ] = None,
+    method: Annotated[
+        list[str] | None,
+        typer.Option("--method", "-m", help="Only these methods or labels (patterns); repeatable."),
     ] = None,
     folder: Annotated[
         Path | None, typer.Option(help="METHOD/USER/* in place of runs; liked in history/USER/*.")
@@ -70,7 +74,7 @@ def new(
         "title": title, "post_to": post_to, "completion": completion,
     }  # fmt: skip
     plan = study_plan(said, consent)
-    shown = Shown(tuple(runs or ()), folder, items, data, elicit_only)
+    shown = Shown(tuple(runs or ()), folder, items, data, tuple(method or ()), elicit_only)
     with bars() as progress:
         made = new_study(shown, plan, out, codes, progress)
     sessions = made.study.sessions

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 from persongen_bench.core.errors import ConfigError, DataError
@@ -17,21 +18,22 @@ from persongen_bench.study.material import HISTORY, Case, Material
 _ITEM, _MADE = "item|", "made|"
 
 
-def from_runs(places: Sequence[Path], data: Path | None) -> Material:
+def from_runs(places: Sequence[Path], data: Path | None, wanted: Sequence[str] = ()) -> Material:
     """What every one of these runs delivered.
 
     Args:
         places: run directories, or folders of them.
         data: where their data lie, where that is not known.
+        wanted: names or labels of the methods to take, as patterns; empty: all.
 
     Raises:
         ConfigError: where runs do not answer the same questions, or have one label.
         DataError: where there is no picture that all of them delivered.
     """
     paths = [path for place in places for path in find_runs(place)]
-    runs = [RunDirectory.open(path) for path in paths]
+    runs = [run for run in map(RunDirectory.open, paths) if _wanted(run, wanted)]
     _require_alike(runs)
-    directory, world = reopen(paths[0], data, Execution())
+    directory, world = reopen(runs[0].path, data, Execution())
     asked = world.asked(directory.config)
     made = {run.config.method.label: _delivered(run) for run in runs}
     veil = directory.veil
@@ -56,6 +58,11 @@ def from_runs(places: Sequence[Path], data: Path | None) -> Material:
         likes={veil.user(user): _items(liked.get(user, ())) for user in likers},
         items={item: f"{_ITEM}{item}" for item in world.dataset.catalog.ids},
     )
+
+
+def _wanted(run: RunDirectory, patterns: Sequence[str]) -> bool:
+    names = (run.config.method.name, run.config.method.label)
+    return not patterns or any(fnmatchcase(n, p) for n in names for p in patterns)
 
 
 def _require_alike(runs: Sequence[RunDirectory]) -> None:

@@ -1,4 +1,4 @@
-"""The participant's page in a real browser: keys, reload, simulation, and nothing from elsewhere."""
+"""The participant's page in a real browser: keys, reload, simulation, nothing from elsewhere."""
 
 import json
 import shutil
@@ -129,7 +129,8 @@ def test_simulated_participants_answer_everything(browser, pictures, tmp_path, m
     n_asked = sum(len(trials) for trials in study.trials.values())
     assert len(answers) == n_asked + 2
     orders = {a.order for a in answers if a.order}
-    assert orders and all(sorted(order) == [0, 1, 2] for order in orders)
+    assert orders
+    assert all(sorted(order) == [0, 1, 2] for order in orders)
 
 
 def test_from_a_disk_answers_are_downloaded_and_taken_in(browser, pictures, tmp_path):

@@ -49,7 +49,8 @@
     notice(answers.refused || (answers.posts && answers.unsent.length > 3 ? `${answers.unsent.length} answers wait to be sent. Go on: they are kept on this device.` : ""));
   };
 
-  const jsPsych = initJsPsych({ display_element: stage, on_finish: () => finish() });
+  stage.replaceChildren();
+  const jsPsych = initJsPsych({ display_element: stage, override_safe_mode: true, on_finish: () => finish() });
   const kinds = { elicit: ElicitPlugin, pair: PairPlugin, rank: RankPlugin };
   let declined = false;
   const state = answers.read();

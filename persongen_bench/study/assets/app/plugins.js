@@ -85,7 +85,7 @@ class ElicitPlugin extends Question {
 class PairPlugin extends Question {
   static info = { name: "pgbench-pair", version: "1", data: {}, parameters: { asked: any, question: any, choices: any } };
   static keys = { first: "1", second: "2", tie: "0", "both-bad": "9" };
-  static words = { tie: "Both equally", "both-bad": "Neither of them" };
+  static words = { tie: "Both equally", "both-bad": "Neither" };
   trial(display, { asked, question, choices }, loaded) {
     this.begin(display, loaded, (answer) => {
       const does = (choice) => () => answer({ choice });
