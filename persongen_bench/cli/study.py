@@ -12,6 +12,17 @@ from persongen_bench.util.printed import say
 
 study_app = typer.Typer(no_args_is_help=True, help="Studies in which people judge pictures.")
 Study = Annotated[Path, typer.Argument(help="Folder of the study.")]
+Method = Annotated[
+    list[str] | None,
+    typer.Option("--method", "-m", help="Only these methods or labels (patterns); repeatable."),
+]
+FirstPerson = Annotated[
+    bool,
+    typer.Option(
+        "--first-person/--third-person",
+        help="Participants judge what was made for themselves, or for somebody else.",
+    ),
+]
 
 
 @study_app.command()
@@ -20,10 +31,7 @@ def new(
     runs: Annotated[
         list[Path] | None, typer.Argument(help="Run directories, or folders of them.")
     ] = None,
-    method: Annotated[
-        list[str] | None,
-        typer.Option("--method", "-m", help="Only these methods or labels (patterns); repeatable."),
-    ] = None,
+    method: Method = None,
     folder: Annotated[
         Path | None, typer.Option(help="METHOD/USER/* in place of runs; liked in history/USER/*.")
     ] = None,
@@ -31,13 +39,7 @@ def new(
         Path | None, typer.Option(help="Folder of pictures to ask likes of. [default: the data's]")
     ] = None,
     preset: Annotated[str, typer.Option(help="pairs, ragar-rank or pigeon-binary.")] = "pairs",
-    first_person: Annotated[
-        bool,
-        typer.Option(
-            "--first-person/--third-person",
-            help="Participants judge what was made for themselves, or for somebody else.",
-        ),
-    ] = True,
+    first_person: FirstPerson = True,
     participants: Annotated[
         int | None, typer.Option(min=1, help="How many. [default: all users; of others 24]")
     ] = None,

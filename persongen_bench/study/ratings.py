@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 from persongen_bench.core.errors import ConfigError, DataError
@@ -47,7 +48,7 @@ def write_ratings(folder: StudyFolder, out: Path) -> int:
     return len(rows)
 
 
-def _write(file: Path, names: tuple[str, ...], rows: list[tuple[str, ...]]) -> None:
+def _write(file: Path, names: tuple[str, ...], rows: Sequence[tuple[object, ...]]) -> None:
     text = io.StringIO()
     csv.writer(text, lineterminator="\n").writerows([names, *rows])
     file.write_text(text.getvalue(), encoding="utf-8")
