@@ -162,7 +162,9 @@ def test_who_declines_is_asked_nothing_and_nothing_is_kept(browser, pictures, tm
     code = next(iter(study.codes()))
     with served(study) as (_, address), page_of(browser, address) as page:
         page.goto(f"{address}#{code}")
-        page.get_by_role("button", name="I do not want to take part").click()
+        page.wait_for_selector("main:not(.loading) article")
+        for key in ("Tab", "Tab", "Enter"):
+            page.keyboard.press(key)
         page.get_by_role("heading", name="You do not take part").wait_for()
         assert page.evaluate("localStorage.length") == 0
     assert read_answers(study) == []
@@ -205,6 +207,21 @@ def test_prolifics_name_is_neither_sent_nor_kept(browser, pictures, tmp_path):
     for name in ("5f00pid", "6a00sid", "7b00ses"):
         assert name not in "".join(sent) + kept
         assert name.encode() not in held
+
+
+def test_a_code_that_is_withdrawn_is_told_so(browser, pictures, tmp_path):
+    study = make_study(pictures, tmp_path / "s", elicit=0, pairs_per_person=4)
+    code = codes_of(study)["quokka-1"]
+    with served(study) as (_, address), page_of(browser, address, faults=["403"]) as page:
+        page.goto(f"{address}#{code}")
+        begin(page)
+        api.withdraw(study.path, code)
+        while answer(page, KEYS):
+            pass
+        page.get_by_role("button", name="Finish").click()
+        page.wait_for_selector("main[data-sent=false]")
+        assert "does not take answers under this code" in page.text_content("#state")
+    assert read_answers(study) == []
 
 
 @pytest.mark.parametrize("width", [390, 1300])

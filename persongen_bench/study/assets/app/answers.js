@@ -31,6 +31,8 @@ class Answers {
     const { answers, sent } = this.read();
     return Object.keys(answers).filter((trial) => !sent[trial]).map((trial) => answers[trial]);
   }
+  // How many the server will not have, whatever is tried.
+  get rejected() { return Object.values(this.read().sent).filter((status) => status === 422).length; }
   // The first answer to a trial stays, whichever tab it was given in.
   record(trial, said, milliseconds) {
     const answer = {

@@ -39,6 +39,8 @@
   while (!found) found = await session(await typed(Boolean(found === null)));
   history.replaceState(null, "", `${location.pathname}${prolific ? "" : location.search}#${found.code}`);
 
+  window.addEventListener("hashchange", () => location.reload());
+
   const { trials } = found;
   const answers = new Answers(study, found.code, found.hash, () => draw());
   const bar = document.getElementById("bar");
@@ -93,8 +95,11 @@
     if (!answers.posts) { how.textContent = `Download your ${answers.list.length} answers and send the file to whoever invited you.`; return; }
     how.textContent = "Your answers are being sent; please wait.";
     await answers.send();
-    how.textContent = answers.refused || `All ${answers.list.length} answers have been received. You may close this page.`;
-    stage.dataset.sent = String(!answers.refused);
+    const lost = answers.refused || answers.rejected;
+    how.textContent = answers.refused || (lost
+      ? `${answers.rejected} answers could not be taken. Download your answers, please, and send the file to whoever invited you.`
+      : `All ${answers.list.length} answers have been received. You may close this page.`);
+    stage.dataset.sent = String(!lost);
   };
 
   draw();

@@ -28,6 +28,7 @@ class Question {
   listen(keys, signal) {
     document.addEventListener("keydown", (event) => {
       if (event.ctrlKey || event.metaKey || event.altKey || event.repeat) return;
+      if (event.key === "Enter" && event.target.closest?.("button, textarea")) return;
       const does = keys[event.key];
       if (does) { event.preventDefault(); does(); }
     }, { signal });

@@ -7,7 +7,7 @@ class RankPlugin extends Question {
       const n = asked.pictures.length;
       const said = el("p", { class: "hint", "aria-live": "polite" });
       const cards = asked.pictures.map((code, k) =>
-        el("button", { type: "button", class: "choice", on: { click: () => toggle(k) } },
+        el("button", { type: "button", class: "choice", on: { click: (event) => { toggle(k); if (event.detail) event.currentTarget.blur(); } } },
           picture(code, `Picture ${k + 1}`), el("kbd", { text: String(k + 1) }), el("span", { class: "place" })));
       const undo = keyed("Undo", "⌫", () => toggle(order.at(-1)));
       const confirm = keyed("Confirm", "Enter", () => order.length === n && answer({ order }), "button main");
