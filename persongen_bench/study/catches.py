@@ -9,13 +9,13 @@ import numpy as np
 from persongen_bench.study.drafts import Draft
 from persongen_bench.study.material import HISTORY, Material
 from persongen_bench.study.plan import CAUGHT, Plan
-from persongen_bench.study.records import Choice, Question
+from persongen_bench.study.records import Choice
 
 
 def caught(
-    material: Material, plan: Plan, question: Question, user: str, rng: np.random.Generator
+    material: Material, plan: Plan, n_judged: int, user: str, rng: np.random.Generator
 ) -> list[Draft]:
-    """The catch trials of one participant; none of meaning, or where no likes are known.
+    """The catch trials of one participant, of taste; none where no likes are known.
 
     In turns an exact copy of a liked picture (for third persons one of those that are shown)
     against what was made for somebody else, and a liked picture against one that somebody else
@@ -23,10 +23,10 @@ def caught(
     """
     users = [user] if user else [u for u in material.users if material.likes.get(u)]
     others = [u for u, liked in sorted(material.likes.items()) if liked]
-    if question != "taste" or len(others) < 2 or not material.likes.get(users[0]):
+    if len(others) < 2 or not users or not material.likes.get(users[0]):
         return []
     drafts, coin = [], int(rng.integers(2))
-    for number in range(max(2, round(CAUGHT * plan.judgements))):
+    for number in range(max(2, round(CAUGHT * n_judged))):
         whose = users[int(rng.integers(len(users)))]
         strangers = _strangers(material, whose, others)
         if strangers:
@@ -40,7 +40,8 @@ def _strangers(material: Material, whose: str, others: Sequence[str]) -> list[st
     """Those who share least of what ``whose`` liked, whoever they are."""
     mine = set(material.likes[whose])
     shared = {other: len(mine & set(material.likes[other])) for other in others if other != whose}
-    return [other for other, n in shared.items() if n == min(shared.values())]
+    least = min(shared.values(), default=0)
+    return [other for other, n in shared.items() if n == least]
 
 
 class _Pair:

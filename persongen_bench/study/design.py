@@ -44,7 +44,7 @@ def design(material: Material, plan: Plan) -> list[Session]:
         for question in questions:
             cases = [c for c in material.cases if user in ("", c.user)]
             judged = _judgements(cases, material, _Asks(plan, question, number, sides))
-            catches = caught(material, plan, question, user, rng)
+            catches = caught(material, plan, len(judged), user, rng) if question == "taste" else []
             drafts += _ordered(judged, catches, len(drafts), rng)
         sessions.append(Session(user, tuple(drafts)))
     return sessions
@@ -144,11 +144,11 @@ def _judgements(cases: Sequence[Case], material: Material, asks: _Asks) -> list[
     if asks.plan.preset == "ragar-rank":
         return _rankings(cases, material.methods, asks)
     pairs = _pairs(material.methods, asks.plan)
-    _suffice(asks.plan, len(cases) * len(pairs))
+    n_judged = _n_judged(asks.plan, len(cases) * len(pairs))
     orders = [asks.rng(k).permutation(len(cases)) for k in range(len(pairs))]
     coins = np.random.default_rng([asks.plan.seed, asks.number, 1 << 23])
     drafts, met = [], Counter[int]()
-    for _ in range(asks.plan.judgements):
+    for _ in range(n_judged):
         which = asks.sides.asked[asks.question] % len(pairs)
         asks.sides.asked[asks.question] += 1
         if met[which] == len(cases):  # this pair has been judged in every case there is
@@ -161,12 +161,14 @@ def _judgements(cases: Sequence[Case], material: Material, asks: _Asks) -> list[
     return drafts
 
 
-def _suffice(plan: Plan, n_there: int) -> None:
-    if plan.judgements > n_there:
+def _n_judged(plan: Plan, n_there: int) -> int:
+    """Judgements of a participant who can make so many different ones."""
+    if plan.pairs_per_person is not None and plan.pairs_per_person > n_there:
         raise ConfigError(
             f"a participant can make {n_there} different judgements, {plan.judgements} wanted",
             fix=f"Say --pairs-per-person {n_there}, or make more pictures.",
         )
+    return min(plan.judgements, n_there)
 
 
 def _pairs(methods: Sequence[str], plan: Plan) -> list[tuple[str, str]]:
@@ -176,13 +178,13 @@ def _pairs(methods: Sequence[str], plan: Plan) -> list[tuple[str, str]]:
 
 
 def _rankings(cases: Sequence[Case], methods: tuple[str, ...], asks: _Asks) -> list[Draft]:
-    _suffice(asks.plan, len(cases))
+    n_judged = _n_judged(asks.plan, len(cases))
     rows = williams(len(methods))
-    order = asks.rng().permutation(len(cases))[: asks.plan.judgements]
+    order = asks.rng().permutation(len(cases))[:n_judged]
     drafts = []
     for place, k in enumerate(order):
         row = asks.sides.asked[asks.question] % len(rows)
-        if asks.plan.judgements % len(rows) == 0:  # else people would see a case in one order
+        if n_judged % len(rows) == 0:  # else people would see a case in one order
             row = (place + asks.number) % len(rows)
         asks.sides.asked[asks.question] += 1
         drafts.append(_draft(cases[k], tuple(methods[m] for m in rows[row]), asks, "rank"))

@@ -26,7 +26,8 @@ class Plan(Config):
     participants: int | None = Field(default=None, ge=1)
     """First person: at most so many of the users; None: all, of third persons 24."""
     pairs_per_person: int | None = Field(default=None, ge=1)
-    """Judgements of every question, repeats and catch trials aside; None: 40, of a paper 50."""
+    """Judgements of every question, repeats and catch trials aside; None: 40, of a paper 50,
+    or as many as there can be."""
     elicit: int | None = Field(default=None, ge=0)
     """Pictures that participants say likes and dislikes of; None: 20 in the first person, none in
     the third."""
@@ -39,7 +40,7 @@ class Plan(Config):
 
     @property
     def judgements(self) -> int:
-        """Of every question and participant."""
+        """Of every question and participant, where the pictures suffice."""
         return self.pairs_per_person or (40 if self.preset == "pairs" else 50)
 
     @property

@@ -130,6 +130,12 @@ def test_ragar_asks_fifty_rankings_of_taste_and_fifty_of_meaning():
     )
 
 
+def test_where_nothing_is_said_as_much_is_asked_as_there_is():
+    for preset, n_there in (("pairs", 36), ("ragar-rank", 12), ("pigeon-binary", 24)):
+        for session in design(material(), Plan(preset=preset)):
+            assert len(drafts([session])) == n_there
+
+
 def test_likes_are_asked_of_the_same_twenty_pictures_in_other_orders():
     sessions = design(material(), Plan(pairs_per_person=6))
     asked = [[d.pictures for d in s.drafts if d.role == "elicit"] for s in sessions]
