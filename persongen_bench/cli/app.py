@@ -32,6 +32,7 @@ from persongen_bench.cli.runs import runs_app
 from persongen_bench.cli.search import search_app
 from persongen_bench.cli.shards import shards_app
 from persongen_bench.cli.site import site_app
+from persongen_bench.cli.study import study_app
 from persongen_bench.core.errors import PgbenchError, disk_error
 from persongen_bench.core.plain import plain
 from persongen_bench.core.seams import cause_of
@@ -118,6 +119,7 @@ app.add_typer(models_app, name="models")
 app.add_typer(convert_app, name="convert")
 app.add_typer(experiment_app, name="experiment")
 app.add_typer(audit_app, name="audit")
+app.add_typer(study_app, name="study")
 
 
 def main() -> None:

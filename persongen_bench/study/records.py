@@ -5,11 +5,13 @@ A study's folder:
 | file | who may see it |
 |---|---|
 | ``study.json`` | everybody: `Study`, with pictures named by meaningless codes |
-| ``media/<code>.webp`` or ``.png`` | everybody |
+| ``media/<code>.png`` | everybody |
 | ``index.html``, ``assets/`` | everybody: the page, opened from a disk or a server |
 | ``private/key.json`` | the researcher: `Key`, which picture is of which method and whom |
-| ``private/codes.txt`` | the researcher: one random code a participant |
+| ``private/codes.txt`` | the researcher: a line a participant, their code, a tab, their user |
 | ``private/answers.sqlite`` | the researcher: answers, as the server keeps them |
+
+`study.folder` finds and reads these files, `study.answers` the database.
 
 Nothing that names a method, a user of a data set or the right answer of a catch trial is in the
 public part.
@@ -19,9 +21,15 @@ from __future__ import annotations
 
 from typing import Literal
 
+from pydantic import Field
+
 from persongen_bench.core.config import Config
 
 Choice = Literal["first", "second", "tie", "both-bad"]
+Question = Literal["like", "taste", "alignment"]
+"""Of an elicitation; which suits the person; which keeps the meaning of the reference."""
+REMARKS = "remarks"
+"""What an `Answer` names as its trial that holds the comment of the end and nothing else."""
 
 
 class Trial(Config):
@@ -29,6 +37,7 @@ class Trial(Config):
 
     id: str
     kind: Literal["elicit", "pair", "rank"]
+    question: Question = "taste"
     pictures: tuple[str, ...]
     """Codes in the order shown: one (elicit), two (left, right) or several."""
     shown: tuple[str, ...] = ()
@@ -54,8 +63,14 @@ class Study(Config):
     person: Literal["first", "third"]
     consent: str
     instructions: str
+    questions: dict[str, str] = Field(default_factory=dict)
+    """As they are put to participants, by `Question`, or ``question/kind`` for a kind of trial."""
+    choices: tuple[Choice, ...] = ("first", "second", "tie", "both-bad")
+    """Answers that a pair allows."""
     post_to: str = ""
     """Where answers are sent; empty: they are downloaded."""
+    completion: str = ""
+    """Address that a participant who is done is pointed to; empty: none."""
     sessions: tuple[Session, ...]
 
 
@@ -69,6 +84,7 @@ class Truth(Config):
     empty for an elicitation."""
     samples: tuple[str, ...]
     request: str = ""
+    question: Question = "taste"
     role: Literal["main", "repeat", "catch-copy", "catch-wrong-user", "elicit"] = "main"
     repeats: str = ""
     """The trial that this one repeats, sides exchanged where they are two."""
