@@ -28,8 +28,8 @@ class Asked:
         """Raise `ConfigError` for numbers that no study has."""
         if self.pairs < 1 or not 0 <= self.ties < 1 or not 0 <= self.between <= 0.5:
             raise ConfigError(
-                f"{self.pairs} pairs, {self.ties:g} ties, {self.between:g} between people: no study "
-                "has these",
+                f"{self.pairs} pairs, {self.ties:g} ties, {self.between:g} between people: "
+                "no study has these",
                 fix="At least 1 pair, ties from 0 to below 1, between people from 0 to 0.5.",
             )
 

@@ -8,7 +8,7 @@ from jaxtyping import Float
 from persongen_bench.core.later import special
 
 
-def jackknife_error(replicates: Float[np.ndarray, "people ..."]) -> Float[np.ndarray, "..."]:
+def jackknife_error(replicates: Float[np.ndarray, "people ..."]) -> Float[np.ndarray, ...]:
     """Standard error from estimates that leave out one person each; NaN below two people.
 
     The delete-one jackknife (Efron & Stein, Annals of Statistics 9, 1981), which is on the safe
@@ -23,7 +23,7 @@ def jackknife_error(replicates: Float[np.ndarray, "people ..."]) -> Float[np.nda
 
 def jackknife_margin(
     replicates: Float[np.ndarray, "people ..."], level: float = 0.95
-) -> Float[np.ndarray, "..."]:
+) -> Float[np.ndarray, ...]:
     """Half the width of the t interval with one degree of freedom less than there are people."""
     quantile = float(special.stdtrit(max(len(replicates) - 1, 1), (1 + level) / 2))
     return quantile * jackknife_error(replicates)
