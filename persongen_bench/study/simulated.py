@@ -16,14 +16,17 @@ from jaxtyping import Float, Int
 
 from persongen_bench.study.folder import code_hash
 from persongen_bench.study.records import Answer, Choice, Key, Session, Study, Trial, Truth
-from persongen_bench.worlds.tasteworld.attributes import N_SCENES
+from persongen_bench.worlds.tasteworld.attributes import COUNTS, N_SCENES
 from persongen_bench.worlds.tasteworld.people import People
 
 Behaviour = Literal["careful", "random", "left", "fast", "ties", "quits"]
 Worth = Callable[[Truth, int], float]
 """How much the person of a trial likes its picture at a place: mean 0, variance 1 over scenes."""
-PICKED = {"best-of-6": 6, "best-of-3": 3, "best-of-2": 2, "any": 1}
-"""Methods of known order: of so many scenes each shows the one that the person likes best."""
+PICKED = {"own-taste": (8, "own"), "common-taste": (12, "common"), "sketches": (2, "sketch"),
+          "any": (1, "own")}  # fmt: skip
+"""Methods of known order: each shows the best of so many scenes, by the person's own taste or by
+what people have in common, or the best of so many sketches, which some people like and others do
+not."""
 CAREFUL_SECONDS = (1.0, 6.0)
 FAST_SECONDS = (0.05, 0.3)
 _QUITS = 0.3
@@ -84,11 +87,15 @@ class Simulated:
 
 
 def picked(
-    people: People, persons: Int[np.ndarray, " n"], best_of: int, rng: np.random.Generator
+    people: People, persons: Int[np.ndarray, " n"], method: str, rng: np.random.Generator
 ) -> Int[np.ndarray, " n"]:
-    """A scene for each person, the one that they like best of ``best_of`` drawn at random."""
+    """A scene that a method of `PICKED` shows to each person."""
+    best_of, way = PICKED[method]
     drawn = rng.integers(0, N_SCENES, (len(persons), best_of))
-    best = people.final[persons[:, None], drawn].argmax(axis=1)
+    if way == "sketch":  # the style varies fastest, and sketches are the last one
+        drawn += COUNTS[-1] - 1 - drawn % COUNTS[-1]
+    taste = people.shared if way == "common" else people.final
+    best = taste[persons[:, None], drawn].argmax(axis=1)
     return np.asarray(drawn[np.arange(len(persons)), best])
 
 
@@ -108,7 +115,7 @@ def simulated_study(
     codes = tuple(f"code-{int(rng.integers(1 << 62)):016x}" for _ in who)
     for case in range(asks.pairs):
         for name in names:
-            shown = picked(people, who, PICKED[name], rng)
+            shown = picked(people, who, name, rng)
             scenes |= {f"{p}/{case}/{name}": int(scene) for p, scene in enumerate(shown)}
     for number, code in enumerate(codes):
         own = _truths(number, names, asks)

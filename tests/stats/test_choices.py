@@ -194,27 +194,41 @@ def test_a_label_that_is_missing_is_told():
         powered_mean(np.array([1.0, NAN]), np.zeros(2), np.zeros(3))
 
 
-def test_power_is_what_simulated_people_find():
-    asked, share, n = Asked(pairs=8, ties=0.2, between=0.15), 0.62, 24
-    rng = np.random.default_rng(0)
-    own = np.clip(rng.normal(share, asked.between, (20_000, n)), 0.11, 0.89)[..., None]
-    u = rng.random((20_000, n, asked.pairs))
-    given = np.where(u < own - 0.1, 1.0, np.where(u < own + 0.1, 0.5, 0.0)).mean(axis=2)
-    found = sp.ttest_1samp(given, 0.5, axis=1).pvalue < 0.05
-    assert power(asked, share, n) == pytest.approx(found.mean(), abs=0.03)
+def test_power_is_that_of_the_noncentral_t_where_shares_are_many():
+    asked, share, n = Asked(pairs=400, ties=0.2, between=0.15), 0.58, 24
+    shift, critical = 0.08 / asked.spread(share) * np.sqrt(n), sp.t.ppf(0.975, n - 1)
+    exact = sp.nct.sf(critical, n - 1, shift) + sp.nct.cdf(-critical, n - 1, shift)
+    assert power(asked, share, n, n_studies=1000) == pytest.approx(exact, abs=0.04)
 
 
-def test_power_agrees_with_needed_people_and_with_alpha():
+def test_shares_have_the_mean_and_the_spread_that_are_said():
+    asked = Asked(pairs=8, ties=0.2, between=0.1)
+    given = asked.shares(0.6, (200_000,), np.random.default_rng(0))
+    assert given.mean() == pytest.approx(0.6, abs=0.002)
+    assert given.std() == pytest.approx(asked.spread(0.6), abs=0.002)
+    assert ((given * 16) % 2 == 1).mean() == pytest.approx(0.5, abs=0.1)
+
+
+def test_power_is_symmetric_and_at_a_half_no_more_than_alpha():
     asked = Asked(pairs=10, ties=0.1, between=0.1)
-    n = people_needed(asked, 0.6)
-    assert power(asked, 0.6, n) >= 0.8 > power(asked, 0.6, n - 1)
-    assert power(asked, 0.5, 30) == pytest.approx(0.05)
-    assert power(asked, 0.4, 30) == pytest.approx(power(asked, 0.6, 30))
+    assert power(asked, 0.4, 20, n_studies=600) == pytest.approx(
+        power(asked, 0.6, 20, n_studies=600), abs=0.05
+    )
+    assert power(asked, 0.5, 20, n_studies=600) < 0.07
+
+
+def test_needed_people_are_about_the_fewest():
+    asked = Asked(pairs=10, ties=0.1, between=0.1)
+    n = people_needed(asked, 0.7)
+    assert power(asked, 0.7, n) >= 0.8 > power(asked, 0.7, n - 1)
     assert people_needed(asked, 0.5) is None
-    assert np.isnan(power(asked, 0.6, 11))
+    assert people_needed(asked, 0.501) is None
 
 
 def test_numbers_that_no_study_has_are_refused():
     for wrong in ({"pairs": 0}, {"pairs": 3, "ties": 1.0}, {"pairs": 3, "between": 0.7}):
         with pytest.raises(ConfigError, match="no study has these"):
             Asked(**wrong)
+    for share, people in ((1.0, 20), (0.6, 1)):
+        with pytest.raises(ConfigError, match="no study has these"):
+            power(Asked(pairs=3), share, people)
