@@ -5,16 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from persongen_bench.core.errors import RunError
-from persongen_bench.core.seams import cause_of
-from persongen_bench.loop.results import RunResults
 from persongen_bench.loop.store import RunDirectory, find_runs
 from persongen_bench.stats.choice_power import Asked, people_needed, power
 from persongen_bench.study.analysis.analyse import analyse
 from persongen_bench.study.analysis.into_runs import write_into_runs
 from persongen_bench.study.analysis.reading import gather
 from persongen_bench.study.analysis.results import Analysis
-from persongen_bench.study.exports import Target, export_study
+from persongen_bench.study.exports import export_study
 from persongen_bench.study.folder import StudyFolder
 
 PEOPLE = (8, 12, 16, 24, 32, 48, 64, 96)
@@ -36,10 +33,10 @@ def analyze_study(
         RunError: if a judged run cannot be read.
     """
     folder = StudyFolder(Path(study))
+    public, key = folder.study, folder.key
     gathered = gather(folder, [Path(file) for file in answers])
-    wanted = folder.key.runs
-    results = [] if runs is None else _results(judged_runs(Path(runs), wanted).values())
-    return analyse(folder.study, folder.key, gathered, results)
+    paths = [] if runs is None else list(judged_runs(Path(runs), key.runs).values())
+    return analyse(public, key, gathered, [RunDirectory.open(path).results() for path in paths])
 
 
 def into_runs(analysis: Analysis, runs: str | Path) -> list[Path]:
@@ -66,16 +63,6 @@ def judged_runs(folder: Path, run_ids: Sequence[str]) -> dict[str, Path]:
     return found
 
 
-def _results(paths: Sequence[Path]) -> list[RunResults]:
-    results = []
-    for path in paths:
-        try:
-            results.append(RunDirectory.open(path).results())
-        except Exception as error:
-            raise RunError(f"{path}: {cause_of(error)}", fix="Mend the run.") from None
-    return results
-
-
 def power_table(
     asked: Asked, shares: Sequence[float] = SHARES, people: Sequence[int] = PEOPLE
 ) -> list[tuple[float, list[float], int | None]]:
@@ -86,6 +73,6 @@ def power_table(
     ]
 
 
-def export_for(study: str | Path, to: Target, out: str | Path) -> list[Path]:
+def export_for(study: str | Path, to: str, out: str | Path) -> list[Path]:
     """Write a study's trials for another tool into a folder; the files."""
     return export_study(StudyFolder(Path(study)), to, Path(out))

@@ -30,7 +30,7 @@ def strengths_plot(analysis: Analysis, path: Path) -> None:
             axes = figure.add_subplot(1, len(judged), k + 1)
             beside = {method.method: method for method in everybody.methods}
             for y, method in enumerate(question.methods):
-                if everybody is not question:
+                if analysis.n_excluded:
                     _line(axes, beside[method.method], -y - 0.22, GREY)
                 _line(axes, method, -y, COLOURS[0])
             axes.axvline(0, color=INK, linewidth=0.9, zorder=1)

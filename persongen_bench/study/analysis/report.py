@@ -19,13 +19,15 @@ from persongen_bench.study.analysis.results import (
 from persongen_bench.study.analysis.screening import rules_said
 from persongen_bench.study.analysis.sheet import to_csv
 
-_LEGEND = (
+_BRACKETS = (
     "Brackets: 95% intervals over people; for ranks, the places that the data allow. Methods that "
     "share a letter are not told apart (paired tests over people, Holm-adjusted over all pairs, "
-    "alpha 0.05). Bold: no method is significantly better.",
+    "alpha 0.05). Bold: no method is significantly better."
+)
+_WORDS = (
     "Win rate: mean over people of the share of its comparisons that a method won, ties counted as "
     "a half. Strength: of Davidson's model of all choices together, a logit, 0 in the mean. Pairs "
-    "of which both are bad are no preference and no tie, and in neither.",
+    "of which both are bad are no preference and no tie, and in neither."
 )
 
 
@@ -53,7 +55,9 @@ def render(analysis: Analysis, form: str = "table", width: int = 120) -> str:
 
 def _empty(analysis: Analysis) -> TextTable:
     """Of a study that only elicits likes."""
-    return TextTable(_title(analysis), _facts(analysis, 0), (), (), analysis.notes, ())
+    block = Block("methods", "No method was judged", (), "none judged")
+    columns = _columns(ranked=False)
+    return TextTable(_title(analysis), _facts(analysis, 0), columns, (block,), analysis.notes, ())
 
 
 def _title(analysis: Analysis, question: str = "") -> str:
@@ -81,9 +85,7 @@ def _facts(analysis: Analysis, n_answers: int) -> tuple[str, ...]:
 def _table(analysis: Analysis, k: int) -> TextTable:
     question, everybody = analysis.questions[k], analysis.everybody[k]
     others = {method.method: method for method in everybody.methods}
-    rows = tuple(
-        _row(method, others.get(method.method), question) for method in question.methods
-    )
+    rows = tuple(_row(method, others.get(method.method), question) for method in question.methods)
     block = Block("methods", "Methods" if rows else "No method was judged", rows, "none judged")
     ranked = any(m.average_rank.mean is not None for m in question.methods)
     return TextTable(
@@ -91,7 +93,7 @@ def _table(analysis: Analysis, k: int) -> TextTable:
         facts=_facts(analysis, question.n_answers),
         columns=_columns(ranked=ranked),
         blocks=(block,),
-        notes=(*_LEGEND, *_said(question, everybody), *analysis.notes),
+        notes=(_BRACKETS, _WORDS, *_said(question, everybody), *analysis.notes),
         extras=tuple(_extras(analysis, question)),
     )
 
@@ -149,8 +151,8 @@ def _said(question: QuestionResult, everybody: QuestionResult) -> Iterable[str]:
     if question.retest.mean is not None:
         beside = f" (nobody excluded: {_text(both)})" if both != question.retest else ""
         yield (
-            f"Repeats answered as before: {_text(question.retest)} of {question.n_repeats}{beside}. "
-            "No metric can agree with people better than they with themselves."
+            f"Repeats answered as before: {_text(question.retest)} of {question.n_repeats}{beside}"
+            ". No metric can agree with people better than they with themselves."
         )
     if question.first_side.mean is not None:
         yield (
