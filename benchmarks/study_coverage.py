@@ -34,13 +34,13 @@ from persongen_bench.study.analysis.estimates import estimate
 from persongen_bench.study.analysis.judgements import Judgements, judgements
 from persongen_bench.study.analysis.results import Estimate
 from persongen_bench.study.analysis.screening import Screened, screen
+from persongen_bench.study.attacked import attacked
 from persongen_bench.study.simulated import (
     PICKED,
     Behaviour,
     Design,
     Eyes,
     answered,
-    attacked,
     looked,
     picked,
     simulated_study,
@@ -93,7 +93,8 @@ def margins(said: Judgements, rng: np.random.Generator) -> dict[str, np.ndarray]
     t = float(special.stdtrit(n - 1, 0.975))
     found["sandwich over people"] = t * np.sqrt((spread**2).sum(axis=0) * n / (n - 1))
     weights = rng.multinomial(n, np.full(n, 1 / n), RESAMPLES)
-    drawn, _ = bradley_terry(*(np.tensordot(weights, part, 1) for part in (wins, ties)))
+    resampled = [np.tensordot(weights, part, 1) for part in (wins, ties)]
+    drawn, _ = bradley_terry(resampled[0], resampled[1])
     apart = drawn[:, :, None] - drawn[:, None, :]
     ends = {rule: np.stack([gaps - half, gaps + half]) for rule, half in found.items()}
     ends["bootstrap over people"] = np.quantile(apart, [0.025, 0.975], axis=0)
@@ -167,12 +168,14 @@ def careless(people: People, n_studies: int, rng: np.random.Generator) -> None:
     wins, ties = long_run(people, rng)
     compared = (wins + wins.swapaxes(1, 2) + ties).sum(2)
     rates = ((wins.sum(2) + ties.sum(2) / 2) / compared).mean(axis=0)
+    how: str
     out: dict[str, list[bool]] = {}
     off: dict[str, list[float]] = {"kept": [], "everybody": []}
     for _ in range(n_studies):
         screened = study(people, 24, rng, CARELESS)
         for person in screened.participants:
-            how = CARELESS[person.number - 1] if person.number <= len(CARELESS) else "careful"
+            careless = person.number <= len(CARELESS)
+            how = CARELESS[person.number - 1] if careless else "careful"
             out.setdefault(how, []).append(bool(person.excluded))
         for name, who in (("kept", screened.kept), ("everybody", screened.everybody)):
             off[name].extend(np.nanmean(judgements(screened, who, "taste").win_rates, 0) - rates)

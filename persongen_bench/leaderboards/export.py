@@ -38,9 +38,9 @@ def to_csv(tables: Sequence[Standings], *, costs: bool = False) -> str:
     """Long form: one line per row and metric, then the reported and the refused.
 
     ``block``: methods, anchors, reported or refused; ``table`` tells tables of one board apart.
-    Reported rows say where they come from. Lines of their own are costs, metric ``cost.<name>``, and
-    what people said, ``<name> (people)``, with the study in place of a signature. A text that a
-    spreadsheet would read as a formula gets a leading apostrophe.
+    Reported rows say where they come from. Lines of their own are costs, metric ``cost.<name>``,
+    and what people said, ``<name> (people)``, with the study in place of a signature. A text that
+    a spreadsheet would read as a formula gets a leading apostrophe.
     """
     buffer = io.StringIO()
     writer = csv.DictWriter(buffer, CSV_COLUMNS, restval="", lineterminator="\n")

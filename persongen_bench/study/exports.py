@@ -168,11 +168,8 @@ def _potato_scheme(study: Study, trial: Trial) -> dict[str, Any]:
     if trial.kind == "rank":
         labels = [str(k + 1) for k in range(len(trial.pictures))]
         return {"annotation_type": "ranking", "labels": labels, **about, **required}
-    labels = [
-        {"name": name, "tooltip": said} if name != said else {"name": name}
-        for name, said in _answers(study, trial).items()
-    ]
-    return {"annotation_type": "radio", "labels": labels, **about, **required}
+    choices = [{"name": name, "tooltip": said} for name, said in _answers(study, trial).items()]
+    return {"annotation_type": "radio", "labels": choices, **about, **required}
 
 
 def _answers(study: Study, trial: Trial) -> dict[str, str]:

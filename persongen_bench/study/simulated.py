@@ -31,7 +31,6 @@ CAREFUL_SECONDS = (1.0, 6.0)
 FAST_SECONDS = (0.05, 0.3)
 _QUITS = 0.3
 """Share of the trials that a person answers who quits."""
-SCRIPT = "<script>alert(1)</script>"
 
 
 @dataclass(frozen=True)
@@ -101,7 +100,7 @@ def picked(
 
 def simulated_study(
     people: People,
-    persons: Sequence[int],
+    persons: Sequence[int] | Int[np.ndarray, " n"],
     rng: np.random.Generator,
     design: Design | None = None,
     methods: Sequence[str] = tuple(PICKED),
@@ -138,7 +137,7 @@ def _truths(number: int, names: tuple[str, ...], asks: Design) -> list[Truth]:
     main = []
     for case in range(asks.pairs):
         turn, which = divmod(case + number, len(pairs))
-        shown = pairs[which] if turn % 2 else pairs[which][::-1]
+        shown: tuple[int, ...] = pairs[which] if turn % 2 else pairs[which][::-1]
         if asks.ranked:
             shown = tuple((k + case + number) % m for k in range(m))
         main.append(_truth(f"{number}-{case}", user, case, tuple(names[k] for k in shown)))
@@ -237,20 +236,3 @@ def looked(looks: Float[np.ndarray, "*batch pictures"], eyes: Eyes) -> Int[np.nd
     preferred = np.where(gap > 0, 0, 1)
     said = np.where(np.abs(gap) < eyes.tie, 2, preferred)
     return np.asarray(np.where((looks < eyes.bad).all(axis=-1), 3, said))
-
-
-def attacked(answers: Sequence[Answer], rng: np.random.Generator) -> list[Answer]:
-    """The answers among what attackers send: forged codes, replays, other trials, nonsense."""
-    chosen = [answers[k] for k in rng.integers(0, len(answers), 5)]
-    other = "second" if chosen[0].choice == "first" else "first"
-    wrong: list[dict[str, object]] = [
-        {"choice": other, "order": ()},  # a second answer to the same trial
-        {"code": "forged", "comment": SCRIPT},
-        {"trial": "../../etc"},
-        {"study": "another"},
-        {"milliseconds": float("nan")},
-    ]
-    forged = [one.model_copy(update=change) for one, change in zip(chosen, wrong, strict=True)]
-    flood = [answers[-1].model_copy(update={"code": f"flood-{k}"}) for k in range(500)]
-    said = answers[0].model_copy(update={"comment": f"=cmd {SCRIPT}"})
-    return [said, *answers[1:], *forged, *flood]

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 from analysis_case import Small, analysed, simulated
 
+from persongen_bench.study.attacked import SCRIPT, attacked
 from persongen_bench.study.records import REMARKS, Exclusions
-from persongen_bench.study.simulated import SCRIPT, Design, attacked
+from persongen_bench.study.simulated import Design
 
 WHY = {
     "random": "failed catch trials",

@@ -12,7 +12,7 @@ from jaxtyping import Float
 from persongen_bench import stats
 from persongen_bench.core.errors import DataError
 from persongen_bench.leaderboards.rows import generator
-from persongen_bench.stats.agreement import krippendorff_alpha
+from persongen_bench.stats.agreement import Scale, krippendorff_alpha
 from persongen_bench.stats.bradley_terry import Strengths, people_strengths
 from persongen_bench.study.analysis.judgements import Judgements, judgements, units_judged
 from persongen_bench.study.analysis.results import (
@@ -38,6 +38,7 @@ def estimate(screened: Screened, people: Sequence[int], question: Question) -> Q
     """All that some people's answers to a question say."""
     said = judgements(screened, people, question)
     side = said.first
+    methods, pairs = _methods_and_pairs(screened, said)
     _, side_p = stats.paired_test(side, 1 - side, SHARE)
     return QuestionResult(
         question=question,
@@ -45,7 +46,8 @@ def estimate(screened: Screened, people: Sequence[int], question: Question) -> Q
         n_people=int(np.count_nonzero(~np.isnan(said.win_rates).all(axis=1))),
         n_answers=said.n_answers,
         n_repeats=said.n_repeats,
-        **_methods_and_pairs(screened, said),
+        methods=methods,
+        pairs=pairs,
         both_bad=over_people(said.unliked, SHARE, "both-bad"),
         first_side=over_people(side, SHARE, "side"),
         first_side_p=number(side_p),
@@ -68,15 +70,14 @@ class _Fit:
         return Estimate.of(gap, gap - margin, gap + margin, self.people)
 
 
-def _methods_and_pairs(screened: Screened, said: Judgements) -> dict[str, tuple]:
+def _methods_and_pairs(
+    screened: Screened, said: Judgements
+) -> tuple[tuple[MethodResult, ...], tuple[PairResult, ...]]:
     compared = ~np.isnan(said.win_rates).all(axis=1)
     if not compared.any():
-        return {"methods": (), "pairs": ()}
+        return (), ()
     fit = _Fit(people_strengths(said.wins[compared], said.ties[compared]), int(compared.sum()))
-    return {
-        "methods": _methods(screened, said, fit),
-        "pairs": _pairs(said, fit),
-    }
+    return _methods(screened, said, fit), _pairs(said, fit)
 
 
 def _methods(screened: Screened, said: Judgements, fit: _Fit) -> tuple[MethodResult, ...]:
@@ -143,7 +144,7 @@ def _alpha(screened: Screened, people: Sequence[int], question: Question) -> Agr
     table, ranked = units_judged(screened, people, question)
     if not ((~np.isnan(table)).sum(axis=0) > 1).any():
         return None
-    scale = "ordinal" if ranked else "nominal"
+    scale: Scale = "ordinal" if ranked else "nominal"
     alpha = krippendorff_alpha(table, scale)
     interval = Estimate.of(alpha.alpha, alpha.low, alpha.high, alpha.n_judges)
     return Agreement(alpha=interval, n_units=alpha.n_units, scale=scale)

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from persongen_bench.core.errors import ConfigError
 from persongen_bench.leaderboards.figures import COLOURS, GREY, INK, figure_at, plain
 from persongen_bench.study.analysis.results import Analysis, MethodResult
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 
 def strengths_plot(analysis: Analysis, path: Path) -> None:
@@ -47,7 +51,7 @@ def strengths_plot(analysis: Analysis, path: Path) -> None:
         figure.supxlabel(f"{said}{grey}", x=0.99, ha="right", fontsize=7.5, color=GREY)
 
 
-def _line(axes, method: MethodResult, y: float, colour: str) -> None:  # noqa: ANN001  # matplotlib's
+def _line(axes: Axes, method: MethodResult, y: float, colour: str) -> None:
     at = method.strength
     if at.mean is None:
         return

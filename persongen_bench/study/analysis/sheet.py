@@ -42,9 +42,9 @@ def _lines(analysis: Analysis) -> Iterator[dict[str, Any]]:
     for link in analysis.runs.links if analysis.runs else ():
         yield {"quantity": "correlation", "text": link.metric, **_number(link.correlation)}
         yield {"quantity": "agrees", "text": link.metric, **_number(link.agrees)}
-    for one in analysis.runs.powered if analysis.runs else ():
-        about = {"method": one.first, "versus": one.second}
-        yield {"quantity": "powered", **about, **_number(one.powered)}
+    for joined in analysis.runs.powered if analysis.runs else ():
+        about = {"method": joined.first, "versus": joined.second}
+        yield {"quantity": "powered", **about, **_number(joined.powered)}
     for comment in analysis.comments:
         yield {"quantity": "comment", "participant": comment.number, "text": comment.text}
 
