@@ -29,6 +29,9 @@ what people have in common, or the best of so many sketches, which some people l
 not."""
 CAREFUL_SECONDS = (1.0, 6.0)
 FAST_SECONDS = (0.05, 0.3)
+_OPTIONS: tuple[Choice, ...] = ("first", "second", "tie", "both-bad")
+_LIKED = 0.4
+"""Share of likes among elicited ratings; no estimate reads them."""
 _QUITS = 0.3
 """Share of the trials that a person answers who quits."""
 
@@ -188,9 +191,9 @@ def answered(
     """
     truths = {truth.trial: truth for truth in simulated.key.truths}
     found = []
-    for number, (session, code) in enumerate(
-        zip(simulated.study.sessions, simulated.codes, strict=True)
-    ):
+    codes = {code_hash(code): code for code in simulated.codes}
+    for number, session in enumerate(simulated.study.sessions):
+        code = codes[session.code]
         how = behaviours[number] if number < len(behaviours) else "careful"
         trials = session.trials
         if how == "quits":
@@ -200,34 +203,43 @@ def answered(
         for trial, time in zip(trials, seconds.tolist(), strict=True):
             truth = truths[trial.id]
             values = np.array([worth(truth, k) for k in range(len(truth.methods))])
-            said = _said(trial, values, how, rng, eyes or Eyes())
+            seen = _Looking(simulated.study.choices, eyes or Eyes(), rng)
+            said = seen.answer(trial, values, how)
             about = {"study": simulated.study.id, "code": code, "trial": trial.id}
             clock = {"milliseconds": 1000 * time, "said_at": "2026-01-01T00:00:00Z"}
             found.append(Answer.model_validate(about | clock | said))
     return found
 
 
-def _said(
-    trial: Trial,
-    values: Float[np.ndarray, " pictures"],
-    how: Behaviour,
-    rng: np.random.Generator,
-    eyes: Eyes,
-) -> dict[str, object]:
-    looks = values + eyes.noise * rng.standard_normal(len(values))
-    if trial.kind == "rank":
-        order = np.argsort(-looks)
+@dataclass(frozen=True)
+class _Looking:
+    """How somebody answers a trial."""
+
+    choices: tuple[Choice, ...]
+    eyes: Eyes
+    rng: np.random.Generator
+
+    def answer(
+        self, trial: Trial, values: Float[np.ndarray, " pictures"], how: Behaviour
+    ) -> dict[str, object]:
+        if trial.kind == "elicit":
+            return {"rating": "like" if self.rng.random() < _LIKED else "dislike"}
+        looks = values + self.eyes.noise * self.rng.standard_normal(len(values))
+        if trial.kind == "rank":
+            order = np.argsort(-looks)
+            if how in ("random", "fast"):
+                order = self.rng.permutation(len(values))
+            elif how in ("left", "ties"):
+                order = np.arange(len(values))
+            return {"order": tuple(order.tolist())}
         if how in ("random", "fast"):
-            order = rng.permutation(len(values))
-        elif how in ("left", "ties"):
-            order = np.arange(len(values))
-        return {"order": tuple(order.tolist())}
-    options: tuple[Choice, ...] = ("first", "second", "tie", "both-bad")
-    if how in ("random", "fast"):
-        return {"choice": options[rng.integers(4)]}
-    if how in ("left", "ties"):
-        return {"choice": "first" if how == "left" else "tie"}
-    return {"choice": options[int(looked(looks, eyes))]}
+            return {"choice": self.choices[self.rng.integers(len(self.choices))]}
+        if how == "left" or (how == "ties" and "tie" not in self.choices):
+            return {"choice": "first"}
+        said = _OPTIONS[2 if how == "ties" else int(looked(looks, self.eyes))]
+        if said not in self.choices:
+            said = "first" if looks[0] > looks[1] else "second"
+        return {"choice": said}
 
 
 def looked(looks: Float[np.ndarray, "*batch pictures"], eyes: Eyes) -> Int[np.ndarray, "*batch"]:

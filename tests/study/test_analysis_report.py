@@ -5,8 +5,8 @@ import io
 import json
 
 import pytest
-from PIL import Image
 from analysis_case import Small, analysed, simulated
+from PIL import Image
 
 from persongen_bench.core.errors import ConfigError
 from persongen_bench.leaderboards.render import FORMATS

@@ -12,6 +12,7 @@ from persongen_bench.study.analysis.results import Analysis, QuestionResult
 from persongen_bench.study.analysis.screening import Screened, screen
 from persongen_bench.study.records import Key, Question, Study
 
+_QUESTIONS: tuple[Question, ...] = ("taste", "alignment")
 THIRD = (
     "Third persons judged: it says what looks better to them for the user shown, not what the "
     "user likes."
@@ -55,7 +56,8 @@ def analyse(
 
 def _asked(key: Key) -> tuple[Question, ...]:
     """Questions in which methods are compared."""
-    return tuple(dict.fromkeys(t.question for t in key.truths if t.role == "main"))
+    asked = {truth.question for truth in key.truths if truth.role == "main"}
+    return tuple(question for question in _QUESTIONS if question in asked)
 
 
 def _with_everybody(

@@ -9,10 +9,13 @@ from itertools import combinations
 import numpy as np
 from jaxtyping import Float
 
+from persongen_bench.core.types import content_hash
 from persongen_bench.study.analysis.screening import Screened
 from persongen_bench.study.records import Answer, Question, Truth
 
-_UNIT = tuple[str, str, frozenset[str]]
+_Shown = tuple[str, str]
+"""A method and its sample; samples of two methods may be called alike."""
+_Unit = tuple[str, str, frozenset[_Shown]]
 
 
 @dataclass(frozen=True)
@@ -126,12 +129,17 @@ def _again(screened: Screened, number: int, question: Question) -> list[float]:
     return found
 
 
-def said(truth: Truth, answer: Answer) -> tuple[str, ...]:
-    """An answer whatever the sides were: samples by place, the preferred one, or ``tie``."""
+def said(truth: Truth, answer: Answer) -> tuple[_Shown, ...] | str:
+    """An answer whatever the sides were: all by place, the preferred one, ``tie``, ``both-bad``."""
+    shown = _shown(truth)
     if answer.order:
-        return tuple(truth.samples[k] for k in answer.order)
+        return tuple(shown[k] for k in answer.order)
     chosen = {"first": 0, "second": 1}.get(answer.choice or "")
-    return (str(answer.choice),) if chosen is None else ("", truth.samples[chosen])
+    return str(answer.choice) if chosen is None else (shown[chosen],)
+
+
+def _shown(truth: Truth) -> list[_Shown]:
+    return list(zip(truth.methods, truth.samples, strict=True))
 
 
 def units_judged(
@@ -140,28 +148,35 @@ def units_judged(
     """What each person said of what others may have judged too, and whether it is places.
 
     A unit is a pair of samples (0 and 1: which is preferred, 2: a tie, 3: both bad) or a sample in
-    a ranking (its place). NaN: not judged.
+    a ranking (its place). Which of a pair is 0 is as if drawn, by a hash of its names: were it
+    always the same method, agreeing on the methods would pass for chance. NaN: not judged.
     """
-    columns: dict[tuple[_UNIT, str], int] = {}
+    columns: dict[tuple[_Unit, _Shown | None], int] = {}
     cells: list[tuple[int, int, float]] = []
     ranked = False
     for p, number in enumerate(people):
         for truth, answer in _asked(screened, number, question, "main"):
-            unit = (truth.user, truth.request, frozenset(truth.samples))
-            ordered, answered = sorted(truth.samples), said(truth, answer)
-            if answer.order:
+            shown, answered = _shown(truth), said(truth, answer)
+            unit = (truth.user, truth.request, frozenset(shown))
+            values: list[tuple[_Shown | None, float]]
+            if isinstance(answered, str):
+                values = [(None, 2.0 if answered == "tie" else 3.0)]
+            elif answer.order:
                 ranked = True
-                values = [(sample, float(k)) for k, sample in enumerate(answered, 1)]
-            elif len(answered) == 1:
-                values = [("", 2.0 if answered[0] == "tie" else 3.0)]
+                values = [(one, float(k)) for k, one in enumerate(answered, 1)]
             else:
-                values = [("", float(ordered.index(answered[1])))]
-            for name, value in values:
-                cells.append((p, columns.setdefault((unit, name), len(columns)), value))
+                values = [(None, float(_drawn(unit, shown).index(answered[0])))]
+            for one, value in values:
+                cells.append((p, columns.setdefault((unit, one), len(columns)), value))
     table: np.ndarray = np.full((len(people), len(columns)), np.nan)
     for p, column, value in cells:
         table[p, column] = value
     return table, ranked
+
+
+def _drawn(unit: _Unit, shown: Sequence[_Shown]) -> list[_Shown]:
+    """The two samples of a unit in an order that is the same for all who judge it."""
+    return sorted(shown, key=lambda one: content_hash(*unit[:2], *one))
 
 
 def _share(part: np.ndarray, whole: np.ndarray) -> np.ndarray:

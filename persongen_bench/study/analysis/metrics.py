@@ -40,7 +40,8 @@ def with_runs(
     """
     by_id = {run.config.run_id: run for run in runs}
     methods = [by_id.get(run_id) for run_id in screened.key.runs]
-    if not questions or not methods or None in methods:
+    taste = [question for question in questions if question.question == "taste"]
+    if not taste or not methods or None in methods:
         return None
     own = [run for run in methods if run is not None]
     users = _users(screened)
@@ -56,7 +57,7 @@ def with_runs(
     powered: tuple[PoweredResult, ...] = ()
     if metric in names and others:
         table = _values(own, metric, of_people), _values(own, metric, others)
-        powered = tuple(_powered(said, *table, questions[0]))
+        powered = tuple(_powered(said, *table, taste[0]))
     return WithRuns(
         links=tuple(links), metric=metric, n_others=len(others) if powered else 0, powered=powered
     )
