@@ -8,8 +8,9 @@ from sklearn.linear_model import LogisticRegression
 from persongen_bench.core.errors import ConfigError
 from persongen_bench.stats.agreement import krippendorff_alpha
 from persongen_bench.stats.bradley_terry import bradley_terry, people_strengths
-from persongen_bench.stats.choice_power import Asked, people_needed, power
+from persongen_bench.stats.choice_power import Asked, found, people_needed, power
 from persongen_bench.stats.jackknife import jackknife_error
+from persongen_bench.stats.pairs import paired_test
 from persongen_bench.stats.prediction_powered import powered_mean
 
 NAN = np.nan
@@ -199,6 +200,15 @@ def test_power_is_that_of_the_noncentral_t_where_shares_are_many():
     shift, critical = 0.08 / asked.spread(share) * np.sqrt(n), sp.t.ppf(0.975, n - 1)
     exact = sp.nct.sf(critical, n - 1, shift) + sp.nct.cdf(-critical, n - 1, shift)
     assert power(asked, share, n, n_studies=1000) == pytest.approx(exact, abs=0.04)
+
+
+@pytest.mark.parametrize("n", [7, 12, 24, 60])
+@pytest.mark.parametrize("share", [0.55, 0.65, 0.97])
+def test_what_is_found_is_what_the_test_finds(n, share):
+    given = Asked(pairs=5, ties=0.2, between=0.12).shares(share, (60, n), np.random.default_rng(n))
+    given[0] = 1.0
+    p_values = [paired_test(own, 1 - own, (0, 1))[1] for own in given]
+    assert found(given, 0.05) == np.mean(np.array(p_values) <= 0.05)
 
 
 def test_shares_have_the_mean_and_the_spread_that_are_said():
