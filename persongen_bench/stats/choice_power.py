@@ -93,8 +93,8 @@ def _t_p(gaps: Float[np.ndarray, "studies people"]) -> Float[np.ndarray, " studi
 def _sure(gaps: Float[np.ndarray, "studies people"], alpha: float) -> Bool[np.ndarray, " studies"]:
     """Where the test finds something for sure.
 
-    There 0 lies outside the skewness-corrected interval, which holds the t interval, and Hoeffding's
-    bound of the sign-flip p is below alpha.
+    There 0 lies outside the skewness-corrected interval, which holds the t interval, and the bound
+    of Hoeffding on the sign-flip p is below alpha.
     """
     sure = gaps.std(axis=1) > _ROUNDING
     own = gaps[sure]
