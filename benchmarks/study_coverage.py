@@ -217,8 +217,9 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--studies", type=int, default=200)
     parser.add_argument("--power-studies", type=int, default=4000)
+    parser.add_argument("--people", type=int, default=POPULATION)
     given = parser.parse_args()
-    people = People.draw(PeopleConfig(seed=11), POPULATION)
+    people = People.draw(PeopleConfig(seed=11), given.people)
     begun = time.process_time()
     for n in (24, 8):
         coverage(people, n, given.studies, np.random.default_rng([1, n]))
