@@ -66,7 +66,7 @@ SMALLEST = [
                  id="start"),
     pytest.param("study_coverage", "--studies 2 --power-studies 40 --people 30",
                  r"(?s)8 people; .*significant and wrong 0.*excluded of careful .*difference 0\.",
-                 id="study_coverage"),
+                 id="study_coverage", marks=slow),
     pytest.param("verifier", "--users 8 --ratings 20 --embedding-size 8 --epochs 1",
                  r"(?s)\nneumf-paper .*: met\n", id="verifier", marks=slow),
     # the formula bounds what sizes like these hold; at the paper's it must stay below the target
