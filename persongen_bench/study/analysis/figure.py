@@ -38,7 +38,10 @@ def strengths_plot(analysis: Analysis, path: Path) -> None:
                     _line(axes, beside[method.method], -y - 0.22, GREY)
                 _line(axes, method, -y, COLOURS[0])
             axes.axvline(0, color=INK, linewidth=0.9, zorder=1)
-            names = [plain(f"{m.method}  {m.group}".rstrip()) for m in question.methods]
+            letters = [f" ({m.group})" if m.group else "" for m in question.methods]
+            names = [
+                plain(f"{m.method}{s}") for m, s in zip(question.methods, letters, strict=True)
+            ]
             axes.set_yticks([-y for y in range(len(names))], names)
             axes.tick_params(axis="y", length=0, labelcolor=INK)
             axes.grid(visible=False, axis="y")
