@@ -1,6 +1,6 @@
 """Does the analysis of a study find what is true? Simulated people whose taste is known.
 
-Run ``OMP_NUM_THREADS=1 python benchmarks/study_coverage.py`` (about 2 minutes of one core). A study
+Run ``OMP_NUM_THREADS=1 python benchmarks/study_coverage.py`` (a minute of one core). A study
 is 24 people drawn from 400 of tasteworld's, each of whom judges 40 pairs of four methods of known
 order (`simulated.PICKED`), 4 repeats and 4 catch trials. What is true is what
 all 400 would say in the long run.

@@ -42,7 +42,7 @@ class Judged(Config):
     high: float | None
     n_excluded: int = Field(ge=0)
     """People whose answers do not count."""
-    excluded: dict[str, int] = {}
+    excluded: dict[str, int] = Field(default_factory=dict)
     """Reason => people; who has several counts for each."""
 
     @property
