@@ -68,6 +68,9 @@ SMALLEST = [
                  id="site_build", marks=slow),
     pytest.param("start", "--runs 6 --repeats 1", r"(?s)leaderboard, 6 runs.*targets: ",
                  id="start"),
+    pytest.param("study_coverage", "--studies 2 --power-studies 40 --people 30",
+                 r"(?s)8 people; .*significant and wrong 0.*excluded of careful .*difference 0\.",
+                 id="study_coverage", marks=slow),
     pytest.param("verifier", "--users 8 --ratings 20 --embedding-size 8 --epochs 1",
                  r"(?s)\nneumf-paper .*: met\n", id="verifier", marks=slow),
     # the formula bounds what sizes like these hold; at the paper's it must stay below the target

@@ -8,9 +8,11 @@ from typing import Annotated
 import typer
 
 from persongen_bench.cli import options
+from persongen_bench.cli.study_analysis import study_analysis_app
 from persongen_bench.util.printed import say
 
 study_app = typer.Typer(no_args_is_help=True, help="Studies in which people judge pictures.")
+study_app.add_typer(study_analysis_app)
 Study = Annotated[Path, typer.Argument(help="Folder of the study.")]
 Method = Annotated[
     list[str] | None,

@@ -38,8 +38,9 @@ def to_csv(tables: Sequence[Standings], *, costs: bool = False) -> str:
     """Long form: one line per row and metric, then the reported and the refused.
 
     ``block``: methods, anchors, reported or refused; ``table`` tells tables of one board apart.
-    Reported rows say where they come from. Costs are lines of their own, metric ``cost.<name>``. A
-    text that a spreadsheet would read as a formula gets a leading apostrophe.
+    Reported rows say where they come from. Lines of their own are costs, metric ``cost.<name>``,
+    and what people said, ``<name> (people)``, with the study in place of a signature. A text that
+    a spreadsheet would read as a formula gets a leading apostrophe.
     """
     buffer = io.StringIO()
     writer = csv.DictWriter(buffer, CSV_COLUMNS, restval="", lineterminator="\n")
@@ -99,5 +100,9 @@ def _row_lines(
         number = row.cells[metric].model_dump()
         only_there = headline if metric == table.board.headline else {}
         yield about | {"metric": metric, "signature": signature} | number | only_there
+    for column in table.human:
+        if row.label in column.cells:
+            said = {"metric": f"{column.metric} (people)", "signature": f"study:{column.study}"}
+            yield about | said | column.cells[row.label].model_dump()
     for name, value in row.cost.items() if costs else ():
         yield about | {"metric": f"cost.{name}", "mean": value}

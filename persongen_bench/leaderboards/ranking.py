@@ -17,6 +17,7 @@ from persongen_bench.leaderboards.headline import check_headline
 from persongen_bench.leaderboards.kinship import kinship_notes
 from persongen_bench.leaderboards.marks import mark_best, rank, versus
 from persongen_bench.leaderboards.matching import Group
+from persongen_bench.leaderboards.people import human_columns
 from persongen_bench.leaderboards.published import reported_tables
 from persongen_bench.leaderboards.rows import (
     build_row,
@@ -136,6 +137,7 @@ def _table(board: Board, group: Group, refused: Sequence[Refusal]) -> Standings:
             *_caveats(board, group),
             *copy_notes(group.runs, board.anchors),
         ),
+        human=human_columns({label: chosen[label] for label in rows}),
         leaks=tuple(dict.fromkeys(note for run in group.runs for note in _leaks(run))),
     )
 

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Annotated, TypeAlias
+from typing import Annotated, Literal, TypeAlias
 
 from pydantic import AfterValidator, Field
 
 from persongen_bench.core.config import Config
 from persongen_bench.core.plain import LABEL, plain
+from persongen_bench.core.types import Direction
 from persongen_bench.leaderboards.board import Board
 from persongen_bench.leaderboards.published import ReportedTable
+from persongen_bench.loop.human import HumanMetric
 from persongen_bench.loop.schema import Budget
 
 Label: TypeAlias = Annotated[str, AfterValidator(partial(plain, most=LABEL))]
 """What is printed as the name of something: on one line, all of it visible."""
 Text: TypeAlias = Annotated[str, AfterValidator(plain)]
-STANDINGS_VERSION = 7
+STANDINGS_VERSION = 8
 """Rises whenever `Standings`, and with it the JSON export, changes shape."""
 
 
@@ -100,6 +102,22 @@ class MethodRow(Config):
         return ", ".join(said for said in (made, self.mark) if said)
 
 
+class HumanColumn(Config):
+    """What people said of rows in one study (`leaderboards.people`); it never ranks."""
+
+    metric: HumanMetric
+    study: str
+    person: Literal["first", "third"]
+    direction: Direction
+    cells: dict[str, Cell]
+    """By label of the row; ``n_units`` are people. Rows that were not judged have none."""
+
+    @property
+    def key(self) -> str:
+        """What no other column of a table is called."""
+        return f"{self.metric}@{self.study}"
+
+
 class Refusal(Config):
     """A run that does not stand in the table, and why."""
 
@@ -134,6 +152,8 @@ class Standings(Config):
     reported: tuple[ReportedTable, ...]
     """Tables of papers, with every number in its metric's own unit."""
     notes: tuple[str, ...]
+    human: tuple[HumanColumn, ...] = ()
+    """By metric and study."""
     leaks: tuple[str, ...] = ()
     """What the audit of the split found that all rows share; printed before the table."""
 

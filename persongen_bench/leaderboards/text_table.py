@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass
 
 from persongen_bench.core.plain import LABEL, plain
@@ -17,6 +17,8 @@ from persongen_bench.leaderboards.cells import (
     legend,
 )
 from persongen_bench.leaderboards.column import NOTHING, Column
+from persongen_bench.leaderboards.people import notes as people_notes
+from persongen_bench.leaderboards.people import text_cells, text_columns
 from persongen_bench.leaderboards.published import ReportedTable
 from persongen_bench.leaderboards.refusals import by_reason, some
 from persongen_bench.leaderboards.standings import Cell, MethodRow, Refusal, Standings
@@ -75,12 +77,17 @@ def text_table(standings: Standings, *, costs: bool = False) -> TextTable:
     return TextTable(
         title=f"{board.title} [board {board.name}]",
         facts=_facts(standings),
-        columns=(*_columns(board, metrics, _answers(standings)), *budget_columns(standings.rows)),
+        columns=(
+            *_columns(board, metrics, _answers(standings)),
+            *text_columns(standings.human),
+            *budget_columns(standings.rows),
+        ),
         blocks=tuple(block for block in blocks if block.rows or block.kind == "methods"),
         notes=(
             *legend(_answers(standings)),
             *_own_judges(standings),
-            *_few(blocks),
+            *people_notes(standings.human),
+            *_few(blocks, {column.key for column in standings.human}),
             *budget_notes(standings.rows),
             *(
                 f"Reported in {table.title}: {table.about}."
@@ -140,7 +147,10 @@ def _priority(board: Board, metrics: Sequence[str], metric: str) -> int:
 
 
 def _rows(standings: Standings, rows: Iterable[MethodRow]) -> tuple[dict[str, TextCell], ...]:
-    return tuple(_row(standings.board, row, standings.n_units) for row in rows)
+    return tuple(
+        _row(standings.board, row, standings.n_units) | text_cells(standings.human, row.label)
+        for row in rows
+    )
 
 
 def _row(board: Board, row: MethodRow, n_units: int) -> dict[str, TextCell]:
@@ -201,9 +211,10 @@ def _own_judges(standings: Standings) -> list[str]:
     return [OWN_JUDGE_NOTE] if any(cell.own_judge for cell in cells) else []
 
 
-def _few(blocks: Iterable[Block]) -> list[str]:
-    cells = (cell for block in blocks for row in block.rows for cell in row.values())
-    return [FEW_NOTE] if any(cell.n_units is not None for cell in cells) else []
+def _few(blocks: Iterable[Block], of_people: Set[str]) -> list[str]:
+    cells = (item for block in blocks for row in block.rows for item in row.items())
+    few = any(cell.n_units is not None and key not in of_people for key, cell in cells)
+    return [FEW_NOTE] if few else []
 
 
 def _missing(standings: Standings) -> list[str]:

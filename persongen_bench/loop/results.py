@@ -26,6 +26,7 @@ from persongen_bench.core.seams import cause_of
 from persongen_bench.core.types import SampleState
 from persongen_bench.loop import documents
 from persongen_bench.loop.copies import Copies, read_copies
+from persongen_bench.loop.human import Human, read_human
 from persongen_bench.loop.schema import RunConfig, Summary
 from persongen_bench.util.said import shown
 
@@ -74,6 +75,8 @@ class RunResults:
     cost: dict[str, Any]
     copies: Copies | None = None
     """What was found of copies; None: the run was not searched."""
+    human: Human | None = None
+    """What people said in studies; None: none was analysed into it."""
 
     @cached_property
     def scores(self) -> pd.DataFrame:
@@ -146,8 +149,7 @@ def read_results(path: Path, config: RunConfig, summary: Summary) -> RunResults:
     Raises `RunError` for whatever is wrong with one of the files, which is named.
     """
     scores = read_table(path / "scores.parquet")
-    now = {"user_id": "unit"}
-    about = scores.schema.metadata
+    about, now = scores.schema.metadata, {"user_id": "unit"}
     scores = scores.rename_columns([now.get(name, name) for name in scores.column_names])
     scores = scores.replace_schema_metadata(about)
     _require(path / "scores.parquet", scores, texts=("unit", "metric", "signature"))
@@ -167,6 +169,7 @@ def read_results(path: Path, config: RunConfig, summary: Summary) -> RunResults:
         sample_table=samples,
         cost=documents.read_object(path / "cost.json"),
         copies=read_copies(path),
+        human=read_human(path, config.run_id),
     )
     _require_once(path / "scores.parquet", results.by_metric)
     return results

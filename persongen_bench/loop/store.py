@@ -15,6 +15,7 @@
     explanations.jsonl how the method used requests, where it says so
     workers/           journals and logs of workers elsewhere (loop.engines.worker_journal)
     copies.json        what of the data the images repeat (loop.copies), copies.parquet by image
+    human.json         what people said of it in studies (loop.human), where one was made
 """
 
 from __future__ import annotations

@@ -116,6 +116,10 @@ DAMAGES = {
     "many digits": (wrote("summary.json", '{"schema_version": ' + "1" * 5000 + "}"), "not valid"),
     "half a character": (wrote("run.json", '{"schema_version": 5, "x": "\\ud800"}'), "not valid"),
     "label of 100 kB": (said(run={"method/label": "x" * 100_000}), "100,000 characters"),
+    "people cut": (wrote("human.json", '{"schema_version": 5'), "not valid JSON"),
+    "people of nobody": (
+        wrote("human.json", '{"schema_version": 5, "run_id": "x", "judged": []}'), "it is of run x",
+    ),
     "cost cut": (cut("cost.json"), "not valid JSON"),
     "cost gone": (lambda run: (run / "cost.json").unlink(), "cost.json"),
     "cost of 10^400": (wrote("cost.json", '{"fit_seconds": 1' + "0" * 400 + "}"), "integer of"),

@@ -161,7 +161,7 @@ def test_printed_numbers_are_the_rounded_ones_of_the_full_precision_formats(tabl
 
 def test_json_is_the_standings_and_reads_back(table):
     document = json.loads(render([table], "json", RenderOptions(costs=True)))
-    assert document["schema_version"] == STANDINGS_VERSION == 7
+    assert document["schema_version"] == STANDINGS_VERSION == 8
     assert Standings.model_validate(document["tables"][0]) == table
 
 

@@ -1,0 +1,78 @@
+"""Studies once people have answered: what they say, whom a study needs, where else it can run."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from persongen_bench.loop.store import RunDirectory, find_runs
+from persongen_bench.stats.choice_power import Asked, people_needed, power
+from persongen_bench.study.analysis.analyse import analyse
+from persongen_bench.study.analysis.into_runs import write_into_runs
+from persongen_bench.study.analysis.reading import gather
+from persongen_bench.study.analysis.results import Analysis
+from persongen_bench.study.exports import export_study
+from persongen_bench.study.folder import StudyFolder
+
+PEOPLE = (8, 12, 16, 24, 32, 48, 64, 96)
+SHARES = (0.55, 0.60, 0.65, 0.70)
+
+
+def analyze_study(
+    study: str | Path, answers: Sequence[str | Path] = (), runs: str | Path | None = None
+) -> Analysis:
+    """What the answers to a study say, with whom its rules exclude.
+
+    Args:
+        study: its folder.
+        answers: files that participants downloaded, besides what the server keeps.
+        runs: folder of the runs that were judged: how their metrics go with what people chose.
+
+    Raises:
+        DataError: if the folder is no study or a file no answers.
+        RunError: if a judged run cannot be read.
+    """
+    folder = StudyFolder(Path(study))
+    public, key = folder.study, folder.key
+    gathered = gather(folder, [Path(file) for file in answers])
+    paths = [] if runs is None else list(judged_runs(Path(runs), key.runs).values())
+    return analyse(public, key, gathered, [RunDirectory.open(path).results() for path in paths])
+
+
+def into_runs(analysis: Analysis, runs: str | Path) -> list[Path]:
+    """Write what people said into the runs that they judged; boards show it in extra columns.
+
+    Raises:
+        ConfigError: if a judged run is not in the folder.
+    """
+    wanted = [method.run for question in analysis.questions for method in question.methods]
+    return write_into_runs(analysis, judged_runs(Path(runs), wanted))
+
+
+def judged_runs(folder: Path, run_ids: Sequence[str]) -> dict[str, Path]:
+    """The directories of runs below a folder; those that do not read are passed over."""
+    found: dict[str, Path] = {}
+    wanted = set(run_ids) - {""}
+    for path in find_runs(folder):
+        try:
+            run_id = RunDirectory.open(path).config.run_id
+        except Exception:  # noqa: BLE001, S112  # a run of anybody; the judged ones are missed
+            continue
+        if run_id in wanted:
+            found.setdefault(run_id, path)
+    return found
+
+
+def power_table(
+    asked: Asked, shares: Sequence[float] = SHARES, people: Sequence[int] = PEOPLE
+) -> list[tuple[float, list[float], int | None]]:
+    """Win share => the power with each number of people, and how many find it 8 times in 10."""
+    return [
+        (share, [power(asked, share, n) for n in people], people_needed(asked, share))
+        for share in shares
+    ]
+
+
+def export_for(study: str | Path, to: str, out: str | Path) -> list[Path]:
+    """Write a study's trials for another tool into a folder; the files."""
+    return export_study(StudyFolder(Path(study)), to, Path(out))
