@@ -164,12 +164,13 @@ class ToyScores(Memoised):
         """The toy model behind ``role``."""
         return open_role(self.world.stack, role)
 
-    def taste(self, users: Sequence[str]) -> ScoreMatrix:
+    def taste(self, users: Sequence[str], rows: Rows | None = None) -> ScoreMatrix:
         """``(n samples, n users asked)`` planted like-probabilities."""
         taste = self.world.dataset.taste
         if taste is None:
             raise ValueError("the toy world has lost its taste")
-        return taste.utility(self.pictures, users)
+        shown = range(len(self.pictures)) if rows is None else rows
+        return taste.utility([self.pictures[int(k)] for k in shown], users)
 
     @property
     def taste_signature(self) -> str | None:
