@@ -35,6 +35,7 @@ STEPS = {"sd15": 50, "sdxl": 30}
 SIZES = {"sd15": (1, 4, 8, 16, 32), "sdxl": (1, 2, 4, 8)}
 """Pictures a call."""
 DINO_LARGE = {"hidden_size": 1024, "num_hidden_layers": 24, "num_attention_heads": 16}
+DINO_SMALL = {"hidden_size": 96, "num_hidden_layers": 1, "num_attention_heads": 4}
 READY = "ready"
 
 
@@ -121,7 +122,7 @@ def lora(part: Part) -> None:
 def judges(part: Part) -> None:
     """Pictures a second of the encoders that metrics look through, random weights in them."""
     rng = np.random.default_rng(0)
-    n = 4 if part.reduced else 128
+    n = 2 if part.reduced else 128
     pictures: list[Image] = list(rng.integers(0, 256, (n, 3, 512, 512), dtype=np.uint8))
     rows = 2 if part.reduced else 32
     inception = FidInception().eval()
@@ -132,7 +133,9 @@ def judges(part: Part) -> None:
     _throughput(part, "Inception of FID, float32", JudgeEncoder(card, lambda: inception), pictures)
     from transformers import Dinov2Config, Dinov2Model
 
-    config = Dinov2Config(**({"num_hidden_layers": 1} if part.reduced else DINO_LARGE))
+    config = Dinov2Config(
+        **({"num_hidden_layers": 1, "hidden_size": 96} if part.reduced else DINO_LARGE)
+    )
     network = DinoNetwork(Dinov2Model(config).eval())
     card = EncoderCard("dino", "random", config.hidden_size, PREPARATION, part.device, rows)
     _throughput(part, "DINOv2 large, float32", JudgeEncoder(card, lambda: network), pictures)

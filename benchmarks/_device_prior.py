@@ -43,13 +43,13 @@ def parity(part: Part) -> None:
     relative = (losses[CPU] / losses[part.device] - 1).abs().max()
     part.require("losses of the first training steps", float(relative), LOSSES)
     part.require("embeddings that a trained prior draws", float(apart), EMBEDDINGS)
-    rows, pictures, encoded = np.random.default_rng(0).normal(size=(4, 64)), {}, {}
+    rows, pictures, encoded = np.random.default_rng(0).normal(size=(2, 64)), {}, {}
     for device in (CPU, part.device):
         settings = SETTINGS.model_copy(update={"device": str(device), "dtype": "float32"})
         stack = SandboxStack(settings=settings)
         decoder = stack.role("decoder")
         size = decoder.embedding_size
-        pictures[device] = np.stack(decoder.decode(rows[:, :size].astype(np.float32), range(4)))
+        pictures[device] = np.stack(decoder.decode(rows[:, :size].astype(np.float32), range(2)))
         encoded[device] = stack.role("image_encoder").encode(list(pictures[CPU]))
     levels = np.abs(pictures[CPU].astype(float) - pictures[part.device]).mean()
     part.require("pictures of the sandbox's decoder, levels", float(levels), PIXELS)
@@ -71,7 +71,9 @@ def training(part: Part) -> None:
     """The prior at FLICKR-AES's shape to its early stopping, and a plain loop of the recipe."""
     name = "sandbox" if part.reduced else "flickr-aes"
     shape = SHAPES[name]
-    data, options = draw_data(shape), shape.options
+    data, options = draw_data(shape), dict(shape.options)
+    if part.reduced:
+        options |= {"ratings_per_user": 4}
     config = RebecaConfig.model_validate(options)
     trainer, network = trainer_of(config, data, CPU)
     plain: nn.Module = PlainPrior(network, config).to(part.device)
@@ -122,7 +124,7 @@ def _to_the_end(
 def sampling(part: Part) -> None:
     """Embeddings of 210 people x 25 in 20 and in 1000 steps."""
     name = "sandbox" if part.reduced else "flickr-aes"
-    shape, n_users = SHAPES[name], 8 if part.reduced else USERS
+    shape, n_users = SHAPES[name], 2 if part.reduced else USERS
     config = RebecaConfig.model_validate(shape.options)
     _, network = trainer_of(config, draw_data(shape), part.device)
     network.eval()

@@ -58,10 +58,10 @@ class Part:
         self._add(Figure(self.name, what, None, note=why))
 
     def require(self, what: str, difference: float, most: float) -> None:
-        """Write down a difference; `SystemExit` where it is larger than it may be."""
+        """Write down a difference; `ValueError` where it is larger than it may be."""
         self.say(what, difference, f"of at most {most:g}")
         if not difference <= most:
-            raise SystemExit(f"{what}: {difference:g}, of at most {most:g}")
+            raise ValueError(f"{what}: {difference:g}, of at most {most:g}")
 
     def _add(self, figure: Figure) -> None:
         self.figures.append(figure)

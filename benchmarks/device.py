@@ -5,8 +5,9 @@
 `device.sh` sets the stage (wheels, entry points) and calls this. It computes on the GPU that torch
 finds, else on the CPU, where ``--reduced`` is the mode to choose: small sizes, which say nothing of
 a speed but that all of it runs. Every part is a process of its own with a limit, so that one that
-fails or hangs takes nothing with it, and is written down as soon as it ends. Random weights of the
-published stacks are written by processes in the background, from the start.
+fails or hangs takes nothing with it; it is forked from one that has imported libraries and touched
+no device. A figure is written down as soon as it is known. Random weights of the published stacks
+are written in the background, from the start.
 
 ``FOLDER/device.json`` holds the machine's name, the versions, the command and every figure, with
 what was left out and why; ``docs/device_page.py`` makes a table of it. Exit status 1 where a part
@@ -19,13 +20,16 @@ import argparse
 import importlib
 import importlib.util
 import json
+import math
+import multiprocessing
 import platform
-import subprocess
 import sys
 import tempfile
 import time
+import traceback
 from dataclasses import dataclass
 from importlib import metadata
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
@@ -54,31 +58,44 @@ PARTS = {
     "sdxl": Planned("_device_models", "sdxl", 75),
 }
 """In the order in which they are worth having."""
+STACKS = {"sd15": {"sd15", "judges", "lora"}, "sdxl": {"sdxl"}}
+"""Which parts need the weights of a stack."""
 LEAST = 10.0
 """Seconds below which a part is not begun."""
+PATIENCE = 20.0
+"""In the reduced mode a part may take so many times as long: it may share its processor."""
 
 
 def main() -> None:
     """Run the parts; exit status 1 where one failed."""
     given = _arguments()
-    if given.part is not None:
-        _one(given)
-        return
+    if given.reduced:
+        given.minutes *= PATIENCE
     given.out.mkdir(parents=True, exist_ok=True)
     until = time.monotonic() + 60 * given.minutes
-    report: dict[str, Any] = {**_machine(given), "figures": [], "parts": {}}
+    report: dict[str, Any] = {**_machine(given), "parts": {}, "figures": []}
+    processes = multiprocessing.get_context("forkserver")
+    processes.set_forkserver_preload(sorted({part.module for part in PARTS.values()}))
+    names = given.only or list(PARTS)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        names = given.only or list(PARTS)
-        writers = _writers(names, folder, given)
+        stacks = [stack for stack, users in STACKS.items() if users & set(names)]
+        writers = [
+            processes.Process(target=_weights, args=(stack, folder, given.reduced))
+            for stack in stacks
+        ]
+        for writer in writers:
+            writer.start()
         try:
             for part in names:
-                _add(report, part, folder, given, until)
+                seconds = PARTS[part].seconds * (PATIENCE if given.reduced else 1.0)
+                asked = (part, folder, min(seconds, until - time.monotonic()), given.reduced)
+                _add(report, asked, processes.Process(target=_part, args=asked))
                 _keep(given.out, report)
         finally:
             for writer in writers:
                 writer.kill()
-                writer.wait()
+                writer.join()
     failed = [part for part, how in report["parts"].items() if how["state"] == "failed"]
     print(f"{given.out / 'device.json'}: {', '.join(failed) or 'nothing'} failed")
     raise SystemExit(1 if failed else 0)
@@ -90,9 +107,6 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--minutes", type=float, default=7.5)
     parser.add_argument("--only", nargs="+", choices=list(PARTS), metavar="PART")
     parser.add_argument("--reduced", action="store_true")
-    parser.add_argument("--part", help=argparse.SUPPRESS)
-    parser.add_argument("--seconds", type=float, help=argparse.SUPPRESS)
-    parser.add_argument("--weights", type=Path, help=argparse.SUPPRESS)
     return parser.parse_args()
 
 
@@ -120,50 +134,37 @@ def _version(package: str) -> str:
         return "missing"
 
 
-def _writers(
-    parts: list[str], folder: Path, given: argparse.Namespace
-) -> list[subprocess.Popen[bytes]]:
-    """A process for each stack whose weights are needed."""
-    stacks = {"sd15": {"sd15", "judges", "lora"}, "sdxl": {"sdxl"}}
-    needed = [stack for stack, users in stacks.items() if users & set(parts)]
-    words = [sys.executable, __file__, *(["--reduced"] if given.reduced else [])]
-    return [
-        subprocess.Popen([*words, "--part", f"weights {stack}", "--weights", str(folder)])  # noqa: S603  # this file
-        for stack in needed
-    ]
+Asked = tuple[str, Path, float, bool]
+"""A part, the folder it works in, the seconds it has, and whether sizes are reduced."""
 
 
-def _add(
-    report: dict[str, Any], part: str, folder: Path, given: argparse.Namespace, until: float
-) -> None:
+def _add(report: dict[str, Any], asked: Asked, process: BaseProcess) -> None:
     """Run a part, and put down what it found."""
-    seconds = min(PARTS[part].seconds, until - time.monotonic())
+    part, folder, seconds, _ = asked
     missing = [name for name in PARTS[part].needs if importlib.util.find_spec(name) is None]
-    if seconds < LEAST or missing:
-        why = f"there is no {', '.join(missing)} here" if missing else "the time was up"
-        report["parts"][part] = {"state": "left out", "seconds": 0.0, "why": why}
-        print(f"{part}: left out, {why}", flush=True)
-        return
-    found = folder / f"{part}.json"
-    words = [
-        sys.executable, __file__, "--part", part, "--seconds", str(seconds), "--out", str(found),
-        "--weights", str(folder), *(["--reduced"] if given.reduced else []),
-    ]  # fmt: skip
-    began = time.monotonic()
-    state, why = "done", ""
-    try:
-        ended = subprocess.run(  # noqa: S603  # this file
-            words, timeout=seconds, check=False, stderr=subprocess.PIPE, text=True
-        )
-        if ended.returncode:
-            state, why = "failed", " ".join(ended.stderr.split())[-300:]
-    except subprocess.TimeoutExpired:
-        state, why = "ended", f"its {seconds:.0f} s were up"
-    if found.exists():
-        report["figures"] += json.loads(found.read_text(encoding="utf-8"))
+    state, why, began = "left out", "the time was up", time.monotonic()
+    if missing:
+        why = f"there is no {', '.join(missing)} here"
+    elif seconds >= LEAST:
+        process.start()
+        process.join(seconds)
+        state, why = "done", ""
+        if process.exitcode is None:
+            process.kill()
+            process.join()
+            state, why = "ended", f"its {seconds:.0f} s were up"
+        elif process.exitcode:
+            state, why = "failed", _read(folder / f"{part}.txt") or f"exit {process.exitcode}"
+    report["figures"] += json.loads(_read(folder / f"{part}.json") or "[]")
     spent = round(time.monotonic() - began, 1)
-    report["parts"][part] = {"state": state, "seconds": spent, "why": why}
-    print(f"{part}: {state} in {spent} s {why}", flush=True)
+    used = float(_read(folder / f"{part}.cpu") or "nan")
+    cpu = None if math.isnan(used) else used
+    report["parts"][part] = {"state": state, "seconds": spent, "cpu_seconds": cpu, "why": why}
+    print(f"{part}: {state} in {spent} s, {used} CPU s {why}".rstrip(), flush=True)
+
+
+def _read(path: Path) -> str:
+    return path.read_text(encoding="utf-8") if path.exists() else ""
 
 
 def _keep(folder: Path, report: dict[str, Any]) -> None:
@@ -171,20 +172,31 @@ def _keep(folder: Path, report: dict[str, Any]) -> None:
     (folder / "device.json").write_text(text, encoding="utf-8")
 
 
-def _one(given: argparse.Namespace) -> None:
-    """A part, in its own process."""
-    if given.part.startswith("weights "):
-        from _device_models import write_weights
+def _weights(stack: str, folder: Path, reduced: bool) -> None:
+    """Random weights, in a process of their own."""
+    from _device_models import write_weights
 
-        write_weights(given.part.partition(" ")[2], given.weights, reduced=given.reduced)
-        return
+    write_weights(stack, folder, reduced=reduced)
+
+
+def _part(name: str, folder: Path, seconds: float, reduced: bool) -> None:
+    """A part, in its own process."""
     import torch
     from _device_tools import Part
 
     device = torch.device("cuda", 0) if torch.cuda.is_available() else torch.device("cpu")
-    part = Part(given.part, device, given.reduced, given.seconds, given.out, given.weights)
-    planned = PARTS[given.part]
-    getattr(importlib.import_module(planned.module), planned.function)(part)
+    part = Part(name, device, reduced, seconds, folder / f"{name}.json", folder)
+    planned = PARTS[name]
+    try:
+        getattr(importlib.import_module(planned.module), planned.function)(part)
+    except Exception as error:  # noqa: BLE001  # whatever it is, the other parts go on
+        traceback.print_exc()
+        why = f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
+        (folder / f"{name}.txt").write_text(why, encoding="utf-8")
+        raise SystemExit(1) from None
+    finally:
+        spent = time.process_time()
+        (folder / f"{name}.cpu").write_text(f"{spent:.1f}", encoding="utf-8")
 
 
 if __name__ == "__main__":
