@@ -12,6 +12,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from persongen_bench.util.batching import blocks
+from persongen_bench.worlds.tasteworld.attributes import N_SCENES
 from persongen_bench.worlds.tasteworld.people import People
 from persongen_bench.worlds.tasteworld.people_config import N_RATINGS
 from persongen_bench.worlds.tasteworld.preferences import additive_part
@@ -97,9 +98,12 @@ def _moments(
     people: People, among: Int[np.ndarray, " n"]
 ) -> tuple[Float[np.ndarray, "n scenes"], Float[np.ndarray, "n scenes"]]:
     """Mean and variance of the rating of every scene by every person."""
-    odds = [people.rating_probability(int(number)) for number in among]
-    means = np.stack([p @ _SCORES for p in odds])
-    return means, np.stack([p @ _SCORES**2 for p in odds]) - means**2
+    means, squares = np.empty((2, len(among), N_SCENES))
+    for row, number in enumerate(among):
+        odds = people.rating_probability(int(number))
+        means[row], squares[row] = odds @ _SCORES, odds @ _SCORES**2
+    squares -= means**2
+    return means, squares
 
 
 def _auc(p: Float[np.ndarray, " scenes"]) -> float:
