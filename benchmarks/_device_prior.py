@@ -45,7 +45,8 @@ def parity(part: Part) -> None:
     part.require("embeddings that a trained prior draws", float(apart), EMBEDDINGS)
     rows, pictures, encoded = np.random.default_rng(0).normal(size=(2, 64)), {}, {}
     for device in (CPU, part.device):
-        settings = SETTINGS.model_copy(update={"device": str(device), "dtype": "float32"})
+        changes = {"device": str(device), "dtype": "float32", "rows": 2}
+        settings = SETTINGS.model_copy(update=changes)
         stack = SandboxStack(settings=settings)
         decoder = stack.role("decoder")
         size = decoder.embedding_size

@@ -146,8 +146,9 @@ class People:
 
     def utility_of_scenes(self, scenes: Scenes, user_ids: Sequence[str]) -> ScoreMatrix:
         """``(n scenes, n users)`` probability in [0, 1] of a like, exact; unknown ids raise."""
-        columns = scene_index(scenes)
-        return np.ascontiguousarray(self.like_probability[self.numbers(user_ids)][:, columns].T)
+        rows, columns = self.numbers(user_ids), scene_index(scenes)
+        likes: ScoreMatrix = self.like_probability.T[columns[:, None], rows]
+        return likes
 
     @cached_property
     def _numbers(self) -> dict[str, int]:

@@ -89,8 +89,9 @@ class TasteworldTaste(OpensReader):
 
     def utility_of(self, read: Float[np.ndarray, "n k"], user_ids: Sequence[str]) -> ScoreMatrix:
         """`utility` of what was read."""
-        exact = self.utility_of_scenes(read[:, :-1].astype(np.int64), user_ids)
-        return np.asarray(exact * read[:, -1:])
+        likes = self.utility_of_scenes(read[:, :-1].astype(np.int64), user_ids)
+        likes *= read[:, -1:]
+        return likes
 
     def utility_of_scenes(self, scenes: Scenes, user_ids: Sequence[str]) -> ScoreMatrix:
         """``(n scenes, n users)`` like-probabilities in [0, 1], without any reader."""
