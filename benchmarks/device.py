@@ -60,6 +60,12 @@ PARTS = {
 """In the order in which they are worth having."""
 STACKS = {"sd15": {"sd15", "judges", "lora"}, "sdxl": {"sdxl"}}
 """Which parts need the weights of a stack."""
+IMPORTED = (
+    "persongen_bench.stacks.diffusion.load",
+    "persongen_bench.stacks.diffusion.clip_files",
+    "persongen_bench.stacks.sandbox.judge",
+)
+"""What parts import only when they open a stack; once is enough."""
 LEAST = 10.0
 """Seconds below which a part is not begun."""
 PATIENCE = 20.0
@@ -75,7 +81,8 @@ def main() -> None:
     until = time.monotonic() + 60 * given.minutes
     report: dict[str, Any] = {**_machine(given), "parts": {}, "figures": []}
     processes = multiprocessing.get_context("forkserver")
-    processes.set_forkserver_preload(sorted({part.module for part in PARTS.values()}))
+    modules = {part.module for part in PARTS.values()}
+    processes.set_forkserver_preload([*sorted(modules), *IMPORTED])
     names = given.only or list(PARTS)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
