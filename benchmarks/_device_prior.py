@@ -109,7 +109,8 @@ def _to_the_end(
     trainer, _ = trainer_of(config, data, part.device)
     part.fresh_memory()
     until = time.monotonic() + seconds
-    first, spent = part.seconds_of(trainer.run_epoch), []
+    first = part.seconds_of(trainer.run_epoch)
+    spent: list[float] = []
     while not trainer.finished and time.monotonic() < until and not (part.reduced and spent):
         spent.append(part.seconds_of(trainer.run_epoch))
     n_steps = sum(map(len, trainer.history.batch_loss[1:]))
