@@ -14,13 +14,7 @@ from persongen_bench.core.output import IMAGE, RANKING, Ranking
 from persongen_bench.core.request import Request
 from persongen_bench.core.roles import Adapter, open_role
 from persongen_bench.core.truth import KnownContent
-from persongen_bench.core.types import (
-    Description,
-    Embeddings,
-    Image,
-    Rows,
-    ScoreMatrix,
-)
+from persongen_bench.core.types import Description, Embeddings, Image, Rows, ScoreMatrix
 from persongen_bench.testing.memo import Memoised
 from persongen_bench.testing.toy import HueContent, HueTaste, ToyWorld, draw, toy_world
 
@@ -169,8 +163,8 @@ class ToyScores(Memoised):
         taste = self.world.dataset.taste
         if taste is None:
             raise ValueError("the toy world has lost its taste")
-        shown = range(len(self.pictures)) if rows is None else rows
-        return taste.utility([self.pictures[int(k)] for k in shown], users)
+        some = slice(None) if rows is None else rows
+        return np.asarray(taste.utility(self.pictures, users)[some])
 
     @property
     def taste_signature(self) -> str | None:
