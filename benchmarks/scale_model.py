@@ -40,11 +40,11 @@ class Rates:
     """An image, on a device."""
     fit: float
     """A fit, on a device."""
-    start: float = 26.0
+    start: float = 33.0
     """Imports, opening the stack, loading the data, boards; once."""
     enter: float = 0.0015
     """Taking an answer in: checks, journal, file; on the coordinator."""
-    score: float = 0.0088
+    score: float = 0.0062
     """An image through every metric of the board; on the coordinator."""
     pair: float = 9.1e-8
     """A user's score of an image, of all the pairs that the taste gap compares."""
