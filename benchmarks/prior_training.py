@@ -142,7 +142,7 @@ class PlainPrior(nn.Module):
 
     def forward(self, x: Tensor, time: Tensor, user: Tensor, rating: Tensor) -> Tensor:
         """As `RebecaPrior.forward`."""
-        frequencies = torch.linspace(0, math.log(10_000.0), 128).exp()
+        frequencies = torch.linspace(0, math.log(10_000.0), 128, device=time.device).exp()
         angles = time[:, None].float() * frequencies
         moment = self.time(torch.cat([angles.sin(), angles.cos()], dim=1))
         tokens = torch.stack([self.user(user), self.rating(rating), moment], dim=1)
@@ -197,22 +197,23 @@ class PerUser(Sampler[int]):
 
 
 class PlainLoop:
-    """The recipe as a plain training loop."""
+    """The recipe as a plain training loop, where the network is; noise is drawn there."""
 
     def __init__(self, network: PlainPrior, trainer: PriorTrainer, config: RebecaConfig) -> None:
         rows, self.network, self.config = trainer.train, network, config
+        self.device = next(network.parameters()).device
         columns = {"user": rows.user, "item": rows.item, "like": rows.rating}
         table = pd.DataFrame({name: values.numpy() for name, values in columns.items()})
         assert config.ratings_per_user is not None
         sampler = PerUser(table, config.ratings_per_user, np.random.default_rng(SEED))
-        data = RatedImages(table, trainer.embeddings)
+        data = RatedImages(table, trainer.embeddings.cpu())
         self.loader = DataLoader(data, sampler=sampler, batch_size=config.batch_size)
         self.schedule = DDPMScheduler(
             num_train_timesteps=config.n_timesteps,
             beta_schedule=config.beta_schedule,
             clip_sample=False,
         )
-        self.generator = torch.Generator().manual_seed(SEED)
+        self.generator = torch.Generator(self.device).manual_seed(SEED)
         self.optimizer = torch.optim.AdamW(
             network.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay
         )
@@ -222,7 +223,8 @@ class PlainLoop:
         seen = steps = 0
         while True:
             for batch in self.loader:
-                seen += self._step(batch["embedding"], batch["user"].long(), batch["like"].long())
+                parts = (batch["embedding"], batch["user"].long(), batch["like"].long())
+                seen += self._step(*(part.to(self.device) for part in parts))
                 steps += 1
                 if steps == n_steps:
                     return seen
@@ -230,11 +232,12 @@ class PlainLoop:
     def _step(self, clean: Tensor, user: Tensor, like: Tensor) -> int:
         self.optimizer.zero_grad(set_to_none=True)
         n, g = len(user), self.generator
-        noise = torch.randn(clean.shape, generator=g)
-        time = torch.randint(0, self.config.n_timesteps, (n,), generator=g)
+        drawn: dict[str, Any] = {"generator": g, "device": self.device}
+        noise = torch.randn(clean.shape, **drawn)
+        time = torch.randint(0, self.config.n_timesteps, (n,), **drawn)
         noisy = self.schedule.add_noise(clean, noise, time)
-        no_user = torch.rand(n, generator=g) < self.config.user_dropout
-        no_rating = torch.rand(n, generator=g) < self.config.rating_dropout
+        no_user = torch.rand(n, **drawn) < self.config.user_dropout
+        no_rating = torch.rand(n, **drawn) < self.config.rating_dropout
         user = torch.where(no_user, torch.full_like(user, self.network.null_user), user)
         like = torch.where(no_rating, torch.full_like(like, NULL_RATING), like)
         loss = F.mse_loss(self.network(noisy, time, user, like), clean)

@@ -1,6 +1,7 @@
 """Write the pages that come from the code: ``python docs/generate.py [--check]``.
 
-Methods and metrics come from the registry, the Python interface from its docstrings.
+Methods and metrics come from the registry, the Python interface from its docstrings, devices from
+their files.
 
 With ``--check`` nothing is written; the exit status is 1 where a page is stale.
 """
@@ -15,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from api_page import api_page
+from device_page import device_page
 from writing import page, summary, table
 
 from persongen_bench.core import registry
@@ -120,7 +122,12 @@ METRICS = (
     "`help(persongen_bench.metrics.functions)` lists them.\n\n"
     "Not here: ImageReward, whose code needs interfaces that transformers no longer has."
 )
-PAGES = {"methods.md": methods_page, "metrics.md": metrics_page, "api.md": api_page}
+PAGES = {
+    "methods.md": methods_page,
+    "metrics.md": metrics_page,
+    "api.md": api_page,
+    "devices.md": device_page,
+}
 
 
 def main() -> int:

@@ -33,7 +33,7 @@ def test_generated_pages_are_fresh():
 
 
 def test_stale_page_is_noticed(tmp_path, monkeypatch, capsys):
-    for name in ("generate.py", "api_page.py", "writing.py"):
+    for name in ("generate.py", "api_page.py", "device_page.py", "writing.py"):
         shutil.copyfile(ROOT / "docs" / name, tmp_path / name)
     monkeypatch.syspath_prepend(tmp_path)
 

@@ -152,10 +152,11 @@ class ScoreContext(Protocol):
         """
         ...
 
-    def taste(self, users: Sequence[str]) -> ScoreMatrix:
+    def taste(self, users: Sequence[str], rows: Rows | None = None) -> ScoreMatrix:
         """``(n samples, n users asked)``: true probability that each likes sample i.
 
-        Only where the true taste is known. Ask for a block of users at a time.
+        ``rows``: of these samples alone. Only where the true taste is known. Ask for a block of
+        users at a time.
         """
         ...
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float
@@ -21,6 +21,23 @@ class KnownTaste(Protocol):
 
     def utility(self, images: Sequence[Image], user_ids: Sequence[str]) -> ScoreMatrix:
         """``(n images, n users)`` true like-probabilities in [0, 1]."""
+        ...
+
+
+@runtime_checkable
+class ReadsOnce(Protocol):
+    """A `KnownTaste` whose look at a picture is the same whoever is asked about.
+
+    Reading costs much and is small to keep; what a user thinks of the reading costs nothing. So
+    each picture is read once, and a table of all pictures and users need not be kept.
+    """
+
+    def read(self, images: Sequence[Image]) -> Float[np.ndarray, "n k"]:
+        """What is read of each picture, in numbers; row i from picture i alone."""
+        ...
+
+    def utility_of(self, read: Float[np.ndarray, "n k"], user_ids: Sequence[str]) -> ScoreMatrix:
+        """``utility`` of pictures that were read, to the bit."""
         ...
 
 

@@ -33,13 +33,10 @@ from persongen_bench.loop.encoding import Pictures
 from persongen_bench.loop.held_pictures import HeldPictures
 from persongen_bench.loop.kept import kept
 from persongen_bench.loop.store import RunDirectory
-from persongen_bench.loop.true_taste import utilities
+from persongen_bench.loop.true_taste import Tastes
 from persongen_bench.loop.world import World
 
 T = TypeVar("T")
-
-LARGEST_TABLE = 1 << 25
-"""Scores of samples for users up to which a table of all users is kept (256 MiB)."""
 
 
 @dataclass
@@ -232,16 +229,10 @@ class Evaluation:
         self._memo.clear()
         self._held.clear()
 
-    def taste(self, users: Sequence[str]) -> ScoreMatrix:
-        """True utility of every image for these users, asked for or not; small tables are kept."""
-        asked = set(users) <= set(self.users)
-        if not asked or len(self.samples) * len(self.users) > LARGEST_TABLE:
-            return self._read_taste(users)
-        every = self.memo("true taste", lambda: self._read_taste(self.users))
-        return every[:, pd.Index(self.users).get_indexer(pd.Index(users))]
-
-    def _read_taste(self, users: Sequence[str]) -> ScoreMatrix:
-        return utilities(self.world.dataset, users, len(self.samples), self.images)
+    def taste(self, users: Sequence[str], rows: Rows | None = None) -> ScoreMatrix:
+        """True utility of the images, all or some, for these users, asked for or not."""
+        seen = (self.world.dataset, self.users, len(self.samples), self.images)
+        return self.memo("true taste", lambda: Tastes(*seen)).of(users, rows)
 
     @property
     def taste_signature(self) -> str | None:

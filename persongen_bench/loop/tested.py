@@ -127,7 +127,8 @@ def _tests(asked: _Asked, dice: Dice) -> Iterator[tuple[str, TestSummary]]:
     yield f"{PREFIX}block", asked.summary(result, BLOCK, n_images)
     if n_images * len(left.users) > LARGEST_IMAGE_TEST:
         return
-    scores = asked.instrument.scorer.scores(evaluation, left.users)[rows]
+    scores = asked.instrument.scorer.scores(evaluation, left.users)
+    scores = scores if rows.all() else scores[rows]
     owners = pd.Index(left.users).get_indexer(pd.Index(evaluation.samples["user_id"][rows]))
     for name, (statistic, reading) in asked.readings.items():
         result = stats.image_permutation_test(

@@ -18,8 +18,8 @@ from persongen_bench.util.vectors import unit_rows as unit_rows
 
 ROLE = "judge_encoder"
 """The judging space: an encoder that no method is fitted in, where the stack has one."""
-_CELLS = 1 << 23
-"""Scores of samples for users in memory at a time."""
+_USERS = 64
+"""Users whose own samples are looked at in one call."""
 
 
 class AnsweredRequest(NamedTuple):
@@ -193,16 +193,23 @@ def nearest_by_user(context: ScoreContext) -> dict[str, tuple[np.ndarray, np.nda
 
 
 def own_scores(
-    context: ScoreContext, scores_of: Callable[[Sequence[str]], ScoreMatrix]
+    context: ScoreContext, scores_of: Callable[[Sequence[str], np.ndarray], ScoreMatrix]
 ) -> Float[np.ndarray, " n"]:
-    """Score of every sample by the user it was made for; scores are read in blocks of users."""
+    """Score of every sample by the user it was made for.
+
+    ``scores_of(users, rows)``: scores of some samples by some users. It is asked for a few users
+    at a time and for their own samples alone, so that the cost grows as the samples do.
+    """
     owners = pd.Index(context.samples["user_id"])
+    users = pd.Index(sorted(set(owners)))
+    column = users.get_indexer(owners)
+    order = np.argsort(column, kind="stable")
     own = np.full(len(owners), np.nan)
-    users = sorted(set(owners))
-    for part in blocks(len(users), max(1, _CELLS // max(1, len(owners)))):
-        column = pd.Index(users[part]).get_indexer(owners)
-        rows = np.flatnonzero(column >= 0)
-        own[rows] = scores_of(users[part])[rows, column[rows]]
+    for part in blocks(len(users), _USERS):
+        first, last = np.searchsorted(column[order], [part.start, part.stop])
+        rows = order[first:last]
+        scores = scores_of(users[part].tolist(), rows)
+        own[rows] = scores[np.arange(len(rows)), column[rows] - part.start]
     return own
 
 

@@ -156,7 +156,8 @@ def image_permutation_test(
 
     observed = float(statistic_of(order[None])[0])
     null = _in_chunks(permuted, n_permutations, len(slots))
-    return _result(observed, null, float(np.abs(flat).max()))
+    largest = max(float(flat.max()), -float(flat.min()))
+    return _result(observed, null, largest)
 
 
 def _scored_users(matrix: Float[np.ndarray, "users users"]) -> Float[np.ndarray, "some some"]:

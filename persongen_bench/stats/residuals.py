@@ -102,8 +102,9 @@ def residual_table(
     order = np.argsort(owners, kind="stable")
     sums = _read(scores_of, order, counts)
     users = np.flatnonzero(sums.judges)
-    kept = sums.judges[owners[order]]
-    sets, images = sums.sets[np.ix_(users, users)], sums.images[kept]
+    sets, images = sums.sets, sums.images
+    if len(users) < n_users:  # else nothing is copied: the table may be the largest thing there is
+        sets, images = sets[np.ix_(users, users)], images[sums.judges[owners[order]]]
     return users, _subtract(sets, images, counts[users])
 
 
@@ -141,7 +142,9 @@ def _subtract(
         present, starts = np.unique(owners[part], return_index=True)
         sets[:, present] -= np.add.reduceat(_expected(fit, part), starts, axis=1)
     sets /= counts
-    sets[np.abs(sets) <= _NOTHING] = 0
+    for part in blocks(len(sets), max(1, _CELLS // len(sets))):
+        rows = sets[part]
+        rows[np.abs(rows) <= _NOTHING] = 0
     return sets
 
 

@@ -14,13 +14,7 @@ from persongen_bench.core.output import IMAGE, RANKING, Ranking
 from persongen_bench.core.request import Request
 from persongen_bench.core.roles import Adapter, open_role
 from persongen_bench.core.truth import KnownContent
-from persongen_bench.core.types import (
-    Description,
-    Embeddings,
-    Image,
-    Rows,
-    ScoreMatrix,
-)
+from persongen_bench.core.types import Description, Embeddings, Image, Rows, ScoreMatrix
 from persongen_bench.testing.memo import Memoised
 from persongen_bench.testing.toy import HueContent, HueTaste, ToyWorld, draw, toy_world
 
@@ -164,12 +158,13 @@ class ToyScores(Memoised):
         """The toy model behind ``role``."""
         return open_role(self.world.stack, role)
 
-    def taste(self, users: Sequence[str]) -> ScoreMatrix:
+    def taste(self, users: Sequence[str], rows: Rows | None = None) -> ScoreMatrix:
         """``(n samples, n users asked)`` planted like-probabilities."""
         taste = self.world.dataset.taste
         if taste is None:
             raise ValueError("the toy world has lost its taste")
-        return taste.utility(self.pictures, users)
+        some = slice(None) if rows is None else rows
+        return np.asarray(taste.utility(self.pictures, users)[some])
 
     @property
     def taste_signature(self) -> str | None:

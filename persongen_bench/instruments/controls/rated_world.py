@@ -19,7 +19,7 @@ from jaxtyping import Float, Int
 from scipy.special import expit, logit
 
 from persongen_bench.core.dataset import View
-from persongen_bench.core.types import Catalog, Embeddings, Image, ScoreMatrix
+from persongen_bench.core.types import Catalog, Embeddings, Image, Rows, ScoreMatrix
 from persongen_bench.testing.memo import Memoised
 
 Sets = Int[np.ndarray, "users images"]
@@ -176,10 +176,11 @@ class RatedContext(Memoised):
         """Attributes are seen as they are."""
         return f"{role} of attributes"
 
-    def taste(self, users: Sequence[str]) -> ScoreMatrix:
+    def taste(self, users: Sequence[str], rows: Rows | None = None) -> ScoreMatrix:
         """``(n, users asked)`` true like-probabilities."""
-        rows = np.array([int(user[1:]) for user in users])
-        return np.asarray(expit(self.world.logits[rows][:, self.sets.ravel()]).T)
+        people = np.array([int(user[1:]) for user in users])
+        shown = self.sets.ravel() if rows is None else self.sets.ravel()[np.asarray(rows)]
+        return np.asarray(expit(self.world.logits[people][:, shown]).T)
 
 
 def _name(kind: str, number: int) -> str:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import torch
+
 from persongen_bench.core.errors import ConfigError
 from persongen_bench.core.request import Sample
 from persongen_bench.core.roles import Condition, DrawOptions, PromptDecoder
@@ -30,6 +32,12 @@ def open_decoder(stack: Stack, config: PriorConfig) -> Decoder:
             fix="Leave that out, or use a stack with a text-to-image decoder.",
         )
     return decoder
+
+
+def device_of(stack: Stack) -> torch.device:
+    """Where a prior of this stack computes: where its decoder's networks are, else on the CPU."""
+    pipeline = getattr(stack.role("decoder"), "pipeline", None)
+    return torch.device("cpu") if pipeline is None else torch.device(pipeline.device)
 
 
 def decode(

@@ -35,10 +35,15 @@ class PriorNetwork(nn.Module, ABC):
         self.embedding_size = embedding_size
         self.null_user = n_users
 
+    @property
+    def device(self) -> torch.device:
+        """Where it computes; what is drawn by chance is drawn on the CPU and brought there."""
+        return next(self.parameters(), torch.empty(0)).device
+
     def set_newcomers(self, tokens: Tensor) -> None:
         """Put ``tokens (m, width)`` behind the null user's, in place of earlier ones."""
         trained = self.user.weight.detach()[: self.null_user + 1]
-        table = torch.cat([trained, tokens])
+        table = torch.cat([trained, tokens.to(trained.device)])
         self.user = nn.Embedding(len(table), table.shape[1], _weight=table)
 
     def guided(self, x: Tensor, time: Tensor, user: Tensor, rating: Tensor, scale: float) -> Tensor:
@@ -132,10 +137,10 @@ class Attention(nn.Module):
 def attend(query: Tensor, key: Tensor, value: Tensor, *, causal: bool) -> Tensor:
     """Scaled dot-product attention, ``(b, heads, n, d)`` each; token i sees up to i if causal.
 
-    In bfloat16 it is written out: the backward pass of torch's kernel takes four times as long
-    on a CPU as the products do.
+    In bfloat16 it is written out on a CPU: the backward pass of torch's kernel takes four times as
+    long there as the products do.
     """
-    if query.dtype == torch.float32:
+    if query.dtype == torch.float32 or query.device.type != "cpu":
         return F.scaled_dot_product_attention(query, key, value, is_causal=causal)
     scores = (query @ (key * key.shape[-1] ** -0.5).transpose(-1, -2)).float()
     if causal:
@@ -166,14 +171,15 @@ def fourier_features(time: Tensor, frequencies: TimeFrequencies) -> Tensor:
     ``standard``: log-spaced frequencies from 1 down to 1e-4. ``reference``: from 1 *up* to 1e4, as
     in REBECA's released code, where most features alias at integer times.
     """
-    angles = time[:, None].float() * _frequencies(frequencies)
+    angles = time[:, None].float() * _frequencies(frequencies, time.device)
     return torch.cat([angles.sin(), angles.cos()], dim=-1)
 
 
 @cache
-def _frequencies(which: TimeFrequencies) -> Tensor:
+def _frequencies(which: TimeFrequencies, device: torch.device) -> Tensor:
     sign = 1.0 if which == "reference" else -1.0
-    return torch.linspace(0, sign * math.log(MAX_FREQUENCY), N_FOURIER // 2).exp()
+    last = sign * math.log(MAX_FREQUENCY)
+    return torch.linspace(0, last, N_FOURIER // 2).exp().to(device)
 
 
 N = TypeVar("N", bound=nn.Module)

@@ -21,7 +21,7 @@ from persongen_bench.core.stack import Stack
 from persongen_bench.core.types import Embeddings, Image, content_hash
 from persongen_bench.methods.prior import fitted as files
 from persongen_bench.methods.prior.config import ADAPT_FIELDS, GENERATE_FIELDS, PriorConfig
-from persongen_bench.methods.prior.decoding import decode, open_decoder
+from persongen_bench.methods.prior.decoding import decode, device_of, open_decoder
 from persongen_bench.methods.prior.fitted import FittedPrior, Normalization
 from persongen_bench.methods.prior.layers import PriorNetwork, build
 from persongen_bench.methods.prior.newcomers import infer_tokens
@@ -81,6 +81,7 @@ class PriorMethod(ABC):
         features = torch.tensor(context.features("image_encoder", train))
         generator = torch.Generator().manual_seed(context.seed)
         network = build(partial(self.network, features.shape[1], len(train.users)), generator)
+        network = network.to(device_of(context.stack))
         normalization = Normalization.of(features, self.config)
         data = TrainingData(normalization.apply(features), tabulate(train))
         if held is not None:
@@ -139,8 +140,10 @@ class PriorMethod(ABC):
         if len(support.interactions):
             known, theirs = (self._data(view, context) for view in (train, support))
             generator = torch.Generator().manual_seed(context.seed)
-            tokens = infer_tokens(fitted.network, self.config, known, theirs, generator)
+            network = fitted.network.cpu()
+            tokens = infer_tokens(network, self.config, known, theirs, generator)
         fitted.network.set_newcomers(tokens)
+        fitted.network.to(device_of(context.stack))
         self._fitted = replace(fitted, newcomers=support.users)
 
     def generate(self, samples: Sequence[Sample]) -> Sequence[Image | Failure]:
@@ -176,6 +179,7 @@ class PriorMethod(ABC):
         """Restore what `save` wrote; raises `RunError` where files are missing or do not fit."""
         open_decoder(stack, self.config)
         self._fitted = files.load(folder, self.network)
+        self._fitted.network.to(device_of(stack))
         self._stack, self._train = stack, train
 
     def _held_out(self, train: View, context: FitContext) -> View | None:

@@ -30,6 +30,10 @@ class RatingTensors:
         """The given rows (indices or mask)."""
         return RatingTensors(self.item[rows], self.user[rows], self.rating[rows])
 
+    def to(self, device: torch.device) -> RatingTensors:
+        """The same on another device."""
+        return RatingTensors(*(part.to(device) for part in (self.item, self.user, self.rating)))
+
 
 @dataclass(frozen=True)
 class TrainingData:

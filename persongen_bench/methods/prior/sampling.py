@@ -21,6 +21,8 @@ ROWS = 16
 
 With 32 samples the published network asks the system for new memory at every layer.
 """
+ROWS_ON_GPU = 512
+"""The same where the network is not on a CPU: its calls cost the same up to some hundred rows."""
 FEW = 4
 """Samples per call, at least; multiples of it are what a kernel likes best."""
 _STREAM = 0x5EBECA
@@ -40,7 +42,7 @@ def sample_embeddings(
 ) -> Float[np.ndarray, "n E"]:
     """One embedding per row; row i depends on ``users[i]`` and ``seeds[i]`` alone, to the bit."""
     drawn = np.zeros((len(users), network.embedding_size), dtype=np.float32)
-    n_blocks = -(-len(users) // ROWS)
+    n_blocks = -(-len(users) // _full(network))
     trials = _TRIALS.setdefault(network, {})
     if config.sampling_precision == "bfloat16":
         network = _halved(network)
@@ -48,7 +50,7 @@ def sample_embeddings(
         for rows in np.array_split(np.arange(len(users)), n_blocks) if n_blocks else ():
             user = torch.from_numpy(users[rows].astype(np.int64))
             noise = [_generator(int(seed)) for seed in seeds[rows]]
-            drawn[rows] = _Block(network, config, user, noise, trials).sample().numpy()
+            drawn[rows] = _Block(network, config, user, noise, trials).sample().cpu().numpy()
     return drawn
 
 
@@ -69,9 +71,11 @@ class _Block:
         trials: Trials,
     ) -> None:
         self.network, self.config, self.noise = network, config, noise
+        self.device, self.full = network.device, _full(network)
         self.steps = reverse_steps(config)
         self.n_guided = round(config.guidance_stop * len(self.steps))
         self.start = self._draw()
+        user = user.to(self.device)
         self.user = filled(user, self._rows(user, trials))
 
     def sample(self) -> Tensor:
@@ -91,23 +95,25 @@ class _Block:
     def _predict(self, x: Tensor, user: Tensor, step: Step, guided: bool) -> Tensor:
         half = self.config.sampling_precision == "bfloat16"
         rating = torch.full_like(user, RATINGS[self.config.rating])
-        with torch.autocast("cpu", torch.bfloat16, enabled=half):
+        time = step.time.to(self.device)
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=half):
             if guided:
                 scale = self.config.guidance_scale
-                predicted = self.network.guided(x, step.time, user, rating, scale)
+                predicted = self.network.guided(x, time, user, rating, scale)
             else:
-                predicted = self.network(x, step.time.expand(len(x)), user, rating)
+                predicted = self.network(x, time.expand(len(x)), user, rating)
         return predicted.float()
 
     def _rows(self, user: Tensor, known: Trials) -> int:
         """The least rows of a call that give each sample the bits of a full block."""
         n = len(user)
-        kind = (n, self.config.sampling_precision, torch.get_num_threads(), *self._kinds())
+        how = (self.config.sampling_precision, torch.get_num_threads(), self.device)
+        kind = (n, *how, *self._kinds())
         if kind not in known:
             fewest = (max(n, FEW), -(-n // FEW) * FEW)
-            full = self._trial(user, ROWS) if n < ROWS else []
-            same = (m for m in fewest if m < ROWS and _equal(self._trial(user, m), full))
-            known[kind] = next(same, ROWS)
+            full = self._trial(user, self.full) if n < self.full else []
+            same = (m for m in fewest if m < self.full and _equal(self._trial(user, m), full))
+            known[kind] = next(same, self.full)
         return known[kind]
 
     def _trial(self, user: Tensor, rows: int) -> list[Tensor]:
@@ -122,7 +128,12 @@ class _Block:
 
     def _draw(self) -> Tensor:
         shape = (1, self.network.embedding_size)
-        return torch.cat([torch.randn(shape, generator=each) for each in self.noise])
+        drawn = [torch.randn(shape, generator=each) for each in self.noise]
+        return torch.cat(drawn).to(self.device)
+
+
+def _full(network: PriorNetwork) -> int:
+    return ROWS if network.device.type == "cpu" else ROWS_ON_GPU
 
 
 def _halved(network: PriorNetwork) -> PriorNetwork:

@@ -38,7 +38,8 @@ def clean_error(network: PriorNetwork, config: PriorConfig, held: TrainingData) 
     for rows in torch.split(torch.arange(n), ROWS):
         clean, time = held.embeddings[item[rows]], level[rows]
         noisy = schedule.add_noise(clean, torch.randn(clean.shape, generator=generator), time)
-        predicted = network(noisy, time, batch.user[rows], batch.rating[rows])
+        asked = (noisy, time, batch.user[rows], batch.rating[rows])
+        predicted = network(*(part.to(network.device) for part in asked)).cpu()
         alpha = schedule.alphas_cumprod[time][:, None]
         found = clean_of(predicted, noisy, alpha, config.prediction)
         total += float((found - clean).square().mean()) * len(rows)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import torch
 from torch import Tensor
@@ -28,6 +29,10 @@ CHECKPOINT_SECONDS = 5.0
 """Least time between two checkpoints; the result does not depend on it."""
 VALIDATION_ROWS = 4096
 """Rows per validation batch."""
+
+
+Predict: TypeAlias = Callable[[Tensor, Tensor, Tensor, Tensor], Tensor]
+"""A network's `forward`."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +58,8 @@ class PriorTrainer:
         generator: torch.Generator,
     ) -> None:
         self.network, self.config, self.generator = network, config, generator
-        self.embeddings = data.embeddings
+        self.device = network.device
+        self.embeddings = data.embeddings.to(self.device)
         self.schedule = noise_schedule(config)
         self.train, self.validation = _parts(data, config, generator)
         if config.user_start == "ratings":
@@ -62,6 +68,7 @@ class PriorTrainer:
             self.train = self.train.take(self.train.rating == 1)
             self.validation = self.validation.take(self.validation.rating == 1)
         self.validation_noise = self._draw_noise(len(self.validation))
+        self._predict = compiled(network) if config.compile else network
         self.optimizer = torch.optim.AdamW(
             network.parameters(),
             lr=config.learning_rate,
@@ -97,9 +104,12 @@ class PriorTrainer:
         self._keep_best(loss)
 
     def run_batches(self, rows: Tensor) -> Tensor:
-        """A gradient step per batch of the training rows; the loss of each, ``(n batches,)``."""
+        """A gradient step per batch of the training rows; the loss of each, ``(n batches,)``.
+
+        Losses are on the CPU: a device is waited for once a call.
+        """
         batches = torch.split(rows, self.config.batch_size)
-        return torch.stack([self._step(self.train.take(batch)) for batch in batches])
+        return torch.stack([self._step(self.train.take(batch)) for batch in batches]).cpu()
 
     def state(self) -> dict[str, Any]:
         """Tensors and plain values from which `restore` goes on as if nothing had happened."""
@@ -127,13 +137,13 @@ class PriorTrainer:
     def _draw_noise(self, n: int) -> tuple[Tensor, Tensor]:
         time = torch.randint(self.config.n_timesteps, (n,), generator=self.generator)
         noise = torch.randn(n, self.embeddings.shape[1], generator=self.generator)
-        return time, noise
+        return time.to(self.device), noise.to(self.device)
 
     def _step(self, batch: RatingTensors) -> Tensor:
         drawn = self._draw_noise(len(batch))
         kept = drop_conditions(batch, self.network.null_user, self.config, self.generator)
-        loss = self._loss(kept, *drawn)
-        self.optimizer.zero_grad(set_to_none=True)
+        self.optimizer.zero_grad(set_to_none=True)  # first: a replayed graph writes over them
+        loss = self._loss(kept.to(self.device), *drawn)
         loss.backward()  # type: ignore[no-untyped-call]
         self.optimizer.step()
         return loss.detach()
@@ -141,9 +151,11 @@ class PriorTrainer:
     def _loss(self, batch: RatingTensors, time: Tensor, noise: Tensor) -> Tensor:
         clean = self.embeddings[batch.item]
         noisy = self.schedule.add_noise(clean, noise, time)
-        half = self.config.precision == "bfloat16" and torch.is_grad_enabled()
-        with torch.autocast("cpu", torch.bfloat16, enabled=half):
-            predicted = self.network(noisy, time, batch.user, batch.rating)
+        learning = torch.is_grad_enabled()
+        predict = self._predict if learning else self.network
+        half = self.config.precision == "bfloat16" and learning
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=half):
+            predicted = predict(noisy, time, batch.user, batch.rating)
         aim = target(self.schedule, self.config.prediction, clean, noise, time)
         return F.mse_loss(predicted.float(), aim)
 
@@ -153,9 +165,9 @@ class PriorTrainer:
         n = len(self.validation)
         if n == 0:
             return float(self.history.batch_loss[-1].mean())
-        batch = without_user(self.validation, self.network.null_user, self.config)
+        batch = without_user(self.validation, self.network.null_user, self.config).to(self.device)
         total = 0.0
-        for rows in torch.split(torch.arange(n), VALIDATION_ROWS):
+        for rows in torch.split(torch.arange(n, device=self.device), VALIDATION_ROWS):
             drawn = (part[rows] for part in self.validation_noise)
             total += float(self._loss(batch.take(rows), *drawn)) * len(rows)
         return total / n
@@ -181,8 +193,9 @@ def train_prior(
 ) -> Trained:
     """Train ``network`` in place to its weights of lowest validation loss.
 
-    Depends on the data, the options, the generator's state and the number of torch threads
-    alone; a run that was killed goes on from its last checkpoint to the same bits.
+    It trains where the network is. Depends on the data, the options, the generator's state and the
+    number of torch threads alone, but for rounding, which is the device's; a run that was killed
+    goes on from its last checkpoint to the same bits.
     """
     trainer = PriorTrainer(network, data, config, resources.generator)
     if (state := checkpoint.read(resources.checkpoints, resources.identity)) is not None:
@@ -199,8 +212,14 @@ def train_prior(
             checkpoint.write(resources.checkpoints, state)
             saved = time.monotonic()
     network.load_state_dict(trainer.best_weights)
-    held = TrainingData(trainer.embeddings, trainer.validation)
+    held = TrainingData(trainer.embeddings.cpu(), trainer.validation)
     return Trained(trainer.history, clean_error(network, config, held))
+
+
+def compiled(network: PriorNetwork) -> Predict:
+    """Its `forward` as torch compiles it for batches of one size, on a GPU as a CUDA graph."""
+    made: Predict = torch.compile(network, mode="reduce-overhead", dynamic=False)
+    return made
 
 
 def _parts(

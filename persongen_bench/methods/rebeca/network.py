@@ -184,7 +184,7 @@ class RebecaPrior(PriorNetwork):
             torch.cat([user, user.new_tensor(null)]),
             torch.cat([rating, rating.new_tensor([NULL_RATING])]),
         )
-        both = torch.cat([torch.arange(n), torch.full((n,), n)])
+        both = torch.cat([torch.arange(n), torch.full((n,), n)]).to(x.device)
         hidden = self._transform(self._enter(x).repeat(2, 1, 1), conditions.rows(both))
         conditional, unconditional = hidden.chunk(2)
         return self._leave(torch.lerp(unconditional, conditional, scale))

@@ -11,11 +11,15 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float, Int
 
+from persongen_bench.util.batching import blocks
+from persongen_bench.worlds.tasteworld.attributes import N_SCENES
 from persongen_bench.worlds.tasteworld.people import People
 from persongen_bench.worlds.tasteworld.people_config import N_RATINGS
 from persongen_bench.worlds.tasteworld.preferences import additive_part
 
 _SCORES = np.arange(1, N_RATINGS + 1)
+_PEOPLE = 256
+"""People whose tables are worked out at a time; bounds memory."""
 
 
 @dataclass(frozen=True)
@@ -77,7 +81,8 @@ def reach(people: People, among: Int[np.ndarray, " n"]) -> Reach:
     best = own.argmax(axis=1)
     clusters = {k: int(p[people.cluster == k].mean(axis=0).argmax()) for k in set(people.cluster)}
     of_cluster = np.array([clusters[k] for k in people.cluster[among]])
-    additive = additive_part(people.final[among]).argmax(axis=1)
+    parts = [additive_part(people.final_of(among[part])) for part in blocks(len(among), _PEOPLE)]
+    additive = np.concatenate([part.argmax(axis=1) for part in parts])
     return Reach(
         nobody=float(own.mean()),
         others=float(own[rows, np.roll(best, 1)].mean()),
@@ -93,9 +98,12 @@ def _moments(
     people: People, among: Int[np.ndarray, " n"]
 ) -> tuple[Float[np.ndarray, "n scenes"], Float[np.ndarray, "n scenes"]]:
     """Mean and variance of the rating of every scene by every person."""
-    odds = [people.rating_probability(int(number)) for number in among]
-    means = np.stack([p @ _SCORES for p in odds])
-    return means, np.stack([p @ _SCORES**2 for p in odds]) - means**2
+    means, squares = np.empty((2, len(among), N_SCENES))
+    for row, number in enumerate(among):
+        odds = people.rating_probability(int(number))
+        means[row], squares[row] = odds @ _SCORES, odds @ _SCORES**2
+    squares -= means**2
+    return means, squares
 
 
 def _auc(p: Float[np.ndarray, " scenes"]) -> float:

@@ -27,6 +27,7 @@ from scipy.special import ndtr
 
 from persongen_bench.core.errors import DataError
 from persongen_bench.core.types import ScoreMatrix, content_hash
+from persongen_bench.util.batching import blocks
 from persongen_bench.worlds.tasteworld.attributes import N_SCENES, Scenes, scene_index
 from persongen_bench.worlds.tasteworld.by_content import by_content
 from persongen_bench.worlds.tasteworld.people_config import LIKE, PeopleConfig
@@ -34,6 +35,8 @@ from persongen_bench.worlds.tasteworld.preferences import Grid, Preference
 
 _EVERYBODY, _CLUSTER, _PERSON = range(3)
 """Streams of random numbers: a stream with a number never meets another one."""
+_PEOPLE = 256
+"""People whose likes are worked out at a time; bounds memory, changes nothing."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,21 +59,16 @@ class People:
     def draw(cls, config: PeopleConfig, n: int) -> People:
         """The first ``n`` people of the seed; 1 ms each."""
         common = _Common.draw(config)
-        drawn = [_Person.draw(config, common, number) for number in range(n)]
-        cluster = np.array([person.cluster for person in drawn], dtype=np.int64)
-        grids = [[person.shared, person.own, person.turned] for person in drawn]
-        shared, own, turned = (np.stack(part) for part in zip(*grids, strict=True))
+        cluster, (leniency, drifts) = np.empty(n, dtype=np.int64), np.empty((2, n))
+        shared, own, turned = (np.empty((n, N_SCENES)) for _ in range(3))
+        for number in range(n):
+            person = _Person.draw(config, common, number)
+            cluster[number] = person.cluster
+            leniency[number], drifts[number] = person.leniency, person.drift
+            shared[number], own[number], turned[number] = person.shared, person.own, person.turned
         if config.taste == "by-content":
             shared, own, turned = (by_content(part) for part in (shared, own, turned))
-        return cls(
-            config,
-            cluster,
-            np.array([person.leniency for person in drawn]),
-            np.array([person.drift for person in drawn]),
-            shared,
-            own,
-            turned,
-        )
+        return cls(config, cluster, leniency, drifts, shared, own, turned)
 
     def __len__(self) -> int:
         return len(self.cluster)
@@ -100,21 +98,36 @@ class People:
         now = np.cos(angle) * own + np.sin(angle) * turned
         return np.asarray(self.shared[people, scenes] + now)
 
-    @cached_property
+    @property
     def final(self) -> Float[np.ndarray, "people scenes"]:
-        """How much each person likes every scene in the end."""
+        """How much each person likes every scene in the end; not kept, for it is large."""
+        return self.final_of(slice(None))
+
+    def final_of(
+        self, people: slice | Int[np.ndarray, " n"] | list[int]
+    ) -> Float[np.ndarray, "n scenes"]:
+        """`final` of some people."""
+        along, across = (part[people] for part in self._turns)
+        own, turned = along * self.own[people], across * self.turned[people]
+        return np.asarray(self.shared[people] + own + turned)
+
+    @cached_property
+    def _turns(self) -> tuple[Float[np.ndarray, "people 1"], Float[np.ndarray, "people 1"]]:
         angle = self.drifts[:, None]
-        return np.asarray(self.shared + np.cos(angle) * self.own + np.sin(angle) * self.turned)
+        return np.cos(angle), np.sin(angle)
 
     @cached_property
     def like_probability(self) -> Float[np.ndarray, "people scenes"]:
         """The true taste: the probability in [0, 1] that a person likes a scene in the end."""
-        margin = self.final + self.leniency[:, None] - self.config.thresholds[LIKE - 2]
-        return np.asarray(ndtr(margin / self.config.noise))
+        likes, threshold = np.empty_like(self.shared), self.config.thresholds[LIKE - 2]
+        for part in blocks(len(self), _PEOPLE):
+            margin = self.final_of(part) + self.leniency[part, None] - threshold
+            likes[part] = ndtr(margin / self.config.noise)
+        return likes
 
     def rating_probability(self, person: int) -> Float[np.ndarray, "scenes 5"]:
         """Probability of every rating of every scene by one person in the end."""
-        margin = self.final[person] + self.leniency[person]
+        margin = self.final_of([person])[0] + self.leniency[person]
         above = ndtr((margin[:, None] - self.config.thresholds) / self.config.noise)
         edges = np.concatenate([np.ones((N_SCENES, 1)), above, np.zeros((N_SCENES, 1))], axis=1)
         return np.asarray(edges[:, :-1] - edges[:, 1:])
@@ -133,12 +146,17 @@ class People:
 
     def utility_of_scenes(self, scenes: Scenes, user_ids: Sequence[str]) -> ScoreMatrix:
         """``(n scenes, n users)`` probability in [0, 1] of a like, exact; unknown ids raise."""
-        columns = scene_index(scenes)
-        return np.ascontiguousarray(self.like_probability[self.numbers(user_ids)][:, columns].T)
+        rows, columns = self.numbers(user_ids), scene_index(scenes)
+        likes: ScoreMatrix = self.like_probability.T[columns[:, None], rows]
+        return likes
+
+    @cached_property
+    def _numbers(self) -> dict[str, int]:
+        return {name: number for number, name in enumerate(self.ids)}
 
     def numbers(self, user_ids: Sequence[str]) -> list[int]:
         """Rows of the users; an id of nobody raises `DataError`."""
-        known = {name: number for number, name in enumerate(self.ids)}
+        known = self._numbers
         unknown = [user for user in user_ids if user not in known]
         if unknown:
             raise DataError(

@@ -80,9 +80,18 @@ class TasteworldTaste(OpensReader):
     def utility(self, images: Sequence[Image], user_ids: Sequence[str]) -> ScoreMatrix:
         """``(n images, n users)`` like-probabilities in [0, 1]; unknown users raise `DataError`."""
         self.people.numbers(user_ids)
+        return self.utility_of(self.read(images), user_ids)
+
+    def read(self, images: Sequence[Image]) -> Float[np.ndarray, "n k"]:
+        """The scene's codes, and last how legible it is; implements `ReadsOnce`."""
         reading = self.reader.read(images)
-        exact = self.utility_of_scenes(reading.codes, user_ids)
-        return np.asarray(exact * np.asarray(reading.legible, dtype=np.float64)[:, None])
+        return np.column_stack([reading.codes, np.asarray(reading.legible, dtype=np.float64)])
+
+    def utility_of(self, read: Float[np.ndarray, "n k"], user_ids: Sequence[str]) -> ScoreMatrix:
+        """`utility` of what was read."""
+        likes = self.utility_of_scenes(read[:, :-1].astype(np.int64), user_ids)
+        likes *= read[:, -1:]
+        return likes
 
     def utility_of_scenes(self, scenes: Scenes, user_ids: Sequence[str]) -> ScoreMatrix:
         """``(n scenes, n users)`` like-probabilities in [0, 1], without any reader."""
