@@ -33,6 +33,10 @@ def board_page(
         notes: what could not be shown.
     """
     (standings,) = json.loads(to_json([table.standings], costs=True))["tables"]
+    for row in (*standings["methods"], *standings["anchors"]):
+        for column in table.standings.human:
+            if (cell := column.cells.get(row["label"])) is not None:
+                row["cells"][column.key] = cell.model_dump(mode="json")
     releases = table.releases(tables)
     return BoardPage(
         slug=table.slug,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,10 @@ from persongen_bench.core.metric_cards import card_of
 from persongen_bench.core.metric_info import MetricInfo
 from persongen_bench.core.plain import plain
 from persongen_bench.core.regular_files import read_regular
+from persongen_bench.leaderboards.column import Column
+from persongen_bench.leaderboards.people import NOTE, text_columns
 from persongen_bench.leaderboards.rows import of_all_images
+from persongen_bench.leaderboards.standings import HumanColumn
 from persongen_bench.site.documents import ColumnCard
 from persongen_bench.site.gather import Table
 
@@ -22,6 +25,8 @@ SHOWN = (
     "over_methods", "over_users", "best_honest", "hacked", "hacked_taste", "fooled_by",
 )  # fmt: skip
 """Of a metric's line in an audit."""
+HOW = Column(metric="what people said")
+"""How their numbers are printed."""
 FIX = "Take the metric-audit.json that `pgbench audit metrics` writes."
 
 
@@ -44,7 +49,10 @@ def read_audit(path: Path) -> dict[str, dict[str, Any]]:
 
 
 def column_cards(table: Table, audit: Mapping[str, dict[str, Any]]) -> tuple[ColumnCard, ...]:
-    """One for every metric that some row has, in the order of the standings' signatures."""
+    """One for every metric that some row has, in the order of the standings' signatures.
+
+    Then those of what people said.
+    """
     shown = table.standings
     cards = []
     for metric, signature in shown.signatures.items():
@@ -63,10 +71,30 @@ def column_cards(table: Table, audit: Mapping[str, dict[str, Any]]) -> tuple[Col
                 signature=signature,
                 audit=audit.get(metric, {}),
                 by_user=not of_all_images(metric),
-                human=info is not None and info.family == "human",
             )
         )
-    return tuple(cards)
+    return (*cards, *_of_people(shown.human))
+
+
+def _of_people(columns: Sequence[HumanColumn]) -> list[ColumnCard]:
+    """What people said in studies: a column each, named by its key."""
+    return [
+        ColumnCard(
+            metric=column.key,
+            header=text.header,
+            decimals=HOW.decimals,
+            exponent=HOW.exponent,
+            direction=column.direction,
+            headline=False,
+            card=NOTE,
+            does_not_show="What others would say who were not asked.",
+            signature=f"study {column.study}, {column.person} persons",
+            audit={},
+            by_user=False,
+            human=True,
+        )
+        for column, text in zip(columns, text_columns(columns), strict=True)
+    ]
 
 
 def _card(metric: str) -> tuple[MetricInfo | None, str]:

@@ -52,7 +52,7 @@ class Index(Config):
 
 
 class ColumnCard(Config):
-    """A column as it is explained, in the order of the standings' signatures."""
+    """A column as it is explained, in the order of the standings' signatures; then of studies."""
 
     metric: str
     header: str
@@ -71,7 +71,7 @@ class ColumnCard(Config):
     by_user: bool
     """False for a number of all images together: it has no `Values`."""
     human: bool = False
-    """True where people judged: the card's family is ``human``."""
+    """True where people judged: ``metric`` is then its key, by which rows hold their cells."""
 
 
 class Fragile(Config):
@@ -114,7 +114,8 @@ class BoardPage(Config):
     date: str
     """Of the youngest run, ISO."""
     standings: dict[str, Any]
-    """`leaderboards.standings.Standings` as JSON, with costs (`leaderboards.export.to_json`)."""
+    """`leaderboards.standings.Standings` as JSON, with costs (`leaderboards.export.to_json`).
+    ``cells`` of a row hold those of its studies too, by the column's key."""
     columns: tuple[ColumnCard, ...]
     rows: tuple[RowFacts, ...]
     fragile: Fragile

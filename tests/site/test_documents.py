@@ -13,6 +13,7 @@ from persongen_bench.loop.copies import write_copies
 from persongen_bench.loop.copy_pool import pool_of
 from persongen_bench.loop.copying import search
 from persongen_bench.loop.evaluation import Evaluation
+from persongen_bench.loop.human import Judged, add_human
 from persongen_bench.loop.store import RunDirectory, find_runs
 from persongen_bench.site import data_pictures
 from persongen_bench.site.documents import BoardPage, Index, People, Pictures, Values
@@ -52,6 +53,26 @@ def test_columns_are_explained(board):
     assert "Diversity" in first.does_not_show
     assert first.signature == "true-taste|drawn"
     assert [column.metric for column in board.columns] == list(board.standings["signatures"])
+
+
+def test_what_people_said_is_a_column_marked_as_theirs(board, runs, tmp_path):
+    shutil.copytree(runs, tmp_path / "runs")
+    judged = [RunDirectory.open(path) for path in find_runs(tmp_path / "runs")][:2]
+    for run in judged:
+        said = Judged(
+            study="s<i>1", metric="human-win-rate", person="first", values={"1": 0.5, "2": 0.75},
+            mean=0.625, low=0.5, high=0.75, n_excluded=0, excluded={},
+        )  # fmt: skip
+        add_human(run.path, run.config.run_id, (said,))
+    pb.build_site(tmp_path / "runs", tmp_path / "site", pictures=0)
+    page = document(tmp_path / "site", "tasteworld/board", BoardPage)
+    *others, column = page.columns
+    assert (column.human, column.by_user, column.header) == (True, False, "human-win-rate (people)")
+    assert [one.model_dump() for one in others] == [one.model_dump() for one in board.columns]
+    rows = {row["label"]: row["cells"].get(column.metric) for row in page.standings["methods"]
+            + page.standings["anchors"]}  # fmt: skip
+    found = {label: (cell["mean"], cell["n_units"]) for label, cell in rows.items() if cell}
+    assert found == {run.config.method.label: (0.625, 2) for run in judged}
 
 
 def test_rows_are_complete_and_dated(board):
