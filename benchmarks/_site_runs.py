@@ -10,22 +10,18 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
+from _drawn_scores import export
 
 from persongen_bench.core.images import pixel_hash, png_bytes
-from persongen_bench.core.metric_cards import parse_metric
 from persongen_bench.core.request import Sample
 from persongen_bench.core.types import Image
 from persongen_bench.leaderboards.board import get_board
 from persongen_bench.loop.journal import Outcome
-from persongen_bench.loop.numbers import generator, mean_and_bounds
 from persongen_bench.loop.schema import (
     DatasetRef,
     MethodRef,
-    MetricSummary,
     RunConfig,
     StackRef,
-    Summary,
 )
 from persongen_bench.loop.store import RunDirectory
 from persongen_bench.loop.world import World
@@ -83,21 +79,4 @@ def draw_run(path: Path, config: RunConfig, samples: Sequence[Sample], kept: Kep
     rng = np.random.default_rng([config.seed, *config.method.label.encode()])
     level = rng.uniform(0.2, 0.8)
     values = {name: np.clip(rng.normal(level, 0.1, len(users)), 0, 1) for name in METRICS}
-    summary = Summary(
-        run_id=config.run_id, n_expected=len(samples), n_ok=len(samples),
-        states={"ok": len(samples)},
-        metrics={name: _summary(config, name, own) for name, own in values.items()},
-    )  # fmt: skip
-    scores = pd.concat(
-        pd.DataFrame({"unit": users, "metric": name, "value": own, "signature": f"{name}|drawn"})
-        for name, own in values.items()
-    )
-    run.export(summary, scores.reset_index(drop=True), {"fit_seconds": 1.0})
-
-
-def _summary(config: RunConfig, name: str, values: np.ndarray) -> MetricSummary:
-    info = parse_metric(name).info
-    mean, low, high, n_units = mean_and_bounds(
-        values, generator(config, name), info.range, whole=info.level == "set"
-    )
-    return MetricSummary(mean=mean, low=low, high=high, n_units=n_units, signature=f"{name}|drawn")
+    export(run, users, len(samples), values)

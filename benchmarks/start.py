@@ -20,20 +20,16 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
+from _drawn_scores import export
 
-from persongen_bench.core.metric_cards import parse_metric
 from persongen_bench.core.request import Request, plan_samples
 from persongen_bench.leaderboards.board import Board, get_board
 from persongen_bench.loop.journal import Outcome
-from persongen_bench.loop.numbers import generator, mean_and_bounds
 from persongen_bench.loop.schema import (
     DatasetRef,
     MethodRef,
-    MetricSummary,
     RunConfig,
     StackRef,
-    Summary,
 )
 from persongen_bench.loop.store import RunDirectory
 
@@ -85,24 +81,7 @@ def _draw_run(path: Path, board: Board, label: str, seed: int) -> None:
     values = {name: np.clip(rng.normal(0.5, 0.1, N_USERS), 0, 1) for name in metrics}
     values["copy-rate"] = rng.integers(0, 3, N_USERS) / N_IMAGES  # votes, whose tests list signs
     values["novelty"][:2] = np.nan
-    summary = Summary(
-        run_id=config.run_id, n_expected=len(samples), n_ok=len(samples),
-        states={"ok": len(samples)},
-        metrics={name: _summary(config, name, own) for name, own in values.items()},
-    )  # fmt: skip
-    scores = pd.concat(
-        pd.DataFrame({"unit": users, "metric": name, "value": own, "signature": f"{name}|drawn"})
-        for name, own in values.items()
-    )
-    run.export(summary, scores.reset_index(drop=True), {"fit_seconds": 1.0})
-
-
-def _summary(config: RunConfig, name: str, values: np.ndarray) -> MetricSummary:
-    info = parse_metric(name).info
-    mean, low, high, n_units = mean_and_bounds(
-        values, generator(config, name), info.range, whole=info.level == "set"
-    )
-    return MetricSummary(mean=mean, low=low, high=high, n_units=n_units, signature=f"{name}|drawn")
+    export(run, users, len(samples), values)
 
 
 def run_once(tree: Path, words: list[str]) -> tuple[float, bytes]:

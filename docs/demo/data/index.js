@@ -1,0 +1,1 @@
+PGBENCH.put("index",{"made_by":"persongen-bench 0.1.0","boards":[{"slug":"tasteworld","name":"tasteworld","title":"Simulated people with known taste (tasteworld), empty prompt","release":"73125284","data":"tasteworld dafb54a42df6fc0f","date":"2026-11-29","n_rows":9,"n_runs":9,"first":"rebeca"}]});
