@@ -54,7 +54,9 @@ def new(
         typer.Option(min=0, help="Pictures to ask likes of. [default: 20; of third persons 0]"),
     ] = None,
     elicit_only: Annotated[bool, typer.Option(help="Ask for likes and for nothing else.")] = False,
-    seed: Annotated[int, typer.Option(min=0, max=options.LARGEST_SEED)] = 0,
+    seed: Annotated[
+        int | None, typer.Option(min=0, help="Of the design; keep it secret. [default: drawn]")
+    ] = None,
     title: Annotated[str | None, typer.Option(help="What participants read first.")] = None,
     consent: Annotated[
         Path | None, typer.Option(help="Text that participants agree to. [default: ours]")

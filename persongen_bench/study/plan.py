@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from typing import Literal
 
 from pydantic import Field
@@ -31,7 +32,8 @@ class Plan(Config):
     elicit: int | None = Field(default=None, ge=0)
     """Pictures that participants say likes and dislikes of; None: 20 in the first person, none in
     the third."""
-    seed: int = Field(default=0, ge=0)
+    seed: int = Field(default_factory=lambda: secrets.randbits(128), ge=0)
+    """Whoever knows it and the pictures can make the design again, right answers included."""
     title: str = "Which pictures do you like?"
     consent: str = ""
     """Empty: `CONSENT`."""

@@ -67,7 +67,7 @@ def _about(file):
 
 def make_study(folder, out, **plan):
     """A study of these pictures."""
-    said = {"pairs_per_person": 6, "elicit": 20, **plan}
+    said = {"pairs_per_person": 6, "elicit": 20, "seed": 0, **plan}
     shown = Shown(folder=folder / "made", items=folder / "items")
     return new_study(shown, Plan(**said), out)
 

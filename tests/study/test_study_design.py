@@ -1,6 +1,7 @@
 """Laws of the design: sides, orders, repeats and catch trials."""
 
 from collections import Counter
+from functools import partial
 from itertools import pairwise, permutations
 
 import pytest
@@ -8,11 +9,19 @@ from study_case import material
 
 from persongen_bench.core.errors import ConfigError
 from persongen_bench.study.design import design, williams
-from persongen_bench.study.plan import Plan
+from persongen_bench.study.plan import Plan as DrawnPlan
+
+Plan = partial(DrawnPlan, seed=0)
 
 
 def drafts(sessions, role="main"):
     return [d for session in sessions for d in session.drafts if d.role == role]
+
+
+def test_nobody_can_guess_the_seed_of_a_study():
+    seeds = {DrawnPlan().seed for _ in range(8)}
+    assert len(seeds) == 8
+    assert min(seeds) > 2**64
 
 
 @pytest.mark.parametrize("person", ["first", "third"])
