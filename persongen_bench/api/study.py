@@ -14,6 +14,7 @@ from persongen_bench.core.regular_files import read_regular
 from persongen_bench.study import answers, ratings, taking
 from persongen_bench.study.folder import StudyFolder
 from persongen_bench.study.plan import Plan
+from persongen_bench.study.policy import Serving
 
 if TYPE_CHECKING:  # a server needs no pictures
     from persongen_bench.study.material import Material
@@ -115,7 +116,11 @@ def _only(material: Material, users: dict[str, str], study: Path) -> Material:
 
 
 def serve_study(
-    study: Path, host: str, port: int, ready: Callable[[str], None], **how: bool
+    study: Path,
+    host: str,
+    port: int,
+    ready: Callable[[str], None],
+    serving: Serving = Serving(),  # noqa: B008  # frozen
 ) -> None:
     """Serve a study until it is interrupted.
 
@@ -124,7 +129,7 @@ def serve_study(
         host: to listen on.
         port: likewise; 0: any that is free.
         ready: is given the address when the first client may come.
-        **how: fields of `persongen_bench.study.serving.Serving`.
+        serving: whom it believes, and what it hands out.
 
     Raises:
         ConfigError: where the libraries are not installed, the address cannot be had, or codes
@@ -136,9 +141,9 @@ def serve_study(
             "the server of studies is not installed",
             fix='Install it: pip install "persongen-bench[study]".',
         )
-    from persongen_bench.study.serving import Serving, listen, serve
+    from persongen_bench.study.serving import listen, serve
 
-    folder, serving = StudyFolder(study), Serving(**how)
+    folder = StudyFolder(study)
     if serving.hands_out and folder.study.person == "first" and folder.key.methods:
         raise ConfigError(
             "codes stand for people in this study, and are handed out to nobody else",
@@ -148,6 +153,12 @@ def serve_study(
         shown = f"[{host}]" if ":" in host else host
         address = f"http://{shown}:{place.getsockname()[1]}/"
         serve(folder, place, lambda: ready(address), serving)
+
+
+def recruiting_link(study: Path, address: str) -> str:
+    """The address that Prolific sends people to who are given a code; keep it to yourself."""
+    key = StudyFolder(study).hand_out_key()
+    return f"{address}?key={key}&PROLIFIC_PID={{{{%PROLIFIC_PID%}}}}"
 
 
 def withdraw(study: Path, code: str) -> int:

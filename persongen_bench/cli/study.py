@@ -99,16 +99,21 @@ def serve(
     hand_out: Annotated[
         bool, typer.Option(help="Give codes to who comes from Prolific; not in the first person.")
     ] = False,
+    address: Annotated[
+        str, typer.Option(help="Where participants find it, e.g. https://study.example.")
+    ] = "",
 ) -> None:
     """Serve a study and keep the answers, until Ctrl-C."""
-    from persongen_bench.api.study import serve_study
+    from persongen_bench.api.study import Serving, recruiting_link, serve_study
 
-    serve_study(study, host, port, _ready, behind_proxy=behind_proxy, hands_out=hand_out)
+    def ready(local: str) -> None:
+        public = f"{address.rstrip('/')}/" if address else local
+        say(f"Serving on {local} (participants: {public}#CODE). Stop with Ctrl-C.")
+        if hand_out:
+            say(f"Codes are handed out, for Prolific: {recruiting_link(study, public)}")
+
+    serve_study(study, host, port, ready, Serving(behind_proxy, hand_out, address))
     say("Stopped; every acknowledged answer is kept.")
-
-
-def _ready(address: str) -> None:
-    say(f"Serving on {address} (participants: {address}#CODE). Stop with Ctrl-C.")
 
 
 @study_app.command()

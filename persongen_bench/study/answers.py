@@ -10,19 +10,20 @@ from __future__ import annotations
 
 import hmac
 import sqlite3
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
-from persongen_bench.core.errors import DataError
-from persongen_bench.study.folder import StudyFolder, code_hash
+from persongen_bench.core.errors import DataError, PgbenchError
+from persongen_bench.study.folder import StudyFolder, code_hash, tidy
 from persongen_bench.study.records import Answer
-from persongen_bench.util.files import write_atomic
 
 Kept = Literal["new", "known", "other"]
 """An answer is the first of its trial, the one that is there, or another than the one there."""
+PATIENCE = 2.0
+"""Seconds to wait for somebody else who writes or reads."""
 _TABLES = """
 CREATE TABLE IF NOT EXISTS participants (hash TEXT PRIMARY KEY) STRICT;
 CREATE TABLE IF NOT EXISTS claims (person TEXT PRIMARY KEY, hash TEXT NOT NULL UNIQUE) STRICT;
@@ -33,6 +34,10 @@ CREATE TABLE IF NOT EXISTS answers (
 """
 
 _FREE = "SELECT hash FROM participants WHERE hash NOT IN (SELECT hash FROM claims) LIMIT 1"
+
+
+class UnkeptError(PgbenchError):
+    """The disk takes nothing now; what was there is as it was."""
 
 
 class Answers:
@@ -67,18 +72,32 @@ class Answers:
         return found
 
     def keep(self, answer: Answer) -> Kept:
-        """Keep the first answer to a trial; when this returns, it is on the disk."""
+        """Keep the first answer to a trial; see `keep_all`."""
+        return self.keep_all([answer])[0]
+
+    def keep_all(self, answers: Sequence[Answer]) -> list[Kept]:
+        """Keep the first answer to every trial; when this returns, they are on the disk.
+
+        Raises:
+            DataError: where a code may not answer (any more); nothing is kept then.
+            UnkeptError: where the disk takes nothing.
+        """
         with _written(self._connection):
-            known = self._document(answer)
-            if known is not None:
-                same = known.model_copy(update={"kept_at": answer.kept_at}) == answer
-                return "known" if same else "other"
-            now = datetime.now(UTC).isoformat(timespec="milliseconds")
-            document = answer.model_copy(update={"kept_at": now}).model_dump_json()
-            self._connection.execute(
-                "INSERT INTO answers (code, trial, document) VALUES (?, ?, ?)",
-                (answer.code, answer.trial, document),
-            )
+            return [self._keep(answer) for answer in answers]
+
+    def _keep(self, answer: Answer) -> Kept:
+        if not self.admits(answer.code):
+            raise DataError("this code may not answer")
+        known = self._document(answer)
+        if known is not None:
+            same = known.model_copy(update={"kept_at": answer.kept_at}) == answer
+            return "known" if same else "other"
+        now = datetime.now(UTC).isoformat(timespec="milliseconds")
+        document = answer.model_copy(update={"kept_at": now}).model_dump_json()
+        self._connection.execute(
+            "INSERT INTO answers (code, trial, document) VALUES (?, ?, ?)",
+            (answer.code, answer.trial, document),
+        )
         return "new"
 
     def _document(self, answer: Answer) -> Answer | None:
@@ -101,13 +120,28 @@ class Answers:
                 self._connection.execute("INSERT INTO claims VALUES (?, ?)", (person, free[0]))
         return None if free is None else str(free[0])
 
-    def withdraw(self, code: str) -> int:
-        """Delete the answers of a code and admit it no more; how many answers there were."""
-        with _written(self._connection):
-            gone = self._connection.execute("DELETE FROM answers WHERE code = ?", (code,))
+    def withdraw(self, code: str, folder: StudyFolder) -> int:
+        """Delete the answers of a code, admit it no more, and strike it from the study's codes.
+
+        Returns:
+            How many answers there were.
+
+        Raises:
+            DataError: if nothing here knows the code.
+        """
+        with _written(self._connection):  # also of the codes: two may withdraw at a time
+            gone = self._connection.execute("DELETE FROM answers WHERE code = ?", (code,)).rowcount
+            n_known = gone
             for table in ("participants", "claims"):
-                self._connection.execute(f"DELETE FROM {table} WHERE hash = ?", (code_hash(code),))  # noqa: S608
-            return gone.rowcount
+                query = f"DELETE FROM {table} WHERE hash = ?"  # noqa: S608  # one of two names
+                n_known += self._connection.execute(query, (code_hash(code),)).rowcount
+            codes = folder.codes()
+            if not n_known and code not in codes:
+                raise DataError(
+                    "the study has no such code", fix="It may have been withdrawn before."
+                )
+            folder.write_codes({one: user for one, user in codes.items() if one != code})
+        return gone
 
 
 def read_answers(folder: StudyFolder) -> list[Answer]:
@@ -119,6 +153,10 @@ def read_answers(folder: StudyFolder) -> list[Answer]:
 def withdraw(folder: StudyFolder, code: str) -> int:
     """Delete what a study has of a participant, also whom the code stands for.
 
+    Args:
+        folder: of the study.
+        code: as it was typed.
+
     Returns:
         How many answers there were.
 
@@ -126,18 +164,14 @@ def withdraw(folder: StudyFolder, code: str) -> int:
         DataError: if the study has no such code, any more.
     """
     with Answers(folder.answers_file) as answers:
-        codes = folder.codes()
-        if code not in codes and not answers.admits(code):
-            raise DataError("the study has no such code", fix="It may have been withdrawn before.")
-        n_gone = answers.withdraw(code)
-    lines = "".join(f"{one}\t{user}\n" for one, user in codes.items() if one != code)
-    write_atomic(folder.codes_file, lines.encode())
-    folder.codes_file.chmod(0o600)
-    return n_gone
+        return answers.withdraw(tidy(code), folder)
 
 
 def _connect(file: Path) -> sqlite3.Connection:
-    connection = sqlite3.connect(file, timeout=30, isolation_level=None)
+    """A connection for one thread at a time, whichever."""
+    connection = sqlite3.connect(
+        file, timeout=PATIENCE, isolation_level=None, check_same_thread=False
+    )
     for pragma in ("journal_mode=DELETE", "synchronous=EXTRA", "secure_delete=ON"):
         connection.execute(f"PRAGMA {pragma}")
     connection.executescript(_TABLES)
@@ -146,11 +180,17 @@ def _connect(file: Path) -> sqlite3.Connection:
 
 @contextmanager
 def _written(connection: sqlite3.Connection) -> Iterator[None]:
-    """A transaction that nobody else writes in; committed when the block ends well."""
-    connection.execute("BEGIN IMMEDIATE")
+    """A transaction that nobody else writes in: committed when the block ends well, else undone."""
     try:
+        connection.execute("BEGIN IMMEDIATE")
         yield
-    except BaseException:
-        connection.execute("ROLLBACK")
+        connection.execute("COMMIT")
+    except BaseException as error:
+        if connection.in_transaction:
+            with suppress(sqlite3.Error):
+                connection.execute("ROLLBACK")
+        if isinstance(error, sqlite3.Error):
+            raise UnkeptError(
+                f"the answers cannot be written: {error}", fix="Try again in a while."
+            ) from error
         raise
-    connection.execute("COMMIT")

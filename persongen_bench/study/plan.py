@@ -37,8 +37,10 @@ class Plan(Config):
     title: str = "Which pictures do you like?"
     consent: str = ""
     """Empty: `CONSENT`."""
-    post_to: str = "answers"
-    completion: str = ""
+    post_to: str = Field(default="answers", pattern=r"^(/?[\w.~-]+)*$", max_length=200)
+    """Where answers are sent, on the page's own host; empty: they are downloaded."""
+    completion: str = Field(default="", pattern=r"^(https?://\S+)?$", max_length=2000)
+    """Shown to who is done; it lies in the public part, so it is no proof of anything."""
 
     @property
     def judgements(self) -> int:

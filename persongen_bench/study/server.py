@@ -1,14 +1,20 @@
 """The study on the network: its public files, and a door for answers.
 
 Files are served from a list made at the start, so that no address leads anywhere else. An answer
-is acknowledged when it is on the disk. Only the page itself may send answers: a browser that
-shows another one says so, and is refused.
+is acknowledged when it is on the disk, which one thread of its own writes: files are served
+meanwhile. Only the page itself may send answers: a browser that shows another one says so, and is
+refused.
 """
 
 from __future__ import annotations
 
 import asyncio
+import hmac
+import ipaddress
+import logging
+import sqlite3
 from collections.abc import Callable
+from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -21,16 +27,21 @@ from starlette.routing import Route
 
 from persongen_bench.core.config import Config
 from persongen_bench.core.errors import DataError
-from persongen_bench.study.answers import Answers
+from persongen_bench.study.answers import Answers, UnkeptError
 from persongen_bench.study.checking import MOST_SAID, check, parse
-from persongen_bench.study.folder import PRIVATE, StudyFolder, code_hash
+from persongen_bench.study.folder import StudyFolder, code_hash
 from persongen_bench.study.limits import Buckets
-from persongen_bench.study.policy import policy
+from persongen_bench.study.policy import POLICY, Serving
 
 MOST_BYTES = 1 << 15
 """Of an answer."""
 BODY_SECONDS = 10.0
 """To send one."""
+BUSY_SECONDS = 3.0
+"""To wait until the disk may take one again."""
+GONE = 410
+"""The status that tells the page that its code is not admitted: no other server says so."""
+_LOG = logging.getLogger("uvicorn.error")
 _TYPES = {
     ".html": "text/html; charset=utf-8", ".js": "text/javascript; charset=utf-8",
     ".css": "text/css; charset=utf-8", ".json": "application/json", ".png": "image/png",
@@ -68,41 +79,49 @@ class Claim(Config):
     study: str = Field(max_length=MOST_SAID)
     person: str = Field(pattern="^[0-9a-f]{64}$")
     """A hash of what their recruiter calls them, and of the study."""
+    key: str = Field(max_length=MOST_SAID)
+    """Of the recruiter's link."""
 
 
-def application(folder: StudyFolder, answers: Answers, *, hands_out: bool = False) -> Starlette:
+def application(
+    folder: StudyFolder, answers: Answers, worker: Executor, serving: Serving
+) -> Starlette:
     """The server of one study.
 
     Args:
         folder: of the study.
-        answers: used from the event loop alone.
-        hands_out: whether who has no code is given one.
+        answers: used by the worker alone.
+        worker: one thread, which ends before the answers are closed.
+        serving: how.
     """
-    door = _Door(folder, answers)
+    door = _Door(folder, answers, worker, serving)
     routes = [Route("/answers", door.post, methods=["POST"])]
-    if hands_out:
+    if serving.hands_out:
         routes.append(Route("/claims", door.claim, methods=["POST"]))
     return Starlette(routes=[*routes, Route("/{name:path}", door.file, methods=["GET"])])
 
 
 def public_files(root: Path) -> dict[str, Path]:
-    """What the server hands out, by address."""
-    files = (file for file in sorted(root.rglob("*")) if file.suffix in _TYPES)
-    named = {file.relative_to(root).as_posix(): file for file in files}
+    """What the server hands out, by address: the page, its folders, and nothing else."""
+    pages = [root / name for name in ("index.html", "study.js")]
+    below = [file for name in ("assets", "media", "sessions") for file in (root / name).rglob("*")]
     return {
-        name: file
-        for name, file in named.items()
-        if not name.startswith(f"{PRIVATE}/") and not file.is_symlink() and file.is_file()
+        file.relative_to(root).as_posix(): file
+        for file in sorted([*pages, *below])
+        if file.suffix in _TYPES and not file.is_symlink() and file.is_file()
     }
 
 
 class _Door:
-    def __init__(self, folder: StudyFolder, answers: Answers) -> None:
-        self.folder, self.answers, self.limits = folder, answers, Limits()
+    def __init__(
+        self, folder: StudyFolder, answers: Answers, worker: Executor, serving: Serving
+    ) -> None:
+        self.folder, self.answers, self.worker, self.limits = folder, answers, worker, Limits()
         self.files = public_files(folder.path)
-        said = policy(folder.study.post_to)
+        self.origin = serving.origin
+        self.key = folder.hand_out_key() if serving.hands_out else ""
         self.headers = _HEADERS | {
-            "Content-Security-Policy": f"{said}; frame-ancestors 'none'",
+            "Content-Security-Policy": f"{POLICY}; frame-ancestors 'none'",
         }
 
     async def file(self, request: Request) -> Response:
@@ -124,11 +143,15 @@ class _Door:
         self, request: Request, buckets: Buckets, does: Callable[[bytes], Response]
     ) -> Response:
         try:
-            self._slow_down(buckets, request.client.host if request.client else "")
+            self._slow_down(buckets, _network(request.client.host if request.client else ""))
             self._from_the_page(request)
-            return does(await _body(request))
+            body = await _body(request)
+            return await asyncio.get_running_loop().run_in_executor(self.worker, does, body)
         except _RefusedError as refused:
             return self._said(refused.status, refused.reason, refused.wait)
+        except (UnkeptError, sqlite3.Error) as error:
+            _LOG.error("An answer was not kept: %s", error)
+            return self._said(503, "the answers cannot be written now", BUSY_SECONDS)
 
     def _handed_out(self, body: bytes) -> Response:
         try:
@@ -137,6 +160,8 @@ class _Door:
             raise _RefusedError(422, "this asks for no code") from None
         if claim.study != self.folder.study.id:
             raise _RefusedError(422, "this asks for another study")
+        if not hmac.compare_digest(claim.key.encode(), self.key.encode()):
+            raise _RefusedError(403, "this link gives out no codes")
         found = self.answers.claim(claim.person)
         codes = {code_hash(code): code for code in self.folder.codes()}
         if found not in codes:
@@ -149,14 +174,18 @@ class _Door:
         except DataError as error:
             raise _RefusedError(422, str(error)) from None
         if not self.answers.admits(answer.code):
-            raise _RefusedError(403, "this code may not answer")
+            raise _RefusedError(GONE, "this code may not answer")
         named = code_hash(answer.code)
         self._slow_down(self.limits.code, named)
         try:
             check(answer, self.folder.study, self.folder.trials.get(named, {}))
         except DataError as error:
             raise _RefusedError(422, str(error)) from None
-        if self.answers.keep(answer) == "other":
+        try:
+            kept = self.answers.keep(answer)
+        except DataError as error:  # withdrawn this instant
+            raise _RefusedError(GONE, str(error)) from None
+        if kept == "other":
             raise _RefusedError(409, "the trial has another answer")
         return JSONResponse({"kept": answer.trial}, headers=self.headers)
 
@@ -171,7 +200,9 @@ class _Door:
         if kind != "application/json":
             raise _RefusedError(415, "an answer is application/json")
         origin = request.headers.get("origin")
-        if origin is not None and urlsplit(origin).netloc != request.headers.get("host"):
+        if origin is None or (self.origin and origin == self.origin):
+            return
+        if urlsplit(origin).netloc != request.headers.get("host"):
             raise _RefusedError(403, "another page may not answer")
 
     def _said(self, status: int, reason: str, wait: float = 0) -> Response:
@@ -179,6 +210,11 @@ class _Door:
         if wait:
             headers["Retry-After"] = str(int(wait) + 1)
         return JSONResponse({"refused": reason}, status, headers)
+
+
+def _network(host: str) -> str:
+    """Whose requests are counted together: an address, of IPv6 the network of one subscriber."""
+    return str(ipaddress.ip_network(f"{host}/64", strict=False)) if ":" in host else host
 
 
 async def _body(request: Request) -> bytes:

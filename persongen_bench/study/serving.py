@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import Callable
-from dataclasses import dataclass
+from concurrent.futures import ThreadPoolExecutor
 from types import FrameType
 from typing import Any
 
@@ -15,6 +15,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from persongen_bench.core.errors import ConfigError
 from persongen_bench.study.answers import Answers
 from persongen_bench.study.folder import StudyFolder
+from persongen_bench.study.policy import Serving
 from persongen_bench.study.server import application
 
 PATIENCE = 10.0
@@ -65,16 +66,6 @@ def listen(host: str, port: int) -> socket.socket:
         ) from None
 
 
-@dataclass(frozen=True)
-class Serving:
-    """Whom the server believes, and what it hands out."""
-
-    behind_proxy: bool = False
-    """Whether a proxy on this machine says whose request it passes on."""
-    hands_out: bool = False
-    """Whether who comes without a code is given one."""
-
-
 def serve(
     folder: StudyFolder, place: socket.socket, ready: Callable[[], None], serving: Serving
 ) -> None:
@@ -86,9 +77,9 @@ def serve(
         ready: called when the first client may come.
         serving: how.
     """
-    with Answers(folder.answers_file) as answers:
+    with Answers(folder.answers_file) as answers, ThreadPoolExecutor(1) as worker:
         config = uvicorn.Config(
-            application(folder, answers, hands_out=serving.hands_out),
+            application(folder, answers, worker, serving),
             http=ImpatientProtocol,
             ws="none",
             lifespan="off",

@@ -50,7 +50,7 @@ def take(folder: StudyFolder, files: Sequence[Path]) -> Taken:
                     found.append(_checked(folder, store, document))
                 except DataError as error:
                     raise DataError(f"{file}: answer {number}: {error}") from None
-        kept = [store.keep(answer) for answer in found]
+        kept = store.keep_all(found)
     return Taken(kept.count("new"), kept.count("known"), kept.count("other"))
 
 

@@ -17,7 +17,7 @@ from persongen_bench.core.progress import Progress
 from persongen_bench.study.answers import Answers
 from persongen_bench.study.folder import StudyFolder
 from persongen_bench.study.material import Material
-from persongen_bench.study.policy import policy
+from persongen_bench.study.policy import POLICY
 from persongen_bench.study.records import Study
 from persongen_bench.study.sealing import Sealed
 from persongen_bench.util.files import folder_atomic
@@ -52,7 +52,7 @@ def write_page(study: Study, folder: Path) -> None:
     _copy(ASSETS, folder / "assets")
     markup = (ASSETS / "index.html").read_text(encoding="utf-8")
     (folder / "assets" / "index.html").unlink()
-    page = markup.replace("{{policy}}", escape(policy(study.post_to)))
+    page = markup.replace("{{policy}}", escape(POLICY))
     (folder / "index.html").write_text(page, encoding="utf-8")
     (folder / "study.json").write_text(study.model_dump_json(indent=1), encoding="utf-8")
     about = study.model_dump(mode="json", exclude={"sessions"})
@@ -84,8 +84,7 @@ def _write_private(sealed: Sealed, folder: StudyFolder) -> None:
     folder.private.mkdir(mode=0o700)
     key = folder.private / "key.json"
     key.write_text(sealed.key.model_dump_json(indent=1), encoding="utf-8")
-    lines = "".join(f"{code}\t{user}\n" for code, user in sealed.codes.items())
-    folder.codes_file.write_text(lines, encoding="utf-8")
+    folder.write_codes(sealed.codes)
     Answers.make(folder.answers_file, sealed.codes)
     for file in folder.private.iterdir():
         file.chmod(0o600)

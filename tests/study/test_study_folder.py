@@ -2,7 +2,9 @@
 
 import json
 import shutil
+import sqlite3
 import stat
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -11,7 +13,7 @@ from study_case import METHODS, USERS, answer_to, codes_of, make_study, write_pi
 
 from persongen_bench.api import study as api
 from persongen_bench.core.errors import ConfigError, DataError
-from persongen_bench.study.answers import Answers, read_answers
+from persongen_bench.study.answers import Answers, UnkeptError, read_answers
 from persongen_bench.study.folder import StudyFolder, code_hash
 from persongen_bench.study.records import REMARKS
 
@@ -201,6 +203,55 @@ def test_withdrawing_leaves_nothing_of_the_code(study, tmp_path):
     assert {f.name for f in study.private.iterdir()} == {"answers.sqlite", "codes.txt", "key.json"}
 
 
+def test_what_comes_after_withdrawing_is_not_kept(study):
+    code = codes_of(study)["quokka-1"]
+    said = api.taking.parse(json.dumps(answer_to(study, code)))
+    with Answers(study.answers_file) as answers:
+        assert answers.admits(code)  # as the server asks, before somebody withdraws
+        api.withdraw(study.path, code)
+        with pytest.raises(DataError, match="may not answer"):
+            answers.keep(said)
+    assert read_answers(study) == []
+
+
+def test_answers_are_deleted_that_are_there_without_their_code(study):
+    """As an earlier version could leave them."""
+    code = codes_of(study)["quokka-1"]
+    said = api.taking.parse(json.dumps(answer_to(study, code)))
+    with Answers(study.answers_file) as answers:
+        answers.keep(said)
+        answers._connection.execute("DELETE FROM participants")
+    study.write_codes({})
+    assert api.withdraw(study.path, code) == 1
+
+
+def test_a_code_is_withdrawn_as_it_is_typed_and_others_stay(study):
+    code, other = codes_of(study)["quokka-1"], codes_of(study)["quokka-2"]
+    api.withdraw(study.path, f" {code[:4].upper()}-{code[4:]} ")
+    assert code not in study.codes()
+    assert other in study.codes()
+
+
+def test_two_who_withdraw_at_once_are_both_forgotten(study):
+    with ThreadPoolExecutor(4) as several:
+        list(several.map(lambda code: api.withdraw(study.path, code), study.codes()))
+    assert study.codes() == {}
+
+
+def test_a_failed_write_is_undone_and_the_next_one_is_kept(study):
+    code = codes_of(study)["quokka-1"]
+    said = api.taking.parse(json.dumps(answer_to(study, code)))
+    with Answers(study.answers_file) as answers:
+        reader = sqlite3.connect(study.answers_file, isolation_level=None)
+        reader.execute("BEGIN")
+        reader.execute("SELECT count(*) FROM answers").fetchone()
+        answers._connection.execute("PRAGMA busy_timeout=1")
+        with pytest.raises(UnkeptError, match="cannot be written"):
+            answers.keep(said)
+        reader.close()
+        assert answers.keep(said) == "new"
+
+
 def test_a_code_is_handed_out_once(study):
     with Answers(study.answers_file) as answers:
         found = [answers.claim(f"{k}") for k in (1, 2, 1, 3, 4, 5)]
@@ -248,8 +299,22 @@ def test_a_damaged_study_is_one_line(study):
         StudyFolder(study.path).study  # noqa: B018
 
 
-def test_a_page_may_load_its_own_alone_and_send_answers_where_it_is_told(pictures, tmp_path):
-    study = make_study(pictures, tmp_path / "a", post_to="https://lab.example/answers?x=1")
+def test_a_page_may_load_its_own_alone_and_send_answers_to_where_it_came_from(study):
     page = (study.path / "index.html").read_text()
     assert "default-src &#x27;none&#x27;" in page
-    assert "connect-src &#x27;self&#x27; https://lab.example;" in page
+    assert "connect-src &#x27;self&#x27;;" in page
+
+
+@pytest.mark.parametrize(
+    ("said", "option"),
+    [
+        ({"post_to": "https://lab.example/answers"}, "post_to"),
+        ({"post_to": "//lab.example/answers"}, "post_to"),
+        ({"post_to": "javascript:alert(1)"}, "post_to"),
+        ({"completion": "javascript:alert(1)"}, "completion"),
+        ({"completion": "app.prolific.com/submissions"}, "completion"),
+    ],
+)
+def test_addresses_that_a_page_cannot_use_are_refused_before_anybody_sees_it(said, option):
+    with pytest.raises(ConfigError, match=option):
+        api.study_plan(said)

@@ -107,9 +107,9 @@ def test_a_clock_is_believed_in_nothing(live, running, number, clock):
 @pytest.mark.parametrize(
     ("changes", "status"),
     [
-        ({"code": "abcdefghjkmnpqrs"}, 403),
-        ({"code": ""}, 403),
-        ({"code": "' OR 1=1 --"}, 403),
+        ({"code": "abcdefghjkmnpqrs"}, 410),
+        ({"code": ""}, 410),
+        ({"code": "' OR 1=1 --"}, 410),
         ({"trial": "t0123456789abcdef"}, 422),
         ({"rating": "love"}, 422),
         ({"order": [0]}, 422),
@@ -239,10 +239,52 @@ def test_who_withdraws_is_refused_while_the_server_runs(copy):
     with served(copy) as (_, address):
         assert post(address, answer_to(copy, code, 0))[0] == 200
         assert api.withdraw(copy.path, code) == 1
-        assert post(address, answer_to(copy, code, 0))[0] == 403
-        assert post(address, answer_to(copy, code, 1))[0] == 403
+        assert post(address, answer_to(copy, code, 0))[0] == 410
+        assert post(address, answer_to(copy, code, 1))[0] == 410
     assert read_answers(copy) == []
     assert code.encode() not in b"".join(f.read_bytes() for f in copy.private.iterdir())
+
+
+def test_while_somebody_reads_nothing_is_kept_files_are_served_and_then_it_goes_on(copy):
+    said = answer_to(copy, codes_of(copy)[CODE_OF], 0)
+    with served(copy) as (_, address), ThreadPoolExecutor(1) as other:
+        reader = sqlite3.connect(copy.answers_file, isolation_level=None)
+        reader.execute("BEGIN")
+        reader.execute("SELECT count(*) FROM answers").fetchone()  # a COMMIT cannot be had now
+        waits = other.submit(post, address, said)
+        time.sleep(0.3)
+        begin = time.monotonic()
+        assert get(address)[0] == 200
+        assert time.monotonic() - begin < 1
+        assert not waits.done()
+        assert waits.result()[0] == 503
+        reader.close()
+        assert post(address, said)[0] == 200
+    assert len(read_answers(copy)) == 1
+
+
+def test_a_page_at_the_address_that_was_said_may_answer(copy):
+    code = codes_of(copy)[CODE_OF]
+    with served(copy, "--address", "https://study.example/") as (server, address):
+        origins = ["https://study.example", "http://study.example", "https://other.example"]
+        found = [
+            post(address, answer_to(copy, code, k), Origin=origin)[0]
+            for k, origin in enumerate(origins)
+        ]
+        assert found == [200, 403, 403]
+        assert post(address, answer_to(copy, code, 3), Origin=address.rstrip("/"))[0] == 200
+    with pytest.raises(api.ConfigError, match="no address"):
+        api.Serving(address="study.example")
+
+
+def test_what_lies_beside_the_page_is_not_served(copy):
+    for name in ("notes.json", "backup/key.json", "media.json"):
+        (copy.path / name).parent.mkdir(exist_ok=True)
+        (copy.path / name).write_text("{}")
+    with served(copy) as (_, address):
+        assert [get(address, f)[0] for f in ("notes.json", "backup/key.json", "media.json")] == (
+            [404] * 3
+        )
 
 
 def test_codes_are_handed_out_where_that_is_said_and_never_in_the_first_person(copy, tmp_path):
@@ -251,7 +293,9 @@ def test_codes_are_handed_out_where_that_is_said_and_never_in_the_first_person(c
     with served(copy) as (_, address):
         assert post(address, {"study": copy.study.id, "person": "0" * 64}, "claims")[0] == 405
     with served(third, "--hand-out") as (_, address):
-        asked = [{"study": third.study.id, "person": f"{k}" * 64} for k in (1, 2, 1, 3)]
+        about = {"study": third.study.id, "key": third.hand_out_file.read_text()}
+        asked = [{**about, "person": f"{k}" * 64} for k in (1, 2, 1, 3)]
+        assert post(address, {**asked[0], "key": "guess"}, "claims")[0] == 403
         replies = [post(address, one, "claims") for one in asked]
         assert [status for status, _, _ in replies] == [200, 200, 200, 404]
         codes = [json.loads(body).get("code") for _, _, body in replies]
@@ -260,7 +304,7 @@ def test_codes_are_handed_out_where_that_is_said_and_never_in_the_first_person(c
         assert post(address, {**asked[0], "person": "PID"}, "claims")[0] == 422
         assert post(address, asked[0], "claims", Origin="http://other")[0] == 403
     with pytest.raises(api.ConfigError, match="stand for people"):
-        api.serve_study(copy.path, "127.0.0.1", 0, print, hands_out=True)
+        api.serve_study(copy.path, "127.0.0.1", 0, print, api.Serving(hands_out=True))
 
 
 @pytest.mark.slow
@@ -339,8 +383,8 @@ def test_a_connection_that_asks_for_nothing_is_closed(copy, monkeypatch):
 
     from persongen_bench.study.answers import Answers
 
-    with Answers(copy.answers_file) as answers:
-        app = serving.application(copy, answers)
+    with Answers(copy.answers_file) as answers, ThreadPoolExecutor(1) as worker:
+        app = serving.application(copy, answers, worker, serving.Serving())
         config = serving.uvicorn.Config(
             app, http=serving.ImpatientProtocol, lifespan="off", log_level="critical"
         )
