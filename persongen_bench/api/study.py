@@ -15,6 +15,7 @@ from persongen_bench.study import answers, ratings, taking
 from persongen_bench.study.folder import StudyFolder
 from persongen_bench.study.plan import Plan
 from persongen_bench.study.policy import Serving
+from persongen_bench.util.spreadsheet import cell
 
 if TYPE_CHECKING:  # a server needs no pictures
     from persongen_bench.study.material import Material
@@ -97,10 +98,16 @@ def new_study(
     from persongen_bench.study.sealing import seal
     from persongen_bench.study.writing import write_study
 
+    if codes_of is not None and plan.person == "third":
+        raise ConfigError(
+            "codes of an earlier study stand for people, and third persons are nobody of them",
+            fix="Say --first-person, or leave --codes away.",
+        )
     material = shown.material()
     known: dict[str, str] = {}
     if codes_of is not None:
-        known = {user: code for code, user in StudyFolder(codes_of).codes().items()}
+        for code, user in StudyFolder(codes_of).codes().items():
+            known |= {user: code, str(cell(user)): code}  # the second: as ratings write it
         material = _only(material, known, codes_of)
     return write_study(seal(material, plan, design(material, plan), known), material, out, progress)
 

@@ -65,6 +65,9 @@ def new(
         str, typer.Option(help="Where answers are sent; empty: participants download them.")
     ] = "answers",
     completion: Annotated[str, typer.Option(help="Address shown to who is done.")] = "",
+    rehearsal: Annotated[
+        bool, typer.Option(help="Let simulated participants (?simulate=...) send answers.")
+    ] = False,
     codes: Annotated[
         Path | None, typer.Option(help="Earlier study whose people take part, by their codes.")
     ] = None,
@@ -78,6 +81,7 @@ def new(
         "preset": preset, "person": "first" if first_person else "third", "seed": seed,
         "participants": participants, "pairs_per_person": pairs_per_person, "elicit": elicit,
         "title": title, "post_to": post_to, "completion": completion,
+        "rehearsal": rehearsal,
     }  # fmt: skip
     plan = study_plan(said, consent)
     shown = Shown(tuple(runs or ()), folder, items, data, tuple(method or ()), elicit_only)

@@ -32,7 +32,8 @@ def caught(
         if strangers:
             stranger = strangers[int(rng.integers(len(strangers)))]
             pair = _Pair(material, plan, rng, coin)
-            drafts.append(pair.draft(whose, stranger, number))
+            draft = pair.draft(whose, stranger, number)
+            drafts += [draft] if draft else []
     return drafts
 
 
@@ -50,8 +51,8 @@ class _Pair:
     def __init__(self, material: Material, plan: Plan, rng: np.random.Generator, coin: int) -> None:
         self.material, self.plan, self.rng, self.coin = material, plan, rng, coin
 
-    def draft(self, whose: str, stranger: str, number: int) -> Draft:
-        """The ``number``-th; even ones are copies."""
+    def draft(self, whose: str, stranger: str, number: int) -> Draft | None:
+        """The ``number``-th; even ones are copies. None where there is nothing of the stranger."""
         copies = number % 2 == 0
         liked = self.material.likes[whose]
         seen, unseen = liked[-HISTORY:], liked[:-HISTORY]
@@ -63,7 +64,10 @@ class _Pair:
             if case.user == stranger
             for method in self.material.methods
         ]
-        wrong = self._any(made if copies and made else theirs or made)
+        others = made if copies and made else theirs or made
+        if not others:
+            return None
+        wrong = self._any(others)
         on_left = bool((number + number // 2 + self.coin) % 2)
         pictures, methods = (right, wrong), ("copy", "wrong-user")
         answer: Choice = "first" if on_left else "second"

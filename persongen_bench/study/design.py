@@ -47,6 +47,10 @@ def design(material: Material, plan: Plan) -> list[Session]:
             catches = caught(material, plan, len(judged), user, rng) if question == "taste" else []
             drafts += _ordered(judged, catches, len(drafts), rng)
         sessions.append(Session(user, tuple(drafts)))
+    if not any(session.drafts for session in sessions):
+        raise ConfigError(
+            "nobody is asked anything", fix="Name runs or a folder, or ask for likes (--elicit 20)."
+        )
     return sessions
 
 

@@ -56,14 +56,19 @@ class StudyFolder:
         return self.private / "codes.txt"
 
     @property
+    def study_file(self) -> Path:
+        """What all participants are shown."""
+        return self.private / "study.json"
+
+    @property
     def hand_out_file(self) -> Path:
         """The key of the recruiter's link, once codes were handed out."""
         return self.private / "hand-out.txt"
 
     @cached_property
     def study(self) -> Study:
-        """The public half."""
-        return _read(Study, self.path / "study.json")
+        """What participants are shown."""
+        return _read(Study, self.study_file)
 
     @cached_property
     def key(self) -> Key:

@@ -42,6 +42,9 @@ class Plan(Config):
     completion: str = Field(default="", pattern=r"^(https?://\S+)?$", max_length=2000)
     """Shown to who is done; it lies in the public part, so it is no proof of anything."""
 
+    rehearsal: bool = False
+    """Whether simulated participants may send answers."""
+
     @property
     def judgements(self) -> int:
         """Of every question and participant, where the pictures suffice."""
@@ -96,7 +99,9 @@ CONSENT = """\
 You are asked to look at pictures and to say which you prefer. Nothing else is asked of you.
 
 Kept are your answers, how long each took, and the time. They are kept under a random code. Your \
-name, your address and what you use to read this page are not asked for and not kept.
+name, your address and what you use to read this page are not asked for and not kept. If a \
+recruiting site such as Prolific sent you, a hash of the id that it calls you by is kept with the \
+code, so that you find your answers again; who knows the id can recognise the hash.
 
 Taking part is voluntary. You may stop at any time, without a reason. If you send your code to \
 whoever invited you, all your answers are deleted.

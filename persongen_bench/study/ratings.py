@@ -12,12 +12,14 @@ from persongen_bench.core.errors import ConfigError, DataError
 from persongen_bench.study.answers import read_answers
 from persongen_bench.study.folder import StudyFolder
 from persongen_bench.util.files import folder_atomic
+from persongen_bench.util.spreadsheet import cell
 
 
 def write_ratings(folder: StudyFolder, out: Path) -> int:
     """Write the elicited likes and dislikes as the data set ``folder`` reads them.
 
-    Users have the names by which a later study finds their codes; 1 is a like, 0 a dislike.
+    Users have the names by which a later study finds their codes; 1 is a like, 0 a dislike. Names
+    that a spreadsheet would read as formulas begin with an apostrophe.
 
     Returns:
         How many ratings there are.
@@ -50,5 +52,6 @@ def write_ratings(folder: StudyFolder, out: Path) -> int:
 
 def _write(file: Path, names: tuple[str, ...], rows: Sequence[tuple[object, ...]]) -> None:
     text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows([names, *rows])
+    cells = [[cell(value) for value in row] for row in rows]
+    csv.writer(text, lineterminator="\n").writerows([names, *cells])
     file.write_text(text.getvalue(), encoding="utf-8")

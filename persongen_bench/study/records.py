@@ -4,12 +4,15 @@ A study's folder:
 
 | file | who may see it |
 |---|---|
-| ``study.json`` | everybody: `Study`, with pictures named by meaningless codes |
+| ``study.js`` | everybody: `Study` without its sessions |
+| ``sessions/<hash>.js`` | everybody who has the code: a `Session`, pictures named by codes |
 | ``media/<code>.png`` | everybody |
 | ``index.html``, ``assets/`` | everybody: the page, opened from a disk or a server |
+| ``private/study.json`` | the researcher: `Study` with all sessions |
 | ``private/key.json`` | the researcher: `Key`, which picture is of which method and whom |
 | ``private/codes.txt`` | the researcher: a line a participant, their code, a tab, their user |
 | ``private/answers.sqlite`` | the researcher: answers, as the server keeps them |
+| ``private/hand-out.txt`` | the researcher: the key of the link that gives out codes, if any |
 
 `study.folder` finds and reads these files, `study.answers` the database.
 
@@ -53,7 +56,7 @@ class Session(Config):
 
 
 class Study(Config):
-    """Everything that the page needs."""
+    """Everything that the page needs, for all participants."""
 
     schema_version: int = 1
     id: str
@@ -71,6 +74,8 @@ class Study(Config):
     """Where answers are sent; empty: they are downloaded."""
     completion: str = ""
     """Address that a participant who is done is pointed to; empty: none."""
+    rehearsal: bool = False
+    """Whether simulated participants may send answers."""
     sessions: tuple[Session, ...]
 
 

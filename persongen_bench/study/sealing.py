@@ -1,13 +1,16 @@
 """Drafts become a study and its key: every picture, trial and participant gets a secret name.
 
 Names are keyed hashes under a secret that is drawn for the study and forgotten: they say nothing
-of what they name, and two studies of one seed share none.
+of what they name, and two studies of one seed share none. A picture that a participant judges again
+has another name each time, and another one where it is shown above: equal names tell no copy and no
+repeat.
 """
 
 from __future__ import annotations
 
 import hmac
 import secrets
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -50,6 +53,30 @@ class _Names:
         return kind + hmac.new(self.secret, said, "sha256").hexdigest()[:16]
 
 
+@dataclass
+class _Pictures:
+    """The names of a participant's pictures."""
+
+    names: _Names
+    media: dict[str, str]
+    """Name => key, of all participants; is added to."""
+    seen: Counter[str] = field(default_factory=Counter)
+
+    def judged(self, key: str) -> str:
+        """Of a picture that is asked about, each time another."""
+        self.seen[key] += 1
+        return self._named(key, self.seen[key])
+
+    def above(self, key: str) -> str:
+        """Of one that is shown above, always the same."""
+        return self._named(key, 0)
+
+    def _named(self, key: str, use: int) -> str:
+        name = self.names.of("m", use, key)
+        self.media[name] = key
+        return name
+
+
 def new_code() -> str:
     """A participant's code."""
     return "".join(secrets.choice(_LETTERS) for _ in range(CODE))
@@ -73,16 +100,15 @@ def seal(
     """
     names = _Names()
     trials: dict[str, tuple[Trial, ...]] = {}
-    codes, truths, media = {}, [], {}
+    codes, truths, media = {}, [], dict[str, str]()
     for number, session in enumerate(sessions):
         code = known.get(session.user) or new_code()
         codes[code] = session.user or person_of(code)
         ids = [names.of("t", number, place) for place in range(len(session.drafts))]
         drafts = [_owned(draft, codes[code]) for draft in session.drafts]
         pairs = list(zip(ids, drafts, strict=True))
-        for draft in drafts:
-            media.update({names.of("m", key): key for key in (*draft.pictures, *draft.shown)})
-        trials[code_hash(code)] = tuple(_trial(one, draft, names) for one, draft in pairs)
+        pictures = _Pictures(names, media)
+        trials[code_hash(code)] = tuple(_trial(one, draft, pictures) for one, draft in pairs)
         truths += [_truth(one, draft, ids) for one, draft in pairs]
     study = _study(plan, material, trials)
     key = Key(
@@ -97,10 +123,9 @@ def _owned(draft: Draft, user: str) -> Draft:
     return replace(draft, user=user) if draft.role == "elicit" else draft
 
 
-def _trial(name: str, draft: Draft, names: _Names) -> Trial:
-    pictures, shown = (
-        tuple(names.of("m", key) for key in keys) for keys in (draft.pictures, draft.shown)
-    )
+def _trial(name: str, draft: Draft, named: _Pictures) -> Trial:
+    pictures = tuple(map(named.judged, draft.pictures))
+    shown = tuple(map(named.above, draft.shown))
     return Trial(id=name, kind=draft.kind, question=draft.question, pictures=pictures, shown=shown)
 
 
@@ -134,5 +159,6 @@ def _study(plan: Plan, material: Material, trials: Mapping[str, tuple[Trial, ...
         choices=plan.choices,
         post_to=plan.post_to,
         completion=plan.completion,
+        rehearsal=plan.rehearsal,
         sessions=sessions,
     )

@@ -54,7 +54,6 @@ def write_page(study: Study, folder: Path) -> None:
     (folder / "assets" / "index.html").unlink()
     page = markup.replace("{{policy}}", escape(POLICY))
     (folder / "index.html").write_text(page, encoding="utf-8")
-    (folder / "study.json").write_text(study.model_dump_json(indent=1), encoding="utf-8")
     about = study.model_dump(mode="json", exclude={"sessions"})
     _script(folder / "study.js", "study", about)
     (folder / "sessions").mkdir()
@@ -82,6 +81,7 @@ def _copy(source: Traversable, target: Path) -> None:
 
 def _write_private(sealed: Sealed, folder: StudyFolder) -> None:
     folder.private.mkdir(mode=0o700)
+    folder.study_file.write_text(sealed.study.model_dump_json(indent=1), encoding="utf-8")
     key = folder.private / "key.json"
     key.write_text(sealed.key.model_dump_json(indent=1), encoding="utf-8")
     folder.write_codes(sealed.codes)

@@ -36,7 +36,7 @@ def written(folder, study, key, codes, answers=()):
     """A study's folder as the server leaves it."""
     place = StudyFolder(folder)
     place.private.mkdir(parents=True)
-    (folder / "study.json").write_text(study.model_dump_json())
+    place.study_file.write_text(study.model_dump_json())
     (place.private / "key.json").write_text(key.model_dump_json())
     Answers.make(place.answers_file, codes)
     rows = [(answer.code, answer.trial, answer.model_dump_json()) for answer in answers]

@@ -200,7 +200,9 @@ def test_withdrawing_leaves_nothing_of_the_code(study, tmp_path):
         api.take(study.path, [mine])
     with pytest.raises(DataError, match="no such code"):
         api.withdraw(study.path, code)
-    assert {f.name for f in study.private.iterdir()} == {"answers.sqlite", "codes.txt", "key.json"}
+    assert {f.name for f in study.private.iterdir()} == {
+        "answers.sqlite", "codes.txt", "key.json", "study.json",
+    }  # fmt: skip
 
 
 def test_what_comes_after_withdrawing_is_not_kept(study):
@@ -294,7 +296,7 @@ def test_a_folder_that_is_there_is_left_alone(study, pictures):
 
 
 def test_a_damaged_study_is_one_line(study):
-    (study.path / "study.json").write_text("{}")
+    study.study_file.write_text("{}")
     with pytest.raises(DataError, match=r"study\.json: .*Make the study again"):
         StudyFolder(study.path).study  # noqa: B018
 

@@ -121,8 +121,9 @@ def test_a_participant_answers_by_keys_closes_the_page_and_goes_on(browser, pict
 @pytest.mark.parametrize("mode", ["data-only", "visual"])
 def test_simulated_participants_answer_everything(browser, pictures, tmp_path, mode):
     study = make_study(
-        pictures, tmp_path / "s", preset="ragar-rank", pairs_per_person=4, participants=2
-    )
+        pictures, tmp_path / "s", preset="ragar-rank", pairs_per_person=4, participants=2,
+        rehearsal=True,
+    )  # fmt: skip
     with served(study) as (_, address):
         for code in study.codes():
             with page_of(browser, address) as page:
@@ -199,7 +200,8 @@ def test_prolifics_name_is_neither_sent_nor_kept(browser, pictures, tmp_path):
         page_of(browser, address) as page,
     ):
         page.on("request", lambda request: sent.append(request.post_data or ""))
-        page.goto(f"{address}?PROLIFIC_PID=5f00pid&STUDY_ID=6a00sid&SESSION_ID=7b00ses")
+        key = study.hand_out_file.read_text()
+        page.goto(f"{address}?key={key}&PROLIFIC_PID=5f00pid&STUDY_ID=6a00sid&SESSION_ID=7b00ses")
         begin(page)
         assert answer(page, KEYS)
         assert "5f00pid" not in page.url
@@ -215,7 +217,7 @@ def test_prolifics_name_is_neither_sent_nor_kept(browser, pictures, tmp_path):
 def test_a_code_that_is_withdrawn_is_told_so(browser, pictures, tmp_path):
     study = make_study(pictures, tmp_path / "s", elicit=0, pairs_per_person=4)
     code = codes_of(study)["quokka-1"]
-    with served(study) as (_, address), page_of(browser, address, faults=["403"]) as page:
+    with served(study) as (_, address), page_of(browser, address, faults=["410"]) as page:
         page.goto(f"{address}#{code}")
         begin(page)
         api.withdraw(study.path, code)

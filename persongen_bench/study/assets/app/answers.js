@@ -1,19 +1,21 @@
 "use strict";
 // The answers of one participant: on this device at once, and sent one at a time until they are kept.
 class Answers {
-  constructor(study, code, hash, changed) {
-    Object.assign(this, { study, code, changed });
+  // `dry`: nothing is sent and nothing outlives the page.
+  constructor(study, code, hash, changed, dry) {
+    Object.assign(this, { study, code, changed, dry });
     this.place = `pgbench-study/${study.id}/${hash}`;
     this.memory = null;
+    this.volatile = dry;
     this.wait = 1000;
     this.sending = null;
     this.refused = "";
-    const local = location.protocol === "file:" && !/^https?:/.test(study.post_to);
-    this.posts = study.post_to !== "" && !local;
+    this.posts = study.post_to !== "" && location.protocol !== "file:" && !dry;
   }
   read() {
+    if (this.volatile && this.memory) return this.memory;
     try {
-      const kept = JSON.parse(localStorage.getItem(this.place));
+      const kept = this.dry ? null : JSON.parse(localStorage.getItem(this.place));
       if (kept && kept.answers) return kept;
     } catch { /* a browser that keeps nothing: the answers live as long as the page */ }
     return this.memory ?? { consent: false, begun: false, answers: {}, sent: {} };
@@ -22,7 +24,9 @@ class Answers {
     const state = this.read();
     change(state);
     this.memory = state;
-    try { localStorage.setItem(this.place, JSON.stringify(state)); } catch { /* likewise */ }
+    if (!this.dry) {
+      try { localStorage.setItem(this.place, JSON.stringify(state)); } catch { this.volatile = true; }
+    }
     this.changed();
   }
   has(trial) { return trial in this.read().answers; }
@@ -32,7 +36,7 @@ class Answers {
     return Object.keys(answers).filter((trial) => !sent[trial]).map((trial) => answers[trial]);
   }
   // How many the server will not have, whatever is tried.
-  get rejected() { return Object.values(this.read().sent).filter((status) => status === 422).length; }
+  get rejected() { return Object.values(this.read().sent).filter((status) => status === 413 || status === 422).length; }
   // The first answer to a trial stays, whichever tab it was given in.
   record(trial, said, milliseconds) {
     const answer = {
@@ -42,7 +46,7 @@ class Answers {
     this.update((state) => { state.answers[trial] ??= answer; });
     this.send();
   }
-  // Resolves when all that there is has been kept by the server, or it refuses this code.
+  // Resolves when all that there is has been kept by the server, or will not be kept by it.
   send() {
     if (!this.posts || this.refused) return Promise.resolve();
     this.sending ??= this.drain().finally(() => { this.sending = null; });
@@ -65,17 +69,21 @@ class Answers {
     } catch {
       return this.later();
     }
-    if (reply.ok || reply.status === 409 || reply.status === 422) {
+    const kept = reply.ok && (await reply.json().catch(() => null))?.kept === answer.trial;
+    if (kept || [409, 413, 422].includes(reply.status)) {
       this.wait = 1000;
       this.update((state) => { state.sent[answer.trial] = reply.status; });
       return 0;
     }
-    if (reply.status === 401 || reply.status === 403) {
-      this.refused = "The study does not take answers under this code any more.";
-      this.changed();
-      return 0;
-    }
-    return this.later(Number(reply.headers.get("Retry-After")) * 1000);
+    if (reply.status === 410) return this.refuse("The study does not take answers under this code any more.");
+    const passes = [408, 425, 429].includes(reply.status) || (reply.status >= 500 && reply.status !== 501);
+    if (passes) return this.later(Number(reply.headers.get("Retry-After")) * 1000);
+    return this.refuse(`Your answers cannot be sent from this page (${reply.status}). They are kept on this device: at the end, download them, please, and send the file to whoever invited you.`);
+  }
+  refuse(reason) {
+    this.refused = reason;
+    this.changed();
+    return 0;
   }
   later(said = 0) {
     this.wait = Math.min(this.wait * 2, 30000);
