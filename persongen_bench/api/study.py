@@ -106,8 +106,8 @@ def new_study(
     material = shown.material()
     known: dict[str, str] = {}
     if codes_of is not None:
-        for code, user in StudyFolder(codes_of).codes().items():
-            known |= {user: code, str(cell(user)): code}  # the second: as ratings write it
+        people = {user: code for code, user in StudyFolder(codes_of).codes().items()}
+        known = {str(cell(user)): code for user, code in people.items()} | people  # as ratings say
         material = _only(material, known, codes_of)
     return write_study(seal(material, plan, design(material, plan), known), material, out, progress)
 

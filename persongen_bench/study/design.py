@@ -7,6 +7,7 @@ judgements is asked for again, sides exchanged, and a tenth of as many have a kn
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -21,6 +22,8 @@ from persongen_bench.study.material import Case, Material
 from persongen_bench.study.plan import LEAST_ELICITED, REPEATED, Plan
 from persongen_bench.study.records import Question
 
+_STRANGE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+"""What ends a line somewhere, steers a terminal, or is no text."""
 MOST_RANKED = 9
 """Pictures of a ranking: each has a key."""
 DEFAULT_PARTICIPANTS = 24
@@ -68,6 +71,11 @@ def _require(material: Material, plan: Plan) -> None:
         raise ConfigError(
             f"{len(material.methods)} pictures cannot be ranked at a time",
             fix=f"Name at most {MOST_RANKED} methods.",
+        )
+    strange = [user for user in material.users if _STRANGE.search(user)]
+    if strange:
+        raise ConfigError(
+            f"user {strange[0]!r} cannot be written on a line", fix="Give users plain names."
         )
     unseen = [case.user for case in material.cases if not case.history]
     if plan.person == "third" and unseen:

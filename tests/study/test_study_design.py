@@ -1,6 +1,7 @@
 """Laws of the design: sides, orders, repeats and catch trials."""
 
 from collections import Counter
+from dataclasses import replace
 from functools import partial
 from itertools import pairwise, permutations
 
@@ -16,6 +17,28 @@ Plan = partial(DrawnPlan, seed=0)
 
 def drafts(sessions, role="main"):
     return [d for session in sessions for d in session.drafts if d.role == role]
+
+
+@pytest.mark.parametrize("name", ["a\nb", "a\tb", "a\x1b[0m", "a\u2028b", "\ud800"])
+def test_users_whose_names_break_a_line_are_refused(name):
+    found = material(n_users=2)
+    named = replace(found, cases=(*found.cases, replace(found.cases[0], user=name)))
+    with pytest.raises(ConfigError, match="cannot be written on a line"):
+        design(named, Plan(pairs_per_person=4))
+
+
+def test_a_study_that_asks_nothing_is_none():
+    with pytest.raises(ConfigError, match="nobody is asked anything"):
+        design(replace(material(), cases=(), methods=()), Plan(elicit=0, participants=2))
+
+
+def test_where_a_stranger_has_nothing_of_their_own_there_is_no_catch_trial():
+    """Whoever else liked anything liked the same, and nothing was made for them."""
+    found = material(n_users=2)
+    likes = dict.fromkeys(("u0", "idle"), found.likes["u0"])
+    alone = replace(found, cases=tuple(c for c in found.cases if c.user == "u0"), likes=likes)
+    (session,) = design(alone, Plan(pairs_per_person=4, elicit=0))
+    assert {d.role for d in session.drafts} <= {"main", "repeat"}
 
 
 def test_nobody_can_guess_the_seed_of_a_study():

@@ -254,6 +254,51 @@ def test_a_failed_write_is_undone_and_the_next_one_is_kept(study):
         assert answers.keep(said) == "new"
 
 
+def test_names_of_pictures_tell_neither_copies_nor_repeats(pictures, tmp_path):
+    made = make_study(pictures, tmp_path / "s", person="third", participants=2, elicit=0)
+    roles = {truth.trial: truth.role for truth in made.key.truths}
+    assert {"catch-copy", "repeat"} <= set(roles.values())
+    for session in made.study.sessions:
+        judged = [code for trial in session.trials for code in trial.pictures]
+        above = {code for trial in session.trials for code in trial.shown}
+        assert len(set(judged)) == len(judged)
+        assert not above & set(judged)
+    files = {file.stem for file in (made.path / "media").iterdir()}
+    assert {c for t in made.trials.values() for one in t.values() for c in one.pictures} <= files
+
+
+def test_codes_stand_for_people_and_third_persons_are_nobody(study, pictures, tmp_path):
+    shown, plan = api.Shown(folder=pictures / "made"), api.study_plan({"person": "third"})
+    with pytest.raises(ConfigError, match="third persons"):
+        api.new_study(shown, plan, tmp_path / "b", codes_of=study.path)
+
+
+def test_no_name_in_the_ratings_is_a_formula_and_codes_are_found_by_them(pictures, tmp_path):
+    for place in (*(pictures / "made").glob("*/quokka-1"), pictures / "items" / "wombat-0.png"):
+        name = f"=quokka{place.suffix}"
+        new = tmp_path / place.relative_to(pictures).with_name(name)
+        new.parent.mkdir(parents=True, exist_ok=True)
+        (shutil.copytree if place.is_dir() else shutil.copyfile)(place, new)
+    for other in (pictures / "items").iterdir():
+        shutil.copyfile(other, tmp_path / "items" / other.name)
+    for place in (pictures / "made").glob("*/quokka-2"):
+        shutil.copytree(place, tmp_path / place.relative_to(pictures))
+    first = make_study(tmp_path, tmp_path / "a", elicit=25)
+    code = codes_of(first)["=quokka"]
+    api.take(first.path, [download(first, code, 25, tmp_path / "one.json")])
+    api.write_ratings(first.path, tmp_path / "data")
+    for file in ("items.csv", "interactions.csv"):
+        cells = (tmp_path / "data" / file).read_text().replace("\n", ",").split(",")
+        assert "'=quokka" in cells
+        assert not any(cell.startswith("=") for cell in cells)
+    for place in (tmp_path / "made").glob("*/=quokka"):
+        place.rename(place.with_name("'=quokka"))
+    shown = api.Shown(folder=tmp_path / "made")
+    plan = api.study_plan({"elicit": 0, "pairs_per_person": 4})
+    second = api.new_study(shown, plan, tmp_path / "b", codes_of=first.path)
+    assert codes_of(second)["'=quokka"] == code
+
+
 def test_a_code_is_handed_out_once(study):
     with Answers(study.answers_file) as answers:
         found = [answers.claim(f"{k}") for k in (1, 2, 1, 3, 4, 5)]

@@ -214,6 +214,77 @@ def test_prolifics_name_is_neither_sent_nor_kept(browser, pictures, tmp_path):
         assert name.encode() not in held
 
 
+def test_nobody_claims_a_code_before_agreeing_and_who_gets_none_is_told_why(
+    browser, pictures, tmp_path
+):
+    study = make_study(pictures, tmp_path / "s", person="third", participants=2, elicit=0)
+    said = {"refused": "every code is taken"}
+    with (
+        served(study, "--hand-out") as (_, address),
+        page_of(browser, address, faults=["404"]) as page,
+    ):
+        claims = []
+        page.route("**/claims", lambda r: claims.append(1) or r.fulfill(status=404, json=said))
+        page.goto(f"{address}?key={study.hand_out_file.read_text()}&PROLIFIC_PID=5f00pid")
+        agree = page.get_by_role("button", name="I agree")
+        agree.wait_for()
+        assert claims == []
+        agree.click()
+        page.get_by_text("every code is taken").wait_for()
+        assert "5f00pid" in page.url  # so that a reload tries again
+        page.unroute("**/claims")
+        page.get_by_role("button", name="Try again").click()
+        page.get_by_role("button", name="Begin").wait_for()
+        assert page.url.split("#")[1] in study.codes()
+        assert "5f00pid" not in page.url
+
+
+@pytest.mark.parametrize("status", [404, 405, 501, 200])
+def test_where_nobody_takes_answers_they_are_downloaded(browser, pictures, tmp_path, status):
+    study = make_study(pictures, tmp_path / "s", elicit=0, pairs_per_person=4)
+    code = codes_of(study)["quokka-1"]
+    with served(study) as (_, address), page_of(browser, address, faults=[str(status)]) as page:
+        page.route("**/answers", lambda route: route.fulfill(status=status, body="<h1>Hi</h1>"))
+        page.goto(f"{address}#{code}")
+        begin(page)
+        while answer(page, KEYS):
+            pass
+        page.get_by_role("button", name="Finish").click()
+        page.wait_for_selector("main[data-sent=false]")
+        assert "download them" in page.text_content("#state")
+        with page.expect_download() as download:
+            page.get_by_role("button", name="Download").click()
+        download.value.save_as(tmp_path / "answers.json")
+    n_said = len(study.trials[code_hash(code)]) + 1
+    assert str(api.take(study.path, [tmp_path / "answers.json"])).startswith(f"{n_said} answers")
+
+
+def test_simulated_participants_of_a_live_study_send_and_keep_nothing(browser, pictures, tmp_path):
+    study = make_study(pictures, tmp_path / "s", elicit=0, pairs_per_person=4)
+    code = codes_of(study)["quokka-1"]
+    with served(study) as (_, address), page_of(browser, address) as page:
+        page.goto(f"{address}?simulate=data-only#{code}")
+        page.wait_for_selector("main[data-done]")
+        assert "not a rehearsal" in page.text_content("main")
+        assert page.evaluate("localStorage.length") == 0
+    assert read_answers(study) == []
+
+
+def test_a_browser_that_keeps_no_more_goes_on(browser, pictures, tmp_path):
+    study = make_study(pictures, tmp_path / "s", elicit=0, pairs_per_person=4)
+    code = codes_of(study)["quokka-1"]
+    with served(study) as (_, address), page_of(browser, address) as page:
+        page.goto(f"{address}#{code}")
+        begin(page)
+        assert answer(page, KEYS)
+        page.evaluate("void (Storage.prototype.setItem = () => { throw new Error('full'); })")
+        while answer(page, KEYS):
+            pass
+        page.get_by_role("button", name="Finish").click()
+        page.wait_for_selector("main[data-sent=true]")
+    assert len(read_answers(study)) == len(study.trials[code_hash(code)]) + 1
+
+
 def test_a_code_that_is_withdrawn_is_told_so(browser, pictures, tmp_path):
     study = make_study(pictures, tmp_path / "s", elicit=0, pairs_per_person=4)
     code = codes_of(study)["quokka-1"]

@@ -265,7 +265,7 @@ def test_while_somebody_reads_nothing_is_kept_files_are_served_and_then_it_goes_
 
 def test_a_page_at_the_address_that_was_said_may_answer(copy):
     code = codes_of(copy)[CODE_OF]
-    with served(copy, "--address", "https://study.example/") as (server, address):
+    with served(copy, "--address", "https://study.example/") as (_, address):
         origins = ["https://study.example", "http://study.example", "https://other.example"]
         found = [
             post(address, answer_to(copy, code, k), Origin=origin)[0]
@@ -292,8 +292,11 @@ def test_codes_are_handed_out_where_that_is_said_and_never_in_the_first_person(c
     third = make_study(pictures, tmp_path / "third", person="third", participants=2, elicit=0)
     with served(copy) as (_, address):
         assert post(address, {"study": copy.study.id, "person": "0" * 64}, "claims")[0] == 405
-    with served(third, "--hand-out") as (_, address):
-        about = {"study": third.study.id, "key": third.hand_out_file.read_text()}
+    with served(third, "--hand-out") as (server, address):
+        key = third.hand_out_file.read_text()
+        link = f"{address}?key={key}&PROLIFIC_PID={{{{%PROLIFIC_PID%}}}}"
+        assert server.stdout.readline().strip().endswith(link)
+        about = {"study": third.study.id, "key": key}
         asked = [{**about, "person": f"{k}" * 64} for k in (1, 2, 1, 3)]
         assert post(address, {**asked[0], "key": "guess"}, "claims")[0] == 403
         replies = [post(address, one, "claims") for one in asked]
