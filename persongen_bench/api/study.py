@@ -14,7 +14,7 @@ from persongen_bench.core.regular_files import read_regular
 from persongen_bench.study import answers, ratings, taking
 from persongen_bench.study.folder import StudyFolder
 from persongen_bench.study.plan import Plan
-from persongen_bench.study.policy import Serving
+from persongen_bench.study.policy import Serving as Serving
 from persongen_bench.util.spreadsheet import cell
 
 if TYPE_CHECKING:  # a server needs no pictures

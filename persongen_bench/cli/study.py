@@ -25,6 +25,12 @@ FirstPerson = Annotated[
         help="Participants judge what was made for themselves, or for somebody else.",
     ),
 ]
+Seed = Annotated[
+    int | None, typer.Option(min=0, help="Of the design; keep it secret. [default: drawn]")
+]
+Rehearsal = Annotated[
+    bool, typer.Option(help="Let simulated participants (?simulate=...) send answers.")
+]
 
 
 @study_app.command()
@@ -54,9 +60,7 @@ def new(
         typer.Option(min=0, help="Pictures to ask likes of. [default: 20; of third persons 0]"),
     ] = None,
     elicit_only: Annotated[bool, typer.Option(help="Ask for likes and for nothing else.")] = False,
-    seed: Annotated[
-        int | None, typer.Option(min=0, help="Of the design; keep it secret. [default: drawn]")
-    ] = None,
+    seed: Seed = None,
     title: Annotated[str | None, typer.Option(help="What participants read first.")] = None,
     consent: Annotated[
         Path | None, typer.Option(help="Text that participants agree to. [default: ours]")
@@ -65,9 +69,7 @@ def new(
         str, typer.Option(help="Where answers are sent; empty: participants download them.")
     ] = "answers",
     completion: Annotated[str, typer.Option(help="Address shown to who is done.")] = "",
-    rehearsal: Annotated[
-        bool, typer.Option(help="Let simulated participants (?simulate=...) send answers.")
-    ] = False,
+    rehearsal: Rehearsal = False,
     codes: Annotated[
         Path | None, typer.Option(help="Earlier study whose people take part, by their codes.")
     ] = None,
@@ -80,8 +82,7 @@ def new(
     said = {
         "preset": preset, "person": "first" if first_person else "third", "seed": seed,
         "participants": participants, "pairs_per_person": pairs_per_person, "elicit": elicit,
-        "title": title, "post_to": post_to, "completion": completion,
-        "rehearsal": rehearsal,
+        "title": title, "post_to": post_to, "completion": completion, "rehearsal": rehearsal,
     }  # fmt: skip
     plan = study_plan(said, consent)
     shown = Shown(tuple(runs or ()), folder, items, data, tuple(method or ()), elicit_only)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from persongen_bench.core.config import Config
 from persongen_bench.study.records import Choice
@@ -37,13 +38,27 @@ class Plan(Config):
     title: str = "Which pictures do you like?"
     consent: str = ""
     """Empty: `CONSENT`."""
-    post_to: str = Field(default="answers", pattern=r"^(/?[\w.~-]+)*$", max_length=200)
+    post_to: str = "answers"
     """Where answers are sent, on the page's own host; empty: they are downloaded."""
-    completion: str = Field(default="", pattern=r"^(https?://\S+)?$", max_length=2000)
+    completion: str = ""
     """Shown to who is done; it lies in the public part, so it is no proof of anything."""
 
     rehearsal: bool = False
     """Whether simulated participants may send answers."""
+
+    @field_validator("post_to")
+    @classmethod
+    def _on_its_host(cls, said: str) -> str:
+        if said and not re.fullmatch(r"/?[\w.~-]+(/[\w.~-]+)*", said, re.ASCII):
+            raise ValueError("name a path on the page's own host, such as answers")
+        return said
+
+    @field_validator("completion")
+    @classmethod
+    def _whole(cls, said: str) -> str:
+        if said and not re.fullmatch(r"https?://\S+", said):
+            raise ValueError("name a whole address, such as https://app.example/done")
+        return said
 
     @property
     def judgements(self) -> int:
