@@ -3,6 +3,9 @@
 (function (P) {
   const { el } = P;
 
+  /* Whose pictures are in the site. */
+  const isSeen = (person) => person.requests.length + person.history.length > 0;
+
   function personCard(board, person) {
     const first = person.history.at(-1) || person.references.find(Boolean);
     return el(
@@ -15,7 +18,15 @@
         el(
           "span.stack",
           el("span.label", person.user),
-          el("span.under", person.n_likes ? P.plural(person.n_likes, "like") : ""),
+          el(
+            "span.under",
+            [
+              person.n_likes ? P.plural(person.n_likes, "like") : "",
+              isSeen(person) ? "" : "no pictures here",
+            ]
+              .filter(Boolean)
+              .join(", "),
+          ),
         ),
       ),
     );
@@ -26,7 +37,9 @@
     const { people, sampled, note } = await P.want(`people/${slug}`);
     const list = el(
       "ul.people",
-      people.map((person) => personCard(board, person)),
+      [...people]
+        .sort((a, b) => isSeen(b) - isSeen(a))
+        .map((person) => personCard(board, person)),
     );
     const filter = (event) => {
       const q = event.target.value.trim().toLowerCase();
@@ -93,14 +106,18 @@
     );
   }
 
-  function shots(pictures, label, several) {
+  function shots(pictures, label, person) {
+    const apart = P.apart(pictures, [person]);
     return el(
       "div.shots",
       pictures.map((picture) => {
-        const words = `${label}, picture ${picture.index + 1}${several ? `, ${picture.request}` : ""}${P.toldOf(picture) ? `: ${P.toldOf(picture)}` : ""}`;
+        const which = apart(picture, person.user);
+        const about = [`picture ${picture.index + 1}`, which, P.toldOf(picture)];
+        const words = [label, ...about].filter(Boolean).join(", ");
         return el(
           "div.shot-card",
           P.shot(picture, words),
+          which ? el("span.under", which) : null,
           P.tasteOf(picture),
           picture.copy_of ? P.badge("copy", P.toldOf(picture), "warn") : null,
           P.nearest(picture),
@@ -129,12 +146,15 @@
       place,
     );
     P.whenNear(part, async () => {
-      const { users } = await P.want(`pictures/${board.slug}/${k}`);
-      const pictures = Object.hasOwn(users, person.user) ? users[person.user] : [];
+      const lists = await P.pictureLists(board, [k]);
+      const pictures = P.own(lists[0]?.users, person.user) || [];
+      const unread = P.unread(board, [k], lists);
       place.replaceChildren(
-        pictures.length
-          ? shots(pictures, facts.label, person.requests.length > 1)
-          : el("p.soft", "No pictures of this person are in the site."),
+        ...(pictures.length
+          ? [shots(pictures, facts.label, person), P.pictureLegend(pictures)].filter(Boolean)
+          : unread.length
+            ? unread
+            : [el("p.soft", "No pictures of this person are in the site.")]),
       );
     });
     return part;
