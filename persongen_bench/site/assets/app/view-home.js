@@ -38,7 +38,7 @@
     const index = await P.want("index");
     const intro = el(
       "p.lead",
-      "Intervals are over people; methods that share a letter are not told apart.",
+      "Intervals are over people, or over prompts where a board says so; methods that share a letter are not told apart.",
     );
     return {
       title: "Leaderboards",

@@ -127,7 +127,7 @@
   }
 
   /* A row's pictures for one person; read when they come near the window. */
-  function methodPart(board, k, person, value) {
+  function methodPart(board, k, person, value, told) {
     const facts = board.page.rows[k];
     const rank = board.rows[k].rank;
     const place = el("div.made-for");
@@ -149,13 +149,15 @@
       const lists = await P.pictureLists(board, [k]);
       const pictures = P.own(lists[0]?.users, person.user) || [];
       const unread = P.unread(board, [k], lists);
+      const none = el("p.soft", "No pictures of this person are in the site.");
       place.replaceChildren(
         ...(pictures.length
-          ? [shots(pictures, facts.label, person), P.pictureLegend(pictures)].filter(Boolean)
+          ? [shots(pictures, facts.label, person)]
           : unread.length
             ? unread
-            : [el("p.soft", "No pictures of this person are in the site.")]),
+            : [none]),
       );
+      told(pictures);
     });
     return part;
   }
@@ -191,9 +193,15 @@
     if (at < 0) throw new Error(`there is no person ${user} on this board`);
     const person = people[at];
     const values = board.headline ? await P.valuesOf(board, board.headline) : null;
+    const legend = el("div");
+    const seen = [];
+    const told = (pictures) => {
+      seen.push(...pictures);
+      legend.replaceChildren(P.pictureLegend(seen) || "");
+    };
     const methods = el(
       "div",
-      board.rows.map((_, k) => methodPart(board, k, person, P.valueFor(values, k, user))),
+      board.rows.map((_, k) => methodPart(board, k, person, P.valueFor(values, k, user), told)),
     );
     return {
       title: `${user}, ${board.standings.board.title}`,
@@ -208,7 +216,7 @@
           "liked picture",
         ),
         references(person),
-        P.section("What each method made", methods),
+        P.section("What each method made", legend, methods),
       ],
     };
   });
