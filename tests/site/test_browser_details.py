@@ -41,7 +41,7 @@ def changed(browser, site, tmp_path):
                 continue
             key, content = read_script(path.read_bytes())
             change(content)
-            text = f"PGBENCH.put({json.dumps(key)},{json.dumps(content)});\n"
+            text = f"PGBENCH.put('{key}',JSON.parse({json.dumps(json.dumps(content))}));\n"
             path.write_text(text, encoding="utf-8")
         made.append(Visit(browser, tmp_path / "site", **options))
         made[-1].go(route)
@@ -389,16 +389,32 @@ def test_a_site_without_an_audit_says_so_once(changed):
     assert link.get_attribute("href") == "downloads/plain-people.csv"
 
 
-def test_a_person_may_be_called_like_a_part_of_the_language(changed):
+@pytest.mark.parametrize("name", ["constructor", "__proto__"])
+def test_a_person_may_be_called_like_a_part_of_the_language(changed, name):
     def named(pictures):
         first = next(iter(pictures["users"]))
-        pictures["users"]["constructor"] = pictures["users"].pop(first)
+        pictures["users"][name] = pictures["users"].pop(first)
 
     def person(people):
-        people["people"][0]["user"] = "constructor"
+        people["people"][0]["user"] = name
+
+    def value(values):
+        values["users"][0] = name
 
     rows = [f"pictures-{k}" for k in range(len(METHODS) + 3)]
-    tab = changed("#/board/plain/user/constructor", {"people": person} | dict.fromkeys(rows, named))
+    changes = {"people": person, "values-0": value} | dict.fromkeys(rows, named)
+    tab = changed(f"#/board/plain/user/{name}", changes)
     tab.page.wait_for_selector(".by-method >> nth=0 >> .shot-card")
+    tab.go(f"#/board/plain/compare?a=rebeca&b=pigeon&user={name}")
+    assert tab.page.locator("#pair a.shot").count() == 8
+    tab.go(f"#/board/plain/gallery?user={name}")
+    tab.page.locator("a.shot").first.wait_for()
+    assert tab.page.locator("table.gallery a", has_text=name).count() == 1
     tab.go("#/board/plain/user/toString")
     assert "there is no person toString" in tab.page.locator("main").inner_text()
+
+
+def test_a_frozen_head_covers_what_scrolls_below_it(visit):
+    page = visit("#/board/plain", viewport={"width": 390, "height": 844}).page
+    shade = _shade(page, ".tabulator-header .tabulator-frozen", "backgroundColor")
+    assert shade == _shade(page, "body", "backgroundColor")

@@ -46,8 +46,7 @@
   P.own = (object, key) => (object && Object.hasOwn(object, key) ? object[key] : undefined);
 
   /* What some spreadsheet computes, behind blanks and quotes and in full width too. */
-  const FORMULA =
-    /^[\s'"`]*[=+\-@|%\uff1d\uff0b\uff0d\uff20\ufe62\ufe63\ufe66\ufe6b\u2212]/;
+  const FORMULA = /^[\s'"`]*[=+\-@|%\uff1d\uff0b\uff0d\uff20\ufe62\ufe63\ufe66\ufe6b\u2212]/;
 
   /* A text that a spreadsheet would read as a formula gets a leading apostrophe. */
   function field(value) {

@@ -23,7 +23,8 @@
     const at = scaled(low, high, width);
     const line = (from, to, name) => P.svg("line", { x1: from, x2: to, y1: 4, y2: 4, class: name });
     const known = cell.low !== null && cell.low !== undefined;
-    const arrow = cell.mean < low ? "M5 1 L0 4 L5 7z" : `M${width - 5} 1 L${width} 4 L${width - 5} 7z`;
+    const arrow =
+      cell.mean < low ? "M5 1 L0 4 L5 7z" : `M${width - 5} 1 L${width} 4 L${width - 5} 7z`;
     return P.svg(
       "svg",
       { width, height: 8, viewBox: `0 0 ${width} 8`, class: "interval", "aria-hidden": "true" },

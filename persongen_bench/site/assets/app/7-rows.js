@@ -40,7 +40,10 @@
 
   /* What Tabulator sorts by. */
   function numbers(board, { row, facts, cells, label }) {
-    const means = board.columns.map((column, k) => [`m${k}`, P.own(cells, column.metric)?.mean ?? null]);
+    const means = board.columns.map((column, k) => [
+      `m${k}`,
+      P.own(cells, column.metric)?.mean ?? null,
+    ]);
     return {
       ...Object.fromEntries(means),
       rank: row?.rank ?? null,

@@ -17,7 +17,10 @@
     rows
       .filter((_, k) => lists[k] === null)
       .map((k) =>
-        el("p.warning", `The pictures of ${board.page.rows[k].label} are not here or cannot be read.`),
+        el(
+          "p.warning",
+          `The pictures of ${board.page.rows[k].label} are not here or cannot be read.`,
+        ),
       );
 
   /* A row's pictures for one person, or for one prompt where the board is over prompts. */

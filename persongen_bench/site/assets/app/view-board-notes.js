@@ -62,7 +62,11 @@
   P.downloads = ({ page, nouns }) => {
     const named = { ...FILES, people: `by ${nouns[0]}, all columns` };
     const links = Object.entries(page.downloads).map(([kind, address]) =>
-      el("a.download", { href: address, download: address.split("/").at(-1) }, P.own(named, kind) || kind),
+      el(
+        "a.download",
+        { href: address, download: address.split("/").at(-1) },
+        P.own(named, kind) || kind,
+      ),
     );
     const figures = Object.entries(page.figures).map(([name, address]) =>
       el("a.download", { href: address, target: "_blank", rel: "noopener" }, `figure: ${name}`),
@@ -112,9 +116,7 @@
         : null,
       P.section(
         "What the columns say",
-        page.audited === false
-          ? el("p.soft", "This site was built without a metric audit.")
-          : null,
+        page.audited === false ? el("p.soft", "This site was built without a metric audit.") : null,
         el(
           "div.cards",
           board.columns.map((column) =>

@@ -14,7 +14,10 @@
       `The headline with 95% intervals over ${board.nouns[1]}; rings are anchors${reported}.`,
       (width) => P.forest(cells(headline.metric), headline, width),
     );
-    const figures = [forest, ...["cost", "other"].map((what) => against(board, shown, what, { state, kept }))];
+    const figures = [
+      forest,
+      ...["cost", "other"].map((what) => against(board, shown, what, { state, kept })),
+    ];
     if (board.page.history.length > 1) figures.push(releases(board));
     return {
       element: P.section("Plots", el("div.plots", figures)),

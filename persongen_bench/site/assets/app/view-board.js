@@ -106,7 +106,10 @@
       P.seen(["board", slug], P.queryOf(board, state));
       const at = [...chips.children].findIndex((chip) => chip.contains(document.activeElement));
       chips.replaceChildren(...P.chips(board, state, nIncomplete, change));
-      if (at >= 0) (chips.children[at] || chips.lastChild || bar.element).querySelector("button, input").focus();
+      if (at >= 0)
+        (chips.children[at] || chips.lastChild || bar.element)
+          .querySelector("button, input")
+          .focus();
       const text = `${table.visible().length} of ${P.plural(rows.length, "row")}`;
       count.textContent = text;
       P.say(
@@ -135,13 +138,7 @@
     picked(board, table.host, action, picks, (pick) => kept({ pick }));
     bar.refresh();
     const page = [
-      P.heading(
-        board,
-        "",
-        board.standings.board.title,
-        P.boardFacts(board),
-        P.fragility(board),
-      ),
+      P.heading(board, "", board.standings.board.title, P.boardFacts(board), P.fragility(board)),
       ...board.standings.leaks.map((text) => el("p.warning", { role: "note" }, text)),
       bar.element,
       el("div.filters", chips, count),

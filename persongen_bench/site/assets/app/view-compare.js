@@ -93,7 +93,11 @@
       header: [board.nouns[0], `A: ${names[0]}`, `B: ${names[1]}`, "A minus B"],
       rows: pairs.map((one) => [one.user, one.a, one.b, one.value]),
     });
-    return el("p.downloads", el("span.soft", "Download: "), P.saves(`${board.slug}-compare`, table));
+    return el(
+      "p.downloads",
+      el("span.soft", "Download: "),
+      P.saves(`${board.slug}-compare`, table),
+    );
   }
 
   /* Which two rows and which column an address names, or the usual ones. */
@@ -165,9 +169,9 @@
     const pairs = pairsOf(values, a, b).sort((x, y) => signOf(column) * (y.value - x.value));
     const isSeen = (name) => lists.some((list) => P.picturesFor(board, list, name).length);
     const wanted = query.get("user");
-    if (wanted !== null && !values.users.includes(wanted) && !isSeen(wanted))
-      gone.push(...P.gone(board.nouns[0], [wanted]));
-    let user = gone.length
+    const isGone = wanted !== null && !values.users.includes(wanted) && !isSeen(wanted);
+    if (isGone) gone.push(...P.gone(board.nouns[0], [wanted]));
+    let user = isGone
       ? null
       : (wanted ?? (pairs.find((one) => isSeen(one.user)) || pairs[0])?.user ?? null);
     const address = () => ({

@@ -23,7 +23,9 @@
       seconds_per_image_p50: "median",
       seconds_per_image_p95: "95% of pictures are faster",
     };
-    const told = names.filter((name) => P.own(words, name)).map((name) => `${name}: ${words[name]}.`);
+    const told = names
+      .filter((name) => P.own(words, name))
+      .map((name) => `${name}: ${words[name]}.`);
     return {
       title: `Costs, ${board.standings.board.title}`,
       page: [

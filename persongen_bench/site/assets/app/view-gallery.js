@@ -40,7 +40,12 @@
       P.choice("Person", [["", "everybody"], ...people.map((one) => [one, one])], user, (one) =>
         go({ user: one }),
       ),
-      el("details.menu", { id: "methods" }, el("summary", `Methods (${rows.length})`), el("div.menu-body", boxes)),
+      el(
+        "details.menu",
+        { id: "methods" },
+        el("summary", `Methods (${rows.length})`),
+        el("div.menu-body", boxes),
+      ),
     );
   }
 

@@ -7,7 +7,9 @@
   async function tied(link, fact) {
     const { standings } = await P.want(`board/${link.slug}`).catch(() => ({}));
     const [first, ...others] = standings?.methods || [];
-    const n = others.filter((row) => [...row.group].some((one) => first.group.includes(one))).length;
+    const n = others.filter((row) =>
+      [...row.group].some((one) => first.group.includes(one)),
+    ).length;
     if (n) fact.append(` (tied with ${n})`);
   }
 

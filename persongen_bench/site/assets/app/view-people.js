@@ -37,9 +37,7 @@
     const { people, sampled, note } = await P.want(`people/${slug}`);
     const list = el(
       "ul.people",
-      [...people]
-        .sort((a, b) => isSeen(b) - isSeen(a))
-        .map((person) => personCard(board, person)),
+      [...people].sort((a, b) => isSeen(b) - isSeen(a)).map((person) => personCard(board, person)),
     );
     const filter = (event) => {
       const q = event.target.value.trim().toLowerCase();
@@ -192,7 +190,8 @@
     const at = people.findIndex((person) => person.user === user);
     if (at < 0) throw new Error(`there is no person ${user} on this board`);
     const person = people[at];
-    const values = board.headline ? await P.valuesOf(board, board.headline) : null;
+    const values =
+      board.headline && !board.byPrompt ? await P.valuesOf(board, board.headline) : null;
     const legend = el("div");
     const seen = [];
     const told = (pictures) => {

@@ -158,6 +158,9 @@
   });
 
   window.addEventListener("hashchange", () => show(false));
-  frame().then(() => current(P.route()?.found));
+  frame().then(
+    () => current(P.route()?.found),
+    () => {}, // without an index the page below says so
+  );
   show(true);
 })(PGBENCH);
