@@ -63,7 +63,7 @@
       { tabindex: "0", role: "region", "aria-label": caption },
       el(
         "table.plain",
-        el("caption", caption),
+        el("caption", el("span", caption)),
         el(
           "thead",
           el(

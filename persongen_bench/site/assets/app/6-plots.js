@@ -218,7 +218,12 @@
         marginBottom: 32,
         inset: 8,
         x: { label: `${P.plural(shown.length, ...nouns)}, by difference`, ticks: [] },
-        y: { label: `${column.metric}: A minus B`, grid: true, nice: true },
+        y: {
+          label: `${column.metric}: A minus B`,
+          grid: true,
+          nice: true,
+          domain: shown.every((d) => d.value === 0) ? [-1, 1] : undefined,
+        },
         marks: [
           Plot.ruleY([0], { stroke: "var(--soft)" }),
           Plot.ruleX(shown, { x: "place", y1: 0, y2: "value", stroke: "tone", strokeOpacity: 0.4 }),

@@ -103,8 +103,8 @@
   /* Which two rows and which column an address names, or the usual ones. */
   function asked(board, query) {
     const asA = P.rowOf(board, query.get("a"));
-    const a = asA >= 0 ? asA : 0;
     const asB = P.rowOf(board, query.get("b"));
+    const a = asA >= 0 ? asA : asB === 0 ? 1 : 0;
     const b = asB >= 0 ? asB : a === 0 ? 1 : 0;
     const usable = board.columns.filter((one) => one.by_user !== false);
     const column =

@@ -141,7 +141,10 @@
         "table.gallery",
         el(
           "caption",
-          "In each line: what the methods made for the same person, request, seed and index",
+          el(
+            "span",
+            "In each line: what the methods made for the same person, request, seed and index",
+          ),
         ),
         el(
           "thead",
