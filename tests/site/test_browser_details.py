@@ -377,7 +377,6 @@ def test_a_person_with_pictures_comes_first(visit):
 def test_a_site_without_an_audit_says_so_once(changed):
     def unaudited(board):
         board["audited"] = False
-        board["downloads"]["people"] = "downloads/plain-people.csv"
         for column in board["columns"]:
             column["audit"] = {}
 
@@ -386,7 +385,7 @@ def test_a_site_without_an_audit_says_so_once(changed):
     assert text.count("without a metric audit") == 1
     assert "Not audited." not in text
     link = page.get_by_role("link", name="by person, all columns")
-    assert link.get_attribute("href") == "downloads/plain-people.csv"
+    assert link.get_attribute("href") == "downloads/plain.people.csv"
 
 
 @pytest.mark.parametrize("name", ["constructor", "__proto__"])
