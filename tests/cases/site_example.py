@@ -367,7 +367,10 @@ def _plain(slug: str, methods: tuple[str, ...], anchors: tuple[str, ...], text: 
             {"slug": slug, "release": r, "date": d, "first": rows[0]["label"]}
             for r, d in ((OLD, "2026-08-01"), (RELEASE, "2026-11-20"))
         ),
-        downloads={kind: f"downloads/{slug}.{kind}" for kind in ("csv", "json", "tex")},
+        downloads={
+            **{kind: f"downloads/{slug}.{kind}" for kind in ("csv", "json", "tex")},
+            "people": f"downloads/{slug}.people.csv",
+        },
         notes=(said.format("Pictures of 6 of 16 people are shown."),),
         figures={},
     )

@@ -2,6 +2,7 @@
 
 import pytest
 from site_case import draw_runs, small_world
+from site_visit import CHROMIUM, NO_BROWSER, Visit, launched
 
 import persongen_bench as pb
 
@@ -21,3 +22,30 @@ def site(runs, tmp_path_factory):
     out = tmp_path_factory.mktemp("built") / "site"
     pb.build_site(runs, out)
     return out
+
+
+@pytest.fixture(scope="session")
+def browser():
+    sync_api = pytest.importorskip("playwright.sync_api")
+    if CHROMIUM is None:
+        pytest.skip(NO_BROWSER)
+    with sync_api.sync_playwright() as playwright:
+        shown = launched(playwright)
+        yield shown
+        shown.close()
+
+
+@pytest.fixture
+def visit(browser, site):
+    """Makes visits; each must have been without errors and requests to elsewhere."""
+    made = []
+
+    def start(route, **options):
+        made.append(Visit(browser, site, **options))
+        made[-1].go(route)
+        return made[-1]
+
+    yield start
+    for one in made:
+        one.check()
+        one.context.close()

@@ -99,10 +99,13 @@
       .filter((d) => d.x !== null && d.y !== null && (!log || d.x > 0))
       .map((d) => ({ ...d, tone: tone(d) }));
     if (!shown.length) return el("p.soft", "No row has both numbers.");
+    const gone = points.length - shown.length;
+    const verb = gone === 1 ? "is" : "are";
+    const left = `${P.plural(gone, "row")} with ${log ? "0 or " : ""}no number ${verb} not drawn.`;
     const title = (d) => `${d.label}\n${xLabel}: ${P.short(d.x, 4)}\n${yLabel}: ${P.short(d.y, 4)}`;
     const [least, most] = [Math.min(...shown.map((d) => d.x)), Math.max(...shown.map((d) => d.x))];
     const middle = log ? Math.sqrt(least * most) : (least + most) / 2;
-    return thinned(
+    const drawn = thinned(
       P.plot(`${yLabel} against ${xLabel}, ${P.plural(shown.length, "row")}`, {
         width,
         height: Math.min(380, Math.max(260, width * 0.62)),
@@ -141,6 +144,7 @@
       "names",
       11,
     );
+    return gone ? el("div", drawn, el("p.soft.left-out", left)) : drawn;
   };
 
   /* `points`: label, release, mean, low, high. */
@@ -195,7 +199,7 @@
   };
 
   /* `points`: user, value, chosen; from the smallest difference to the largest. */
-  P.differences = (points, column, { names, choose, width }) => {
+  P.differences = (points, column, { nouns, names, choose, width }) => {
     const tones = ["var(--loss)", "var(--soft)", "var(--win)"];
     if (column.direction === "lower") tones.reverse();
     const sorted = [...points].sort((a, b) => a.value - b.value);
@@ -206,15 +210,20 @@
     }));
     const title = (d) => `${d.user}\n${P.short(d.value, 4)}`;
     const drawn = P.plot(
-      `difference in ${column.metric} by person, ${names[0]} minus ${names[1]}`,
+      `difference in ${column.metric} by ${nouns[0]}, ${names[0]} minus ${names[1]}`,
       {
         width,
         height: 300,
         marginLeft: 52,
         marginBottom: 32,
         inset: 8,
-        x: { label: `${P.plural(shown.length, "person", "people")}, by difference`, ticks: [] },
-        y: { label: `${column.metric}: A minus B`, grid: true, nice: true },
+        x: { label: `${P.plural(shown.length, ...nouns)}, by difference`, ticks: [] },
+        y: {
+          label: `${column.metric}: A minus B`,
+          grid: true,
+          nice: true,
+          domain: shown.every((d) => d.value === 0) ? [-1, 1] : undefined,
+        },
         marks: [
           Plot.ruleY([0], { stroke: "var(--soft)" }),
           Plot.ruleX(shown, { x: "place", y1: 0, y2: "value", stroke: "tone", strokeOpacity: 0.4 }),

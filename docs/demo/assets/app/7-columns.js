@@ -41,7 +41,7 @@
 
   const data = (cell) => cell.getRow().getData();
 
-  function method(cell) {
+  const method = (picks) => (cell) => {
     const { label, kind, row, facts, paper, name } = data(cell);
     const marks = [];
     if (kind === "anchor") marks.push(P.badge("anchor", "A reference line, never ranked"));
@@ -58,6 +58,7 @@
       ? el("input.pick", {
           type: "checkbox",
           value: name,
+          checked: picks.has(name),
           "aria-label": `Choose ${label} to compare`,
         })
       : el("span.pick");
@@ -70,12 +71,12 @@
         el("span", { class: row?.mark ? "under warn" : "under", title: under }, under),
       ),
     );
-  }
+  };
 
-  const number = (column, extent) => (cell) => {
-    const found = data(cell).cells[column.metric];
+  const number = (board, column, extent) => (cell) => {
+    const found = P.own(data(cell).cells, column.metric);
     if (!found || found.mean === null || found.mean === undefined) return el("span.none", "\u2013");
-    const words = [P.inFull(found)];
+    const words = [P.inFull(found, board)];
     if (found.own_judge) words.push("the method used this judge in fit or selection");
     if (found.best) words.push("no ranked method is significantly better");
     if (found.differs) words.push(`not comparable: ${found.differs}`);
@@ -87,15 +88,20 @@
         "span",
         { class: found.best ? "figure best" : "figure" },
         P.number(found.mean, column),
-        marks ? el("sup", marks) : null,
+        marks ? el("sup", { "aria-hidden": "true" }, marks) : null,
       ),
+      el("span.unseen", ` (${words.join("; ")})`),
       P.interval(found, extent),
     );
   };
 
   /* Of all rows with an interval, so that a reported number does not flatten the rest. */
   function extentOf(rows, metric) {
-    const cells = rows.map((row) => row.cells[metric]).filter((cell) => cell && cell.mean !== null);
+    const known = rows
+      .map((row) => P.own(row.cells, metric))
+      .filter((cell) => cell && cell.mean !== null);
+    const ranged = known.filter((cell) => (cell.low ?? null) !== null);
+    const cells = ranged.length ? ranged : known;
     return [
       Math.min(...cells.map((c) => c.low ?? c.mean)),
       Math.max(...cells.map((c) => c.high ?? c.mean)),
@@ -123,7 +129,8 @@
     return (cell) => {
       const { row, cells } = data(cell);
       if (!row) return el("span.none", "\u2013");
-      return P.delivered(row.n_ok, row.n_expected, cells[board.headline.metric]?.n_units ?? 0);
+      const n = P.own(cells, board.headline?.metric)?.n_units ?? 0;
+      return P.delivered(board, row.n_ok, row.n_expected, n);
     };
   }
 
@@ -145,10 +152,14 @@
   }
 
   function metricColumn(board, column, k, rows) {
-    const arrow = { higher: "\u2191", lower: "\u2193" }[column.direction];
+    const arrow = P.own({ higher: "\u2191", lower: "\u2193" }, column.direction);
     const marks = [
       arrow
-        ? el("span.better", { title: P.better(column), "aria-label": P.better(column) }, arrow)
+        ? el(
+            "span.better",
+            { role: "img", title: P.better(column), "aria-label": P.better(column) },
+            arrow,
+          )
         : null,
       column.human ? P.badge("people", "Judged by people", "human") : null,
       column.headline ? P.badge("ranks", "The board is ranked by this column") : null,
@@ -162,7 +173,7 @@
       width: Math.round(Math.min(200, Math.max(118, 36 + 8.6 * column.header.length))),
       titleFormatter: head(column.header, marks, () => P.explain(board, column), true),
       headerSortStartingDir: column.direction === "lower" ? "asc" : "desc",
-      formatter: number(column, extentOf(rows, column.metric)),
+      formatter: number(board, column, extentOf(rows, column.metric)),
     };
   }
 
@@ -176,7 +187,8 @@
       ["made", "made"],
     ]);
 
-  P.boardColumns = (board, rows, narrow) => {
+  /* `picks`: names of the rows whose boxes are ticked. */
+  P.boardColumns = (board, rows, picks, narrow) => {
     const plain = (title, field, width, formatter, more) => ({
       title,
       field,
@@ -194,8 +206,9 @@
       rankRange(board),
       { headerSort: false, titleFormatter: () => el("span.col-head", "Range, ties") },
     );
+    const several = board.nouns[1].replace(/^./, (letter) => letter.toUpperCase());
     const right = { hozAlign: "right", headerHozAlign: "right" };
-    const sent = plain("People, pictures", "lost", 132, pictures(board), {
+    const sent = plain(`${several}, pictures`, "lost", 132, pictures(board), {
       headerSortStartingDir: "desc",
       ...right,
     });
@@ -204,7 +217,10 @@
     );
     const rank = (cell) => el("span.rank", cell.getValue() ?? "\u2013");
     return [
-      plain("Method", "method", narrow ? 156 : 264, method, { frozen: true, sorter: byText }),
+      plain("Method", "method", narrow ? 156 : 264, method(picks), {
+        frozen: true,
+        sorter: byText,
+      }),
       plain("Rank", "rank", narrow ? 62 : 78, rank, right),
       ...(narrow ? [first, range] : [range, first]),
       sent,

@@ -10,14 +10,26 @@
   P.usualRows = (board) => (board.page.rows.some((facts) => facts.complete) ? "complete" : "all");
 
   /* State of the table, read from an address. */
-  P.stateOf = (board, asked) => ({
-    q: asked.get("q") || "",
-    rows: ["complete", "all"].includes(asked.get("rows")) ? asked.get("rows") : P.usualRows(board),
-    without: asked.getAll("without").filter((kind) => KINDS[kind]),
-    hide: asked.getAll("hide"),
-    where: asked.getAll("where").filter((text) => LIMIT.test(text)),
-    sort: asked.get("sort") || "",
-  });
+  P.stateOf = (board, asked) => {
+    const fields = P.fields(board);
+    const isColumn = (metric) => board.columns.some((column) => column.metric === metric);
+    const sort = asked.get("sort") || "";
+    return {
+      q: asked.get("q") || "",
+      rows: ["complete", "all"].includes(asked.get("rows"))
+        ? asked.get("rows")
+        : P.usualRows(board),
+      without: asked.getAll("without").filter((kind) => P.own(KINDS, kind)),
+      hide: asked.getAll("hide").filter((name) => name !== "method" && fields.has(name)),
+      where: asked
+        .getAll("where")
+        .filter((text) => LIMIT.test(text) && isColumn(limit(text).metric)),
+      sort: fields.has(sort.replace(/^-/, "")) ? sort : "",
+      pick: asked.getAll("pick").filter((name) => P.rowOf(board, name) >= 0),
+      cost: asked.get("cost") || "",
+      other: asked.get("other") || "",
+    };
+  };
 
   P.queryOf = (board, state) => ({
     ...state,
@@ -29,16 +41,13 @@
     return { metric, sign, bound: Number(bound) };
   };
 
-  /* Whether a row is shown; bounds are in the units that are printed. */
+  /* Whether a row is shown; bounds are compared with what is printed. */
   P.passes = (board, state) => {
     const words = state.q.toLowerCase().split(/\s+/).filter(Boolean);
-    const bounds = state.where
-      .map(limit)
-      .map((one) => ({
-        ...one,
-        column: board.columns.find((column) => column.metric === one.metric),
-      }))
-      .filter((one) => one.column);
+    const bounds = state.where.map(limit).map((one) => ({
+      ...one,
+      column: board.columns.find((column) => column.metric === one.metric),
+    }));
     return (row) => {
       const text = [row.label, row.kind, row.paper?.title, row.row?.mark].join(" ").toLowerCase();
       return (
@@ -46,9 +55,9 @@
         !state.without.includes(row.kind) &&
         words.every((word) => text.includes(word)) &&
         bounds.every(({ metric, column, sign, bound }) => {
-          const value = row.cells[metric]?.mean;
+          const value = P.own(row.cells, metric)?.mean;
           if (value === null || value === undefined) return false;
-          const printed = value / 10 ** column.exponent;
+          const printed = P.printed(value, column);
           return sign === ">=" ? printed >= bound : printed <= bound;
         })
       );
@@ -99,6 +108,14 @@
 
   const menu = (title, ...content) =>
     el("details.menu", el("summary", title), el("div.menu-body", ...content));
+
+  /* Boxes anew, with the focus on the one that had it. */
+  function renewed(place, boxes) {
+    const focused = place.contains(document.activeElement) ? document.activeElement.value : null;
+    place.replaceChildren(...boxes);
+    if (focused !== null)
+      [...place.querySelectorAll("input")].find((box) => box.value === focused)?.focus();
+  }
 
   const toggled = (list, name, on) =>
     on ? [...new Set([...list, name])] : list.filter((one) => one !== name);
@@ -163,25 +180,22 @@
     const refresh = () => {
       if (document.activeElement !== search) search.value = state().q;
       rows.value = state().rows;
-      kinds.replaceChildren(
-        ...ticks(
+      renewed(
+        kinds,
+        ticks(
           Object.entries(KINDS),
           (kind) => !state().without.includes(kind),
           (kind, on) => change({ without: toggled(state().without, kind, !on) }),
         ),
       );
-      const focused = columns.contains(document.activeElement)
-        ? document.activeElement.value
-        : null;
-      columns.replaceChildren(
-        ...ticks(
+      renewed(
+        columns,
+        ticks(
           names.map((name) => [name, name]),
           (name) => !state().hide.includes(name),
           (name, on) => change({ hide: toggled(state().hide, name, !on) }),
         ),
       );
-      if (focused)
-        [...columns.querySelectorAll("input")].find((box) => box.value === focused)?.focus();
     };
     const element = el(
       "div.toolbar",

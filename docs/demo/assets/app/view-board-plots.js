@@ -3,17 +3,21 @@
 (function (P) {
   const { el } = P;
 
-  P.boardPlots = (board, shown) => {
+  /* `state`, `kept`: which axes are drawn, as the address says, and where a choice is kept. */
+  P.boardPlots = (board, shown, state, kept) => {
     const { headline } = board;
     if (!headline) return { element: el("div"), redraw: () => {} };
     const cells = (metric) =>
-      shown().map((row) => ({ label: row.label, kind: row.kind, cell: row.cells[metric] }));
+      shown().map((row) => ({ label: row.label, kind: row.kind, cell: P.own(row.cells, metric) }));
     const reported = board.standings.reported.length ? ", grey dots are reported by papers" : "";
     const forest = P.figure(
-      `The headline with 95% intervals over people; rings are anchors${reported}.`,
+      `The headline with 95% intervals over ${board.nouns[1]}; rings are anchors${reported}.`,
       (width) => P.forest(cells(headline.metric), headline, width),
     );
-    const figures = [forest, against(board, shown, "cost"), against(board, shown, "other")];
+    const figures = [
+      forest,
+      ...["cost", "other"].map((what) => against(board, shown, what, { state, kept })),
+    ];
     if (board.page.history.length > 1) figures.push(releases(board));
     return {
       element: P.section("Plots", el("div.plots", figures)),
@@ -22,7 +26,7 @@
   };
 
   /* The headline against a cost, or against another column; which, the reader chooses. */
-  function against(board, shown, what) {
+  function against(board, shown, what, { state, kept }) {
     const { headline, columns } = board;
     const costs = [...new Set(board.rows.flatMap((row) => Object.keys(row.cost || {})))].sort();
     const others = columns.filter((column) => !column.headline);
@@ -34,9 +38,11 @@
       what === "cost"
         ? ["seconds_per_image_p50", "fit_seconds"]
         : ["diversity", "vendi", "lpips-diversity"];
-    let chosen =
+    const first =
       usual.map((name) => options.find(([value]) => value.startsWith(name))?.[0]).find(Boolean) ||
       options[0]?.[0];
+    const asked = state()[what];
+    let chosen = options.some(([value]) => value === asked) ? asked : first;
     if (!chosen)
       return el(
         "p.soft",
@@ -44,8 +50,8 @@
       );
     const scale = 10 ** headline.exponent;
     const x = (row) => {
-      if (what === "cost") return row.row?.cost?.[chosen] ?? null;
-      const mean = row.cells[chosen]?.mean ?? null;
+      if (what === "cost") return P.own(row.row?.cost, chosen) ?? null;
+      const mean = P.own(row.cells, chosen)?.mean ?? null;
       return mean === null
         ? null
         : mean / 10 ** others.find((column) => column.metric === chosen).exponent;
@@ -53,7 +59,7 @@
     const draw = (width) =>
       P.scatter(
         shown().map((row) => {
-          const mean = row.cells[headline.metric]?.mean ?? null;
+          const mean = P.own(row.cells, headline.metric)?.mean ?? null;
           return {
             label: row.label,
             kind: row.kind,
@@ -71,8 +77,9 @@
       draw,
     );
     figure.prepend(
-      P.choice("Horizontal", options, chosen, (value) => {
+      P.choice(what === "cost" ? "Cost" : "Column", options, chosen, (value) => {
         chosen = value;
+        kept({ [what]: value === first ? "" : value });
         figure.redraw();
       }),
     );

@@ -16,9 +16,9 @@
 
   /* The board's own test where it has one for this pair; else the mean with its standard error. */
   function verdict(board, column, a, b, pairs) {
-    const [first, other, sign] = board.rows[a].rank === 1 ? [a, b, -1] : [b, a, 1];
-    const known =
-      column.headline && board.rows[first].rank === 1 ? board.rows[other].versus_first : null;
+    const [first, other, sign] = a === 0 ? [a, b, -1] : [b, a, 1];
+    const ofBoard = column.headline && first === 0 && board.standings.methods.length > 0;
+    const known = ofBoard ? board.rows[other].versus_first : null;
     if (known && known.mean !== null) {
       const ends = [sign * known.low, sign * known.high].sort((x, y) => x - y);
       const p = known.p_holm ?? known.p_value;
@@ -47,7 +47,7 @@
         el("strong", { title: String(m) }, P.number(m, column)),
         ` \u00b1 ${P.number(error, column)}`,
       ),
-      P.fact("after \u00b1", "standard error over people"),
+      P.fact("after \u00b1", `standard error over ${board.nouns[1]}`),
     ];
   }
 
@@ -65,14 +65,16 @@
       ),
       el(
         "button.quiet",
-        { onclick: () => go({ a: P.nameOf(board, b), b: P.nameOf(board, a) }) },
+        { id: "swap", onclick: () => go({ a: P.nameOf(board, b), b: P.nameOf(board, a) }) },
         "Swap",
       ),
     );
   }
 
+  const signOf = (column) => (column.direction === "lower" ? -1 : 1);
+
   function balance(column, pairs) {
-    const sign = column.direction === "lower" ? -1 : 1;
+    const sign = signOf(column);
     const wins = pairs.filter((one) => sign * one.value > EQUAL).length;
     const losses = pairs.filter((one) => sign * one.value < -EQUAL).length;
     const ties = pairs.length - wins - losses;
@@ -86,67 +88,66 @@
     );
   }
 
-  function downloads(slug, names, pairs) {
+  function downloads(board, names, pairs) {
     const table = () => ({
-      header: ["person", ...names, "difference"],
+      header: [board.nouns[0], `A: ${names[0]}`, `B: ${names[1]}`, "A minus B"],
       rows: pairs.map((one) => [one.user, one.a, one.b, one.value]),
     });
-    return el("p.downloads", el("span.soft", "Download: "), P.saves(`${slug}-compare`, table));
+    return el(
+      "p.downloads",
+      el("span.soft", "Download: "),
+      P.saves(`${board.slug}-compare`, table),
+    );
   }
 
   /* Which two rows and which column an address names, or the usual ones. */
   function asked(board, query) {
     const asA = P.rowOf(board, query.get("a"));
-    const a = asA >= 0 ? asA : 0;
     const asB = P.rowOf(board, query.get("b"));
+    const a = asA >= 0 ? asA : asB === 0 ? 1 : 0;
     const b = asB >= 0 ? asB : a === 0 ? 1 : 0;
     const usable = board.columns.filter((one) => one.by_user !== false);
     const column =
       usable.find((one) => one.metric === query.get("metric")) ||
       usable.find((one) => one.headline) ||
       usable[0];
-    return { a, b, column };
+    const gone = ["a", "b"]
+      .map((side) => query.get(side))
+      .filter((name) => name !== null && P.rowOf(board, name) < 0);
+    const metric = query.get("metric");
+    return {
+      a,
+      b,
+      column,
+      gone: [
+        ...P.gone("row", gone),
+        ...P.gone("column by person", metric && column?.metric !== metric ? [metric] : []),
+      ],
+    };
   }
 
-  /* Every person as a line of a table. */
-  function byPerson(column, pairs, choose) {
-    const sorted = [...pairs].sort((x, y) => y.value - x.value);
+  /* Every person as a line of a table, those before whom A is better by most first. */
+  function byPerson(board, column, pairs, choose) {
+    const [one, several] = board.nouns;
+    const ends =
+      column.direction === "none"
+        ? "from the largest difference to the smallest"
+        : "from A's best to B's best";
     const number = (value) => el("span.n", { title: String(value) }, P.number(value, column));
     return P.table(
-      "Person by person, from A's best to B's best",
-      ["person", "A", "B", "A minus B"],
-      sorted.map((one) => [
-        el("button.as-link", { "data-user": one.user, onclick: () => choose(one.user) }, one.user),
-        number(one.a),
-        number(one.b),
-        number(one.value),
+      `All ${several}, ${ends}`,
+      [one, "A", "B", "A minus B"],
+      pairs.map((pair) => [
+        el(
+          "button.as-link",
+          { "data-user": pair.user, onclick: () => choose(pair.user) },
+          pair.user,
+        ),
+        number(pair.a),
+        number(pair.b),
+        number(pair.value),
       ]),
     );
-  }
-
-  async function pictures(board, a, b, user) {
-    const lists = await Promise.all([a, b].map((k) => P.want(`pictures/${board.slug}/${k}`)));
-    const of = ({ users }) => (Object.hasOwn(users, user) ? users[user] : []);
-    const own = lists.map(of);
-    const keys = P.keysOf(own);
-    if (!keys.length) return el("p.soft", "No pictures of this person are in the site.");
-    const byKey = own.map((list) => new Map(list.map((one) => [P.keyOf(one), one])));
-    const row = (k, name) =>
-      el(
-        "div.pair-row",
-        el("h3", `${name}: ${board.page.rows[[a, b][k]].label}`),
-        el(
-          "div.shots",
-          keys.map(([key]) => {
-            const picture = byKey[k].get(key);
-            if (!picture) return el("div.shot-card", el("span.no-thumb", "\u2013"));
-            const told = P.toldOf(picture);
-            const words = `${name} ${board.page.rows[[a, b][k]].label}: ${user}, picture ${picture.index + 1}${told ? `, ${told}` : ""}`;
-            return el("div.shot-card", P.shot(picture, words), P.tasteOf(picture));
-          }),
-        ),
-      );
-    return el("div", row(0, "A"), row(1, "B"));
   }
 
   const empty = (board, text) => ({
@@ -157,12 +158,22 @@
   P.view("board/:slug/compare", async ({ slug }, query) => {
     const board = await P.board(slug);
     if (board.rows.length < 2) return empty(board, "There are not two rows to compare.");
-    const { a, b, column } = asked(board, query);
-    if (!column) return empty(board, "No column of this board is by person.");
+    const { a, b, column, gone } = asked(board, query);
+    if (!column) return empty(board, `No column of this board is by ${board.nouns[0]}.`);
     const names = [a, b].map((k) => board.page.rows[k].label);
-    const pairs = pairsOf(await P.valuesOf(board, column), a, b);
-    const best = pairs.length ? pairs.reduce((x, y) => (y.value > x.value ? y : x)).user : null;
-    let user = query.get("user") ?? best;
+    const [values, lists, { people }] = await Promise.all([
+      P.valuesOf(board, column),
+      P.pictureLists(board, [a, b]),
+      P.peopleOf(board),
+    ]);
+    const pairs = pairsOf(values, a, b).sort((x, y) => signOf(column) * (y.value - x.value));
+    const isSeen = (name) => lists.some((list) => P.picturesFor(board, list, name).length);
+    const wanted = query.get("user");
+    const isGone = wanted !== null && !values.users.includes(wanted) && !isSeen(wanted);
+    if (isGone) gone.push(...P.gone(board.nouns[0], [wanted]));
+    let user = isGone
+      ? null
+      : (wanted ?? (pairs.find((one) => isSeen(one.user)) || pairs[0])?.user ?? null);
     const address = () => ({
       a: P.nameOf(board, a),
       b: P.nameOf(board, b),
@@ -171,8 +182,8 @@
     });
     const go = (part) => P.go(["board", slug, "compare"], { ...address(), ...part });
     const place = el("section", { id: "pair", "aria-live": "polite" });
-    const show = async (chosen) => {
-      const shown = await pictures(board, a, b, chosen);
+    const show = (chosen) => {
+      const shown = P.pairPictures(board, [a, b], chosen, { lists, people });
       place.replaceChildren(el("h2", `Pictures for ${chosen}`), shown);
       for (const one of table.querySelectorAll("[data-user]"))
         one.setAttribute("aria-pressed", String(one.dataset.user === chosen));
@@ -184,9 +195,9 @@
       figure.redraw();
       return show(chosen);
     };
-    const table = byPerson(column, pairs, choose);
+    const table = byPerson(board, column, pairs, choose);
     const figure = P.figure(
-      `Each dot is a person: ${column.metric} of A minus B (${P.better(column)}). A click shows their pictures.`,
+      `Each dot is a ${board.nouns[0]}: ${column.metric} of A minus B (${P.better(column)}). A click shows the pictures.`,
       (width) =>
         P.differences(
           pairs.map((one) => ({
@@ -195,19 +206,20 @@
             chosen: one.user === user,
           })),
           column,
-          { names, choose, width },
+          { nouns: board.nouns, names, choose, width },
         ),
     );
     return {
       title: `${names[0]} against ${names[1]}`,
       page: [
         P.heading(board, "compare", `${names[0]} against ${names[1]}`),
+        ...gone,
         controls(board, a, b, column, go),
         ...(pairs.length
           ? [
               el("p.facts", verdict(board, column, a, b, pairs)),
               balance(column, pairs),
-              el("div.two", figure, el("div", table, downloads(slug, names, pairs))),
+              el("div.two", figure, el("div", table, downloads(board, names, pairs))),
             ]
           : [el("p", "Nobody has a value of both.")]),
         place,

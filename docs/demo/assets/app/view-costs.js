@@ -10,7 +10,7 @@
     const rows = board.rows.map((row, k) => [
       row.label,
       board.page.rows[k].kind,
-      ...names.map((name) => row.cost?.[name] ?? null),
+      ...names.map((name) => P.own(row.cost, name) ?? null),
     ]);
     const cell = (value) =>
       el("span.n", { title: value === null ? "not measured" : String(value) }, P.short(value, 4));
@@ -23,7 +23,9 @@
       seconds_per_image_p50: "median",
       seconds_per_image_p95: "95% of pictures are faster",
     };
-    const told = names.filter((name) => words[name]).map((name) => `${name}: ${words[name]}.`);
+    const told = names
+      .filter((name) => P.own(words, name))
+      .map((name) => `${name}: ${words[name]}.`);
     return {
       title: `Costs, ${board.standings.board.title}`,
       page: [

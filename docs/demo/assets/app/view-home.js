@@ -3,6 +3,23 @@
 (function (P) {
   const { el } = P;
 
+  /* How many others share a letter with the first; the board itself says it. */
+  async function tied(link, fact) {
+    const { standings } = await P.want(`board/${link.slug}`).catch(() => ({}));
+    const [first, ...others] = standings?.methods || [];
+    const n = others.filter((row) =>
+      [...row.group].some((one) => first.group.includes(one)),
+    ).length;
+    if (n) fact.append(` (tied with ${n})`);
+  }
+
+  function first(link) {
+    if (!link.first) return P.fact("first:", "nobody");
+    const fact = P.fact("first:", el("strong", link.first));
+    P.whenNear(fact, () => tied(link, fact));
+    return fact;
+  }
+
   const board = (link) =>
     el(
       "li.board-link",
@@ -10,7 +27,7 @@
       el("p.soft", link.name),
       el(
         "p.facts",
-        link.first ? P.fact("first", el("strong", link.first)) : P.fact("first", "nobody"),
+        first(link),
         P.fact("rows", String(link.n_rows)),
         P.fact("runs", String(link.n_runs)),
         P.fact("data", link.data),
@@ -23,7 +40,7 @@
     const index = await P.want("index");
     const intro = el(
       "p.lead",
-      "Intervals are over people; methods that share a letter are not told apart.",
+      "Intervals are over people, or over prompts where a board says so; methods that share a letter are not told apart.",
     );
     return {
       title: "Leaderboards",

@@ -3,6 +3,9 @@
 (function (P) {
   const { el } = P;
 
+  /* Whose pictures are in the site. */
+  const isSeen = (person) => person.requests.length + person.history.length > 0;
+
   function personCard(board, person) {
     const first = person.history.at(-1) || person.references.find(Boolean);
     return el(
@@ -15,7 +18,15 @@
         el(
           "span.stack",
           el("span.label", person.user),
-          el("span.under", person.n_likes ? P.plural(person.n_likes, "like") : ""),
+          el(
+            "span.under",
+            [
+              person.n_likes ? P.plural(person.n_likes, "like") : "",
+              isSeen(person) ? "" : "no pictures here",
+            ]
+              .filter(Boolean)
+              .join(", "),
+          ),
         ),
       ),
     );
@@ -26,7 +37,7 @@
     const { people, sampled, note } = await P.want(`people/${slug}`);
     const list = el(
       "ul.people",
-      people.map((person) => personCard(board, person)),
+      [...people].sort((a, b) => isSeen(b) - isSeen(a)).map((person) => personCard(board, person)),
     );
     const filter = (event) => {
       const q = event.target.value.trim().toLowerCase();
@@ -93,14 +104,18 @@
     );
   }
 
-  function shots(pictures, label, several) {
+  function shots(pictures, label, person) {
+    const apart = P.apart(pictures, [person]);
     return el(
       "div.shots",
       pictures.map((picture) => {
-        const words = `${label}, picture ${picture.index + 1}${several ? `, ${picture.request}` : ""}${P.toldOf(picture) ? `: ${P.toldOf(picture)}` : ""}`;
+        const which = apart(picture, person.user);
+        const about = [`picture ${picture.index + 1}`, which, P.toldOf(picture)];
+        const words = [label, ...about].filter(Boolean).join(", ");
         return el(
           "div.shot-card",
           P.shot(picture, words),
+          which ? el("span.under", which) : null,
           P.tasteOf(picture),
           picture.copy_of ? P.badge("copy", P.toldOf(picture), "warn") : null,
           P.nearest(picture),
@@ -110,7 +125,7 @@
   }
 
   /* A row's pictures for one person; read when they come near the window. */
-  function methodPart(board, k, person, value) {
+  function methodPart(board, k, person, value, told) {
     const facts = board.page.rows[k];
     const rank = board.rows[k].rank;
     const place = el("div.made-for");
@@ -129,13 +144,18 @@
       place,
     );
     P.whenNear(part, async () => {
-      const { users } = await P.want(`pictures/${board.slug}/${k}`);
-      const pictures = Object.hasOwn(users, person.user) ? users[person.user] : [];
+      const lists = await P.pictureLists(board, [k]);
+      const pictures = P.own(lists[0]?.users, person.user) || [];
+      const unread = P.unread(board, [k], lists);
+      const none = el("p.soft", "No pictures of this person are in the site.");
       place.replaceChildren(
-        pictures.length
-          ? shots(pictures, facts.label, person.requests.length > 1)
-          : el("p.soft", "No pictures of this person are in the site."),
+        ...(pictures.length
+          ? [shots(pictures, facts.label, person)]
+          : unread.length
+            ? unread
+            : [none]),
       );
+      told(pictures);
     });
     return part;
   }
@@ -170,10 +190,17 @@
     const at = people.findIndex((person) => person.user === user);
     if (at < 0) throw new Error(`there is no person ${user} on this board`);
     const person = people[at];
-    const values = board.headline ? await P.valuesOf(board, board.headline) : null;
+    const values =
+      board.headline && !board.byPrompt ? await P.valuesOf(board, board.headline) : null;
+    const legend = el("div");
+    const seen = [];
+    const told = (pictures) => {
+      seen.push(...pictures);
+      legend.replaceChildren(P.pictureLegend(seen) || "");
+    };
     const methods = el(
       "div",
-      board.rows.map((_, k) => methodPart(board, k, person, P.valueFor(values, k, user))),
+      board.rows.map((_, k) => methodPart(board, k, person, P.valueFor(values, k, user), told)),
     );
     return {
       title: `${user}, ${board.standings.board.title}`,
@@ -188,7 +215,7 @@
           "liked picture",
         ),
         references(person),
-        P.section("What each method made", methods),
+        P.section("What each method made", legend, methods),
       ],
     };
   });

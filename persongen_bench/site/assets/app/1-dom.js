@@ -37,13 +37,17 @@
 
   P.option = (value, text, chosen) => el("option", { value, selected: value === chosen }, text);
 
+  /* Its id stays over pages, so that the focus does too. */
   P.choice = (label, options, chosen, onchange) =>
     el(
       "label.choice",
       el("span", label),
       el(
         "select",
-        { onchange: (event) => onchange(event.target.value) },
+        {
+          id: `choice-${label.toLowerCase()}`,
+          onchange: (event) => onchange(event.target.value),
+        },
         options.map(([value, text]) => P.option(value, text, chosen)),
       ),
     );
@@ -59,7 +63,7 @@
       { tabindex: "0", role: "region", "aria-label": caption },
       el(
         "table.plain",
-        el("caption", caption),
+        el("caption", el("span", caption)),
         el(
           "thead",
           el(

@@ -7,29 +7,52 @@
 
   const missing = (value) => value === null || value === undefined;
 
-  /* With the column's decimals, in units of 10**exponent. */
+  const signed = (text) => text.replace("-", "\u2212");
+
+  const grouped = (text) => text.replace(/\d+/, (whole) => whole.replace(/\B(?=(\d{3})+$)/g, ","));
+
+  /* As it is printed: in units of 10**exponent, rounded to the column's decimals. */
+  P.printed = (value, column) => Number((value / 10 ** column.exponent).toFixed(column.decimals));
+
+  /* What rounds to zero and is none stands as a bound. */
   P.number = (value, column) => {
     if (missing(value)) return NOTHING;
-    const text = (value / 10 ** column.exponent).toFixed(column.decimals);
-    return (Number(text) === 0 ? text.replace("-", "") : text).replace("-", "\u2212");
+    const rounded = P.printed(value, column);
+    if (rounded === 0 && value !== 0) {
+      const least = (10 ** -column.decimals).toFixed(column.decimals);
+      return value > 0 ? `<${least}` : `>\u2212${least}`;
+    }
+    return signed(grouped((rounded || 0).toFixed(column.decimals)));
   };
 
-  P.short = (value, digits = 3) =>
-    missing(value) ? NOTHING : Number(value.toPrecision(digits)).toString().replace("-", "\u2212");
+  /* With so many digits, but never rounded further than to the unit. */
+  P.short = (value, digits = 3) => {
+    if (missing(value)) return NOTHING;
+    const large = Math.abs(value) >= 10 ** (digits - 1);
+    const text = String(large ? Math.round(value) : Number(value.toPrecision(digits)));
+    return signed(large && !text.includes("e") ? grouped(text) : text);
+  };
 
-  P.inFull = (cell) => {
+  /* `board`: whose people or prompts the number is over. */
+  P.inFull = (cell, board) => {
     if (missing(cell.mean)) return "no value";
     const interval = missing(cell.low) ? "" : ` [${cell.low}, ${cell.high}]`;
-    return `${cell.mean}${interval}${cell.n_units ? `, ${cell.n_units} people` : ""}`;
+    return `${cell.mean}${interval}${cell.n_units ? `, ${P.units(board, cell.n_units)}` : ""}`;
   };
 
   P.plural = (count, one, several) => `${count} ${count === 1 ? one : several || one + "s"}`;
+
+  /* A value of an object that somebody else's words are the keys of. */
+  P.own = (object, key) => (object && Object.hasOwn(object, key) ? object[key] : undefined);
+
+  /* What some spreadsheet computes, behind blanks and quotes and in full width too. */
+  const FORMULA = /^[\s'"`]*[=+\-@|%\uff1d\uff0b\uff0d\uff20\ufe62\ufe63\ufe66\ufe6b\u2212]/;
 
   /* A text that a spreadsheet would read as a formula gets a leading apostrophe. */
   function field(value) {
     if (missing(value)) return "";
     if (typeof value === "number") return String(value);
-    const text = /^[=+\-@\t\r]/.test(value) ? `'${value}` : String(value);
+    const text = FORMULA.test(value) ? `'${value}` : String(value);
     return /[",\n\r]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
   }
 

@@ -1,5 +1,5 @@
 "use strict";
-/* Addresses behind the #: each says all that is seen, so that each can be passed on. */
+/* Addresses behind the #: each says what was chosen on its page, so that each can be passed on. */
 (function (P) {
   const views = [];
 

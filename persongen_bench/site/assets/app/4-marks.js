@@ -16,18 +16,23 @@
     (value) =>
       high > low ? edge + ((value - low) / (high - low)) * (width - 2 * edge) : width / 2;
 
-  /* Mean and interval on the scale that all rows of the column share. */
+  /* Mean and interval on the scale that all rows of the column share; what lies outside it, as a
+     reported number may, is an arrow at its end. */
   P.interval = (cell, [low, high]) => {
     const width = 84;
     const at = scaled(low, high, width);
     const line = (from, to, name) => P.svg("line", { x1: from, x2: to, y1: 4, y2: 4, class: name });
     const known = cell.low !== null && cell.low !== undefined;
+    const arrow =
+      cell.mean < low ? "M5 1 L0 4 L5 7z" : `M${width - 5} 1 L${width} 4 L${width - 5} 7z`;
     return P.svg(
       "svg",
       { width, height: 8, viewBox: `0 0 ${width} 8`, class: "interval", "aria-hidden": "true" },
       line(0, width, "axis"),
       known ? line(at(cell.low), at(cell.high), "range") : null,
-      P.svg("circle", { cx: at(cell.mean), cy: 4, r: 2.6, class: "mean" }),
+      cell.mean < low || cell.mean > high
+        ? P.svg("path", { d: arrow, class: "mean" })
+        : P.svg("circle", { cx: at(cell.mean), cy: 4, r: 2.6, class: "mean" }),
     );
   };
 
@@ -52,7 +57,7 @@
     const words = group ? `tie group ${[...group].join(", ")}` : "";
     return el(
       "span.ties",
-      { title: words, "aria-label": words },
+      { title: words || null, role: "img", "aria-label": words || "no tie group" },
       letters.map((letter) =>
         el(
           "span",
@@ -63,12 +68,12 @@
     );
   };
 
-  /* Pictures that came and that failed. */
-  P.delivered = (ok, expected, people) => {
+  /* Pictures that came and that failed, for `n` people or prompts of the board. */
+  P.delivered = (board, ok, expected, n) => {
     const width = 84;
     const share = expected ? ok / expected : 0;
     const lost = expected - ok;
-    const words = `${people} people, ${ok} of ${expected} pictures${lost ? `, ${lost} missing` : ""}`;
+    const words = `${P.units(board, n)}, ${ok} of ${expected} pictures${lost ? `, ${lost} missing` : ""}`;
     const bar = drawn(
       width,
       8,
@@ -84,10 +89,11 @@
     );
     return el(
       "span.stack",
+      { title: words },
       el(
         "span",
         { class: lost ? "figure warn" : "figure" },
-        lost ? `${people} \u00b7 ${ok}/${expected}` : `${people} \u00b7 ${ok}`,
+        lost ? `${n} \u00b7 ${ok}/${expected}` : `${n} \u00b7 ${ok}`,
       ),
       bar,
     );

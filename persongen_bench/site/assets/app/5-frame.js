@@ -3,7 +3,10 @@
 (function (P) {
   const { el } = P;
 
-  /* A board with its link in the index; `ranked`: its rows, methods then anchors. */
+  const NOUNS = { person: ["person", "people"], prompt: ["prompt", "prompts"] };
+
+  /* A board with its link in the index; `rows`: methods then anchors; `nouns`: one and several of
+     what its numbers are over. */
   P.board = async (slug) => {
     const index = await P.want("index");
     const link = index.boards.find((one) => one.slug === slug);
@@ -11,31 +14,41 @@
     const page = await P.want(`board/${slug}`);
     const standings = page.standings;
     const rows = [...standings.methods, ...standings.anchors];
+    const unit = page.unit ?? standings.protocol.unit;
     return {
       slug,
       link,
       page,
       standings,
       rows,
+      nouns: P.own(NOUNS, unit) || NOUNS.person,
+      byPrompt: unit === "prompt",
       columns: page.columns,
       headline: page.columns.find((column) => column.headline),
     };
   };
 
-  /* The number of the row that an address names: by label, or by place where labels are alike. */
+  P.units = (board, count) => P.plural(count, ...board.nouns);
+
+  /* The number of the row that an address names: by label, or by place, `~3`; -1: there is none. */
   P.rowOf = (board, name) => {
+    if (/^~\d+$/.test(name || "")) {
+      const place = Number(name.slice(1));
+      return place < board.rows.length ? place : -1;
+    }
     const by = board.page.rows.filter((facts) => facts.label === name);
-    if (by.length === 1) return by[0].row;
-    const place = /^\d+$/.test(name || "") ? Number(name) : -1;
-    return place < board.rows.length ? place : -1;
+    return by.length === 1 ? by[0].row : -1;
   };
 
   P.nameOf = (board, k) => {
     const label = board.page.rows[k].label;
-    return board.page.rows.filter((facts) => facts.label === label).length === 1
-      ? label
-      : String(k);
+    const alone = board.page.rows.filter((facts) => facts.label === label).length === 1;
+    return alone && label && !label.startsWith("~") ? label : `~${k}`;
   };
+
+  /* What an address asks for and is not here. */
+  P.gone = (what, names) =>
+    names.map((name) => el("p.warning", { role: "note" }, `There is no ${what} ${name} here.`));
 
   /* Means of one column by row and user; null where the column is not by user. */
   P.valuesOf = async (board, column) =>
@@ -87,10 +100,11 @@
 
   P.section = (title, ...content) => el("section", el("h2", title), ...content);
 
-  P.notes = (texts) =>
+  P.notes = (texts, kind = "") =>
     texts.length
       ? el(
-          "ul.notes",
+          "ul",
+          { class: `notes ${kind}`.trim() },
           texts.map((text) => el("li", text)),
         )
       : null;
@@ -101,7 +115,7 @@
     const shown = el(
       "dialog.card",
       { "aria-label": `About ${column.metric}` },
-      P.card(column),
+      P.card(board, column),
       el("p.actions", close),
     );
     shown.addEventListener("close", () => shown.remove());
@@ -116,7 +130,7 @@
     none: "neither end is better",
   };
 
-  P.better = (column) => better[column.direction] || column.direction;
+  P.better = (column) => P.own(better, column.direction) || column.direction;
 
   const estimate = (found) => {
     if (!found || typeof found !== "object") return P.short(found);
@@ -140,7 +154,7 @@
     ].filter(([, value]) => value);
   }
 
-  P.card = (column) => {
+  P.card = (board, column) => {
     const known = Object.keys(column.audit || {}).length > 0;
     const entries = [
       ["Measures", column.card || "\u2013"],
@@ -158,8 +172,12 @@
       "div.explained",
       el("h3", column.header),
       list(entries),
-      el("h4", "In the audit of metrics"),
-      known ? list(audited(column.audit)) : el("p.soft", "Not audited."),
+      known || board.page.audited !== false
+        ? [
+            el("h4", "In the audit of metrics"),
+            known ? list(audited(column.audit)) : el("p.soft", "Not audited."),
+          ]
+        : null,
     );
   };
 })(PGBENCH);

@@ -25,7 +25,7 @@
         cells: Object.fromEntries(
           Object.entries(row.metrics).map(([metric, mean]) => [
             metric,
-            { mean, low: null, high: null, differs: paper.differs[metric] || "" },
+            { mean, low: null, high: null, differs: P.own(paper.differs, metric) || "" },
           ]),
         ),
       })),
@@ -40,7 +40,10 @@
 
   /* What Tabulator sorts by. */
   function numbers(board, { row, facts, cells, label }) {
-    const means = board.columns.map((column, k) => [`m${k}`, cells[column.metric]?.mean ?? null]);
+    const means = board.columns.map((column, k) => [
+      `m${k}`,
+      P.own(cells, column.metric)?.mean ?? null,
+    ]);
     return {
       ...Object.fromEntries(means),
       rank: row?.rank ?? null,

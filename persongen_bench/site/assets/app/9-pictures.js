@@ -6,7 +6,53 @@
   const LARGE = 900;
 
   /* Pictures of two rows with one key belong together. */
-  P.keyOf = (picture) => JSON.stringify([picture.request, picture.seed, picture.index]);
+  P.keyOf = (picture) =>
+    JSON.stringify([picture.user, picture.request, picture.seed, picture.index]);
+
+  /* The lists of pictures of some rows; null for a row whose file is not there. */
+  P.pictureLists = (board, rows) =>
+    Promise.all(rows.map((k) => P.want(`pictures/${board.slug}/${k}`).catch(() => null)));
+
+  P.unread = (board, rows, lists) =>
+    rows
+      .filter((_, k) => lists[k] === null)
+      .map((k) =>
+        el(
+          "p.warning",
+          `The pictures of ${board.page.rows[k].label} are not here or cannot be read.`,
+        ),
+      );
+
+  /* A row's pictures for one person, or for one prompt where the board is over prompts. */
+  P.picturesFor = (board, list, unit) => {
+    const users = list?.users || {};
+    if (!board.byPrompt) return P.own(users, unit) || [];
+    return Object.entries(users).flatMap(([user, pictures]) =>
+      pictures.filter((one) => one.unit === unit).map((one) => ({ ...one, user })),
+    );
+  };
+
+  /* What tells pictures apart besides their index: who asked for what with which seed, where there
+     are several. `people`: the board's, for the words of their requests. */
+  P.apart = (pictures, people) => {
+    const several = (name) => new Set(pictures.map((one) => one[name])).size > 1;
+    const [users, requests, seeds] = ["user", "request", "seed"].map(several);
+    const caption = ({ user, request }) => {
+      const person = people.find((one) => one.user === user);
+      return person?.captions[person.requests.indexOf(request)] || `request ${request}`;
+    };
+    return (picture, user) =>
+      [
+        users ? picture.user : "",
+        requests ? caption({ ...picture, user: picture.user ?? user }) : "",
+        seeds ? `seed ${picture.seed}` : "",
+      ]
+        .filter(Boolean)
+        .join(", ");
+  };
+
+  P.peopleOf = (board) =>
+    P.want(`people/${board.slug}`).catch(() => ({ people: [], sampled: 0, note: "" }));
 
   P.keysOf = (lists) => {
     const found = new Map();
@@ -25,7 +71,7 @@
   P.toldOf = (picture) =>
     [
       picture.taste === null ? "" : `true taste ${P.short(picture.taste, 2)}`,
-      COPIES[picture.copy_of] || picture.copy_of,
+      P.own(COPIES, picture.copy_of) || picture.copy_of,
     ]
       .filter(Boolean)
       .join(", ");
@@ -43,10 +89,9 @@
   P.tasteOf = (picture) => {
     if (picture.taste === null) return null;
     const share = Math.max(0, Math.min(1, picture.taste));
-    const words = `true taste ${picture.taste}`;
     return el(
       "span.taste",
-      { title: words },
+      { title: `true taste ${picture.taste}` },
       P.svg(
         "svg",
         { width: 34, height: 6, viewBox: "0 0 34 6", "aria-hidden": "true" },
@@ -56,6 +101,20 @@
       ` ${picture.taste.toFixed(2)}`,
     );
   };
+
+  /* What the marks of the pictures mean. */
+  P.pictureLegend = (pictures) =>
+    P.notes(
+      [
+        pictures.some((one) => one.copy_of)
+          ? "A coloured border: the picture repeats one of the data, from training or held out."
+          : "",
+        pictures.some((one) => one.taste !== null)
+          ? "Bar and number below a picture: its true taste, from 0 to 1: how much its person likes it."
+          : "",
+      ].filter(Boolean),
+      "legend",
+    );
 
   /* Nearest pictures of the data, as small ones below. */
   P.nearest = (picture) => {

@@ -3,18 +3,42 @@
 (function (P) {
   const { el } = P;
 
-  P.fragility = ({ fragile, standings }) => {
-    const first = standings.methods.find((row) => row.rank === 1);
-    if (!first || !fragile.of) return null;
-    if (fragile.n_users === null) {
-      return el("p.fragile", "No removal of people changes rank 1.");
-    }
+  P.fragility = (board) => {
+    const { fragile, standings } = board.page;
+    const several = board.nouns[1];
+    if (!standings.methods.some((row) => row.rank === 1) || !fragile.of) return null;
+    if (fragile.n_users === null)
+      return el("p.fragile", `No removal of ${several} changes rank 1.`);
     return el(
       "p.fragile",
-      "Rank 1 changes if ",
-      el("strong", `${fragile.n_users} of ${fragile.of} people`),
-      " are removed",
-      fragile.new_first ? [": then ", el("strong", fragile.new_first), " is first."] : ".",
+      "Without ",
+      el("strong", `${fragile.n_users} particular ${board.nouns[fragile.n_users === 1 ? 0 : 1]}`),
+      ` of ${fragile.of}, `,
+      fragile.new_first
+        ? [el("strong", fragile.new_first), " would be first."]
+        : "another method would be first.",
+    );
+  };
+
+  /* What the marks in the table's cells mean. */
+  P.legend = (board, rows) => {
+    const has = (test) => rows.some((row) => Object.values(row.cells).some(test));
+    const row = board.rows.find((one) => one.n_expected) || null;
+    const n = board.standings.n_units;
+    return P.notes(
+      [
+        "Range, ties: the dot is the rank, the bar the ranks that the data allow; methods that share a letter are not told apart.",
+        row
+          ? `${n} \u00b7 ${row.n_expected}: ${P.units(board, n)} and ${row.n_expected} pictures; where some are missing, those that came of those asked for.`
+          : "",
+        `Below a number: its 95% interval over ${board.nouns[1]}, on one scale for the column. A click on a number shows it in full.`,
+        has((cell) => cell.best)
+          ? "A number in colour: no ranked method is significantly better in its column."
+          : "",
+        has((cell) => cell.own_judge) ? "\u2020: the method used this judge." : "",
+        has((cell) => cell.differs) ? "\u2260: not comparable." : "",
+      ].filter(Boolean),
+      "legend",
     );
   };
 
@@ -26,7 +50,7 @@
     return el(
       "p.facts",
       ...ranked,
-      P.fact("people", String(standings.n_units)),
+      P.fact(board.nouns[1], String(standings.n_units)),
       P.fact("data", link.data),
       P.fact("release", page.release),
       P.fact("date", page.date || "\u2013"),
@@ -35,9 +59,14 @@
 
   const FILES = { csv: "CSV", json: "JSON", tex: "LaTeX" };
 
-  P.downloads = ({ page }) => {
+  P.downloads = ({ page, nouns }) => {
+    const named = { ...FILES, people: `by ${nouns[0]}, all columns` };
     const links = Object.entries(page.downloads).map(([kind, address]) =>
-      el("a.download", { href: address, download: address.split("/").at(-1) }, FILES[kind] || kind),
+      el(
+        "a.download",
+        { href: address, download: address.split("/").at(-1) },
+        P.own(named, kind) || kind,
+      ),
     );
     const figures = Object.entries(page.figures).map(([name, address]) =>
       el("a.download", { href: address, target: "_blank", rel: "noopener" }, `figure: ${name}`),
@@ -72,14 +101,9 @@
     const papers = standings.reported.map(
       (paper) => `Reported in ${paper.title}: ${paper.source}; ${paper.caveat} (${paper.world}).`,
     );
-    const marks = [
-      "A number in colour: no ranked method is significantly better in its column. \u2020: the method used this judge. \u2260: not comparable.",
-    ];
+    const notes = [...standings.notes, ...page.notes, ...papers, ...missing];
     return [
-      P.section(
-        "Notes",
-        P.notes([...marks, ...standings.notes, ...page.notes, ...papers, ...missing]),
-      ),
+      notes.length ? P.section("Notes", P.notes(notes)) : null,
       standings.refused.length
         ? P.section(
             "Refused runs",
@@ -92,13 +116,14 @@
         : null,
       P.section(
         "What the columns say",
+        page.audited === false ? el("p.soft", "This site was built without a metric audit.") : null,
         el(
           "div.cards",
           board.columns.map((column) =>
             el(
               "details.about-column",
               el("summary", column.header, el("span.soft", ` ${P.better(column)}`)),
-              P.card(column),
+              P.card(board, column),
             ),
           ),
         ),

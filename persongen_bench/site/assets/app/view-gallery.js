@@ -5,13 +5,15 @@
 
   const USUAL = 6;
   const STEP = 12;
+  const NONE = "~"; // in an address: no row at all
 
   function chosenRows(board, asked) {
     const given = asked
       .getAll("row")
       .map((name) => P.rowOf(board, name))
       .filter((k) => k >= 0);
-    return given.length ? [...new Set(given)] : board.rows.map((_, k) => k).slice(0, USUAL);
+    if (given.length || asked.get("row") === NONE) return [...new Set(given)];
+    return board.rows.map((_, k) => k).slice(0, USUAL);
   }
 
   function controls(board, rows, user, people, go) {
@@ -20,6 +22,7 @@
         "label.tick",
         el("input", {
           type: "checkbox",
+          id: `row-${k}`,
           checked: rows.includes(k),
           onchange: (event) =>
             go({
@@ -37,28 +40,35 @@
       P.choice("Person", [["", "everybody"], ...people.map((one) => [one, one])], user, (one) =>
         go({ user: one }),
       ),
-      el("details.menu", el("summary", `Methods (${rows.length})`), el("div.menu-body", boxes)),
+      el(
+        "details.menu",
+        { id: "methods" },
+        el("summary", `Methods (${rows.length})`),
+        el("div.menu-body", boxes),
+      ),
     );
   }
 
   /* Lines of the gallery: a person and a key, with one picture of each row or none. */
-  function linesOf(users, lists) {
+  function linesOf(users, lists, people) {
     return users.flatMap((user) => {
-      const own = lists.map((pictures) =>
-        Object.hasOwn(pictures.users, user) ? pictures.users[user] : [],
-      );
+      const own = lists.map((list) => P.own(list?.users, user) || []);
+      const apart = P.apart(own.flat(), people);
       const byKey = own.map((pictures) => new Map(pictures.map((one) => [P.keyOf(one), one])));
       return P.keysOf(own).map(([key, example], k) => ({
         user,
         first: k === 0,
         example,
+        which: apart(example, user),
         pictures: byKey.map((one) => one.get(key)),
       }));
     });
   }
 
-  function line(board, rows, { user, first, example, pictures }) {
-    const name = `${user}, picture ${example.index + 1}`;
+  function line(board, rows, { user, first, example, which, pictures }) {
+    const prompt = board.byPrompt ? example.unit : "";
+    const about = [`picture ${example.index + 1}`, prompt, which];
+    const name = [user, ...about].filter(Boolean).join(", ");
     return el(
       "tr",
       { class: first ? "first" : "" },
@@ -68,7 +78,7 @@
         first
           ? el("a", { href: P.link(["board", board.slug, "user", user]) }, user)
           : el("span.unseen", user),
-        el("span.under", `#${example.index + 1}`, example.seed ? ` seed ${example.seed}` : ""),
+        about.filter(Boolean).map((text) => el("span.under", text)),
       ),
       pictures.map((picture, k) => {
         const label = board.page.rows[rows[k]].label;
@@ -100,17 +110,28 @@
   P.view("board/:slug/gallery", async ({ slug }, asked) => {
     const board = await P.board(slug);
     const rows = chosenRows(board, asked);
-    const lists = await Promise.all(rows.map((k) => P.want(`pictures/${slug}/${k}`)));
-    const people = [...new Set(lists.flatMap((pictures) => Object.keys(pictures.users)))].sort();
-    const user = people.includes(asked.get("user")) ? asked.get("user") : "";
+    const [lists, known] = await Promise.all([P.pictureLists(board, rows), P.peopleOf(board)]);
+    const people = [...new Set(lists.flatMap((list) => Object.keys(list?.users || {})))].sort();
+    const wanted = asked.get("user") || "";
+    const user = people.includes(wanted) ? wanted : "";
+    const names = asked.getAll("row").filter((name) => name !== NONE);
+    const gone = [
+      ...P.gone(
+        "row",
+        names.filter((name) => P.rowOf(board, name) < 0),
+      ),
+      ...P.gone("person", wanted && rows.length && !user ? [wanted] : []),
+      ...P.unread(board, rows, lists),
+    ];
     const go = (part) => {
-      const now = { user, rows, ...part };
+      const now = { user: user || wanted, rows, ...part };
       P.go(["board", slug, "gallery"], {
         user: now.user,
-        row: now.rows.map((k) => P.nameOf(board, k)),
+        row: now.rows.length ? now.rows.map((k) => P.nameOf(board, k)) : NONE,
       });
     };
-    const lines = linesOf(user ? [user] : people, lists);
+    const lines = linesOf(user ? [user] : people, lists, known.people);
+    const all = lists.flatMap((list) => Object.values(list?.users || {}).flat());
     const body = el("tbody");
     const { end, more } = growing(body, lines, (one) => line(board, rows, one));
     const table = el(
@@ -120,7 +141,10 @@
         "table.gallery",
         el(
           "caption",
-          "In each line: what the methods made for the same person, request, seed and index",
+          el(
+            "span",
+            "In each line: what the methods made for the same person, request, seed and index",
+          ),
         ),
         el(
           "thead",
@@ -147,7 +171,10 @@
       page: [
         P.heading(board, "gallery", "Side by side"),
         controls(board, rows, user, people, go),
-        lines.length ? table : el("p", "These rows have no pictures in the site."),
+        gone,
+        lines.length
+          ? [P.pictureLegend(all), table]
+          : el("p", rows.length ? "These rows have no pictures in the site." : "No row is chosen."),
       ],
       ready: () => {
         more();

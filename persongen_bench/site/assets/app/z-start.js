@@ -90,6 +90,35 @@
 
   let turn = 0;
 
+  const notHere = (error) => ({
+    title: "Not here",
+    page: [
+      el("h1", { tabindex: "-1" }, "Not here"),
+      el("p.warning", error.message),
+      el("p", el("a", { href: "#/" }, "All boards")),
+    ],
+  });
+
+  /* What was used on the page before: if the next page has it too, it was changed in place. */
+  function place() {
+    const used = page.contains(document.activeElement) ? document.activeElement.id : "";
+    const menus = [...page.querySelectorAll("details.menu[open][id]")].map((one) => one.id);
+    const y = window.scrollY;
+    return () => {
+      const again = used && page.querySelector(`#${CSS.escape(used)}`);
+      if (!again) {
+        window.scrollTo(0, 0);
+        page.querySelector("h1")?.focus({ preventScroll: true });
+        return;
+      }
+      for (const id of menus)
+        for (const menu of page.querySelectorAll(`details#${CSS.escape(id)}`)) menu.open = true;
+      again.focus({ preventScroll: true });
+      window.scrollTo(0, y);
+      P.say(document.title);
+    };
+  }
+
   async function show(first) {
     const mine = ++turn;
     P.closeLightbox();
@@ -99,28 +128,39 @@
       if (!route) throw new Error(`there is no page ${location.hash}`);
       made = await route.show(route.found, route.asked);
     } catch (error) {
-      made = {
-        title: "Not here",
-        page: [
-          el("h1", { tabindex: "-1" }, "Not here"),
-          el("p.warning", error.message),
-          el("p", el("a", { href: "#/" }, "All boards")),
-        ],
-      };
+      made = notHere(error);
     }
     if (mine !== turn) return;
+    const settle = place();
     page.replaceChildren(...made.page.flat().filter(Boolean));
     document.title = `${made.title} \u00b7 persongen-bench`;
     current(route?.found);
-    if (!first) {
-      window.scrollTo(0, 0);
-      page.querySelector("h1")?.focus({ preventScroll: true });
+    try {
+      await made.ready?.();
+    } catch (error) {
+      page.append(el("p.warning", error.message));
     }
-    await made.ready?.();
+    if (!first) settle();
     page.dataset.shown = location.hash;
   }
 
+  /* A click shows the words of what has a title, where no pointer can rest on it. */
+  const hint = el("div.hint", { popover: "auto" });
+  document.body.append(hint);
+  page.addEventListener("click", (event) => {
+    const over = event.target.closest?.("[title]");
+    if (!over || event.target.closest("a, button, summary, label, input, select")) return;
+    hint.textContent = over.getAttribute("title");
+    hint.showPopover();
+    const { left, bottom } = over.getBoundingClientRect();
+    hint.style.left = `${Math.max(8, Math.min(left, window.innerWidth - hint.offsetWidth - 8))}px`;
+    hint.style.top = `${Math.min(bottom + 4, window.innerHeight - hint.offsetHeight - 8)}px`;
+  });
+
   window.addEventListener("hashchange", () => show(false));
-  frame().then(() => current(P.route()?.found));
+  frame().then(
+    () => current(P.route()?.found),
+    () => {}, // without an index the page below says so
+  );
   show(true);
 })(PGBENCH);
