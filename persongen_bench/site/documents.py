@@ -122,11 +122,16 @@ class BoardPage(Config):
     history: tuple[dict[str, Any], ...]
     """Releases of the board, oldest first: ``slug``, ``release``, ``date``, ``first``."""
     downloads: dict[str, str]
-    """``csv``, ``json`` and ``tex``: addresses below the site's root."""
+    """``csv``, ``json``, ``tex`` and ``people`` (values of everybody): addresses below the site's
+    root."""
     notes: tuple[str, ...] = ()
     """What the site could not show of this board, and why, a sentence each."""
     figures: dict[str, str]
     """Pictures drawn for the board, by name (``forest``, ``plane``); addresses below the root."""
+    unit: str = "person"
+    """What has a value of its own: ``person`` or ``prompt``."""
+    audited: bool = True
+    """False where the site was built without a metric audit, which is noted."""
 
 
 class Values(Config):
@@ -134,7 +139,7 @@ class Values(Config):
 
     metric: str
     users: tuple[str, ...]
-    """Units of the board, which are prompts where ``standings.protocol.unit`` says so."""
+    """Units of the board: people, or prompts (`BoardPage.unit`)."""
     values: tuple[tuple[float | None, ...], ...]
     """A tuple for each row, methods then anchors, in the order of ``users``; means over seeds."""
 
@@ -169,6 +174,8 @@ class Picture(Config):
     """One picture of one row."""
 
     thumb: str
+    unit: str = ""
+    """Whose values in `Values` it belongs to, by the name shown there; empty: not known."""
     sample: str
     index: int
     seed: int
