@@ -16,8 +16,10 @@ from pydantic import Field
 from persongen_bench.core.config import Config
 from persongen_bench.core.errors import ConfigError, PgbenchError
 from persongen_bench.core.metric_cards import parse_metric
+from persongen_bench.core.plain import LABEL, plain
 from persongen_bench.core.progress import Progress, no_progress
 from persongen_bench.leaderboards.board import ALL
+from persongen_bench.leaderboards.refusals import some
 from persongen_bench.leaderboards.render import RenderOptions, render
 from persongen_bench.site.board import board_link, board_page, values_of
 from persongen_bench.site.cards import column_cards, read_audit
@@ -37,7 +39,9 @@ from persongen_bench.util.privacy import without_places
 
 PACKAGE = "persongen-bench"
 MARK = "pgbench-site.txt"
-"""In every site: a folder that has it may be replaced by another site."""
+"""In every site."""
+PARTS = frozenset({"assets", "data", "downloads", "figures", "thumbs", "index.html", MARK})
+"""What a site has at its top: a folder with the mark and nothing else may be replaced."""
 FORMS = {"csv": "csv", "json": "json", "tex": "latex"}
 """Suffix of a download => format of `leaderboards.render`."""
 HIDDEN = (
@@ -101,17 +105,25 @@ def build(
     tables = tables_of(folders, asked.board, asked.metrics)
     with folder_atomic(out.resolve(), durable=False) as root:
         index = _Writer(root, asked, tables, audit, progress).write()
+        require_free(out)  # somebody may have put something there meanwhile
     sizes = [path.stat().st_size for path in out.rglob("*") if path.is_file()]
     return Built(out, index, len(sizes), sum(sizes))
 
 
 def require_free(out: Path) -> None:
-    """Raise `ConfigError` where a folder holds something that no site is."""
+    """Raise `ConfigError` where a folder holds something that no site has."""
     usable_folder(out, "the folder of a site", "Name another one (--out).")
-    if out.is_dir() and any(out.iterdir()) and not (out / MARK).is_file():
+    names = {path.name for path in out.iterdir()} if out.is_dir() else set()
+    if names and (MARK not in names or not (out / MARK).is_file()):
         raise ConfigError(
             f"{out}: this folder holds something else than a site",
             fix="Name a new or an empty one (--out).",
+        )
+    if strange := sorted(names - PARTS):
+        raise ConfigError(
+            f"{out}: beside a site this folder holds {plain(some(strange), LABEL)}, which would be "
+            "lost",
+            fix="Name another one (--out), and copy the site from there.",
         )
 
 

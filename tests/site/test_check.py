@@ -7,6 +7,7 @@ from site_case import document
 from typer.testing import CliRunner
 
 from persongen_bench.cli.app import app
+from persongen_bench.site import write
 from persongen_bench.site.documents import Pictures
 
 
@@ -114,6 +115,28 @@ def test_what_is_no_site_stays(runs, tmp_path):
     said = pgbench(runs, "--out", tmp_path / "mine", status=2)
     assert "this folder holds something else than a site" in said
     assert (tmp_path / "mine" / "thesis.tex").read_text() == "mine"
+
+
+@pytest.mark.parametrize("name", [".git", "CNAME"])
+def test_what_lies_beside_a_site_stays(runs, copy, name):
+    """A folder that is checked out and published holds more than the site."""
+    (copy / name).write_text("mine")
+    said = pgbench(runs, "--out", copy, "--pictures", 0, status=2)
+    assert f"this folder holds {name}, which would be lost" in said
+    assert len(said.splitlines()) == 1
+    assert (copy / name).read_text() == "mine"
+    assert (copy / "thumbs").is_dir()
+
+
+def test_what_came_while_a_site_was_written_stays(runs, copy, monkeypatch):
+    def draw(*about):
+        (copy / "CNAME").write_text("mine")
+        return {}
+
+    monkeypatch.setattr(write, "draw", draw)
+    assert "holds CNAME" in pgbench(runs, "--out", copy, "--pictures", 0, status=2)
+    assert (copy / "CNAME").read_text() == "mine"
+    assert [path.name for path in copy.parent.iterdir()] == ["copy"]
 
 
 @pytest.mark.parametrize(("words", "said"), [
