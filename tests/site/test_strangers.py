@@ -129,7 +129,7 @@ def test_pseudonyms_stay(world, tmp_path, monkeypatch):
     assert {one.training for own in pictures.users.values() for one in own} == {""}
 
 
-def test_no_place_of_this_machine(runs, tmp_path):
+def test_no_place_of_this_machine(runs, tmp_path, monkeypatch):
     """A run that does not read is refused with its reason, which names a file."""
     shutil.copytree(runs, tmp_path / "home-of-alice" / "runs")
     broken = tmp_path / "home-of-alice" / "runs" / "broken"
@@ -138,8 +138,13 @@ def test_no_place_of_this_machine(runs, tmp_path):
     pb.build_site(tmp_path / "home-of-alice" / "runs", tmp_path / "site")
     board = document(tmp_path / "site", "tasteworld/board", BoardPage)
     assert [one["run"] for one in board.standings["refused"]] == ["broken"]
-    files = whole(tmp_path / "site").values()
-    assert not [data for data in files if b"home-of-alice" in data]
+    files = whole(tmp_path / "site")
+    assert not [place for place, data in files.items() if b"home-of-alice" in data]
+    (tmp_path / "here").mkdir()
+    for folder, spelled in (("here", "../home-of-alice/runs"), ("home-of-alice", "runs")):
+        monkeypatch.chdir(tmp_path / folder)
+        pb.build_site(spelled, tmp_path / "again")
+        assert whole(tmp_path / "again") == files
 
 
 def test_a_picture_that_is_another_is_not_shown(runs, tmp_path):
