@@ -1,7 +1,8 @@
 """What the site's pages read: one document a file under ``data/``, each a plain script.
 
 A page that is opened from a disk may fetch nothing, so a document is a call,
-``PGBENCH.put("<key>", {...})``, and is loaded by a script element when it is first wanted.
+``PGBENCH.put("<key>", JSON.parse('...'))``, and is loaded by a script element when it is first
+wanted.
 
 | key | file | document |
 |---|---|---|

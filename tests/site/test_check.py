@@ -88,7 +88,9 @@ def test_styles_are_searched(copy):
 def test_damaged_and_exchanged_documents_are_named(copy):
     data = copy / "data" / "tasteworld"
     (data / "values-0.js").write_bytes((data / "values-1.js").read_bytes())
-    (data / "people.js").write_bytes(b'PGBENCH.put("people/tasteworld",{"people":1});\n')
+    (data / "people.js").write_bytes(
+        b"""PGBENCH.put("people/tasteworld",JSON.parse('{"people":1}'));\n"""
+    )
     lines = found(copy)
     assert "data/tasteworld/values-0.js: says that it is values/tasteworld/1" in lines
     assert any(line.startswith("data/tasteworld/people.js: not a document") for line in lines)
