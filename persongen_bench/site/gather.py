@@ -50,6 +50,11 @@ class Table:
         """Everything that has a value of its own, sorted."""
         return tuple(sorted(self.of_table[0].units)) if self.of_table else ()
 
+    @property
+    def unit(self) -> str:
+        """What has a value: ``person`` or ``prompt``."""
+        return "person" if self.standings.protocol["unit"] == "user" else "prompt"
+
     def values(self, row: MethodRow, metric: str) -> UnitValues:
         """``(units,)`` mean over seeds; NaN: undefined."""
         return unit_values(self.runs_of(row), metric, self.units)
