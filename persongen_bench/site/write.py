@@ -102,11 +102,12 @@ def build(
     audit = {} if asked.audit is None else read_audit(asked.audit)
     tables = tables_of(folders, asked.board, asked.metrics)
     require_alike(tables)
-    with folder_atomic(out.resolve(), durable=False) as root:
+    place = out.resolve()  # the folder that a relative one begins at may be the one replaced
+    with folder_atomic(place, durable=False) as root:
         index = _Writer(root, asked, tables, audit, progress).write()
-        require_free(out)  # somebody may have put something there meanwhile
-    sweep_beside(out.resolve(), LEFT)
-    sizes = [path.stat().st_size for path in out.rglob("*") if path.is_file()]
+        require_free(place)  # somebody may have put something there meanwhile
+    sweep_beside(place, LEFT)
+    sizes = [path.stat().st_size for path in place.rglob("*") if path.is_file()]
     return Built(out, index, len(sizes), sum(sizes))
 
 

@@ -214,7 +214,7 @@ def test_a_site_replaces_a_site_whole(runs, copy):
 def test_the_folder_one_is_in(runs, tmp_path, monkeypatch):
     (tmp_path / "empty").mkdir()
     monkeypatch.chdir(tmp_path / "empty")
-    pgbench(runs, "--out", ".", "--pictures", 0)
+    assert " 0 files" not in pgbench(runs, "--out", ".", "--pictures", 0)
     pgbench("--check", tmp_path / "empty")
 
 
