@@ -5,8 +5,11 @@
 The runs are drawn, not made: rows of one board, people of tasteworld (210 with ``large``), pictures
 of 64 px, all of them on disk. What scoring keeps in the cache (thumbnails of the catalogue for the
 search for copies) is made before. Printed are seconds of the processor, user and system together,
-of ``pgbench site`` in a process of its own, the site's bytes and those of its documents. Targets:
-two minutes, and less than 2 MB before a board is on the screen.
+and of the wall, of ``pgbench site`` in a process of its own, the site's bytes and those of its
+documents, and, where playwright and a chromium are installed, how long the first board takes to be
+on the screen of a browser that has been started. Targets: two minutes of the processor, and less
+than 2 MB before a board is on the screen. That it is there within 2 s is a goal, which a machine
+that others keep busy misses.
 """
 
 from __future__ import annotations
@@ -14,9 +17,11 @@ from __future__ import annotations
 import argparse
 import os
 import resource
+import shutil
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 import numpy as np
@@ -27,7 +32,8 @@ from persongen_bench.loop.copy_pool import pool_of, spaced
 from persongen_bench.loop.world import World, WorldRef, load_world
 
 TREE = Path(__file__).parents[1]
-SECONDS, FIRST = 120.0, 2_000_000
+SECONDS, FIRST, SHOWN = 120.0, 2_000_000, 2.0
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 OWN = 256
 """Different pictures of a run; more samples share them."""
 
@@ -43,15 +49,38 @@ def draw_runs(folder: Path, world: World, n_runs: int, n_images: int) -> None:
         draw_run(folder / "runs" / f"run-{k:03}", config, samples, kept)
 
 
-def built(runs: Path, out: Path, pictures: int) -> tuple[float, float]:
-    """Seconds on the processor of building a site, and megabytes that it held at most."""
+def built(runs: Path, out: Path, pictures: int) -> tuple[float, float, float]:
+    """Seconds on the processor and of the wall of building a site, and megabytes held at most."""
     environment = os.environ | {"PYTHONPATH": str(TREE), "OMP_NUM_THREADS": "1"}
     words = ["site", str(runs), "--out", str(out), "--pictures", str(pictures)]
+    begin = time.perf_counter()
     subprocess.run(  # noqa: S603  # our own command
         [sys.executable, "-m", "persongen_bench", *words], env=environment, cwd=TREE, check=True
     )
+    wall = time.perf_counter() - begin
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return used.ru_utime + used.ru_stime, used.ru_maxrss / 1024
+    return used.ru_utime + used.ru_stime, wall, used.ru_maxrss / 1024
+
+
+def opened(out: Path) -> float | None:
+    """Seconds until the board is shown in a browser; None where there is no browser."""
+    program = next(filter(None, map(shutil.which, BROWSERS)), None)
+    try:
+        from playwright.sync_api import sync_playwright
+    except ImportError:
+        return None
+    if program is None:
+        return None
+    options = ["--no-sandbox"] if os.geteuid() == 0 else []
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=program, args=options)
+        page = browser.new_page()
+        begin = time.perf_counter()
+        page.goto(f"{out.as_uri()}/index.html#/board/{BOARD}")
+        page.locator("#board-table .tabulator-row").first.wait_for()
+        seconds = time.perf_counter() - begin
+        browser.close()
+    return seconds
 
 
 def sizes(out: Path) -> dict[str, int]:
@@ -89,13 +118,18 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         draw_runs(Path(folder), world, given.runs, given.images)
         people = len(world.asked(config_of(world, "m", given.images)).users)
-        seconds, most = built(Path(folder) / "runs", Path(folder) / "site", given.pictures)
+        seconds, wall, most = built(Path(folder) / "runs", Path(folder) / "site", given.pictures)
         found = sizes(Path(folder) / "site")
+        shown = opened(Path(folder) / "site")
     print(f"{given.runs} runs x {people} people x {given.images} images: {seconds:.1f} s of the "
-          f"processor (target {SECONDS:.0f}), {most:.0f} MB held")  # fmt: skip
+          f"processor (target {SECONDS:.0f}), {wall:.1f} s in all, {most:.0f} MB")  # fmt: skip
     for name, size in found.items():
         target = f" (target {FIRST / 1e6:.0f})" if name == "loaded first" else ""
         print(f"{name:20} {size / 1e6:9.3f} MB{target}")
+    if shown is None:
+        print("the first board in a browser: not measured, there is none")
+    else:
+        print(f"the first board in a browser: {shown:.2f} s (goal {SHOWN:.0f})")
     met = seconds < SECONDS and found["loaded first"] < FIRST
     print(f"targets: {'met' if met else 'missed'}")
     sys.exit(0 if met else 1)

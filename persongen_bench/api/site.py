@@ -41,7 +41,7 @@ def build_site(
 
 
 def check_site(folder: str | Path) -> list[str]:
-    """Dead links of a site and addresses that leave it, a line each; empty: there are none.
+    """What is wrong with a site, a line each: dead links, and what no site loads or runs.
 
     Raises `ConfigError` for a folder that holds no site.
     """

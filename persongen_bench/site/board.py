@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from persongen_bench.core.plain import LABEL, plain
 from persongen_bench.leaderboards.export import to_json
+from persongen_bench.leaderboards.rows import of_all_images
 from persongen_bench.leaderboards.standings import MethodRow
 from persongen_bench.site.documents import BoardLink, BoardPage, ColumnCard, RowFacts, Values
 from persongen_bench.site.fragility import fragile
 from persongen_bench.site.gather import Table, day
+from persongen_bench.util.spreadsheet import cell
 
 
 def board_page(
@@ -33,10 +37,11 @@ def board_page(
         notes: what could not be shown.
     """
     (standings,) = json.loads(to_json([table.standings], costs=True))["tables"]
-    for row in (*standings["methods"], *standings["anchors"]):
+    written = (*standings["methods"], *standings["anchors"])
+    for row, own in zip(written, table.standings.rows, strict=True):
         for column in table.standings.human:
-            if (cell := column.cells.get(row["label"])) is not None:
-                row["cells"][column.key] = cell.model_dump(mode="json")
+            if (found := column.cells.get(own.label)) is not None:
+                row["cells"][column.key] = found.model_dump(mode="json")
     releases = table.releases(tables)
     return BoardPage(
         slug=table.slug,
@@ -56,6 +61,7 @@ def board_page(
         downloads=dict(files["downloads"]),
         figures=dict(files["figures"]),
         notes=tuple(notes),
+        unit=table.unit,
     )
 
 
@@ -118,3 +124,23 @@ def values_of(table: Table, metric: str, names: Mapping[str, str]) -> Values:
         users=tuple(names[unit] for unit in table.units),
         values=tuple(tuple(None if v != v else v for v in own.tolist()) for own in rows),
     )
+
+
+def values_csv(table: Table, names: Mapping[str, str]) -> str:
+    """Every value of a table: a line for each unit and row, a column for each metric.
+
+    Numbers of all images together are not in it, nor what people said in studies.
+    """
+    rows = table.standings.rows
+    metrics = [metric for metric in table.standings.signatures if not of_all_images(metric)]
+    values = {m: [table.values(row, m).tolist() for row in rows] for m in metrics}
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, lineterminator="\n")
+    writer.writerow(["user" if table.unit == "person" else "prompt", "row", *map(cell, metrics)])
+    labels = [cell(row.label) for row in rows]
+    for k, unit in enumerate(table.units):
+        shown = cell(names[unit])
+        for n, label in enumerate(labels):
+            numbers = (values[m][n][k] for m in metrics)
+            writer.writerow([shown, label, *(cell(None if v != v else v) for v in numbers)])
+    return buffer.getvalue()

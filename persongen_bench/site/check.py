@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator
-from html.parser import HTMLParser
+from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any, TypeVar
 
@@ -13,34 +11,27 @@ from pydantic import ValidationError
 from persongen_bench.core.config import Config
 from persongen_bench.core.errors import ConfigError
 from persongen_bench.core.plain import LABEL, plain
-from persongen_bench.site.documents import BoardPage, Index, People, Pictures, Values
+from persongen_bench.site.check_files import (
+    PAGE,
+    lacking,
+    of_assets,
+    of_drawings,
+    of_pages,
+    of_styles,
+)
+from persongen_bench.site.documents import (
+    BoardLink,
+    BoardPage,
+    Index,
+    People,
+    Pictures,
+    Values,
+)
 from persongen_bench.site.script import read_script
 
 T = TypeVar("T", bound=Config)
 
-PAGE, INDEX = "index.html", "index"
-_LOADED = {"src", "srcset", "poster", "data", "action", "formaction", "background", "manifest"}
-"""Attributes whose address a browser opens by itself; ``href`` likewise, but for ``a``."""
-_URL = re.compile(r"""url\(\s*(['"]?)(.*?)\1\s*\)|@import\s+(['"])(.*?)\3""")
-_COMMENT = re.compile(r"/\*.*?\*/", re.DOTALL)
-_SCHEME = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]*:|//|\\|/")
-"""Begins an address that is not below the page."""
-
-
-class _Addresses(HTMLParser):
-    """Addresses of a page: those that are loaded, and those that a visitor may follow."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.loaded: list[str] = []
-        self.followed: list[str] = []
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        """Note the addresses in an element."""
-        names = {name: value or "" for name, value in attrs}
-        self.loaded += [value for name, value in names.items() if name in _LOADED]
-        if "href" in names:
-            (self.followed if tag == "a" else self.loaded).append(names["href"])
+INDEX = "index"
 
 
 def check(root: Path) -> list[str]:
@@ -52,49 +43,18 @@ def check(root: Path) -> list[str]:
         raise ConfigError(
             f"{root}: no site is here", fix="Make one: `pgbench site RUNS --out DIR`."
         )
-    found = [*_of_pages(root), *_of_styles(root), *_of_documents(root)]
+    files = (of_pages, of_assets, of_styles, of_drawings, _of_documents)
+    found = [line for part in files for line in part(root)]
     return list(dict.fromkeys(found))
-
-
-def _of_pages(root: Path) -> Iterator[str]:
-    for path in sorted(root.rglob("*.html")):
-        parser = _Addresses()
-        parser.feed(path.read_text(encoding="utf-8", errors="replace"))
-        for address in parser.loaded:
-            yield from _trouble(root, path, address)
-        for address in parser.followed:
-            if not re.match(r"https?://|mailto:", address):
-                yield from _trouble(root, path, address)
-
-
-def _of_styles(root: Path) -> Iterator[str]:
-    for path in sorted(root.rglob("*.css")):
-        text = _COMMENT.sub("", path.read_text(encoding="utf-8", errors="replace"))
-        for found in _URL.finditer(text):
-            yield from _trouble(root, path, found[2] or found[4] or "")
-
-
-def _trouble(root: Path, path: Path, address: str) -> Iterator[str]:
-    """What is wrong with an address in a file: it leaves the folder, or leads to nothing."""
-    place, shown = path.relative_to(root), plain(address, LABEL)
-    if address.startswith(("data:", "#")) or not address:
-        return
-    if _SCHEME.match(address):
-        yield f"{place}: {shown} is not below the site"
-        return
-    target = path.parent / re.split(r"[?#]", address)[0]
-    if not target.resolve().is_relative_to(root.resolve()):
-        yield f"{place}: {shown} is not below the site"
-    elif not target.is_file():
-        yield f"{place}: {shown} is not there"
 
 
 def _of_documents(root: Path) -> Iterator[str]:
     """Dead links of the documents, from the index downwards."""
     try:
         index = _read(root, "data/index.js", INDEX, Index)
-        for board in index.boards:
-            yield from _of_board(root, board.slug)
+        boards = {board.slug: board for board in index.boards}
+        for slug in boards:
+            yield from _of_board(root, slug, boards)
     except _DamagedError as error:
         yield str(error)
 
@@ -103,7 +63,7 @@ class _DamagedError(Exception):
     """A document that is missing or is not what it should be."""
 
 
-def _of_board(root: Path, slug: str) -> Iterator[str]:
+def _of_board(root: Path, slug: str, boards: Mapping[str, BoardLink]) -> Iterator[str]:
     folder = f"data/{slug}"
     documents: list[tuple[str, str, type[Config]]] = [
         (f"{folder}/board.js", f"board/{slug}", BoardPage),
@@ -114,6 +74,7 @@ def _of_board(root: Path, slug: str) -> Iterator[str]:
     except _DamagedError as error:
         yield str(error)
         return
+    yield from (f"{documents[0][0]}: {why}" for why in _of_page(page, slug, boards))
     documents += [
         (f"{folder}/values-{k}.js", f"values/{slug}/{k}", Values)
         for k, column in enumerate(page.columns)
@@ -125,13 +86,38 @@ def _of_board(root: Path, slug: str) -> Iterator[str]:
     ]
     for place, key, model in documents:
         try:
-            addresses = _addresses(_read(root, place, key, model))
+            document = _read(root, place, key, model)
         except _DamagedError as error:
             yield str(error)
             continue
-        for address in addresses:
-            if not _inside(root, address):
-                yield f"{place}: {plain(address, LABEL)} is not there"
+        if why := _uneven(document, page):
+            yield f"{place}: {why}"
+        for address in _addresses(document):
+            if why := _outside(root, address):
+                yield f"{place}: {plain(address, LABEL)} {why}"
+
+
+def _of_page(page: BoardPage, slug: str, boards: Mapping[str, BoardLink]) -> Iterator[str]:
+    """Where a board is at odds with the index and with itself."""
+    said = [page.standings.get(block) for block in ("methods", "anchors")]
+    n_rows = sum(len(rows) for rows in said if isinstance(rows, list))
+    if not n_rows == len(page.rows) == boards[slug].n_rows:
+        yield "has not as many rows as the index or its standings say"
+    for release in page.history:
+        if (other := str(release.get("slug"))) not in boards:
+            yield f"its release {plain(other, LABEL)} is not in the index"
+
+
+def _uneven(document: Config, page: BoardPage) -> str:
+    """How a document lacks or has more than its board says; empty: it does not."""
+    if isinstance(document, Values):
+        wanted = [len(document.users)] * len(page.rows)
+        return "" if [*map(len, document.values)] == wanted else "not a value for each row and unit"
+    if isinstance(document, Pictures):
+        n = sum(map(len, document.users.values()))
+        said = {row.n_pictures for row in page.rows if row.row == document.row}
+        return "" if said == {n} else f"has {n} pictures, which its board does not say"
+    return ""
 
 
 def _read(root: Path, place: str, key: str, model: type[T]) -> T:
@@ -160,6 +146,8 @@ def _addresses(document: Any) -> Iterator[str]:  # noqa: ANN401  # any document
             yield from (one for one in (picture.training, picture.held_out) if one)
 
 
-def _inside(root: Path, address: str) -> bool:
+def _outside(root: Path, address: str) -> str:
+    """Why an address below the root leads to nothing; empty: it leads to something."""
     parts = PurePosixPath(address).parts
-    return ".." not in parts and not address.startswith("/") and (root / address).is_file()
+    below = ".." not in parts and not address.startswith("/")
+    return lacking(root / address) if below else "is not there"

@@ -1,7 +1,8 @@
 """What the site's pages read: one document a file under ``data/``, each a plain script.
 
 A page that is opened from a disk may fetch nothing, so a document is a call,
-``PGBENCH.put("<key>", {...})``, and is loaded by a script element when it is first wanted.
+``PGBENCH.put("<key>", JSON.parse('...'))``, and is loaded by a script element when it is first
+wanted.
 
 | key | file | document |
 |---|---|---|
@@ -122,11 +123,16 @@ class BoardPage(Config):
     history: tuple[dict[str, Any], ...]
     """Releases of the board, oldest first: ``slug``, ``release``, ``date``, ``first``."""
     downloads: dict[str, str]
-    """``csv``, ``json`` and ``tex``: addresses below the site's root."""
+    """``csv``, ``json``, ``tex`` and ``people`` (values of everybody): addresses below the site's
+    root."""
     notes: tuple[str, ...] = ()
     """What the site could not show of this board, and why, a sentence each."""
     figures: dict[str, str]
     """Pictures drawn for the board, by name (``forest``, ``plane``); addresses below the root."""
+    unit: str = "person"
+    """What has a value of its own: ``person`` or ``prompt``."""
+    audited: bool = True
+    """False where the site was built without a metric audit, which is noted."""
 
 
 class Values(Config):
@@ -134,7 +140,7 @@ class Values(Config):
 
     metric: str
     users: tuple[str, ...]
-    """Units of the board, which are prompts where ``standings.protocol.unit`` says so."""
+    """Units of the board: people, or prompts (`BoardPage.unit`)."""
     values: tuple[tuple[float | None, ...], ...]
     """A tuple for each row, methods then anchors, in the order of ``users``; means over seeds."""
 
@@ -169,6 +175,8 @@ class Picture(Config):
     """One picture of one row."""
 
     thumb: str
+    unit: str = ""
+    """Whose values in `Values` it belongs to, by the name shown there; empty: not known."""
     sample: str
     index: int
     seed: int

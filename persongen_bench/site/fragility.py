@@ -12,6 +12,7 @@ from itertools import accumulate
 import numpy as np
 from jaxtyping import Float
 
+from persongen_bench.core.plain import LABEL, plain
 from persongen_bench.site.documents import Fragile
 from persongen_bench.site.gather import Table
 
@@ -28,7 +29,7 @@ def fragile(table: Table) -> Fragile:
     values = np.stack([table.values(row, headline.metric) for row in methods])
     common = values[:, ~np.isnan(values).any(axis=0)]
     oriented = common if headline.direction == "higher" else -common
-    return fewest(oriented, [row.label for row in methods])
+    return fewest(oriented, [plain(row.label, LABEL) for row in methods])
 
 
 def fewest(values: Float[np.ndarray, "methods users"], labels: Sequence[str]) -> Fragile:

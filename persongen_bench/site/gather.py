@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -16,6 +16,7 @@ from persongen_bench.leaderboards.ranking import standings
 from persongen_bench.leaderboards.rows import UnitValues, unit_values
 from persongen_bench.leaderboards.standings import MethodRow, Refusal, Standings
 from persongen_bench.loop.results import RunResults
+from persongen_bench.loop.store import find_runs
 from persongen_bench.util.privacy import without_places
 
 DIGITS = 8
@@ -48,6 +49,11 @@ class Table:
     def units(self) -> tuple[str, ...]:
         """Everything that has a value of its own, sorted."""
         return tuple(sorted(self.of_table[0].units)) if self.of_table else ()
+
+    @property
+    def unit(self) -> str:
+        """What has a value: ``person`` or ``prompt``."""
+        return "person" if self.standings.protocol["unit"] == "user" else "prompt"
 
     def values(self, row: MethodRow, metric: str) -> UnitValues:
         """``(units,)`` mean over seeds; NaN: undefined."""
@@ -107,12 +113,12 @@ def tables_of(
     wanted = None if board is None else get_board(board).name
     runs: dict[Path, RunResults] = {}
     unreadable: dict[tuple[str, str], Refusal] = {}
-    for folder in folders:
+    for folder in map(Path.resolve, folders):  # however they are spelled, the same is said
         found, refused = gather(folder)
         runs |= {run.path.resolve(): run for run in found}
-        unreadable |= {(one.run, one.reason): one for one in refused}
+        unreadable |= {(one.run, one.reason): one for one in _placeless(folder, refused)}
     chosen = [run for run in runs.values() if wanted in (None, run.config.board)]
-    tables = standings(chosen, [_placeless(one) for one in unreadable.values()], metrics)
+    tables = standings(chosen, list(unreadable.values()), metrics)
     if not tables:
         raise nothing_to_rank(folders[0], wanted, chosen, list(unreadable.values()))
     # a table takes the first of equal runs by its place
@@ -123,10 +129,18 @@ def tables_of(
     ]
 
 
-def _placeless(refusal: Refusal) -> Refusal:
-    """A refusal that does not say where things lie on this machine."""
-    said = {name: without_places(getattr(refusal, name)) for name in ("reason", "kind")}
-    return refusal.model_copy(update=said)
+def _placeless(folder: Path, refused: Sequence[Refusal]) -> Iterator[Refusal]:
+    """Refusals that do not say where things lie on this machine: a run is called by its name."""
+    places: dict[str, list[str]] = defaultdict(list)
+    for path in find_runs(folder) if refused else ():
+        places[path.name].append(str(path))
+    for one in refused:
+        said = {"reason": one.reason, "kind": one.kind}
+        for name, text in said.items():
+            for place in sorted(places[one.run], key=len, reverse=True):
+                text = text.replace(place, one.run)
+            said[name] = without_places(text)
+        yield one.model_copy(update=said)
 
 
 def slugs(tables: Sequence[Standings]) -> list[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from importlib import resources
 from importlib.resources.abc import Traversable
 from pathlib import Path
@@ -23,13 +23,30 @@ _FIRST = "assets/app/0-store.js"
 
 def copy_assets(root: Path) -> list[str]:
     """Write the scripts and styles that ship below ``root``; their addresses, sorted."""
-    written = []
-    for address, file in sorted(_files(resources.files("persongen_bench.site"), "assets")):
+    own = _shipped()
+    for address, file in own.items():
         path = root / address
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(file.read_bytes())
-        written.append(address)
-    return written
+    return list(own)
+
+
+def shipped() -> list[str]:
+    """Addresses of the scripts, styles and licences that ship, sorted."""
+    return list(_shipped())
+
+
+def _shipped() -> dict[str, Traversable]:
+    return dict(sorted(_files(resources.files("persongen_bench.site"), "assets")))
+
+
+def loads(assets: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Styles and scripts that the page loads, in order; vendored ones come first."""
+    ordered = sorted(assets, key=lambda one: (not one.startswith("assets/vendor/"), one))
+    scripts = [one for one in ordered if one.endswith(".js")]
+    at = scripts.index(_FIRST) + 1 if _FIRST in scripts else len(scripts)
+    styles = [one for one in ordered if one.endswith(".css")]
+    return styles, [*scripts[:at], INDEX, *scripts[at:]]
 
 
 def _files(folder: Traversable, name: str) -> Iterator[tuple[str, Traversable]]:
@@ -43,23 +60,21 @@ def _files(folder: Traversable, name: str) -> Iterator[tuple[str, Traversable]]:
             yield f"{name}/{entry.name}", entry
 
 
-def page(index: Index, assets: list[str], downloads: Mapping[str, Mapping[str, str]]) -> str:
+def page(index: Index, assets: Sequence[str], downloads: Mapping[str, Mapping[str, str]]) -> str:
     """The one page.
 
     Args:
         index: what there is.
-        assets: addresses of scripts and styles; vendored ones come first.
+        assets: addresses of scripts and styles.
         downloads: slug of a board => kind => address.
     """
-    ordered = sorted(assets, key=lambda one: (not one.startswith("assets/vendor/"), one))
-    scripts = [one for one in ordered if one.endswith(".js")]
-    at = scripts.index(_FIRST) + 1 if _FIRST in scripts else len(scripts)
+    styles, scripts = loads(assets)
     return str(
         _template().render(
             policy=POLICY,
             index=index,
-            styles=[one for one in ordered if one.endswith(".css")],
-            scripts=[*scripts[:at], INDEX, *scripts[at:]],
+            styles=styles,
+            scripts=scripts,
             downloads=downloads,
         )
     )

@@ -15,6 +15,7 @@ from persongen_bench.core.errors import DataError, PgbenchError
 from persongen_bench.core.output import IMAGE
 from persongen_bench.core.plain import LABEL, plain
 from persongen_bench.core.progress import Progress
+from persongen_bench.core.request import unit_of
 from persongen_bench.core.types import Image
 from persongen_bench.loop.answer_files import AnswerFiles, read_file
 from persongen_bench.loop.copies import LINES
@@ -25,6 +26,7 @@ from persongen_bench.site.chosen import Made
 from persongen_bench.site.data_pictures import DataPictures, Near
 from persongen_bench.site.documents import People, Person, Picture, Pictures
 from persongen_bench.site.gather import Table
+from persongen_bench.site.names import shown_names
 from persongen_bench.site.thumbs import Thumbs
 from persongen_bench.util.opening import HELD
 
@@ -48,6 +50,8 @@ class Shown:
     data: DataPictures | None
     note: str
     """Why there is no data; empty: there is."""
+    prompts: Mapping[str, str] | None = None
+    """Prompt => what is shown in its place, where prompts have the values; None: people have."""
     unread: int = 0
     """Pictures that could not be read, or are not those recorded."""
 
@@ -120,10 +124,11 @@ class Shown:
         training, held_out = near
         return Picture(
             thumb=self.thumbs.add(image),
+            unit=self._unit(made),
             sample=plain(made.sample, LABEL),
             index=made.place.number,
             seed=made.place.seed,
-            request=plain(made.place.request, LABEL),
+            request=self._requests[made.place.request],
             taste=taste,
             training=self._thumb(training),
             training_distance=_distance(training, line.get("training_difference")),
@@ -131,6 +136,19 @@ class Shown:
             held_out_distance=_distance(held_out, line.get("held_out_difference")),
             copy_of=copied if (copied := line.get("copy_of")) in COPIES else "",
         )
+
+    def _unit(self, made: Made) -> str:
+        """Whose value a picture belongs to; a prompt is known where the data are, or by its id."""
+        if self.prompts is None:
+            return self.names[made.user]
+        asked = None if self.data is None else self.data.requests.get(made.place.request)
+        unit = made.place.request if asked is None else unit_of(asked, "prompt")
+        return self.prompts.get(unit, "")
+
+    @cached_property
+    def _requests(self) -> dict[str, str]:
+        """Request => what is shown in its place, of those whose pictures are shown."""
+        return shown_names(made.place.request for row in self.rows for made in row)
 
     def _thumb(self, near: Near | None) -> str:
         if near is None or self.data is None:
@@ -172,7 +190,7 @@ class Shown:
         return Person(
             user=self.names[user],
             history=tuple(self.data.history(user)),
-            requests=tuple(plain(one.request_id, LABEL) for one in asked),
+            requests=tuple(self._requests[one.request_id] for one in asked),
             references=tuple(
                 "".join(self.data.add([one.reference] if one.reference else [])) for one in asked
             ),

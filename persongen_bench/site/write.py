@@ -5,8 +5,8 @@ The same runs give the same bytes: no time of writing is in it, dates are those 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -14,12 +14,12 @@ from typing import Any
 from pydantic import Field
 
 from persongen_bench.core.config import Config
-from persongen_bench.core.errors import ConfigError, PgbenchError
+from persongen_bench.core.errors import PgbenchError
 from persongen_bench.core.metric_cards import parse_metric
 from persongen_bench.core.progress import Progress, no_progress
 from persongen_bench.leaderboards.board import ALL
 from persongen_bench.leaderboards.render import RenderOptions, render
-from persongen_bench.site.board import board_link, board_page, values_of
+from persongen_bench.site.board import board_link, board_page, values_csv, values_of
 from persongen_bench.site.cards import column_cards, read_audit
 from persongen_bench.site.chosen import Pictured, budgets
 from persongen_bench.site.data_pictures import DataPictures
@@ -30,16 +30,18 @@ from persongen_bench.site.names import shown_names
 from persongen_bench.site.opening import open_data
 from persongen_bench.site.pages import copy_assets, page
 from persongen_bench.site.people import Shown
+from persongen_bench.site.refused import MARK, hidden, require_alike, require_free
 from persongen_bench.site.script import script
 from persongen_bench.site.thumbs import Thumbs
-from persongen_bench.util.files import folder_atomic, usable_folder
+from persongen_bench.util.files import folder_atomic, sweep_beside
 from persongen_bench.util.privacy import without_places
 
 PACKAGE = "persongen-bench"
-MARK = "pgbench-site.txt"
-"""In every site: a folder that has it may be replaced by another site."""
 FORMS = {"csv": "csv", "json": "json", "tex": "latex"}
 """Suffix of a download => format of `leaderboards.render`."""
+LEFT = 24 * 3600.0
+"""Seconds after which what a killed writer of a site has left beside it is removed: a folder that
+is younger may be that of one at work."""
 HIDDEN = (
     "The people of these runs have pseudonyms: nothing of the data that could tell who they are is "
     "shown."
@@ -99,20 +101,14 @@ def build(
         parse_metric(name)
     audit = {} if asked.audit is None else read_audit(asked.audit)
     tables = tables_of(folders, asked.board, asked.metrics)
-    with folder_atomic(out.resolve(), durable=False) as root:
+    require_alike(tables)
+    place = out.resolve()  # the folder that a relative one begins at may be the one replaced
+    with folder_atomic(place, durable=False) as root:
         index = _Writer(root, asked, tables, audit, progress).write()
-    sizes = [path.stat().st_size for path in out.rglob("*") if path.is_file()]
+        require_free(place)  # somebody may have put something there meanwhile
+    sweep_beside(place, LEFT)
+    sizes = [path.stat().st_size for path in place.rglob("*") if path.is_file()]
     return Built(out, index, len(sizes), sum(sizes))
-
-
-def require_free(out: Path) -> None:
-    """Raise `ConfigError` where a folder holds something that no site is."""
-    usable_folder(out, "the folder of a site", "Name another one (--out).")
-    if out.is_dir() and any(out.iterdir()) and not (out / MARK).is_file():
-        raise ConfigError(
-            f"{out}: this folder holds something else than a site",
-            fix="Name a new or an empty one (--out).",
-        )
 
 
 @dataclass
@@ -143,7 +139,7 @@ class _Writer:
     def _table(self, one: Pictured, room: int) -> None:
         table = one.table
         names = shown_names({*table.units, *one.users})
-        self.files[table.slug] = self._downloads(table)
+        self.files[table.slug] = self._downloads(table, names)
         columns = column_cards(table, self.audit)
         for k, column in enumerate(columns):
             if column.by_user:
@@ -153,7 +149,8 @@ class _Writer:
         figures = draw(table.standings, self.root, table.slug)
         about = {"downloads": self.files[table.slug], "figures": figures}
         board = board_page(table, self.tables, columns, n_pictures, about, notes)
-        self._put(f"board/{table.slug}", board)
+        audited = self.asked.audit is not None
+        self._put(f"board/{table.slug}", board.model_copy(update={"audited": audited}))
 
     def _pictures(
         self, one: Pictured, room: int, names: dict[str, str]
@@ -162,13 +159,14 @@ class _Writer:
         sampled, rows = one.chosen(room)
         data, note = self._data(one.table)
         people = {user: names[user] for user in one.users}
+        prompts = names if one.table.unit == "prompt" else None
+        shown = Shown(one.table, people, sampled, rows, self.thumbs, data, note, prompts)
         try:
-            return self._shown(Shown(one.table, people, sampled, rows, self.thumbs, data, note))
+            return self._shown(shown)
         except PgbenchError as error:
             if data is None:
                 raise
-            note = _closed(error)
-            return self._shown(Shown(one.table, people, sampled, rows, self.thumbs, None, note))
+            return self._shown(replace(shown, data=None, note=_closed(error), unread=0))
 
     def _shown(self, shown: Shown) -> tuple[list[int], list[str]]:
         slug, counts = shown.table.slug, [0] * len(shown.table.standings.rows)
@@ -183,21 +181,23 @@ class _Writer:
         """The data of a table, or why there are none."""
         if not table.of_table:
             return None, ""
-        config = table.of_table[0].config
-        if config.pseudonyms is not None:
+        if any(hidden(run) for run in table.of_table):
             return None, HIDDEN
+        config = table.of_table[0].config
         try:
             world = open_data(config, self.asked.data, self.progress)
         except PgbenchError as error:
             return None, _closed(error)
         return DataPictures(world, config, self.thumbs), ""
 
-    def _downloads(self, table: Table) -> dict[str, str]:
+    def _downloads(self, table: Table, names: Mapping[str, str]) -> dict[str, str]:
         addresses = {}
         for suffix, form in FORMS.items():
             costs = RenderOptions(costs=suffix != "tex")
             addresses[suffix] = f"downloads/{table.slug}.{suffix}"
             self._text(addresses[suffix], render([table.standings], form, costs))
+        addresses["people"] = f"downloads/{table.slug}.people.csv"
+        self._text(addresses["people"], values_csv(table, names))
         return addresses
 
     def _put(self, key: str, document: Config) -> None:

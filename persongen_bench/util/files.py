@@ -8,6 +8,7 @@ import io
 import os
 import re
 import shutil
+import time
 import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -182,5 +183,21 @@ def sweep(folder: Path, name: str = "") -> None:
     begin = f".{name}." if name else "."
     for rest in folder.iterdir():
         if rest.name.startswith(begin) and _TEMPORARY.fullmatch(rest.name):
-            with suppress(OSError):
-                rest.unlink() if not rest.is_dir() else shutil.rmtree(rest)
+            _remove(rest)
+
+
+def sweep_beside(path: Path, age: float) -> None:
+    """Remove what killed writers of ``path`` alone left beside it, at least ``age`` seconds ago.
+
+    What is younger may be that of a writer at work, whom nobody keeps off.
+    """
+    temporary = re.compile(rf"\.{re.escape(path.name)}\.[0-9a-f]{{8}}")
+    for rest in path.parent.iterdir():
+        with suppress(FileNotFoundError):
+            if temporary.fullmatch(rest.name) and time.time() - rest.lstat().st_mtime >= age:
+                _remove(rest)
+
+
+def _remove(place: Path) -> None:
+    with suppress(OSError):
+        place.unlink() if not place.is_dir() else shutil.rmtree(place)

@@ -1,6 +1,8 @@
 """What a site says is what the tables, the runs and the data say."""
 
+import csv
 import json
+import os
 import shutil
 
 import numpy as np
@@ -146,6 +148,46 @@ def test_downloads_are_what_the_leaderboard_prints(board, site, runs):
     assert (site / board.downloads["tex"]).read_text() == table.to_latex()
     assert set(LABELS) <= set((site / board.downloads["csv"]).read_text().replace(",", " ").split())
     assert json.loads((site / board.downloads["json"]).read_text())["tables"]
+
+
+def test_values_of_everybody_are_a_download(board, site):
+    text = (site / board.downloads["people"]).read_text()
+    rows = list(csv.DictReader(text.splitlines()))
+    assert list(rows[0]) == ["user", "row", *(c.metric for c in board.columns if c.by_user)]
+    for k, column in enumerate(board.columns):
+        shown = document(site, f"tasteworld/values-{k}", Values)
+        wanted = {
+            (user, row.label): value
+            for row, values in zip(board.rows, shown.values, strict=True)
+            for user, value in zip(shown.users, values, strict=True)
+        }
+        found = {(row["user"], row["row"]): row[column.metric] for row in rows}
+        assert found == {who: "" if v is None else repr(v) for who, v in wanted.items()}
+
+
+def test_the_unit_is_said_and_whose_value_a_picture_shares(board, site):
+    assert board.unit == "person"
+    shown = document(site, "tasteworld/pictures-0", Pictures)
+    assert all(one.unit == user for user, own in shown.users.items() for one in own)
+
+
+def test_whether_there_is_an_audit_is_said(board, runs, tmp_path):
+    assert not board.audited
+    (tmp_path / "audit.json").write_text('{"board": "tasteworld", "n_users": 3, "rows": []}')
+    pb.build_site(runs, tmp_path / "site", pictures=0, audit=tmp_path / "audit.json")
+    assert document(tmp_path / "site", "tasteworld/board", BoardPage).audited
+
+
+def test_what_a_killed_writer_left_is_removed(runs, tmp_path):
+    """Not what one at work may be writing, nor what belongs to a site of another name."""
+    old, young, other = (tmp_path / f".{name}" for name in
+                         ("site.0123abcd", "site.1123abcd", "site.old.0123abcd"))  # fmt: skip
+    for left in (old, young, other):
+        left.mkdir()
+    for left in (old, other):
+        os.utime(left, (0, 0))
+    pb.build_site(runs, tmp_path / "site", pictures=0)
+    assert [left.exists() for left in (old, young, other)] == [False, True, True]
 
 
 def test_two_builds_are_equal_byte_for_byte(site, runs, tmp_path):

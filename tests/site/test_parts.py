@@ -1,6 +1,8 @@
 """Laws of the parts: budgets, names, thumbnails, scripts, audits."""
 
 import json
+import shutil
+import subprocess
 
 import numpy as np
 import pytest
@@ -13,7 +15,7 @@ from persongen_bench.core.plain import plain
 from persongen_bench.instruments.audit.rows import Audit, Estimate, MetricAudit
 from persongen_bench.site.cards import read_audit
 from persongen_bench.site.chosen import LEAST, in_order, shares
-from persongen_bench.site.documents import Index
+from persongen_bench.site.documents import Index, Pictures
 from persongen_bench.site.names import shown_names
 from persongen_bench.site.script import read_script, script
 from persongen_bench.site.thumbs import SIDE, Thumbs
@@ -82,7 +84,9 @@ def test_equal_pictures_are_one_file_and_others_are_not(tmp_path, picture):
     assert first.startswith(f"thumbs/{first.split('/')[2][:2]}/")
 
 
-@given(st.text(), st.text())
+@given(
+    st.from_regex(r"[a-z0-9/-]+", fullmatch=True), st.text() | st.sampled_from(["'", "\\'", "\\"])
+)
 def test_documents_come_back_and_end_no_script(key, text):
     written = script(key, Index(made_by=text, boards=()))
     own, content = read_script(written)
@@ -92,10 +96,35 @@ def test_documents_come_back_and_end_no_script(key, text):
     assert written.count(b"\n") == 1
 
 
-@pytest.mark.parametrize("data", [b"", b"PGBENCH.put(1);\n", b"alert(1);\n", b"\xff"])
+@pytest.mark.parametrize("data", [
+    b"", b"PGBENCH.put(1);\n", b"alert(1);\n", b"\xff",
+    b"""PGBENCH.put("index",JSON.parse('{}'));alert('1'));\n""",
+    b"""PGBENCH.put("index",JSON.parse('{"a":"\\\x41"}'));\n""",
+    b"""PGBENCH.put("index",JSON.parse('{\n}'));\n""",
+    b"""PGBENCH.put("index",{});\n""",
+])  # fmt: skip
 def test_anything_else_is_no_document(data):
     with pytest.raises(ValueError):
         read_script(data)
+
+
+def test_no_text_names_a_document():
+    with pytest.raises(ValueError):
+        script('index",alert(1),"', Index(made_by="", boards=()))
+
+
+@pytest.mark.skipif(shutil.which("node") is None, reason="node is not installed")
+def test_every_key_reaches_a_script():
+    """In an object literal one of them would be the prototype."""
+    users = dict.fromkeys(("__proto__", "constructor", "it's \\ \u2028"), ())
+    written = script("pictures/a/0", Pictures(row=0, label="", users=users)).decode()
+    heard = (
+        "const PGBENCH = {put: (key, own) => console.log(JSON.stringify(Object.keys(own.users)))};"
+    )
+    done = subprocess.run(
+        ["node", "-e", heard + written], capture_output=True, text=True, check=True
+    )
+    assert json.loads(done.stdout) == list(users)
 
 
 def test_an_audit_is_read_as_it_is_exported(tmp_path):

@@ -6,14 +6,18 @@ import shutil
 from html.parser import HTMLParser
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 from site_case import document, draw_runs, whole
 
 import persongen_bench as pb
+from persongen_bench.core.errors import ConfigError
 from persongen_bench.core.plain import plain
 from persongen_bench.core.request import Request
 from persongen_bench.leaderboards import matching
+from persongen_bench.loop.human import Judged, add_human
 from persongen_bench.loop.reasons import reason
+from persongen_bench.loop.store import RunDirectory, find_runs
 from persongen_bench.site.check import check
 from persongen_bench.site.chosen import Made, Place
 from persongen_bench.site.documents import BoardPage, People, Pictures, Values
@@ -75,6 +79,11 @@ def test_tables_are_escaped(strange):
     cells = [cell for row in csv.reader(io.StringIO(table)) for cell in row]
     assert f"'{FORMULA}" in cells
     assert not [cell for cell in cells if cell.lstrip().startswith("=")]
+    table = (strange / "downloads/tasteworld.people.csv").read_text(encoding="utf-8")
+    rows = [row[:2] for row in csv.reader(io.StringIO(table))]
+    assert [f"'{FORMULA}"] * 2 in rows
+    assert not [name for row in rows for name in row if name.lstrip().startswith("=")]
+    assert len(rows) == 1 + 3 * len(USERS)
     paper = (strange / "downloads/tasteworld.tex").read_text(encoding="utf-8")
     assert r"\textbackslash{}end\{x\}\%\$\_" in paper
     assert "\\end{x}" not in paper
@@ -111,6 +120,68 @@ def test_captions_are_texts():
     assert person.captions == (plain(EVIL), "")
 
 
+def test_requests_that_look_alike_are_told_apart():
+    """By the same names in the rows and beside the people."""
+    long = "x" * 300
+    ids = ("r", "r\u200b", long + "a" + long, long + "b" + long)
+    asked = {one: Request("anna", request_id=one) for one in ids}
+    data = SimpleNamespace(
+        likes=lambda user: (), history=lambda user: [], requests=asked, add=lambda items: [],
+        nearest=lambda images: [(None, None)] * len(images),
+        taste=lambda images, users: [None] * len(images),
+    )  # fmt: skip
+    thumbs = SimpleNamespace(add=lambda image: "")
+    made = [Made("anna", Place(0, 0, one), one, "d", "run") for one in ids]
+    table = SimpleNamespace(runs={})
+    shown = Shown(table, {"anna": "anna"}, ["anna"], [made], thumbs, data, "")
+    shown.__dict__["_copied"] = {}
+    seen = [one for _, _, one in shown._seen([(0, one, np.zeros((3, 2, 2))) for one in made])]
+    (person,) = shown.people().people
+    assert len(set(person.requests)) == 4
+    assert sorted(one.request for one in seen) == sorted(person.requests)
+    assert {one.unit for one in seen} == {"anna"}
+
+
+def test_prompts_have_the_values_of_their_pictures():
+    asked = {"r1": Request("anna", instruction="a fox", request_id="r1")}
+    data = SimpleNamespace(requests=asked)
+    prompts = {"a fox": "a fox (2)", "r2": "r2"}
+    made = [Made("anna", Place(0, 0, one), one, "d", "run") for one in ("r1", "r2", "r3")]
+    known = Shown(None, {"anna": "anna"}, [], [made], None, data, "", prompts)
+    assert [known._unit(one) for one in made] == ["a fox (2)", "r2", ""]
+    closed = Shown(None, {"anna": "anna"}, [], [made], None, None, "", prompts)
+    assert [closed._unit(one) for one in made] == ["", "r2", ""]
+
+
+def test_labels_are_shown_by_what_is_seen_and_keep_what_people_said(world, tmp_path):
+    label = "re\u200bbeca"
+    runs = draw_runs(tmp_path, world, labels=(label, "random-item"))
+    judged = RunDirectory.open(find_runs(runs)[0])
+    said = Judged(
+        study="s", metric="human-win-rate", person="first", values={"1": 0.5, "2": 0.75},
+        mean=0.625, low=0.5, high=0.75, n_excluded=0, excluded={},
+    )  # fmt: skip
+    add_human(judged.path, judged.config.run_id, (said,))
+    pb.build_site(runs, tmp_path / "site", pictures=0)
+    board = document(tmp_path / "site", "tasteworld/board", BoardPage)
+    key = board.columns[-1].metric
+    found = {row["label"]: row["cells"][key]["mean"] for row in board.standings["methods"]
+             + board.standings["anchors"] if key in row["cells"]}  # fmt: skip
+    assert found == {"rebeca": 0.625}
+    assert board.fragile.new_first in {row.label for row in board.rows} | {""}
+
+
+def test_open_runs_do_not_stand_beside_those_with_pseudonyms(runs, world, tmp_path, monkeypatch):
+    """Equal pictures are one file, and equal values one person."""
+    monkeypatch.setenv("PGBENCH_CACHE", str(tmp_path / "cache"))
+    key = Pseudonyms.of_this_machine().fingerprint
+    veiled = draw_runs(tmp_path, world, labels=("rebeca",), pseudonyms=key)
+    with pytest.raises(ConfigError, match="run-0 have pseudonyms, those of other runs") as refused:
+        pb.build_site([runs, veiled], tmp_path / "site")
+    assert len(str(refused.value).splitlines()) == 1
+    assert not (tmp_path / "site").exists()
+
+
 def test_pseudonyms_stay(world, tmp_path, monkeypatch):
     """Neither names of the data nor what somebody likes: it would tell who has the pseudonym."""
     monkeypatch.setenv("PGBENCH_CACHE", str(tmp_path / "cache"))
@@ -129,7 +200,7 @@ def test_pseudonyms_stay(world, tmp_path, monkeypatch):
     assert {one.training for own in pictures.users.values() for one in own} == {""}
 
 
-def test_no_place_of_this_machine(runs, tmp_path):
+def test_no_place_of_this_machine(runs, tmp_path, monkeypatch):
     """A run that does not read is refused with its reason, which names a file."""
     shutil.copytree(runs, tmp_path / "home-of-alice" / "runs")
     broken = tmp_path / "home-of-alice" / "runs" / "broken"
@@ -138,8 +209,13 @@ def test_no_place_of_this_machine(runs, tmp_path):
     pb.build_site(tmp_path / "home-of-alice" / "runs", tmp_path / "site")
     board = document(tmp_path / "site", "tasteworld/board", BoardPage)
     assert [one["run"] for one in board.standings["refused"]] == ["broken"]
-    files = whole(tmp_path / "site").values()
-    assert not [data for data in files if b"home-of-alice" in data]
+    files = whole(tmp_path / "site")
+    assert not [place for place, data in files.items() if b"home-of-alice" in data]
+    (tmp_path / "here").mkdir()
+    for folder, spelled in (("here", "../home-of-alice/runs"), ("home-of-alice", "runs")):
+        monkeypatch.chdir(tmp_path / folder)
+        pb.build_site(spelled, tmp_path / "again")
+        assert whole(tmp_path / "again") == files
 
 
 def test_a_picture_that_is_another_is_not_shown(runs, tmp_path):
