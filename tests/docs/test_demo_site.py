@@ -14,7 +14,7 @@ def test_nothing_in_it_leads_to_nothing():
 
 
 def test_its_scripts_are_those_of_the_package():
-    """Where they differ: `make demo`, then `pgbench site runs --out docs/demo --pictures 216`."""
+    """Where they differ: `make demo`, then `pgbench site runs --out docs/demo --pictures 432`."""
     own = sorted(f.relative_to(ASSETS) for f in ASSETS.rglob("*") if f.is_file())
     there = sorted(
         f.relative_to(DEMO / "assets") for f in (DEMO / "assets").rglob("*") if f.is_file()
