@@ -33,8 +33,8 @@ class Strengths:
     """Fitted strengths with intervals over people."""
 
     strengths: Float[np.ndarray, " methods"]
-    """Logits, with mean 0 over the methods that were compared. NaN for a method without a comparison,
-    and for all where comparisons do not connect them."""
+    """Logits, with mean 0 over the methods that were compared. NaN without a comparison, and for all
+    where comparisons do not connect them."""
     low: Float[np.ndarray, " methods"]
     high: Float[np.ndarray, " methods"]
     tie: float
