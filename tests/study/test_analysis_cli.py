@@ -1,6 +1,7 @@
 """`pgbench study analyze | power | export`, from folders of runs to a board."""
 
 import json
+import re
 import xml.etree.ElementTree as ET
 
 import numpy as np
@@ -22,6 +23,7 @@ from persongen_bench.loop.schema import (
     Summary,
 )
 from persongen_bench.loop.store import RunDirectory
+from persongen_bench.study.folder import StudyFolder
 from persongen_bench.study.simulated import Design, answered
 
 
@@ -80,6 +82,8 @@ def world(tmp_path_factory):
             for u in users
         ]
         scores = {"true-taste": np.clip(taste, 0, 1), "novelty": rng.random(60)}
+        scores["lpips@history"] = 1 - scores["true-taste"]
+        scores["true-taste"][59] = np.nan
         ids.append(export_run(folder / "runs" / name, name, scores, users, "controlled"))
     key = made.key.model_copy(update={"runs": tuple(ids)})
     written(folder / "study", made.study, key, made.codes, answers)
@@ -95,12 +99,30 @@ def test_runs_link_their_metrics_to_choices(world):
     assert links["true-taste"]["correlation"]["low"] > 0.1
     assert links["true-taste"]["agrees"]["mean"] > 0.6
     assert abs(links["novelty"]["correlation"]["mean"]) < 0.3
-    assert (found["metric"], found["n_others"]) == ("true-taste", 46)
+    lower = links["lpips@history"]  # the less of it the better
+    assert lower["agrees"] == links["true-taste"]["agrees"]
+    assert lower["correlation"]["mean"] == links["true-taste"]["correlation"]["mean"]
+    assert (found["metric"], found["n_others"]) == ("true-taste", 45)
     assert len(found["powered"]) == 4 + 6
     for one in found["powered"]:
         assert one["powered"]["low"] < one["powered"]["mean"] < one["powered"]["high"]
         assert abs(one["powered"]["mean"] - one["plain"]["mean"]) < 0.25
-    assert "correlation" in pgbench("analyze", folder / "study", "--runs", folder / "runs").output
+    text = pgbench("analyze", folder / "study", "--runs", folder / "runs").output
+    assert "correlation" in text
+    assert "Win rates of 14 people joined with true-taste of 45 users" in text
+
+
+def test_metrics_of_runs_are_linked_where_each_person_judges_as_themselves(world, tmp_path):
+    folder, made, answers = world
+    study = StudyFolder(folder / "study")
+    third = made.study.model_copy(update={"person": "third"})
+    users = {"0": "0", "1": "0"}  # two people judge for one user
+    truths = [t.model_copy(update={"user": users.get(t.user, t.user)}) for t in study.key.truths]
+    shared = study.key.model_copy(update={"truths": tuple(truths)})
+    for k, (public, key) in enumerate(((third, study.key), (made.study, shared))):
+        place = written(tmp_path / str(k), public, key, made.codes, answers)
+        done = pgbench("analyze", place, "--runs", folder / "runs", "-f", "json")
+        assert json.loads(done.output)["runs"] is None
 
 
 def test_results_go_into_runs_and_onto_the_board_without_codes(world):
@@ -242,3 +264,7 @@ def test_a_careless_crowd_leaves_nobody_and_says_so(tmp_path):
     done = pgbench("analyze", tmp_path / "s")
     assert done.exit_code == 0, done.output
     assert "4 of 4 people" in done.output
+    assert "Everybody is excluded: numbers with nobody excluded" in done.output
+    row = next(li for li in done.output.splitlines() if "own-taste" in li)
+    assert not re.match(r"\s*\d", row)
+    assert re.search(r"0\.\d{3}", row)
