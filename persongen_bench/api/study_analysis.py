@@ -42,11 +42,12 @@ def analyze_study(
 def into_runs(analysis: Analysis, runs: str | Path) -> list[Path]:
     """Write what people said into the runs that they judged; boards show it in extra columns.
 
+    Whatever the runs held of the study is replaced; the runs that hold numbers of it now.
+
     Raises:
         ConfigError: if a judged run is not in the folder.
     """
-    wanted = [method.run for question in analysis.questions for method in question.methods]
-    return write_into_runs(analysis, judged_runs(Path(runs), wanted))
+    return write_into_runs(analysis, judged_runs(Path(runs), analysis.judged))
 
 
 def judged_runs(folder: Path, run_ids: Sequence[str]) -> dict[str, Path]:

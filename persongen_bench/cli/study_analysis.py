@@ -39,6 +39,7 @@ def analyze(
     from persongen_bench.leaderboards.figures import require_drawable
     from persongen_bench.leaderboards.render import require_format
     from persongen_bench.study.analysis.figure import strengths_plot
+    from persongen_bench.study.analysis.into_runs import left_out
     from persongen_bench.study.analysis.report import render
     from persongen_bench.util.files import writable_file, write_atomic
 
@@ -56,7 +57,9 @@ def analyze(
     if plot is not None:
         strengths_plot(found, plot)
     if into_runs is not None:
-        say(f"{len(api.into_runs(found, into_runs))} runs hold what people said.")
+        why = left_out(found)
+        n_runs = len(api.into_runs(found, into_runs))
+        say(f"{n_runs} runs hold what people said{f' ({why})' if why else ''}.")
 
 
 @study_analysis_app.command()

@@ -33,7 +33,7 @@ class Strengths:
     """Fitted strengths with intervals over people."""
 
     strengths: Float[np.ndarray, " methods"]
-    """Logits, with mean 0 over the methods that were compared. NaN without a comparison, and for all
+    """Logits, with mean 0 over methods that were compared; NaN without a comparison, and for all
     where comparisons do not connect them."""
     low: Float[np.ndarray, " methods"]
     high: Float[np.ndarray, " methods"]

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 import xml.etree.ElementTree as ET
 
 import numpy as np
@@ -23,6 +24,7 @@ from persongen_bench.loop.schema import (
     Summary,
 )
 from persongen_bench.loop.store import RunDirectory
+from persongen_bench.study.analysis.into_runs import judged_by_run, left_out
 from persongen_bench.study.folder import StudyFolder
 from persongen_bench.study.simulated import Design, answered
 
@@ -144,6 +146,59 @@ def test_results_go_into_runs_and_onto_the_board_without_codes(world):
     row = next(li for li in board.output.splitlines() if "own-taste" in li)
     assert f"{one['mean']:.3f}" not in row
     assert "(n=14)" in row
+
+
+def test_numbers_of_a_study_go_from_runs_when_nobody_s_answers_count(world, tmp_path):
+    folder, made, _ = world
+    shutil.copytree(folder / "runs", tmp_path / "runs")
+    words = ("--into-runs", tmp_path / "runs")
+    assert pgbench("analyze", folder / "study", *words).exit_code == 0
+    said = list((tmp_path / "runs").rglob("human.json"))
+    assert len(said) == 4
+    damaged = said[2].read_text()
+    said[2].write_text(damaged[:-5])
+    before = [file.read_text() for file in said]
+    assert "not valid JSON" in pgbench("analyze", folder / "study", *words).output
+    assert [file.read_text() for file in said] == before
+    said[2].write_text(damaged)
+    key = StudyFolder(folder / "study").key
+    fast = answered(made, made.worth(population()), np.random.default_rng(0), ["fast"] * 14)
+    for k, (answers, why) in enumerate(
+        (
+            (fast, "(nobody's answers count (14 people excluded))"),
+            ((), "(nobody compared anything)"),
+        )
+    ):
+        assert pgbench("analyze", folder / "study", *words).exit_code == 0
+        place = written(tmp_path / str(k), made.study, key, made.codes, answers)
+        done = pgbench("analyze", place, *words)
+        assert done.exit_code == 0, done.output
+        assert f"0 runs hold what people said {why}" in done.output
+        assert not any(file.exists() for file in said)
+
+
+def test_win_rates_of_unequal_opponents_do_not_go_into_runs():
+    small = Small(methods=("a", "b", "c"), n=3, preset="pigeon-binary")
+    for who in range(3):
+        small.say(who, ("a", "b"), "first").say(who, ("a", "c"), "second")
+    found = small.result()
+    assert judged_by_run(found) == {"run-a": (), "run-b": (), "run-c": ()}
+    assert left_out(found).startswith("no win rates of taste: b and c were compared 0 times")
+
+
+def test_whoever_withdrew_does_not_come_back_by_a_file(tmp_path):
+    small = Small(n=3)
+    for who in range(3):
+        small.say(who, ("a", "b"), "first")
+    written(tmp_path / "s", small.study, small.key, small.codes, small.answers)
+    lines = [answer.model_dump(mode="json") for answer in small.answers]
+    (tmp_path / "a.json").write_text(json.dumps(lines))
+    (tmp_path / "s" / "private" / "codes.txt").write_text("")
+    assert pgbench("withdraw", tmp_path / "s", small.codes[1]).exit_code == 0
+    words = ("analyze", tmp_path / "s", "--answers", tmp_path / "a.json", "-f", "json")
+    found = json.loads(pgbench(*words).output)
+    assert [one["number"] for one in found["participants"]] == [1, 3]
+    assert (found["dropped"]["unknown_code"], found["dropped"]["duplicate"]) == (1, 2)
 
 
 def test_runs_that_are_elsewhere_are_missed_and_nothing_is_written(world, tmp_path):

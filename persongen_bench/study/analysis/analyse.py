@@ -34,7 +34,7 @@ def analyse(
         gathered: answers, in the order in which they came.
         runs: complete runs; those of the study's methods link their metrics to choices.
     """
-    screened = screen(study, key, gathered.answers, gathered.malformed)
+    screened = screen(study, key, gathered.answers, gathered.malformed, gathered.withdrawn)
     questions = _asked(key)
     kept = tuple(estimate(screened, screened.kept, q) for q in questions)
     return Analysis(
@@ -43,6 +43,7 @@ def analyse(
         preset=study.preset,
         person=study.person,
         seed=key.seed,
+        judged=key.runs,
         rules=key.exclusions,
         participants=screened.participants,
         dropped=screened.dropped,

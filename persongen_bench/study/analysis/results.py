@@ -160,6 +160,8 @@ class Analysis(Config):
     preset: str
     person: str
     seed: int
+    judged: tuple[str, ...]
+    """Ids of the runs that the pictures come from; empty where they come from a folder."""
     rules: Exclusions
     participants: tuple[Participant, ...]
     dropped: Dropped

@@ -93,7 +93,9 @@ class Screened:
         return tuple(one.number for one in self.participants if not one.excluded)
 
 
-def screen(study: Study, key: Key, answers: Iterable[Answer], malformed: int = 0) -> Screened:
+def screen(
+    study: Study, key: Key, answers: Iterable[Answer], malformed: int = 0, withdrawn: int = 0
+) -> Screened:
     """Sort out answers; the rules are the key's.
 
     Args:
@@ -101,11 +103,12 @@ def screen(study: Study, key: Key, answers: Iterable[Answer], malformed: int = 0
         key: the private half.
         answers: in the order in which they came.
         malformed: lines of the answers that were no answer at all.
+        withdrawn: answers of codes that were withdrawn, which are left out already.
     """
     numbers = {session.code: k for k, session in enumerate(study.sessions)}
     trials = [{trial.id: trial for trial in session.trials} for session in study.sessions]
     kept: list[dict[str, Answer]] = [{} for _ in trials]
-    counts: Counter[str] = Counter(malformed=malformed)
+    counts: Counter[str] = Counter(malformed=malformed, unknown_code=withdrawn)
     comments: dict[tuple[int, str], str] = {}
     known: dict[str, int | None] = {}
     for answer in answers:
