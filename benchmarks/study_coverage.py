@@ -35,16 +35,8 @@ from persongen_bench.study.analysis.judgements import Judgements, judgements
 from persongen_bench.study.analysis.results import Estimate
 from persongen_bench.study.analysis.screening import Screened, screen
 from persongen_bench.study.attacked import attacked
-from persongen_bench.study.simulated import (
-    PICKED,
-    Behaviour,
-    Design,
-    Eyes,
-    answered,
-    looked,
-    picked,
-    simulated_study,
-)
+from persongen_bench.study.looking import Behaviour, Eyes, answered, looked
+from persongen_bench.study.simulated import PICKED, Design, picked, simulated_study
 from persongen_bench.worlds.tasteworld.people import People
 from persongen_bench.worlds.tasteworld.people_config import PeopleConfig
 

@@ -10,8 +10,9 @@ from persongen_bench.study.analysis.analyse import analyse
 from persongen_bench.study.analysis.reading import Gathered
 from persongen_bench.study.answers import Answers
 from persongen_bench.study.folder import StudyFolder, code_hash
+from persongen_bench.study.looking import answered
 from persongen_bench.study.records import Answer, Key, Session, Study, Trial, Truth
-from persongen_bench.study.simulated import Design, answered, simulated_study
+from persongen_bench.study.simulated import Design, simulated_study
 from persongen_bench.worlds.tasteworld.people import People
 from persongen_bench.worlds.tasteworld.people_config import PeopleConfig
 

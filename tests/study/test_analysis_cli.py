@@ -26,7 +26,8 @@ from persongen_bench.loop.schema import (
 from persongen_bench.loop.store import RunDirectory
 from persongen_bench.study.analysis.into_runs import judged_by_run, left_out
 from persongen_bench.study.folder import StudyFolder
-from persongen_bench.study.simulated import Design, answered
+from persongen_bench.study.looking import answered
+from persongen_bench.study.simulated import Design
 
 
 def pgbench(*words):

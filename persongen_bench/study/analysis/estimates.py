@@ -56,6 +56,7 @@ def estimate(screened: Screened, people: Sequence[int], question: Question) -> Q
         first_side=over_people(side, SHARE, "side"),
         first_side_p=number(side_p),
         retest=over_people(said.again, SHARE, "retest"),
+        own_liked=_own_liked(screened, people) if question == "taste" else Estimate(),
         alpha=_alpha(screened, people, question),
     )
 
@@ -171,6 +172,12 @@ def _pairs(said: Judgements, fit: _Fit) -> tuple[PairResult, ...]:
             )
         )
     return tuple(found)
+
+
+def _own_liked(screened: Screened, people: Sequence[int]) -> Estimate:
+    shares = {one.number: one.own_liked for one in screened.participants}
+    found = [np.nan if shares[number] is None else shares[number] for number in people]
+    return over_people(np.array(found, np.float64), SHARE, "own-liked")
 
 
 def _alpha(screened: Screened, people: Sequence[int], question: Question) -> Agreement | None:

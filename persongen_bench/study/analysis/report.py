@@ -78,7 +78,7 @@ def _facts(analysis: Analysis, n_answers: int) -> tuple[str, ...]:
         f"{analysis.person} persons, preset {analysis.preset}, seed {analysis.seed}",
         f"Excluded by the rules that the key states: {analysis.n_excluded} of {people} people. "
         + (why or "Nobody."),
-        f"The rules: {'; '.join(rules_said(analysis.rules))}",
+        f"The rules: {'; '.join(rules_said(analysis.rules, analysis.by_chance))}",
         f"Answers that count for nobody: {said}",
     )
 
@@ -183,6 +183,11 @@ def _said(question: QuestionResult, everybody: QuestionResult) -> Iterable[str]:
         yield (
             f"What was shown first won {_text(question.first_side)} of its comparisons "
             f"(p {p_text(question.first_side_p)} of a half); sides are balanced."
+        )
+    if question.own_liked.mean is not None:
+        yield (
+            f"Of what they liked and what somebody else liked, people preferred their own in "
+            f"{_text(question.own_liked)}; nobody is excluded by it."
         )
     if question.both_bad.mean:
         yield f"Both bad: {_text(question.both_bad)} of the pairs."

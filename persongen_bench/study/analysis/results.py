@@ -110,6 +110,9 @@ class QuestionResult(Config):
     first_side_p: float | None
     retest: Estimate
     """Share of the repeats that were answered as before."""
+    own_liked: Estimate
+    """Share of the pairs of what the person liked and what somebody else did in which their own was
+    preferred; of taste alone."""
     alpha: Agreement | None
     """None: nobody judged what somebody else did."""
 
@@ -163,6 +166,8 @@ class Analysis(Config):
     judged: tuple[str, ...]
     """Ids of the runs that the pictures come from; empty where they come from a folder."""
     rules: Exclusions
+    by_chance: float | None
+    """How often who clicks at random passes the catch trials; None: there are none."""
     participants: tuple[Participant, ...]
     dropped: Dropped
     questions: tuple[QuestionResult, ...]
