@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Annotated
 
@@ -65,7 +66,7 @@ def analyze(
 @study_analysis_app.command()
 def power(
     pairs: Annotated[
-        int, typer.Option(min=1, help="Comparisons of the two methods by each person.")
+        int, typer.Option(min=1, help="Comparisons of each two methods by each person.")
     ] = 10,
     ties: Annotated[float, typer.Option(help="Share of the comparisons that are ties.")] = 0.15,
     between: Annotated[
@@ -75,9 +76,12 @@ def power(
         list[float] | None, typer.Option(help="Win share to find; repeatable.")
     ] = None,
     people: Annotated[list[int] | None, typer.Option(help="Repeatable.")] = None,
+    methods: Annotated[
+        int, typer.Option(min=2, help="Methods of the study: p is adjusted over all their pairs.")
+    ] = 2,
 ) -> None:
     """How many people a study needs to tell two methods apart."""
-    from persongen_bench.api.study_analysis import PEOPLE, SHARES, power_table
+    from persongen_bench.api.study_analysis import PEOPLE, SHARES, first_step, power_table
     from persongen_bench.cli.screen import width
     from persongen_bench.leaderboards.terminal import plain_table
     from persongen_bench.stats.choice_power import MOST_PEOPLE, Asked
@@ -85,10 +89,15 @@ def power(
     asked, counts = Asked(pairs=pairs, ties=ties, between=between), people or list(PEOPLE)
     rows = [
         (f"{win:.0%}", *(f"{one:.2f}" for one in found), str(needed or f"> {MOST_PEOPLE}"))
-        for win, found, needed in power_table(asked, share or SHARES, counts)
+        for win, found, needed in power_table(asked, share or SHARES, counts, methods)
     ]
     header = ("win share", *(f"{n} people" for n in counts), "needed for 0.8")
     show(plain_table(header, rows, width()))
+    n_pairs = math.comb(methods, 2)
+    say(
+        f"{pairs} comparisons of each two methods by each person, {pairs * n_pairs} in all; one "
+        f"test at alpha {first_step(methods):.3g} (0.05 over {n_pairs} pairs: Holm's first step)."
+    )
 
 
 @study_analysis_app.command()

@@ -24,6 +24,7 @@ from persongen_bench.loop.schema import (
     Summary,
 )
 from persongen_bench.loop.store import RunDirectory
+from persongen_bench.stats.choice_power import Asked, power
 from persongen_bench.study.analysis.into_runs import judged_by_run, left_out
 from persongen_bench.study.folder import StudyFolder
 from persongen_bench.study.looking import answered
@@ -252,6 +253,15 @@ def test_power_is_a_table_by_people_and_effect():
     assert [row[0] for row in rows] == ["75%", "85%"]
     assert float(rows[0][1]) < float(rows[0][2]) < 1
     assert int(rows[1][3]) <= int(rows[0][3])
+    assert "8 comparisons of each two methods by each person, 8 in all" in done.output
+    four = pgbench("power", "--pairs", 8, "--between", 0, "--share", 0.75, "--people", 9,
+                   "--methods", 4)  # fmt: skip
+    said = " ".join(four.output.split())
+    assert "48 in all; one test at alpha 0.00833 (0.05 over 6 pairs" in said
+    (row,) = [li.split() for li in four.output.splitlines() if li.startswith("75%")]
+    assert float(row[1]) < float(rows[0][2])
+    assert float(row[1]) == round(power(Asked(pairs=8, ties=0.15, between=0), 0.75, 9, 0.05 / 6), 2)
+    assert int(row[2]) > int(rows[0][3])
     assert "no study has these" in pgbench("power", "--ties", 2).output
 
 
