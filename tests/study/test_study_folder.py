@@ -209,13 +209,13 @@ def test_a_code_is_handed_out_once(study):
     assert found[-1] is None
 
 
-def test_without_likes_there_are_no_catch_trials_and_no_third_persons(pictures, tmp_path):
+def test_without_likes_there_are_no_pairs_of_likes_and_no_third_persons(pictures, tmp_path):
     shutil.copytree(pictures / "made", tmp_path / "made")
     shutil.rmtree(tmp_path / "made" / "history")
     shown = api.Shown(folder=tmp_path / "made")
     plan = api.study_plan({"elicit": 0, "pairs_per_person": 6})
     made = api.new_study(shown, plan, tmp_path / "a")
-    assert {truth.role for truth in made.key.truths} == {"main", "repeat"}
+    assert {truth.role for truth in made.key.truths} == {"main", "repeat", "catch-told"}
     third = plan.model_copy(update={"person": "third"})
     with pytest.raises(ConfigError, match="nothing shows third persons"):
         api.new_study(shown, third, tmp_path / "b")
