@@ -53,8 +53,9 @@ class Simulated:
 
     def worth(self, people: People) -> Worth:
         """True worth; 0 of both pictures of a trial that says which one to choose."""
+        taste = people.final
         values = {
-            (str(number), sample): float(people.final[person, scene])
+            (str(number), sample): float(taste[person, scene])
             for number, person in enumerate(self.persons)
             for sample, scene in self.scenes.items()
             if sample.startswith(f"{number}/")
