@@ -77,8 +77,11 @@ def picked(
     drawn = rng.integers(0, N_SCENES, (len(persons), best_of))
     if way == "sketch":  # the style varies fastest, and sketches are the last one
         drawn += COUNTS[-1] - 1 - drawn % COUNTS[-1]
-    taste = people.shared if way == "common" else people.final
-    best = taste[persons[:, None], drawn].argmax(axis=1)
+    who = persons[:, None]
+    if way == "common":
+        best = people.shared[who, drawn].argmax(axis=1)
+    else:
+        best = people.values(who, drawn, np.ones(who.shape)).argmax(axis=1)
     return np.asarray(drawn[np.arange(len(persons)), best])
 
 
