@@ -2,7 +2,7 @@
 
 Run ``OMP_NUM_THREADS=1 python benchmarks/study_coverage.py`` (a minute of one core). A study
 is 24 people drawn from 400 of tasteworld's, each of whom judges 40 pairs of four methods of known
-order (`simulated.PICKED`), 4 repeats and 4 catch trials. What is true is what
+order (`simulated.PICKED`), 4 repeats and 6 catch trials. What is true is what
 all 400 would say in the long run.
 
 - Coverage: how often the 95% intervals of 200 studies hold the truth: differences of strengths, by
@@ -13,7 +13,8 @@ all 400 would say in the long run.
 - Careless people: of 200 studies with 6 careless people among 24, how many of them and of the
   careful ones are excluded, and how far win rates are off with and without the exclusions.
 - Power: `stats.choice_power` against the share of 4,000 simulated studies of two methods in which
-  the test finds the difference. The target is 3 points.
+  the test finds the difference. The target is 3 points. And against how often p values of whole
+  analyses are significant, whose studies are few.
 """
 
 from __future__ import annotations
@@ -35,16 +36,8 @@ from persongen_bench.study.analysis.judgements import Judgements, judgements
 from persongen_bench.study.analysis.results import Estimate
 from persongen_bench.study.analysis.screening import Screened, screen
 from persongen_bench.study.attacked import attacked
-from persongen_bench.study.simulated import (
-    PICKED,
-    Behaviour,
-    Design,
-    Eyes,
-    answered,
-    looked,
-    picked,
-    simulated_study,
-)
+from persongen_bench.study.looking import Behaviour, Eyes, answered, looked
+from persongen_bench.study.simulated import PICKED, Design, picked, simulated_study
 from persongen_bench.worlds.tasteworld.people import People
 from persongen_bench.worlds.tasteworld.people_config import PeopleConfig
 
@@ -138,6 +131,8 @@ def coverage(people: People, n: int, n_studies: int, rng: np.random.Generator) -
     upper = np.triu_indices(len(NAMES), 1)
     covered: dict[str, list[bool]] = {}
     widths: dict[str, list[float]] = {}
+    tests: dict[tuple[int, int], list[bool]] = {}
+    asked: dict[tuple[int, int], list[float]] = {}
     right = wrong = 0
     for _ in range(n_studies):
         screened = study(people, n, rng)
@@ -152,6 +147,8 @@ def coverage(people: People, n: int, n_studies: int, rng: np.random.Generator) -
         for pair in found.pairs:
             i, j = NAMES.index(pair.first), NAMES.index(pair.second)
             covered.setdefault("head to head", []).append(holds(pair.share, float(shares[i, j])))
+            tests.setdefault((i, j), []).append(pair.p_value is not None and pair.p_value <= 0.05)
+            asked.setdefault((i, j), []).append(pair.n_answers / found.n_people)
             significant = pair.p_holm is not None and pair.p_holm <= 0.05
             wrong += significant and ((pair.share.mean or 0) > 0.5) != (shares[i, j] > 0.5)
         right += [method.method for method in found.methods] == order
@@ -161,6 +158,26 @@ def coverage(people: People, n: int, n_studies: int, rng: np.random.Generator) -
         width = f", mean width {np.mean(widths[rule]):.3f}" if rule in widths else ""
         print(f"  {rule:32} {np.mean(held):.3f} of {len(held)}{width}")
     print(f"  true order {right / n_studies:.3f}; significant and wrong {wrong}")
+    for (i, j), ends in tests.items():
+        terms, share = terms_of(wins, ties, (i, j), round(np.mean(asked[i, j])))
+        table = power(terms, share, n)
+        print(
+            f"  win share {share:.3f}, {terms.pairs} pairs: significant in {np.mean(ends):.3f}, "
+            f"table {table:.3f}"
+        )
+
+
+def terms_of(
+    wins: Counts, ties: Counts, methods: tuple[int, int], pairs: int
+) -> tuple[Asked, float]:
+    """What a table of power needs of two methods, and the win share of the first."""
+    i, j = methods
+    whole = wins[:, i, j] + wins[:, j, i] + ties[:, i, j]
+    tied = ties[:, i, j] / whole
+    share = wins[:, i, j] / whole + tied / 2
+    noise = float((share * (1 - share) - tied / 4).mean()) / LONG_RUN
+    between = math.sqrt(max(share.var() - noise, 0))
+    return Asked(pairs=pairs, ties=float(tied.mean()), between=between), float(share.mean())
 
 
 def careless(people: People, n_studies: int, rng: np.random.Generator) -> None:
@@ -194,19 +211,16 @@ def powers(people: People, n_studies: int, rng: np.random.Generator) -> None:
     for i, j in combinations(range(len(NAMES)), 2):
         whole = wins[:, i, j] + wins[:, j, i] + ties[:, i, j]
         first, tied = wins[:, i, j] / whole, ties[:, i, j] / whole
-        share = first + tied / 2
-        noise = float((share * (1 - share) - tied / 4).mean()) / LONG_RUN
-        between, mean = math.sqrt(max(share.var() - noise, 0)), float(share.mean())
         for pairs, n in product((6, 20), (12, 24, 48)):
             who = rng.integers(0, len(people), (n_studies, n))
             kinds = np.stack([first[who], tied[who], 1 - first[who] - tied[who]], axis=-1)
             counts = rng.multinomial(pairs, np.clip(kinds, 0, 1))
             simulated = found((counts[..., 0] + counts[..., 1] / 2) / pairs, 0.05)
-            asked = Asked(pairs=pairs, ties=float(tied.mean()), between=between)
+            asked, mean = terms_of(wins, ties, (i, j), pairs)
             table = power(asked, mean, n, n_studies=n_studies)
             apart.append(abs(table - simulated))
             print(
-                f"  win share {mean:.3f}, between {between:.3f}, ties {tied.mean():.2f}, "
+                f"  win share {mean:.3f}, between {asked.between:.3f}, ties {tied.mean():.2f}, "
                 f"{pairs:2} pairs, {n} people: table {table:.3f}, simulated {simulated:.3f}"
             )
     print(f"  largest difference {max(apart):.3f} of {len(apart)}")

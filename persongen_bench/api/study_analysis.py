@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 
+from persongen_bench.core.errors import ConfigError
 from persongen_bench.loop.store import RunDirectory, find_runs
 from persongen_bench.stats.choice_power import Asked, people_needed, power
 from persongen_bench.study.analysis.analyse import analyse
@@ -42,11 +44,12 @@ def analyze_study(
 def into_runs(analysis: Analysis, runs: str | Path) -> list[Path]:
     """Write what people said into the runs that they judged; boards show it in extra columns.
 
+    Whatever the runs held of the study is replaced; the runs that hold numbers of it now.
+
     Raises:
         ConfigError: if a judged run is not in the folder.
     """
-    wanted = [method.run for question in analysis.questions for method in question.methods]
-    return write_into_runs(analysis, judged_runs(Path(runs), wanted))
+    return write_into_runs(analysis, judged_runs(Path(runs), analysis.judged))
 
 
 def judged_runs(folder: Path, run_ids: Sequence[str]) -> dict[str, Path]:
@@ -64,13 +67,39 @@ def judged_runs(folder: Path, run_ids: Sequence[str]) -> dict[str, Path]:
 
 
 def power_table(
-    asked: Asked, shares: Sequence[float] = SHARES, people: Sequence[int] = PEOPLE
+    asked: Asked,
+    shares: Sequence[float] = SHARES,
+    people: Sequence[int] = PEOPLE,
+    methods: int = 2,
 ) -> list[tuple[float, list[float], int | None]]:
-    """Win share => the power with each number of people, and how many find it 8 times in 10."""
+    """Win share => the power with each number of people, and how many find it 8 times in 10.
+
+    Args:
+        asked: of each two methods.
+        shares: win shares of one method against another.
+        people: numbers of people.
+        methods: how many the study compares: the test is made at `first_step`, as if no other two
+            of them differed; where others do, Holm's later steps find a little more.
+
+    Raises:
+        ConfigError: if fewer than two methods are compared, or for what `power` refuses.
+    """
+    level = first_step(methods)
     return [
-        (share, [power(asked, share, n) for n in people], people_needed(asked, share))
+        (
+            share,
+            [power(asked, share, n, level) for n in people],
+            people_needed(asked, share, alpha=level),
+        )
         for share in shares
     ]
+
+
+def first_step(methods: int) -> float:
+    """0.05 over the number of pairs of methods: where Holm's adjustment tests the smallest p."""
+    if methods < 2:
+        raise ConfigError(f"{methods} methods: there is no pair", fix="Compare two or more.")
+    return 0.05 / math.comb(methods, 2)
 
 
 def export_for(study: str | Path, to: str, out: str | Path) -> list[Path]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Annotated
 
@@ -39,6 +40,7 @@ def analyze(
     from persongen_bench.leaderboards.figures import require_drawable
     from persongen_bench.leaderboards.render import require_format
     from persongen_bench.study.analysis.figure import strengths_plot
+    from persongen_bench.study.analysis.into_runs import left_out
     from persongen_bench.study.analysis.report import render
     from persongen_bench.util.files import writable_file, write_atomic
 
@@ -56,13 +58,15 @@ def analyze(
     if plot is not None:
         strengths_plot(found, plot)
     if into_runs is not None:
-        say(f"{len(api.into_runs(found, into_runs))} runs hold what people said.")
+        why = left_out(found)
+        n_runs = len(api.into_runs(found, into_runs))
+        say(f"{n_runs} runs hold what people said{f' ({why})' if why else ''}.")
 
 
 @study_analysis_app.command()
 def power(
     pairs: Annotated[
-        int, typer.Option(min=1, help="Comparisons of the two methods by each person.")
+        int, typer.Option(min=1, help="Comparisons of each two methods by each person.")
     ] = 10,
     ties: Annotated[float, typer.Option(help="Share of the comparisons that are ties.")] = 0.15,
     between: Annotated[
@@ -72,9 +76,12 @@ def power(
         list[float] | None, typer.Option(help="Win share to find; repeatable.")
     ] = None,
     people: Annotated[list[int] | None, typer.Option(help="Repeatable.")] = None,
+    methods: Annotated[
+        int, typer.Option(min=2, help="Methods of the study: p is adjusted over all their pairs.")
+    ] = 2,
 ) -> None:
     """How many people a study needs to tell two methods apart."""
-    from persongen_bench.api.study_analysis import PEOPLE, SHARES, power_table
+    from persongen_bench.api.study_analysis import PEOPLE, SHARES, first_step, power_table
     from persongen_bench.cli.screen import width
     from persongen_bench.leaderboards.terminal import plain_table
     from persongen_bench.stats.choice_power import MOST_PEOPLE, Asked
@@ -82,10 +89,15 @@ def power(
     asked, counts = Asked(pairs=pairs, ties=ties, between=between), people or list(PEOPLE)
     rows = [
         (f"{win:.0%}", *(f"{one:.2f}" for one in found), str(needed or f"> {MOST_PEOPLE}"))
-        for win, found, needed in power_table(asked, share or SHARES, counts)
+        for win, found, needed in power_table(asked, share or SHARES, counts, methods)
     ]
     header = ("win share", *(f"{n} people" for n in counts), "needed for 0.8")
     show(plain_table(header, rows, width()))
+    n_pairs = math.comb(methods, 2)
+    say(
+        f"{pairs} comparisons of each two methods by each person, {pairs * n_pairs} in all; one "
+        f"test at alpha {first_step(methods):.3g} (0.05 over {n_pairs} pairs: Holm's first step)."
+    )
 
 
 @study_analysis_app.command()

@@ -6,7 +6,7 @@ number of two studies stands in two columns.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from persongen_bench.leaderboards.cells import TextCell, TextColumn
 from persongen_bench.leaderboards.column import Column
@@ -15,7 +15,8 @@ from persongen_bench.loop.human import Judged, bounds
 from persongen_bench.loop.results import RunResults
 
 _SHORT = 8
-"""Digits of a study's id in a header, where several studies have the same number."""
+"""Digits of a study's id in a header, where several studies have the same number; more where these
+are the same."""
 NOTE = (
     "(people): what people said in a study, with their number and the interval over them; it does "
     "not rank."
@@ -54,18 +55,21 @@ def _cell(judged: Judged) -> Cell:
 def text_columns(columns: Sequence[HumanColumn]) -> tuple[TextColumn, ...]:
     """As they are printed, marked as of people."""
     metrics = [column.metric for column in columns]
+    names = _short({column.study for column in columns})
+    said = [f" of {names[c.study]}" if metrics.count(c.metric) > 1 else "" for c in columns]
     return tuple(
-        TextColumn(
-            column.key,
-            f"{column.metric} (people{_study(column) if metrics.count(column.metric) > 1 else ''})",
-            5,
-        )
-        for column in columns
+        TextColumn(column.key, f"{column.metric} (people{of})", 5)
+        for column, of in zip(columns, said, strict=True)
     )
 
 
-def _study(column: HumanColumn) -> str:
-    return f" of {column.study[:_SHORT]}"
+def _short(studies: Collection[str]) -> dict[str, str]:
+    """The beginnings of the studies' ids, as long as it takes for all to differ."""
+    for n in range(_SHORT, max(map(len, studies), default=_SHORT)):
+        found = {study: study[:n] for study in studies}
+        if len(set(found.values())) == len(studies):
+            return found
+    return {study: study for study in studies}
 
 
 def text_cells(columns: Sequence[HumanColumn], label: str) -> dict[str, TextCell]:

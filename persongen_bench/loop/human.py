@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, FiniteFloat, NonNegativeInt, StringConstraints, model_validator
 
 from persongen_bench.core.config import Config
 from persongen_bench.core.errors import RunError
@@ -23,6 +23,8 @@ HumanMetric = Literal[
     "human-win-rate", "human-average-rank", "human-win-rate.alignment",
     "human-average-rank.alignment",
 ]  # fmt: skip
+Number = Annotated[str, StringConstraints(pattern="^[1-9][0-9]*$")]
+"""Of a participant, from 1."""
 _AGREES = 1e-9
 
 
@@ -34,15 +36,15 @@ class Judged(Config):
     metric: HumanMetric
     person: Literal["first", "third"]
     """Who judged: the people whom the pictures were made for, or others."""
-    values: dict[str, float]
+    values: dict[Number, FiniteFloat] = Field(min_length=1)
     """Number of the participant => value."""
-    mean: float
-    low: float | None
-    """Of the 95% interval over people."""
-    high: float | None
+    mean: FiniteFloat
+    low: FiniteFloat | None
+    """Of the 95% interval over people; both ends or none."""
+    high: FiniteFloat | None
     n_excluded: int = Field(ge=0)
     """People whose answers do not count."""
-    excluded: dict[str, int] = Field(default_factory=dict)
+    excluded: dict[str, NonNegativeInt] = Field(default_factory=dict)
     """Reason => people; who has several counts for each."""
 
     @property
@@ -52,8 +54,8 @@ class Judged(Config):
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        if not self.values or not all(name.isdecimal() for name in self.values):
-            raise ValueError("expected values by the numbers of participants")
+        if (self.low is None) != (self.high is None):
+            raise ValueError("an interval has two ends or none")
         low, high = bounds(self.metric)
         ends = [end for end in (self.low, self.high) if end is not None]
         if any(not low <= value <= high for value in (*self.values.values(), *ends)):
@@ -103,11 +105,16 @@ def read_human(path: Path, run_id: str) -> Human | None:
     return human
 
 
-def add_human(path: Path, run_id: str, judged: tuple[Judged, ...]) -> None:
-    """Add numbers to the run in ``path``; those of the same study and metric are replaced."""
+def put_human(path: Path, run_id: str, study: str, judged: tuple[Judged, ...]) -> None:
+    """Put the numbers of a study into the run in ``path``, in place of all that it had of it.
+
+    None at all: what was there of the study goes, and with the last number the file.
+    """
     known = read_human(path, run_id)
-    new = {(one.study, one.metric) for one in judged}
-    kept = [one for one in (known.judged if known else ()) if (one.study, one.metric) not in new]
+    kept = [one for one in (known.judged if known else ()) if one.study != study]
     whole = sorted([*kept, *judged], key=lambda one: (one.study, one.metric))
+    if not whole:
+        (path / DOCUMENT).unlink(missing_ok=True)
+        return
     human = Human(run_id=run_id, judged=tuple(whole))
     write_atomic(path / DOCUMENT, documents.written(human))

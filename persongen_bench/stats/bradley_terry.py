@@ -12,10 +12,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 
-from persongen_bench.core.later import special
-from persongen_bench.stats.jackknife import jackknife_error
+from persongen_bench.stats.jackknife import jackknife_margin
 
 PRIOR = 0.5
 """Comparisons of every kind that are added to every pair, so that who never lost has a strength:
@@ -23,6 +22,8 @@ Haldane's and Anscombe's correction of a logit."""
 _STEPS = 60
 _LARGEST_STEP = 2.0
 _DONE = 1e-10
+_NO_SPREAD = 1e-9
+"""Half a width below which people do not differ, which is no certainty."""
 
 Counts = Float[np.ndarray, "*batch methods methods"]
 
@@ -32,17 +33,17 @@ class Strengths:
     """Fitted strengths with intervals over people."""
 
     strengths: Float[np.ndarray, " methods"]
-    """Logits, with mean 0."""
+    """Logits, with mean 0 over methods that were compared; NaN without a comparison, and for all
+    where comparisons do not connect them."""
     low: Float[np.ndarray, " methods"]
     high: Float[np.ndarray, " methods"]
     tie: float
     """Davidson's parameter ``t``; minus infinity where nobody ever tied."""
     differences: Float[np.ndarray, "methods methods"]
-    """``[i, j]``: strength of i less that of j."""
+    """``[i, j]``: strength of i less that of j; NaN where no chain of comparisons connects them."""
     margins: Float[np.ndarray, "methods methods"]
-    """Half the width of the interval of each difference; NaN below two people."""
-    p_values: Float[np.ndarray, "methods methods"]
-    """Two-sided, not adjusted; NaN below two people and on the diagonal."""
+    """Half the width of the interval of each difference; NaN below two people, and where the
+    difference is the same without any one of them."""
 
 
 def bradley_terry(
@@ -121,15 +122,38 @@ def people_strengths(
     """
     everybody = wins.sum(axis=0), ties.sum(axis=0)
     strengths, tie = bradley_terry(*everybody)
-    gaps = np.subtract.outer(strengths, strengths)
+    linked = connected(*everybody)
+    compared = linked.sum(axis=1) > 1
+    whole = compared & (linked.sum(axis=1) == compared.sum())
+    gaps = np.where(linked, np.subtract.outer(strengths, strengths), np.nan)
     replicates, _ = bradley_terry(everybody[0] - wins, everybody[1] - ties)
-    apart = replicates[:, :, None] - replicates[:, None, :]
-    df = max(len(wins) - 1, 1)
-    quantile = float(special.stdtrit(df, (1 + level) / 2))
-    error, own = jackknife_error(apart), quantile * jackknife_error(replicates)
-    p_values: np.ndarray = np.full(gaps.shape, np.nan)
-    np.divide(np.abs(gaps), error, out=p_values, where=error > 0)
-    p_values = 2 * special.stdtr(df, -p_values)
-    return Strengths(
-        strengths, strengths - own, strengths + own, float(tie), gaps, quantile * error, p_values
-    )
+    apart = np.where(linked, replicates[:, :, None] - replicates[:, None, :], np.nan)
+    centred = [_centred(part, whole) for part in (strengths, replicates)]
+    own, margins = (_margin(part, level) for part in (centred[1], apart))
+    return Strengths(centred[0], centred[0] - own, centred[0] + own, float(tie), gaps, margins)
+
+
+def connected(
+    wins: Float[np.ndarray, "methods methods"], ties: Float[np.ndarray, "methods methods"]
+) -> Bool[np.ndarray, "methods methods"]:
+    """Whether a chain of comparisons leads from one method to another; True on the diagonal."""
+    reached = (wins + wins.T + ties > 0) | np.eye(len(wins), dtype=bool)
+    for _ in range(len(wins)):
+        reached = reached @ reached
+    return np.asarray(reached)
+
+
+def _centred(
+    strengths: Float[np.ndarray, "*batch methods"], whole: Bool[np.ndarray, " methods"]
+) -> Float[np.ndarray, "*batch methods"]:
+    """With mean 0 over the methods that are comparable with all that were compared, else NaN."""
+    if not whole.any():
+        return np.full(strengths.shape, np.nan)
+    mean = strengths[..., whole].mean(axis=-1, keepdims=True)
+    return np.where(whole, strengths - mean, np.nan)
+
+
+def _margin(replicates: Float[np.ndarray, "people ..."], level: float) -> Float[np.ndarray, ...]:
+    """`jackknife_margin`, NaN where people do not differ."""
+    margin = jackknife_margin(replicates, level)
+    return np.where(margin > _NO_SPREAD, margin, np.nan)

@@ -41,6 +41,15 @@ class Asked:
                 fix="At least 1 pair, ties from 0 to below 1, between people from 0 to below 0.5.",
             )
 
+    def require(self, share: float) -> None:
+        """Raise `ConfigError` where no people's shares with this mean differ that much."""
+        if self.between**2 >= share * (1 - share):
+            raise ConfigError(
+                f"win share {share:g}: shares from 0 to 1 cannot have a standard deviation of "
+                f"{self.between:g} about it",
+                fix="Say less --between, or a share nearer to a half.",
+            )
+
     def spread(self, share: float) -> float:
         """Standard deviation over people of the share that they gave, ties counted as a half.
 
@@ -59,7 +68,7 @@ class Asked:
         """
         own = np.full(shape, share)
         if self.between > 0:
-            total = max(share * (1 - share) / self.between**2 - 1, 1e-6)
+            total = share * (1 - share) / self.between**2 - 1
             own = rng.beta(share * total, (1 - share) * total, shape)
         tied = np.minimum(self.ties, 2 * np.minimum(own, 1 - own))
         kinds = np.stack([own - tied / 2, tied, 1 - own - tied / 2], axis=-1)
@@ -121,13 +130,15 @@ def power(
     people give few different shares. The same arguments give the same number.
 
     Raises:
-        ConfigError: if the share is not between 0 and 1, or fewer than two people are asked.
+        ConfigError: if the share is not between 0 and 1, people cannot differ that much about it,
+            or fewer than two people are asked.
     """
     if not 0 < share < 1 or people < 2 or not 0 < alpha < 1:
         raise ConfigError(
             f"win share {share:g}, {people} people, alpha {alpha:g}: no study has these",
             fix="Shares and alpha lie between 0 and 1, and at least two people are asked.",
         )
+    asked.require(share)
     rng = np.random.default_rng([people, asked.pairs])
     return found(asked.shares(share, (n_studies, people), rng), alpha)
 
@@ -139,6 +150,7 @@ def people_needed(
 
     The power of the t test, which is above, says where to begin to look.
     """
+    asked.require(share)
     effect = abs(share - 0.5)
     if not effect:
         return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cache, lru_cache
 
 import numpy as np
@@ -41,33 +42,37 @@ def noncentrality(df: float, alpha: float, power: float) -> float:
     other, whichever is the smoother, it is integrated by Gauss's rule. That stays accurate where
     scipy's noncentral t gives up (2 users, small alpha).
     """
-    critical = float(special.stdtrit(df, 1 - alpha / 2))
-    power_at = _over_noise if df < _FEW else _over_spread
+    critical = -float(special.stdtrit(df, alpha / 2))
+    power_at = (_over_noise if df < _FEW else _over_spread)(critical, df)
     miss = 1 - power
     last = critical * float(np.sqrt(special.chdtri(df, miss / 2) / df))
     low, high = 0.0, last - float(special.ndtri(miss / 4))
     for _ in range(_HALVINGS):
         shift = (low + high) / 2
-        low, high = (shift, high) if power_at(shift, critical, df) < power else (low, shift)
+        low, high = (shift, high) if power_at(shift) < power else (low, shift)
     return (low + high) / 2
 
 
-def _over_noise(shift: float, critical: float, df: float) -> float:
+def _over_noise(critical: float, df: float) -> Callable[[float], float]:
     """Mean over ``u`` of the chance that ``s`` is small enough; it has a corner at ``-shift``."""
-    corner = max(-_FARTHEST, -shift)
-    total = 0.0
-    for low, high in ((-_FARTHEST, corner), (corner, _FARTHEST)):
-        u, weights = _rule(low, high)
-        chance = special.gammainc(df / 2, df / 2 * ((shift + u) / critical) ** 2)
-        total += float(weights @ chance)
-    return total
+
+    def power_at(shift: float) -> float:
+        corner = max(-_FARTHEST, -shift)
+        total = 0.0
+        for low, high in ((-_FARTHEST, corner), (corner, _FARTHEST)):
+            u, weights = _rule(low, high)
+            chance = special.gammainc(df / 2, df / 2 * ((shift + u) / critical) ** 2)
+            total += float(weights @ chance)
+        return total
+
+    return power_at
 
 
-def _over_spread(shift: float, critical: float, df: float) -> float:
+def _over_spread(critical: float, df: float) -> Callable[[float], float]:
     """Mean over ``s``, by its normal score, of the chance that ``u`` is large enough."""
     scores, weights = _rule(-_FARTHEST, _FARTHEST)
     line = critical * np.sqrt(special.chdtri(df, special.ndtr(-scores)) / df)
-    return float(weights @ (special.ndtr(shift - line) + special.ndtr(-shift - line)))
+    return lambda shift: float(weights @ (special.ndtr(shift - line) + special.ndtr(-shift - line)))
 
 
 @lru_cache(maxsize=4)

@@ -3,7 +3,8 @@
 The power-tuned estimator of Angelopoulos, Duchi & Zrnic (PPI++: Efficient prediction-powered
 inference, 2023): the mean of the labels, moved by ``weight`` times the difference between the mean
 prediction of those without and of those with a label. The weight that makes it most certain is
-estimated from the labelled; where predictions say nothing it is 0, and the mean is the plain one.
+estimated from the labelled; where predictions say nothing, or fewer than `FEWEST` people have a
+label, it is 0, and the mean is the plain one.
 """
 
 from __future__ import annotations
@@ -14,7 +15,10 @@ import numpy as np
 from jaxtyping import Float
 
 from persongen_bench.core.later import special
+from persongen_bench.stats.shares import UNBOUNDED, Bounds
 
+FEWEST = 6
+"""People with a label from which on predictions are trusted: of fewer a weight says little."""
 _NOTHING = 1e-12
 """Variance of the predictions, relative to their size, below which they are constant."""
 
@@ -41,6 +45,7 @@ def powered_mean(
     predicted: Float[np.ndarray, " n"],
     others: Float[np.ndarray, " m"],
     level: float = 0.95,
+    bounds: Bounds = UNBOUNDED,
 ) -> Powered:
     """The mean label of all people, of whom ``n`` were asked and ``m`` have a prediction alone.
 
@@ -53,9 +58,10 @@ def powered_mean(
         predicted: of the same people.
         others: of people who were not asked, drawn from the same population.
         level: of the interval.
+        bounds: range of a label; the mean and its interval are cut there.
 
     Returns:
-        Bounds are NaN below three labels. Nobody to predict: the plain mean.
+        Bounds are NaN below two labels. Nobody to predict: the plain mean.
 
     Raises:
         ValueError: if labels and predictions differ in number or one is NaN.
@@ -69,7 +75,8 @@ def powered_mean(
         return Powered(np.nan, np.nan, np.nan, 0.0, 0, m, 0.0)
     weight = _weight(labels, predicted, m)
     rest = labels - weight * predicted
-    mean = float(rest.mean() + (weight * others.mean() if m else 0.0))
+    raw = float(rest.mean() + (weight * others.mean() if m else 0.0))
+    mean = float(np.clip(raw, *bounds))
     df = n - 1 - bool(weight)
     if df < 1:
         return Powered(mean, np.nan, np.nan, weight, n, m, 0.0)
@@ -79,13 +86,14 @@ def powered_mean(
     margin = float(special.stdtrit(df, (1 + level) / 2)) * np.sqrt(variance)
     plain = float(labels.var(ddof=1)) / n
     saved = 1 - variance / plain if plain > 0 else 0.0
-    return Powered(mean, mean - margin, mean + margin, weight, n, m, saved)
+    low, high = np.clip([raw - margin, raw + margin], *bounds)
+    return Powered(mean, float(low), float(high), weight, n, m, saved)
 
 
 def _weight(labels: Float[np.ndarray, " n"], predicted: Float[np.ndarray, " n"], m: int) -> float:
     """Of least variance, ``cov(label, prediction) / ((1 + n / m) var(prediction))``."""
     n = len(labels)
-    if n < 3 or m < 2:
+    if n < FEWEST or m < 2:
         return 0.0
     variance = float(predicted.var(ddof=1))
     if variance <= _NOTHING * float(np.abs(predicted).max()) ** 2:

@@ -2,7 +2,7 @@
 
 Every method stands on either side of every other equally often over the participants, and in every
 place of a ranking (differing by one where the number of judgements does not divide). A tenth of the
-judgements is asked for again, sides exchanged, and a tenth of as many have a known answer.
+judgements is asked for again, sides exchanged; a tenth as many have a known answer (`catches`).
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@ from typing import Literal
 
 from persongen_bench.study.records import Choice, Question
 
-Role = Literal["main", "repeat", "catch-copy", "catch-wrong-user", "elicit"]
+Role = Literal["main", "repeat", "catch-told", "catch-wrong-user", "elicit"]
 
 
 @dataclass(frozen=True)

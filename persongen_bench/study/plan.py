@@ -9,14 +9,15 @@ from typing import Literal
 from pydantic import Field, field_validator
 
 from persongen_bench.core.config import Config
-from persongen_bench.study.records import Choice
+from persongen_bench.study.records import Choice, Exclusions
 
 Preset = Literal["pairs", "ragar-rank", "pigeon-binary"]
 Person = Literal["first", "third"]
 REPEATED = 0.1
 """Share of the judgements that are asked for twice."""
 CAUGHT = 0.1
-"""Share of questions with a known answer, of the judgements; at least two."""
+"""Pictures that say that they be chosen, as a share of the judgements."""
+LEAST_CAUGHT = 4
 LEAST_ELICITED = 20
 
 
@@ -43,6 +44,8 @@ class Plan(Config):
     completion: str = ""
     """Shown to who is done; it lies in the public part, so it is no proof of anything."""
 
+    exclusions: Exclusions = Exclusions()
+    """Whose answers will not count; the study publishes a hash of these rules."""
     rehearsal: bool = False
     """Whether simulated participants may send answers."""
 

@@ -27,10 +27,15 @@ from typing import Literal
 from pydantic import Field
 
 from persongen_bench.core.config import Config
+from persongen_bench.core.types import content_hash
 
 Choice = Literal["first", "second", "tie", "both-bad"]
 Question = Literal["like", "taste", "alignment"]
 """Of an elicitation; which suits the person; which keeps the meaning of the reference."""
+FEWEST_PAIRS = 10
+"""Answered pairs from which on they can be called one-sided: a fair coin gives one side in 10
+throws to one person of 500."""
+FEWEST_RANKINGS = 5
 REMARKS = "remarks"
 """What an `Answer` names as its trial that holds the comment of the end and nothing else."""
 
@@ -76,6 +81,8 @@ class Study(Config):
     """Address that a participant who is done is pointed to; empty: none."""
     rehearsal: bool = False
     """Whether simulated participants may send answers."""
+    rules: str = ""
+    """`rules_hash` of the key's exclusions, so that they cannot change unseen; empty: not told."""
     sessions: tuple[Session, ...]
 
 
@@ -85,12 +92,14 @@ class Truth(Config):
     trial: str
     user: str
     methods: tuple[str, ...]
-    """Of the pictures, in the order shown; ``copy`` and ``wrong-user`` for those of catch trials;
-    empty for an elicitation."""
+    """Of the pictures, in the order shown; for those of catch trials ``told`` and ``other``, or
+    ``copy`` and ``wrong-user``; empty for an elicitation."""
     samples: tuple[str, ...]
     request: str = ""
     question: Question = "taste"
-    role: Literal["main", "repeat", "catch-copy", "catch-wrong-user", "elicit"] = "main"
+    role: Literal["main", "repeat", "catch-told", "catch-wrong-user", "elicit"] = "main"
+    """``catch-told``: a picture says that it be chosen; ``catch-wrong-user``: a picture that the
+    user liked against one that somebody else did."""
     repeats: str = ""
     """The trial that this one repeats, sides exchanged where they are two."""
     right: str = ""
@@ -101,13 +110,19 @@ class Exclusions(Config):
     """Whose answers do not count; written down before anybody looks."""
 
     min_catch: float = 0.75
-    """Least share of catch trials answered rightly."""
+    """Least share answered rightly of the trials of role ``catch-told``, asked and not answered
+    ones among them."""
     min_seconds: float = 0.5
     """Least median time a trial."""
     max_one_side: float = 0.95
     """Largest share of one side among the pairs."""
     min_done: float = 0.8
     """Least share of the trials answered."""
+
+
+def rules_hash(rules: Exclusions) -> str:
+    """Of everything that decides who is excluded."""
+    return content_hash(rules.model_dump(mode="json"), FEWEST_PAIRS, FEWEST_RANKINGS)
 
 
 class Key(Config):

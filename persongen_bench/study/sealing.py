@@ -113,7 +113,7 @@ def seal(
     study = _study(plan, material, trials)
     key = Key(
         study=study.id, seed=plan.seed, methods=material.methods, runs=material.runs,
-        truths=tuple(sorted(truths, key=lambda truth: truth.trial)),
+        truths=tuple(sorted(truths, key=lambda truth: truth.trial)), exclusions=plan.exclusions,
     )  # fmt: skip
     return Sealed(study, key, dict(sorted(codes.items())), dict(sorted(media.items())))
 
@@ -160,5 +160,6 @@ def _study(plan: Plan, material: Material, trials: Mapping[str, tuple[Trial, ...
         post_to=plan.post_to,
         completion=plan.completion,
         rehearsal=plan.rehearsal,
+        rules=records.rules_hash(plan.exclusions),
         sessions=sessions,
     )

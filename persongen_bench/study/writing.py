@@ -15,6 +15,7 @@ from persongen_bench.core.config import Config
 from persongen_bench.core.errors import ConfigError
 from persongen_bench.core.progress import Progress
 from persongen_bench.study.answers import Answers
+from persongen_bench.study.catches import TOLD, told_picture
 from persongen_bench.study.folder import StudyFolder
 from persongen_bench.study.material import Material
 from persongen_bench.study.policy import POLICY
@@ -39,7 +40,8 @@ def write_study(sealed: Sealed, material: Material, out: Path, progress: Progres
         write_page(sealed.study, folder)
         (folder / "media").mkdir()
         for code, key in progress(list(sealed.media.items()), "pictures"):
-            data = images.png_bytes(material.open(key))
+            picture = told_picture() if key == TOLD else material.open(key)
+            data = images.png_bytes(picture)
             (folder / "media" / f"{code}.png").write_bytes(data)
         for file in folder.rglob("*"):
             os.utime(file, (_OLD, _OLD))

@@ -10,8 +10,9 @@ from persongen_bench.study.analysis.analyse import analyse
 from persongen_bench.study.analysis.reading import Gathered
 from persongen_bench.study.answers import Answers
 from persongen_bench.study.folder import StudyFolder, code_hash
+from persongen_bench.study.looking import answered
 from persongen_bench.study.records import Answer, Key, Session, Study, Trial, Truth
-from persongen_bench.study.simulated import Design, answered, simulated_study
+from persongen_bench.study.simulated import Design, simulated_study
 from persongen_bench.worlds.tasteworld.people import People
 from persongen_bench.worlds.tasteworld.people_config import PeopleConfig
 
@@ -50,7 +51,7 @@ class Small:
 
     def __init__(self, methods=("a", "b"), n=3, preset="pairs", person="first"):
         self.methods, self.preset, self.person = methods, preset, person
-        self.codes = [f"secret-code-{k}" for k in range(n)]
+        self.codes = [f"secretcode{k}" for k in range(n)]
         self.trials = [[] for _ in range(n)]
         self.truths, self.answers = [], []
 

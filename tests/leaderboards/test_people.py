@@ -13,8 +13,9 @@ from persongen_bench.core.errors import RunError
 from persongen_bench.leaderboards.ranking import standings
 from persongen_bench.leaderboards.render import render
 from persongen_bench.leaderboards.text_table import text_table
-from persongen_bench.loop.human import Human, Judged, add_human, read_human
+from persongen_bench.loop.human import Human, Judged, put_human, read_human
 
+NAN, INF = float("nan"), float("inf")
 VALUES = {"true-taste": np.linspace(0.2, 0.8, 20)}
 
 
@@ -71,6 +72,10 @@ def test_studies_have_columns_of_their_own(runs):
     assert [set(column.cells) for column in table.human] == [{"rebeca"}, {"rebeca-v1"}]
     headers = [c.header for c in text_table(table).columns if "people" in c.header]
     assert headers == ["human-win-rate (people of study-on)", "human-win-rate (people of study-tw)"]
+    alike = [with_people(r, judged(study=f"0123456789{k}")) for k, r in enumerate((first, second))]
+    headers = [c.header for c in text_table(table_of(*alike)).columns if "people" in c.header]
+    assert len(set(headers)) == 2
+    assert headers[0].endswith("of 01234567890)")
 
 
 def test_two_judged_runs_of_one_row_have_no_common_number(make_run):
@@ -99,7 +104,10 @@ def test_exports_mark_what_people_said(runs):
     "changes",
     [{"values": {}}, {"values": {"code-7": 0.6}}, {"values": {"1": 0.61}}, {"low": 0.65},
      {"high": 1.2}, {"values": {"1": 1.5}, "mean": 1.5}, {"n_excluded": -1}, {"study": ""},
-     {"metric": "true-taste"}, {"metric": "human-average-rank"}],
+     {"metric": "true-taste"}, {"metric": "human-average-rank"}, {"low": None}, {"high": None},
+     {"mean": NAN}, {"high": NAN}, {"values": {"1": NAN}}, {"values": {"01": 0.6}},
+     {"values": {"0": 0.6}}, {"values": {"\u0661": 0.6}}, {"excluded": {"too fast": -1}},
+     {"metric": "human-average-rank", "values": {"1": INF}, "mean": INF, "low": 1, "high": INF}],
 )  # fmt: skip
 def test_a_number_that_cannot_be_is_refused(changes):
     with pytest.raises(ValidationError):
@@ -107,15 +115,20 @@ def test_a_number_that_cannot_be_is_refused(changes):
 
 
 def test_numbers_of_a_study_are_replaced_and_others_stay(tmp_path):
-    add_human(tmp_path, "r", (judged(0.6), judged(0.5, study="two")))
-    add_human(tmp_path, "r", (judged(0.7),))
+    rank = judged(2.0, metric="human-average-rank", high=2.1)
+    put_human(tmp_path, "r", "study-one", (judged(0.6), rank))
+    put_human(tmp_path, "r", "two", (judged(0.5, study="two"),))
+    put_human(tmp_path, "r", "study-one", (judged(0.7),))
     found = read_human(tmp_path, "r")
     assert [(one.study, one.mean) for one in found.judged] == [("study-one", 0.7), ("two", 0.5)]
     assert read_human(tmp_path / "none", "r") is None
+    for study in ("two", "study-one"):
+        put_human(tmp_path, "r", study, ())
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_the_file_of_another_run_and_a_damaged_one_are_refused(tmp_path):
-    add_human(tmp_path, "r", (judged(),))
+    put_human(tmp_path, "r", "study-one", (judged(),))
     with pytest.raises(RunError, match="it is of run r, not of other"):
         read_human(tmp_path, "other")
     file = tmp_path / "human.json"

@@ -15,7 +15,7 @@ from persongen_bench.loop.copies import write_copies
 from persongen_bench.loop.copy_pool import pool_of
 from persongen_bench.loop.copying import search
 from persongen_bench.loop.evaluation import Evaluation
-from persongen_bench.loop.human import Judged, add_human
+from persongen_bench.loop.human import Judged, put_human
 from persongen_bench.loop.store import RunDirectory, find_runs
 from persongen_bench.site import data_pictures
 from persongen_bench.site.documents import BoardPage, Index, People, Pictures, Values
@@ -65,7 +65,7 @@ def test_what_people_said_is_a_column_marked_as_theirs(board, runs, tmp_path):
             study="s<i>1", metric="human-win-rate", person="first", values={"1": 0.5, "2": 0.75},
             mean=0.625, low=0.5, high=0.75, n_excluded=0, excluded={},
         )  # fmt: skip
-        add_human(run.path, run.config.run_id, (said,))
+        put_human(run.path, run.config.run_id, "s<i>1", (said,))
     pb.build_site(tmp_path / "runs", tmp_path / "site", pictures=0)
     page = document(tmp_path / "site", "tasteworld/board", BoardPage)
     *others, column = page.columns

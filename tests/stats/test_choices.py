@@ -120,10 +120,45 @@ def test_strengths_differ_by_t_over_people():
     rng = np.random.default_rng(4)
     wins = rng.poisson(np.array([[0, 3, 6], [2, 0, 3], [1, 2, 0]]), (15, 3, 3)).astype(float)
     found = people_strengths(wins, np.zeros_like(wins))
-    t = found.differences[0, 2] / found.margins[0, 2] * sp.t.ppf(0.975, 14)
-    assert found.p_values[0, 2] == pytest.approx(2 * sp.t.sf(abs(t), 14))
+    without = [bradley_terry(np.delete(wins, k, 0).sum(0), np.zeros((3, 3)))[0] for k in range(15)]
+    error = jackknife_error(np.array(without)[:, 0] - np.array(without)[:, 2])
+    assert found.margins[0, 2] == pytest.approx(sp.t.ppf(0.975, 14) * error)
     assert (found.differences == -found.differences.T).all()
-    assert np.isnan(found.p_values.diagonal()).all()
+    assert found.strengths.sum() == pytest.approx(0, abs=1e-9)
+
+
+def test_people_who_all_say_the_same_are_no_certainty():
+    wins = np.zeros((8, 2, 2))
+    wins[:, 0, 1], wins[:, 1, 0] = 9, 1
+    found = people_strengths(wins, np.zeros_like(wins))
+    assert found.differences[0, 1] > 1
+    assert np.isnan(found.margins).all()
+    assert np.isnan([*found.low, *found.high]).all()
+
+
+def test_methods_that_nothing_connects_have_no_strength_beside_each_other():
+    rng = np.random.default_rng(7)
+    wins = rng.poisson(np.where(np.kron(np.eye(2), np.ones((2, 2))), 5, 0), (12, 4, 4)) + 0.0
+    wins[:, range(4), range(4)] = 0
+    apart = people_strengths(wins, np.zeros_like(wins))
+    assert np.isnan(apart.strengths).all()
+    assert np.isnan(apart.differences[:2, 2:]).all()
+    assert np.isfinite(apart.differences[:2, :2]).all()
+    assert apart.margins[0, 1] > 0
+    tied = np.zeros_like(wins)
+    tied[0, 1, 2] = tied[0, 2, 1] = 1
+    assert np.isfinite(people_strengths(wins, tied).differences).all()
+
+
+def test_a_method_that_was_never_compared_has_no_strength():
+    rng = np.random.default_rng(8)
+    wins = np.zeros((12, 3, 3))
+    wins[:, 0, 1], wins[:, 1, 0] = rng.poisson(6, 12), rng.poisson(3, 12)
+    found = people_strengths(wins, np.zeros_like(wins))
+    assert np.isnan([found.strengths[2], found.low[2], *found.differences[2, :2]]).all()
+    assert found.strengths[:2].sum() == pytest.approx(0, abs=1e-9)
+    alone = people_strengths(wins[:, :2, :2], np.zeros((12, 2, 2)))
+    assert found.strengths[:2] == pytest.approx(alone.strengths, abs=0.01)  # the prior
 
 
 # Krippendorff, Computing Krippendorff's Alpha-Reliability (2011), examples A, B and C.
@@ -190,6 +225,16 @@ def test_good_predictions_cover_as_stated_with_shorter_intervals():
     assert np.mean(lengths) < 0.6
 
 
+def test_of_few_people_predictions_are_not_trusted_and_intervals_end_at_the_range():
+    labels, others = np.array([1.0, 1.0, 0.9, 1.0, 0.8]), np.linspace(0, 1, 50)
+    few = powered_mean(labels, labels - 0.5, others, bounds=(0.0, 1.0))
+    assert (few.weight, few.mean, few.high) == (0, labels.mean(), 1.0)
+    more = np.tile(labels, 2)
+    found = powered_mean(more, more * 3, np.full(50, 9.0), bounds=(0.0, 1.0))
+    assert found.weight > 0
+    assert (found.mean, found.high) == (1.0, 1.0)
+
+
 def test_a_label_that_is_missing_is_told():
     with pytest.raises(ValueError, match="no NaN"):
         powered_mean(np.array([1.0, NAN]), np.zeros(2), np.zeros(3))
@@ -242,3 +287,10 @@ def test_numbers_that_no_study_has_are_refused():
     for share, people in ((1.0, 20), (0.6, 1)):
         with pytest.raises(ConfigError, match="no study has these"):
             power(Asked(pairs=3), share, people)
+
+
+def test_a_spread_that_no_shares_have_is_refused():
+    asked = Asked(pairs=5, between=0.45)
+    for find in (lambda: power(asked, 0.9, 20), lambda: people_needed(asked, 0.9)):
+        with pytest.raises(ConfigError, match="cannot have a standard deviation"):
+            find()

@@ -265,6 +265,10 @@ def test_noncentrality_where_the_spread_alone_decides(power):
     assert shift == pytest.approx(critical * reference.norm.ppf((1 + power) / 2), rel=1e-6)
 
 
+def test_noncentrality_of_many_tests_is_finite():
+    assert 8 < noncentrality(200, 1e-17, 0.8) < 12
+
+
 def test_noncentrality_is_one_function_of_the_degrees_of_freedom():
     # Two rules of integration meet at 20: fourth differences are small of a smooth function.
     around = [noncentrality(df, 0.01, 0.8) for df in (19.4, 19.6, 19.8, 20.0, 20.2, 20.4)]

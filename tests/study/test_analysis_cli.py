@@ -1,6 +1,8 @@
 """`pgbench study analyze | power | export`, from folders of runs to a board."""
 
 import json
+import re
+import shutil
 import xml.etree.ElementTree as ET
 
 import numpy as np
@@ -22,7 +24,11 @@ from persongen_bench.loop.schema import (
     Summary,
 )
 from persongen_bench.loop.store import RunDirectory
-from persongen_bench.study.simulated import Design, answered
+from persongen_bench.stats.choice_power import Asked, power
+from persongen_bench.study.analysis.into_runs import judged_by_run, left_out
+from persongen_bench.study.folder import StudyFolder
+from persongen_bench.study.looking import answered
+from persongen_bench.study.simulated import Design
 
 
 def pgbench(*words):
@@ -80,6 +86,8 @@ def world(tmp_path_factory):
             for u in users
         ]
         scores = {"true-taste": np.clip(taste, 0, 1), "novelty": rng.random(60)}
+        scores["lpips@history"] = 1 - scores["true-taste"]
+        scores["true-taste"][59] = np.nan
         ids.append(export_run(folder / "runs" / name, name, scores, users, "controlled"))
     key = made.key.model_copy(update={"runs": tuple(ids)})
     written(folder / "study", made.study, key, made.codes, answers)
@@ -95,12 +103,30 @@ def test_runs_link_their_metrics_to_choices(world):
     assert links["true-taste"]["correlation"]["low"] > 0.1
     assert links["true-taste"]["agrees"]["mean"] > 0.6
     assert abs(links["novelty"]["correlation"]["mean"]) < 0.3
-    assert (found["metric"], found["n_others"]) == ("true-taste", 46)
+    lower = links["lpips@history"]  # the less of it the better
+    assert lower["agrees"] == links["true-taste"]["agrees"]
+    assert lower["correlation"]["mean"] == links["true-taste"]["correlation"]["mean"]
+    assert (found["metric"], found["n_others"]) == ("true-taste", 45)
     assert len(found["powered"]) == 4 + 6
     for one in found["powered"]:
         assert one["powered"]["low"] < one["powered"]["mean"] < one["powered"]["high"]
         assert abs(one["powered"]["mean"] - one["plain"]["mean"]) < 0.25
-    assert "correlation" in pgbench("analyze", folder / "study", "--runs", folder / "runs").output
+    text = pgbench("analyze", folder / "study", "--runs", folder / "runs").output
+    assert "correlation" in text
+    assert "Win rates of 14 people joined with true-taste of 45 users" in text
+
+
+def test_metrics_of_runs_are_linked_where_each_person_judges_as_themselves(world, tmp_path):
+    folder, made, answers = world
+    study = StudyFolder(folder / "study")
+    third = made.study.model_copy(update={"person": "third"})
+    users = {"0": "0", "1": "0"}  # two people judge for one user
+    truths = [t.model_copy(update={"user": users.get(t.user, t.user)}) for t in study.key.truths]
+    shared = study.key.model_copy(update={"truths": tuple(truths)})
+    for k, (public, key) in enumerate(((third, study.key), (made.study, shared))):
+        place = written(tmp_path / str(k), public, key, made.codes, answers)
+        done = pgbench("analyze", place, "--runs", folder / "runs", "-f", "json")
+        assert json.loads(done.output)["runs"] is None
 
 
 def test_results_go_into_runs_and_onto_the_board_without_codes(world):
@@ -122,6 +148,59 @@ def test_results_go_into_runs_and_onto_the_board_without_codes(world):
     row = next(li for li in board.output.splitlines() if "own-taste" in li)
     assert f"{one['mean']:.3f}" not in row
     assert "(n=14)" in row
+
+
+def test_numbers_of_a_study_go_from_runs_when_nobody_s_answers_count(world, tmp_path):
+    folder, made, _ = world
+    shutil.copytree(folder / "runs", tmp_path / "runs")
+    words = ("--into-runs", tmp_path / "runs")
+    assert pgbench("analyze", folder / "study", *words).exit_code == 0
+    said = list((tmp_path / "runs").rglob("human.json"))
+    assert len(said) == 4
+    damaged = said[2].read_text()
+    said[2].write_text(damaged[:-5])
+    before = [file.read_text() for file in said]
+    assert "not valid JSON" in pgbench("analyze", folder / "study", *words).output
+    assert [file.read_text() for file in said] == before
+    said[2].write_text(damaged)
+    key = StudyFolder(folder / "study").key
+    fast = answered(made, made.worth(population()), np.random.default_rng(0), ["fast"] * 14)
+    for k, (answers, why) in enumerate(
+        (
+            (fast, "(nobody's answers count (14 people excluded))"),
+            ((), "(nobody compared anything)"),
+        )
+    ):
+        assert pgbench("analyze", folder / "study", *words).exit_code == 0
+        place = written(tmp_path / str(k), made.study, key, made.codes, answers)
+        done = pgbench("analyze", place, *words)
+        assert done.exit_code == 0, done.output
+        assert f"0 runs hold what people said {why}" in done.output
+        assert not any(file.exists() for file in said)
+
+
+def test_win_rates_of_unequal_opponents_do_not_go_into_runs():
+    small = Small(methods=("a", "b", "c"), n=3, preset="pigeon-binary")
+    for who in range(3):
+        small.say(who, ("a", "b"), "first").say(who, ("a", "c"), "second")
+    found = small.result()
+    assert judged_by_run(found) == {"run-a": (), "run-b": (), "run-c": ()}
+    assert left_out(found).startswith("no win rates of taste: b and c were compared 0 times")
+
+
+def test_whoever_withdrew_does_not_come_back_by_a_file(tmp_path):
+    small = Small(n=3)
+    for who in range(3):
+        small.say(who, ("a", "b"), "first")
+    written(tmp_path / "s", small.study, small.key, small.codes, small.answers)
+    lines = [answer.model_dump(mode="json") for answer in small.answers]
+    (tmp_path / "a.json").write_text(json.dumps(lines))
+    (tmp_path / "s" / "private" / "codes.txt").write_text("")
+    assert pgbench("withdraw", tmp_path / "s", small.codes[1]).exit_code == 0
+    words = ("analyze", tmp_path / "s", "--answers", tmp_path / "a.json", "-f", "json")
+    found = json.loads(pgbench(*words).output)
+    assert [one["number"] for one in found["participants"]] == [1, 3]
+    assert (found["dropped"]["unknown_code"], found["dropped"]["duplicate"]) == (1, 2)
 
 
 def test_runs_that_are_elsewhere_are_missed_and_nothing_is_written(world, tmp_path):
@@ -174,6 +253,15 @@ def test_power_is_a_table_by_people_and_effect():
     assert [row[0] for row in rows] == ["75%", "85%"]
     assert float(rows[0][1]) < float(rows[0][2]) < 1
     assert int(rows[1][3]) <= int(rows[0][3])
+    assert "8 comparisons of each two methods by each person, 8 in all" in done.output
+    four = pgbench("power", "--pairs", 8, "--between", 0, "--share", 0.75, "--people", 9,
+                   "--methods", 4)  # fmt: skip
+    said = " ".join(four.output.split())
+    assert "48 in all; one test at alpha 0.00833 (0.05 over 6 pairs" in said
+    (row,) = [li.split() for li in four.output.splitlines() if li.startswith("75%")]
+    assert float(row[1]) < float(rows[0][2])
+    assert float(row[1]) == round(power(Asked(pairs=8, ties=0.15, between=0), 0.75, 9, 0.05 / 6), 2)
+    assert int(row[2]) > int(rows[0][3])
     assert "no study has these" in pgbench("power", "--ties", 2).output
 
 
@@ -242,3 +330,7 @@ def test_a_careless_crowd_leaves_nobody_and_says_so(tmp_path):
     done = pgbench("analyze", tmp_path / "s")
     assert done.exit_code == 0, done.output
     assert "4 of 4 people" in done.output
+    assert "Everybody is excluded: numbers with nobody excluded" in done.output
+    row = next(li for li in done.output.splitlines() if "own-taste" in li)
+    assert not re.match(r"\s*\d", row)
+    assert re.search(r"0\.\d{3}", row)

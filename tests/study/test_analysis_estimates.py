@@ -1,12 +1,13 @@
 """Estimates of small studies by hand, and their laws."""
 
-from itertools import permutations
+from itertools import combinations, permutations
 
 import numpy as np
 import pytest
 from analysis_case import Small, analysed, simulated
 
 from persongen_bench import stats
+from persongen_bench.study.analysis.report import render
 from persongen_bench.study.simulated import Design
 
 
@@ -141,6 +142,73 @@ def test_people_who_judged_the_same_agree_beyond_chance_or_not():
         krippendorff.alpha(reliability_data=table, level_of_measurement="nominal")
     )
     assert any("Third persons" in note for note in small.result().notes)
+
+
+def test_ranks_and_win_rates_are_of_the_same_people():
+    small, names = Small(methods=("a", "b", "c"), n=16), ("a", "b", "c")
+    for who in range(13):
+        for one, two in combinations(names, 2):
+            small.say(who, (one, two), "first" if who < 12 else "second")
+    for who in (13, 14, 15):
+        small.say(who, ("c", "a"), "first")
+    found = small.question()
+    assert (found.n_people, found.unranked) == (16, "")
+    assert [(m.method, m.rank, m.win_rate.n) for m in found.methods] == [
+        ("a", 1, 13), ("b", 2, 13), ("c", 3, 13)
+    ]  # fmt: skip
+    assert all(set(m.values) == set(range(1, 14)) for m in found.methods)
+    assert found.pairs[1].share.n == 16
+    text = " ".join(render(small.result()).split())
+    assert "of the 13 people who compared every method" in text
+
+
+def test_an_order_of_strengths_that_is_another_one_is_told():
+    small = Small(methods=("a", "b", "c"), n=12)
+    for who in range(8):
+        for one, two in (("a", "b"), ("a", "c"), ("b", "c")):
+            small.say(who, (one, two), "first")
+    for who in range(8, 12):
+        for _ in range(9):
+            small.say(who, ("b", "a"), "first").say(who, ("c", "b"), "second")
+            small.say(who, ("c", "a"), "first")
+    assert "order the methods otherwise: b, " in " ".join(render(small.result()).split())
+
+
+def test_methods_with_other_opponents_are_not_ranked():
+    small = Small(methods=("new", "weak", "strong"), n=12, preset="pigeon-binary")
+    for who in range(12):
+        for k in range(4):
+            small.say(who, ("new", "weak"), "first" if k else "second")
+            small.say(who, ("new", "strong"), "second" if k + who % 2 else "first")
+    found = small.question()
+    assert "weak and strong were compared 0 times" in found.unranked
+    assert [m.method for m in found.methods] == ["strong", "new", "weak"]
+    assert all(m.rank is m.rank_low is None and not m.group for m in found.methods)
+    text = " ".join(render(small.result()).split())
+    assert "No ranks: weak and strong" in text
+    assert "*" not in render(small.result(), "markdown").split("new")[1].split("weak")[0]
+
+
+def test_where_both_bad_leaves_unequal_opponents_there_are_no_ranks():
+    small = Small(methods=("a", "b", "c"), n=6)
+    for who in range(6):
+        for k in range(6):
+            small.say(who, ("a", "b"), "first").say(who, ("a", "c"), "first")
+            small.say(who, ("b", "c"), "both-bad" if k else "second")
+    found = small.question()
+    assert "b and c were compared 6 times" in found.unranked
+    assert by_name(found)["a"].rank is None
+
+
+def test_methods_that_nobody_compared_with_each_other_have_no_difference():
+    small = Small(methods=("a", "b", "c", "d"), n=4)
+    for who in range(4):
+        small.say(who, ("a", "b"), "first" if who else "second").say(who, ("c", "d"), "first")
+    found = small.question()
+    gaps = {(p.first, p.second): p.difference.mean for p in found.pairs}
+    assert gaps["a", "b"] > 0
+    assert gaps["a", "c"] is gaps["b", "d"] is None
+    assert {m.strength.mean for m in found.methods} == {None}
 
 
 def test_nobody_answered_or_one_person_did():

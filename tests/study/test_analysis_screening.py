@@ -1,11 +1,19 @@
 """Whose answers count, and which answers count for nobody."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from analysis_case import Small, analysed, simulated
+from study_case import material
 
+from persongen_bench.core.errors import DataError
+from persongen_bench.study.analysis.report import render
 from persongen_bench.study.attacked import SCRIPT, attacked
-from persongen_bench.study.records import REMARKS, Exclusions
+from persongen_bench.study.design import design
+from persongen_bench.study.plan import Plan
+from persongen_bench.study.records import REMARKS, Exclusions, rules_hash
+from persongen_bench.study.sealing import seal
 from persongen_bench.study.simulated import Design
 
 WHY = {
@@ -54,6 +62,54 @@ def test_the_rules_are_those_of_the_key(mixed):
     found = analysed(type(made)(made.study, loose, made.codes, made.scenes, made.persons), answers)
     assert found.n_excluded == 0
     assert found.everybody == found.questions
+
+
+def test_rules_that_were_published_do_not_change_unseen():
+    made, answers = simulated(3, 1)
+    rules = Exclusions(min_seconds=0.1)
+    study = made.study.model_copy(update={"rules": rules_hash(made.key.exclusions)})
+    found = analysed(replace(made, study=study), answers)
+    assert "The rules were not published with the study." not in found.notes
+    other = made.key.model_copy(update={"exclusions": rules})
+    with pytest.raises(DataError, match="not those that it was published with"):
+        analysed(replace(made, study=study, key=other), answers)
+    assert "The rules were not published with the study." in analysed(made, answers).notes
+
+
+def test_the_rules_of_a_new_study_are_published_as_a_hash():
+    shown, rules = material(), Exclusions(min_done=0.5)
+    for plan in (Plan(exclusions=rules, pairs_per_person=6), Plan(pairs_per_person=6)):
+        sealed = seal(shown, plan, design(shown, plan), {})
+        assert sealed.key.exclusions == plan.exclusions
+        assert sealed.study.rules == rules_hash(plan.exclusions)
+    assert rules_hash(rules) != sealed.study.rules
+
+
+def test_only_who_does_not_look_fails_and_what_is_not_answered_is_not_right():
+    small = Small(n=2)
+    told = {"role": "catch-told", "right": "first"}
+    taste = {"role": "catch-wrong-user", "right": "first"}
+    for who in range(2):
+        for _ in range(4):
+            small.say(who, ("told", "other"), "first", **told)
+            small.say(who, ("copy", "wrong-user"), "first" if who else "second", **taste)
+    assert [p.catch for p in small.result().participants] == [1, 1]
+    assert [p.own_liked for p in small.result().participants] == [0, 1]
+    assert small.result().participants[0].excluded == ()
+    small.answers = [a for k, a in enumerate(small.answers) if k not in (8, 10)]
+    found = small.result()
+    assert found.participants[1].catch == 0.5
+    assert "failed catch trials" in found.participants[1].excluded
+    assert found.by_chance == pytest.approx(13 / 256)
+    assert "a random clicker passes with 5.1%" in " ".join(render(found).split())
+
+
+def test_careful_people_read_and_only_some_know_their_own_taste_again():
+    made, answers = simulated(60, 5)
+    found = analysed(made, answers)
+    assert found.n_excluded <= 1
+    assert 0.5 < found.everybody[0].own_liked.mean < 0.95
+    assert "somebody else liked, people preferred their own" in " ".join(render(found).split())
 
 
 def test_attacks_are_counted_and_change_nothing():

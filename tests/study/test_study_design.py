@@ -4,13 +4,17 @@ from collections import Counter
 from dataclasses import replace
 from functools import partial
 from itertools import pairwise, permutations
+from pathlib import Path
 
+import numpy as np
 import pytest
 from study_case import material
 
 from persongen_bench.core.errors import ConfigError
+from persongen_bench.study.catches import TOLD, passed_at_random, told_picture
 from persongen_bench.study.design import design, williams
 from persongen_bench.study.plan import Plan as DrawnPlan
+from persongen_bench.study.records import Exclusions
 
 Plan = partial(DrawnPlan, seed=0)
 
@@ -32,13 +36,13 @@ def test_a_study_that_asks_nothing_is_none():
         design(replace(material(), cases=(), methods=()), Plan(elicit=0, participants=2))
 
 
-def test_where_a_stranger_has_nothing_of_their_own_there_is_no_catch_trial():
+def test_where_a_stranger_has_nothing_of_their_own_nothing_liked_is_asked_about():
     """Whoever else liked anything liked the same, and nothing was made for them."""
     found = material(n_users=2)
     likes = dict.fromkeys(("u0", "idle"), found.likes["u0"])
     alone = replace(found, cases=tuple(c for c in found.cases if c.user == "u0"), likes=likes)
     (session,) = design(alone, Plan(pairs_per_person=4, elicit=0))
-    assert {d.role for d in session.drafts} <= {"main", "repeat"}
+    assert {d.role for d in session.drafts} <= {"main", "repeat", "catch-told"}
 
 
 def test_nobody_can_guess_the_seed_of_a_study():
@@ -101,22 +105,64 @@ def test_a_tenth_is_asked_again_the_other_way_round_and_later(preset):
             assert draft.shown == original.shown
 
 
-def test_catch_trials_are_a_tenth_of_both_kinds_with_the_right_side_in_turns():
-    sessions = design(material(), Plan(person="third", participants=6, pairs_per_person=40 // 2))
+@pytest.mark.parametrize("person", ["first", "third"])
+def test_pictures_that_say_that_they_be_chosen_are_a_tenth_with_the_sides_in_turns(person):
+    plan = Plan(person=person, participants=6, pairs_per_person=36)
+    for session in design(material(n_cases=20), plan):
+        told = [d for d in session.drafts if d.role == "catch-told"]
+        assert Counter(d.right for d in told) == {"first": 2, "second": 2}
+        for draft in told:
+            chosen, other = draft.pictures[:: 1 if draft.right == "first" else -1]
+            assert chosen == TOLD
+            method, whose, _ = other.split()
+            assert method in material().methods
+            assert whose == draft.user == (session.user or whose)
+            assert len(draft.shown) == (5 if person == "third" else 0)
+
+
+def test_without_likes_there_are_still_pictures_that_say_that_they_be_chosen():
+    bare = replace(material(), likes={})
+    roles = Counter(d.role for session in design(bare, Plan()) for d in session.drafts)
+    assert roles["catch-told"] == 4 * 8
+    assert roles["catch-wrong-user"] == 0
+
+
+def test_half_as_many_are_of_what_somebody_else_liked():
+    sessions = design(material(), Plan(person="third", participants=6, pairs_per_person=20))
     for session in sessions:
-        roles = Counter(d.role for d in session.drafts)
-        assert roles["catch-copy"] == roles["catch-wrong-user"] == 1
-    assert len({d.right for d in drafts(sessions, "catch-copy")}) == 2
-    for draft in drafts(sessions, "catch-copy"):
-        right, wrong = draft.pictures[:: 1 if draft.right == "first" else -1]
-        assert right in draft.shown  # an exact copy
-        assert wrong.split()[1] != draft.user
-        assert draft.methods[draft.pictures.index(right)] == "copy"
+        assert Counter(d.role for d in session.drafts)["catch-wrong-user"] == 2
     for draft in drafts(sessions, "catch-wrong-user"):
         right, wrong = draft.pictures[:: 1 if draft.right == "first" else -1]
+        assert draft.methods[draft.pictures.index(right)] == "copy"
         assert right.startswith(f"like {draft.user} ")
         assert wrong.startswith("like ")
         assert wrong.split()[1] != draft.user
+
+
+@pytest.mark.parametrize(
+    ("preset", "n_told", "n_choices", "chance"),
+    [("pairs", 4, 4, 13 / 256), ("ragar-rank", 5, 4, 1 / 64), ("pigeon-binary", 5, 2, 6 / 32)],
+)
+def test_who_clicks_at_random_passes_as_seldom_as_the_documentation_says(
+    preset, n_told, n_choices, chance
+):
+    plan = Plan(preset=preset, person="third", participants=2)
+    shown = material(n_methods=3, n_users=8, n_cases=12)
+    (counts,) = {
+        Counter(d.role for d in session.drafts)["catch-told"] for session in design(shown, plan)
+    }
+    assert (counts, len(plan.choices)) == (n_told, n_choices)
+    found = passed_at_random(n_told, n_choices, Exclusions().min_catch)
+    assert found == pytest.approx(chance)
+    words = (Path(__file__).parents[2] / "docs" / "study.md").read_text()
+    assert f"{found:.1%} ({preset})" in words
+
+
+def test_a_picture_says_in_words_that_it_be_chosen():
+    picture = told_picture()
+    assert (picture.shape, picture.dtype) == ((3, 512, 512), np.uint8)
+    assert 0.02 < (picture < 128).mean() < 0.2
+    assert (picture[:, :, [0, -1]] == 255).all()  # nothing is cut off
 
 
 @pytest.mark.parametrize("n", range(2, 9))

@@ -257,7 +257,7 @@ def test_a_failed_write_is_undone_and_the_next_one_is_kept(study):
 def test_names_of_pictures_tell_neither_copies_nor_repeats(pictures, tmp_path):
     made = make_study(pictures, tmp_path / "s", person="third", participants=2, elicit=0)
     roles = {truth.trial: truth.role for truth in made.key.truths}
-    assert {"catch-copy", "repeat"} <= set(roles.values())
+    assert {"catch-told", "catch-wrong-user", "repeat"} <= set(roles.values())
     for session in made.study.sessions:
         judged = [code for trial in session.trials for code in trial.pictures]
         above = {code for trial in session.trials for code in trial.shown}
@@ -307,13 +307,13 @@ def test_a_code_is_handed_out_once(study):
     assert found[-1] is None
 
 
-def test_without_likes_there_are_no_catch_trials_and_no_third_persons(pictures, tmp_path):
+def test_without_likes_there_are_no_pairs_of_likes_and_no_third_persons(pictures, tmp_path):
     shutil.copytree(pictures / "made", tmp_path / "made")
     shutil.rmtree(tmp_path / "made" / "history")
     shown = api.Shown(folder=tmp_path / "made")
     plan = api.study_plan({"elicit": 0, "pairs_per_person": 6})
     made = api.new_study(shown, plan, tmp_path / "a")
-    assert {truth.role for truth in made.key.truths} == {"main", "repeat"}
+    assert {truth.role for truth in made.key.truths} == {"main", "repeat", "catch-told"}
     third = plan.model_copy(update={"person": "third"})
     with pytest.raises(ConfigError, match="nothing shows third persons"):
         api.new_study(shown, third, tmp_path / "b")

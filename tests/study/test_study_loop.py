@@ -55,7 +55,7 @@ def test_who_said_what_they_like_judges_what_is_made_of_it(tmp_path, monkeypatch
     for code, user in judged.codes().items():
         asked = [truths[trial] for trial in judged.trials[code_hash(code)]]
         assert {truth.user for truth in asked if truth.role == "main"} == {user}
-        assert {truth.role for truth in asked} >= {"main", "repeat", "catch-copy"}
+        assert {truth.role for truth in asked} >= {"main", "repeat", "catch-told"}
     public = [f for f in judged.path.rglob("*") if f.is_file() and "private" not in f.parts]
     for file in public:
         body = file.read_bytes()

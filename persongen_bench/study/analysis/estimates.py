@@ -7,10 +7,9 @@ from dataclasses import dataclass
 from itertools import combinations
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 
 from persongen_bench import stats
-from persongen_bench.core.errors import DataError
 from persongen_bench.leaderboards.rows import generator
 from persongen_bench.stats.agreement import Scale, krippendorff_alpha
 from persongen_bench.stats.bradley_terry import Strengths, people_strengths
@@ -27,6 +26,9 @@ from persongen_bench.study.analysis.screening import Screened
 from persongen_bench.study.records import Question
 
 SHARE: stats.Bounds = (0.0, 1.0)
+LEAST_MET = 0.5
+"""Comparisons of every two methods, as a share of those of the two compared most often, from which
+on win rates are of opponents equal enough to be compared."""
 
 
 def over_people(values: Float[np.ndarray, " people"], bounds: stats.Bounds, name: str) -> Estimate:
@@ -39,19 +41,22 @@ def estimate(screened: Screened, people: Sequence[int], question: Question) -> Q
     said = judgements(screened, people, question)
     side = said.first
     methods, pairs = _methods_and_pairs(screened, said)
+    compared = ~np.isnan(said.win_rates).all(axis=1)
     _, side_p = stats.paired_test(side, 1 - side, SHARE)
     return QuestionResult(
         question=question,
         text=screened.study.questions.get(question, ""),
-        n_people=int(np.count_nonzero(~np.isnan(said.win_rates).all(axis=1))),
+        n_people=int(np.count_nonzero(compared)),
         n_answers=said.n_answers,
         n_repeats=said.n_repeats,
         methods=methods,
+        unranked=_unranked(said) if compared.any() else "",
         pairs=pairs,
         both_bad=over_people(said.unliked, SHARE, "both-bad"),
         first_side=over_people(side, SHARE, "side"),
         first_side_p=number(side_p),
         retest=over_people(said.again, SHARE, "retest"),
+        own_liked=_own_liked(screened, people) if question == "taste" else Estimate(),
         alpha=_alpha(screened, people, question),
     )
 
@@ -80,8 +85,32 @@ def _methods_and_pairs(
     return _methods(screened, said, fit), _pairs(said, fit)
 
 
+def _complete(said: Judgements) -> Bool[np.ndarray, " people"]:
+    """Who compared every method."""
+    return np.asarray(~np.isnan(said.win_rates).any(axis=1))
+
+
+def _unranked(said: Judgements) -> str:
+    """Why win rates are not compared with each other; empty: they are."""
+    met = said.compared.sum(axis=0)
+    pairs = list(combinations(range(len(said.methods)), 2))
+    least, most = (which(pairs, key=lambda pair: met[pair]) for which in (min, max))
+    if met[least] < LEAST_MET * met[most]:
+        names = [" and ".join(said.methods[k] for k in pair) for pair in (least, most)]
+        return (
+            f"{names[0]} were compared {met[least]:.0f} times, {names[1]} {met[most]:.0f} times: "
+            "win rates are of unequal opponents"
+        )
+    if not _complete(said).any():
+        return "nobody compared every method: win rates are of different people"
+    return ""
+
+
 def _methods(screened: Screened, said: Judgements, fit: _Fit) -> tuple[MethodResult, ...]:
-    rates, worst = said.win_rates, float(len(said.methods))
+    """By rank, of the people who compared every method; where there is none, by strength."""
+    rates, worst, ranked = said.win_rates, float(len(said.methods)), not _unranked(said)
+    if ranked:
+        rates[~_complete(said)] = np.nan
     runs = screened.key.runs or ("",) * len(said.methods)
     found = {
         name: MethodResult(
@@ -95,10 +124,9 @@ def _methods(screened: Screened, said: Judgements, fit: _Fit) -> tuple[MethodRes
         )
         for j, (name, run) in enumerate(zip(said.methods, runs, strict=True))
     }
-    try:
-        rows = stats.rank(rates, said.methods, higher_is_better=True, bounds=SHARE)
-    except DataError:  # nobody compared all methods
-        return tuple(sorted(found.values(), key=lambda m: -(m.win_rate.mean or 0.0)))
+    if not ranked:
+        return tuple(sorted(found.values(), key=strength_order))
+    rows = stats.rank(rates, said.methods, higher_is_better=True, bounds=SHARE)
     return tuple(
         found[row.name].model_copy(
             update={
@@ -110,6 +138,12 @@ def _methods(screened: Screened, said: Judgements, fit: _Fit) -> tuple[MethodRes
         )
         for row in rows
     )
+
+
+def strength_order(method: MethodResult) -> tuple[bool, float, str]:
+    """Sorts methods by strength, those without one last."""
+    strength = method.strength.mean
+    return strength is None, -(strength or 0.0), method.method
 
 
 def _by_person(people: Sequence[int], values: Float[np.ndarray, " people"]) -> dict[int, float]:
@@ -138,6 +172,12 @@ def _pairs(said: Judgements, fit: _Fit) -> tuple[PairResult, ...]:
             )
         )
     return tuple(found)
+
+
+def _own_liked(screened: Screened, people: Sequence[int]) -> Estimate:
+    shares = {one.number: one.own_liked for one in screened.participants}
+    found = [np.nan if shares[number] is None else shares[number] for number in people]
+    return over_people(np.array(found, np.float64), SHARE, "own-liked")
 
 
 def _alpha(screened: Screened, people: Sequence[int], question: Question) -> Agreement | None:

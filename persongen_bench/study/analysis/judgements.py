@@ -42,21 +42,22 @@ class Judgements:
     @property
     def win_rates(self) -> Float[np.ndarray, "people methods"]:
         """Share of its comparisons that a method won, ties counted as a half; NaN without any."""
-        return _share(self.wins.sum(2) + self.ties.sum(2) / 2, self._compared.sum(2))
+        return _share(self.wins.sum(2) + self.ties.sum(2) / 2, self.compared.sum(2))
 
     @property
     def head_to_head(self) -> Float[np.ndarray, "people methods methods"]:
         """Share that i won of its comparisons with j, ties counted as a half; NaN without any."""
-        return _share(self.wins + self.ties / 2, self._compared)
+        return _share(self.wins + self.ties / 2, self.compared)
 
     @property
     def unliked(self) -> Float[np.ndarray, " people"]:
         """Share of the pairs of which both were bad."""
         bad = self.both_bad.sum((1, 2))
-        return _share(bad, bad + self._compared.sum((1, 2)))
+        return _share(bad, bad + self.compared.sum((1, 2)))
 
     @property
-    def _compared(self) -> Float[np.ndarray, "people methods methods"]:
+    def compared(self) -> Float[np.ndarray, "people methods methods"]:
+        """How often p preferred one of two methods, or tied them; symmetric."""
         return np.asarray(self.wins + self.wins.swapaxes(1, 2) + self.ties)
 
 

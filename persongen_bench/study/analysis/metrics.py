@@ -9,6 +9,8 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from persongen_bench import stats
+from persongen_bench.core.errors import PgbenchError
+from persongen_bench.core.metric_cards import parse_metric
 from persongen_bench.leaderboards.board import get_board
 from persongen_bench.leaderboards.rows import generator
 from persongen_bench.loop.results import RunResults
@@ -36,8 +38,10 @@ def with_runs(
 ) -> WithRuns | None:
     """Of the question of taste; None where a method has no run here, or people judge for others.
 
-    A person must be one user of the runs: their metric is that user's.
+    Each person must be a user of the runs, another one than everybody else.
     """
+    if screened.study.person != "first":
+        return None
     by_id = {run.config.run_id: run for run in runs}
     methods = [by_id.get(run_id) for run_id in screened.key.runs]
     taste = [question for question in questions if question.question == "taste"]
@@ -46,21 +50,23 @@ def with_runs(
     own = [run for run in methods if run is not None]
     users = _users(screened)
     people = [number for number in screened.kept if number in users]
-    if not people:
+    of_people = [users[number] for number in people]
+    if not people or len(set(of_people)) < len(of_people):
         return None
     said = judgements(screened, people, "taste")
-    of_people = [users[number] for number in people]
     names = [name for name in own[0].by_metric if all(name in run.by_metric for run in own)]
     links = [_link(name, said, _values(own, name, of_people)) for name in names]
-    others = sorted(set.intersection(*(set(run.units) for run in own)) - set(of_people))
+    everybody = set.intersection(*(set(run.units) for run in own))
     metric = get_board(own[0].config.board).headline
     powered: tuple[PoweredResult, ...] = ()
-    if metric in names and others:
-        table = _values(own, metric, of_people), _values(own, metric, others)
-        powered = tuple(_powered(said, *table, taste[0]))
-    return WithRuns(
-        links=tuple(links), metric=metric, n_others=len(others) if powered else 0, powered=powered
-    )
+    n_others = 0
+    if metric in names and not taste[0].unranked:
+        others = _values(own, metric, sorted(everybody - set(users.values())))
+        others = others[~np.isnan(others).any(axis=1)]
+        if len(others):
+            powered = tuple(_powered(said, _values(own, metric, of_people), others, taste[0]))
+            n_others = len(others)
+    return WithRuns(links=tuple(links), metric=metric, n_others=n_others, powered=powered)
 
 
 def _users(screened: Screened) -> Mapping[int, str]:
@@ -75,8 +81,17 @@ def _users(screened: Screened) -> Mapping[int, str]:
 
 
 def _values(runs: Sequence[RunResults], metric: str, users: Sequence[str]) -> Values:
+    """More is better: what is better the less of it there is has its sign changed."""
     rows = [[run.by_metric[metric].by_unit.get(user, np.nan) for run in runs] for user in users]
-    return np.array(rows, np.float64).reshape(len(users), len(runs))
+    return _sign(metric) * np.array(rows, np.float64).reshape(len(users), len(runs))
+
+
+def _sign(metric: str) -> float:
+    try:
+        direction = parse_metric(metric).info.direction
+    except PgbenchError:  # of a package that is not installed here
+        direction = "higher"
+    return -1.0 if direction == "lower" else 1.0
 
 
 def _link(name: str, said: Judgements, values: Values) -> MetricLink:
@@ -129,7 +144,6 @@ def _powered(
 ) -> list[PoweredResult]:
     """Win rates, and differences of win rates between the methods by rank."""
     rates, names = said.win_rates, said.methods
-    others = others[~np.isnan(others).any(axis=1)]
     whole = ~(np.isnan(rates) | np.isnan(judged)).any(axis=1)
     rates, judged = rates[whole], judged[whole]
     centred = [part - part.mean(axis=1, keepdims=True) for part in (judged, others)]
@@ -148,7 +162,7 @@ def _one(
     first: str, second: str, labels: np.ndarray, predicted: np.ndarray, others: np.ndarray
 ) -> PoweredResult:
     bounds = (-1.0, 1.0) if second else SHARE
-    powered = powered_mean(labels, predicted, others)
+    powered = powered_mean(labels, predicted, others, bounds=bounds)
     return PoweredResult(
         first=first,
         second=second,

@@ -10,6 +10,7 @@ from persongen_bench.leaderboards.column import NOTHING
 from persongen_bench.leaderboards.render import FORMATS, html, latex, markdown, require_format
 from persongen_bench.leaderboards.terminal import terminal, to_text
 from persongen_bench.leaderboards.text_table import Extra, TextTable
+from persongen_bench.study.analysis.estimates import strength_order
 from persongen_bench.study.analysis.results import (
     Analysis,
     Estimate,
@@ -73,11 +74,11 @@ def _facts(analysis: Analysis, n_answers: int) -> tuple[str, ...]:
     who = [one for one in analysis.participants if one.excluded]
     why = "; ".join(f"participant {one.number}: {', '.join(one.excluded)}" for one in who)
     return (
-        f"{kept} people, {n_answers} answers, ranked by win rate",
-        f"{analysis.person} persons, preset {analysis.preset}, seed {analysis.seed}",
+        f"{kept} people, {n_answers} answers",
+        f"{analysis.person} persons, preset {analysis.preset}",
         f"Excluded by the rules that the key states: {analysis.n_excluded} of {people} people. "
         + (why or "Nobody."),
-        f"The rules: {'; '.join(rules_said(analysis.rules))}",
+        f"The rules: {'; '.join(rules_said(analysis.rules, analysis.by_chance))}",
         f"Answers that count for nobody: {said}",
     )
 
@@ -85,12 +86,20 @@ def _facts(analysis: Analysis, n_answers: int) -> tuple[str, ...]:
 def _table(analysis: Analysis, k: int) -> TextTable:
     question, everybody = analysis.questions[k], analysis.everybody[k]
     others = {method.method: method for method in everybody.methods}
-    rows = tuple(_row(method, others.get(method.method), question) for method in question.methods)
+    shown, facts = question.methods, _facts(analysis, question.n_answers)
+    if not shown and everybody.methods:
+        no_rank = {"rank": None, "rank_low": None, "rank_high": None, "group": ""}
+        shown = tuple(method.model_copy(update=no_rank) for method in everybody.methods)
+        facts = (*facts, "Everybody is excluded: numbers with nobody excluded, without ranks")
+    told_apart = len({one.group for one in shown}) > 1
+    rows = tuple(
+        _row(one, others.get(one.method), best=told_apart and one.rank_low == 1) for one in shown
+    )
     block = Block("methods", "Methods" if rows else "No method was judged", rows, "none judged")
-    ranked = any(m.average_rank.mean is not None for m in question.methods)
+    ranked = any(m.average_rank.mean is not None for m in shown)
     return TextTable(
         title=_title(analysis, question.text or question.question),
-        facts=_facts(analysis, question.n_answers),
+        facts=facts,
         columns=_columns(ranked=ranked),
         blocks=(block,),
         notes=(_BRACKETS, _WORDS, *_said(question, everybody), *analysis.notes),
@@ -112,15 +121,14 @@ def _columns(*, ranked: bool) -> tuple[TextColumn, ...]:
 
 
 def _row(
-    method: MethodResult, everybody: MethodResult | None, question: QuestionResult
+    method: MethodResult, everybody: MethodResult | None, *, best: bool
 ) -> dict[str, TextCell]:
     places = "" if method.rank is None else f"[{method.rank_low}-{method.rank_high}]"
-    tied = len({one.group for one in question.methods}) == 1
     return {
         "rank": TextCell(NOTHING if method.rank is None else str(method.rank), places),
         "method": TextCell(method.method),
         "ties": TextCell(method.group),
-        "win": _cell(method.win_rate, best=method.rank_low == 1 and not tied),
+        "win": _cell(method.win_rate, best=best),
         "everybody": TextCell(NOTHING) if everybody is None else _cell(everybody.win_rate),
         "strength": _cell(method.strength),
         "place": _cell(method.average_rank, decimals=2),
@@ -146,18 +154,40 @@ def _text(estimate: Estimate, decimals: int = 3) -> str:
     return f"{estimate.mean:.{decimals}f} {_bounds(estimate, decimals)}".rstrip()
 
 
+def _ranks_said(question: QuestionResult) -> Iterable[str]:
+    """What the ranks are of, or why there are none."""
+    if question.unranked:
+        yield f"No ranks: {question.unranked}. Rows are in the order of strengths."
+        return
+    n = max((method.win_rate.n for method in question.methods), default=0)
+    if n < question.n_people:
+        yield (
+            f"Win rates and ranks are of the {n} people who compared every method; strengths and "
+            f"head to head of all {question.n_people}."
+        )
+    by_strength = sorted(question.methods, key=strength_order)
+    if [m.rank for m in by_strength] != sorted(m.rank or 0 for m in by_strength):
+        order = ", ".join(method.method for method in by_strength)
+        yield f"Strengths, which know the opponents, order the methods otherwise: {order}."
+
+
 def _said(question: QuestionResult, everybody: QuestionResult) -> Iterable[str]:
+    yield from _ranks_said(question)
     both = everybody.retest
     if question.retest.mean is not None:
         beside = f" (nobody excluded: {_text(both)})" if both != question.retest else ""
         yield (
-            f"Repeats answered as before: {_text(question.retest)} of {question.n_repeats}{beside}"
-            ". No metric can agree with people better than they with themselves."
+            f"Repeats answered as before: {_text(question.retest)} of {question.n_repeats}{beside}."
         )
     if question.first_side.mean is not None:
         yield (
             f"What was shown first won {_text(question.first_side)} of its comparisons "
             f"(p {p_text(question.first_side_p)} of a half); sides are balanced."
+        )
+    if question.own_liked.mean is not None:
+        yield (
+            f"Of what they liked and what somebody else liked, people preferred their own in "
+            f"{_text(question.own_liked)}; nobody is excluded by it."
         )
     if question.both_bad.mean:
         yield f"Both bad: {_text(question.both_bad)} of the pairs."
@@ -192,8 +222,9 @@ def _extras(analysis: Analysis, question: QuestionResult) -> Iterable[Extra]:
     )
     if found.powered:
         yield Extra(
-            f"Win rates joined with {found.metric} of {found.n_others} users who were not asked "
-            "(right if those who were asked are a random part of them)",
+            f"Win rates of {found.powered[0].plain.n} people joined with {found.metric} of "
+            f"{found.n_others} users who were not asked (right if those who were asked are a "
+            "random part of all)",
             ("of", "less that of", "people alone", "joined", "weight", "variance saved"),
             tuple(
                 (

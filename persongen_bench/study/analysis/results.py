@@ -11,7 +11,7 @@ from persongen_bench.core.config import Config
 from persongen_bench.study.analysis.screening import Comment, Dropped, Participant
 from persongen_bench.study.records import Exclusions
 
-ANALYSIS_VERSION = 1
+ANALYSIS_VERSION = 2
 """Rises whenever `Analysis`, and with it the JSON export, changes shape."""
 
 
@@ -42,9 +42,10 @@ class MethodResult(Config):
     run: str
     """Run id; empty where the pictures come from a folder."""
     win_rate: Estimate
-    """Mean over people of the share of its comparisons that it won, ties counted as a half."""
+    """Mean over people of the share of its comparisons that it won, ties counted as a half; where
+    methods are ranked over those who compared all of them."""
     strength: Estimate
-    """Davidson's, a logit; the mean over methods is 0."""
+    """Davidson's, a logit, 0 in the mean; undefined where comparisons do not connect methods."""
     average_rank: Estimate
     """Mean place in rankings, 1 the best."""
     rank: int | None = None
@@ -54,7 +55,7 @@ class MethodResult(Config):
     group: str = ""
     """Letters: two methods that share one are not told apart."""
     values: dict[int, float]
-    """Win rate by participant."""
+    """Win rate by participant, of those behind `win_rate`."""
     places: dict[int, float]
     """Average rank by participant."""
 
@@ -94,10 +95,13 @@ class QuestionResult(Config):
     text: str
     """As it was put."""
     n_people: int
+    """Who compared anything."""
     n_answers: int
     n_repeats: int
     methods: tuple[MethodResult, ...]
-    """By rank."""
+    """By rank; without ranks by strength."""
+    unranked: str
+    """Why there are no ranks; empty: there are, or nobody compared anything."""
     pairs: tuple[PairResult, ...]
     both_bad: Estimate
     """Share of the pairs."""
@@ -105,7 +109,10 @@ class QuestionResult(Config):
     """Share that what was shown first (on the left) won; a half where the side does not matter."""
     first_side_p: float | None
     retest: Estimate
-    """Share of the repeats that were answered as before: no prediction of people agrees better."""
+    """Share of the repeats that were answered as before."""
+    own_liked: Estimate
+    """Share of the pairs of what the person liked and what somebody else did in which their own was
+    preferred; of taste alone."""
     alpha: Agreement | None
     """None: nobody judged what somebody else did."""
 
@@ -117,7 +124,10 @@ class MetricLink(Config):
     correlation: Estimate
     """Spearman's, of a person's differences between methods in the metric and in choices."""
     agrees: Estimate
-    """Share of the decided comparisons of methods that the metric decides as the person did."""
+    """Share of the decided comparisons of methods that the metric decides as the person did.
+
+    In both, less of a metric is better where its card says so.
+    """
 
 
 class PoweredResult(Config):
@@ -140,7 +150,7 @@ class WithRuns(Config):
     metric: str
     """Whose predictions are joined."""
     n_others: int
-    """Users of the runs whom nobody of the study is."""
+    """Users of the runs with the metric whom nobody of the study is."""
     powered: tuple[PoweredResult, ...]
 
 
@@ -152,8 +162,11 @@ class Analysis(Config):
     title: str
     preset: str
     person: str
-    seed: int
+    judged: tuple[str, ...]
+    """Ids of the runs that the pictures come from; empty where they come from a folder."""
     rules: Exclusions
+    by_chance: float | None
+    """How often who clicks at random passes the catch trials; None: there are none."""
     participants: tuple[Participant, ...]
     dropped: Dropped
     questions: tuple[QuestionResult, ...]

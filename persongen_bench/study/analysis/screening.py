@@ -11,12 +11,17 @@ from statistics import median
 
 from persongen_bench.core.config import Config
 from persongen_bench.study.folder import code_hash
-from persongen_bench.study.records import REMARKS, Answer, Exclusions, Key, Study, Trial, Truth
-
-FEWEST_PAIRS = 10
-"""Answered pairs from which on they can be called one-sided: a fair coin gives one side in 10
-throws to one person of 500."""
-FEWEST_RANKINGS = 5
+from persongen_bench.study.records import (
+    FEWEST_PAIRS,
+    FEWEST_RANKINGS,
+    REMARKS,
+    Answer,
+    Exclusions,
+    Key,
+    Study,
+    Trial,
+    Truth,
+)
 
 
 class Participant(Config):
@@ -26,7 +31,10 @@ class Participant(Config):
     answered: int
     asked: int
     catch: float | None
-    """Share of the catch trials answered rightly; None: none was answered."""
+    """Share answered rightly of the pictures that said that they be chosen; None: none did."""
+    own_liked: float | None
+    """Share of the pairs of liked pictures in which the person's own was preferred; nobody is
+    excluded by it. None: none was answered."""
     seconds: float | None
     """Median time of a trial."""
     one_side: float | None
@@ -93,7 +101,9 @@ class Screened:
         return tuple(one.number for one in self.participants if not one.excluded)
 
 
-def screen(study: Study, key: Key, answers: Iterable[Answer], malformed: int = 0) -> Screened:
+def screen(
+    study: Study, key: Key, answers: Iterable[Answer], malformed: int = 0, withdrawn: int = 0
+) -> Screened:
     """Sort out answers; the rules are the key's.
 
     Args:
@@ -101,11 +111,12 @@ def screen(study: Study, key: Key, answers: Iterable[Answer], malformed: int = 0
         key: the private half.
         answers: in the order in which they came.
         malformed: lines of the answers that were no answer at all.
+        withdrawn: answers of codes that were withdrawn, which are left out already.
     """
     numbers = {session.code: k for k, session in enumerate(study.sessions)}
     trials = [{trial.id: trial for trial in session.trials} for session in study.sessions]
     kept: list[dict[str, Answer]] = [{} for _ in trials]
-    counts: Counter[str] = Counter(malformed=malformed)
+    counts: Counter[str] = Counter(malformed=malformed, unknown_code=withdrawn)
     comments: dict[tuple[int, str], str] = {}
     known: dict[str, int | None] = {}
     for answer in answers:
@@ -170,11 +181,12 @@ def _participant(
     truths: dict[str, Truth],
     rules: Exclusions,
 ) -> Participant:
-    caught = [
-        answer.choice == truths[trial].right
-        for trial, answer in answers.items()
-        if trial in truths and truths[trial].role.startswith("catch")
-    ]
+    told, liked = (
+        {t.id: truths[t.id].right for t in trials if t.id in truths and truths[t.id].role == role}
+        for role in ("catch-told", "catch-wrong-user")
+    )
+    caught = [trial in answers and answers[trial].choice == told[trial] for trial in told]
+    own = [answers[trial].choice == liked[trial] for trial in liked if trial in answers]
     asked = [a for t, a in answers.items() if t not in truths or truths[t].role != "elicit"]
     pairs = [a for a in asked if a.choice is not None and not _is_catch(truths, a.trial)]
     rankings = [a.order for a in asked if a.order]
@@ -190,6 +202,7 @@ def _participant(
         answered=len(answers),
         asked=len(trials),
         catch=sum(caught) / len(caught) if caught else None,
+        own_liked=sum(own) / len(own) if own else None,
         seconds=median(a.milliseconds for a in asked) / 1000 if asked else None,
         one_side=one_side,
         same=same,
@@ -213,11 +226,15 @@ def _reasons(seen: Participant, rules: Exclusions) -> tuple[str, ...]:
     return tuple(reason for reason, holds in broken.items() if holds)
 
 
-def rules_said(rules: Exclusions) -> tuple[str, ...]:
-    """The rules in words, as they stood in the key before anybody answered."""
+def rules_said(rules: Exclusions, by_chance: float | None = None) -> tuple[str, ...]:
+    """The rules in words, as they stood in the key before anybody answered.
+
+    ``by_chance``: how often who clicks at random passes the catch trials.
+    """
+    chance = "" if by_chance is None else f" (a random clicker passes with {by_chance:.1%})"
     same = f"more than {rules.max_one_side:.0%} of {FEWEST_PAIRS} or more pairs"
     return (
-        f"failed catch trials: fewer than {rules.min_catch:.0%} answered rightly",
+        f"failed catch trials: fewer than {rules.min_catch:.0%} of all answered rightly{chance}",
         f"too fast: less than {rules.min_seconds:g} s a trial in the median",
         f"one side: {same} with a preference",
         f"always the same answer: {same}, or of {FEWEST_RANKINGS} or more rankings",

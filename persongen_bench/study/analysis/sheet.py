@@ -71,6 +71,7 @@ def _question(question: QuestionResult) -> Iterator[dict[str, Any]]:
         ("both-bad", question.both_bad),
         ("first-side", question.first_side),
         ("retest", question.retest),
+        ("own-liked", question.own_liked),
     ):
         yield {"quantity": name, **_number(estimate)}
     if question.alpha is not None:
