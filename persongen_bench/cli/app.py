@@ -71,6 +71,8 @@ class OneLine(TyperGroup):
         except (KeyboardInterrupt, typer.Abort):
             done = STATUS
         except SystemExit as end:  # never ours: a plugin would choose the status of the program
+            if isinstance(end.__context__, BrokenPipeError):  # the parser: nobody reads on
+                return 1
             _die(f"the code of a plugin would not go on: {cause_of(end)}")
         except Exception as error:
             message = message_of(error)

@@ -182,6 +182,18 @@ def test_a_cache_that_is_a_file(monkeypatch):
         assert "the cache cannot be file: file is a file. Set PGBENCH_CACHE" in refused(*words)
 
 
+def test_nobody_reads_on():
+    """As of `pgbench list methods | head -1`: no complaint."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    done = subprocess.run(
+        [sys.executable, "-m", "persongen_bench", "list", "methods"], stdout=writer,
+        stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    os.close(writer)
+    assert (done.returncode, done.stderr) == (1, "")
+
+
 def test_no_command_and_no_such_command():
     assert "--help" in refused("nonsense")
     assert "No such option" in refused(*RUN, "--n-history", "-1")
