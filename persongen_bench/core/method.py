@@ -26,8 +26,6 @@ class FitContext:
     """``features(role, view)``: float32 ``(len(view.catalog), d)`` in catalogue order, cached."""
     checkpoints: Path | None = None
     """Folder for resumable state; kept when a run is killed, removed after the fit."""
-    parts: tuple[Path, ...] = ()
-    """Checkpoints of fits for some of the users each, where the method declares `FitsInParts`."""
     progress: Progress = no_progress
     users: tuple[str, ...] = ()
     """Users that images will be asked for, a part of the training view's users: the ones a method
@@ -44,6 +42,8 @@ class FitContext:
     """The true taste, where there is one: given only to ``privileged`` anchors."""
     targets: Mapping[str, str] = field(default_factory=dict)
     """Request id => `Request.target`: given only to ``privileged`` anchors."""
+    parts: tuple[Path, ...] = ()
+    """Checkpoints of fits for some of the users each, where the method declares `FitsInParts`."""
 
 
 @runtime_checkable
