@@ -15,7 +15,7 @@ from persongen_bench.core.errors import ConfigError
 from persongen_bench.core.plain import plain
 from persongen_bench.core.request import Request
 from persongen_bench.leaderboards import matching
-from persongen_bench.loop.human import Judged, add_human
+from persongen_bench.loop.human import Judged, put_human
 from persongen_bench.loop.reasons import reason
 from persongen_bench.loop.store import RunDirectory, find_runs
 from persongen_bench.site.check import check
@@ -161,7 +161,7 @@ def test_labels_are_shown_by_what_is_seen_and_keep_what_people_said(world, tmp_p
         study="s", metric="human-win-rate", person="first", values={"1": 0.5, "2": 0.75},
         mean=0.625, low=0.5, high=0.75, n_excluded=0, excluded={},
     )  # fmt: skip
-    add_human(judged.path, judged.config.run_id, (said,))
+    put_human(judged.path, judged.config.run_id, "s", (said,))
     pb.build_site(runs, tmp_path / "site", pictures=0)
     board = document(tmp_path / "site", "tasteworld/board", BoardPage)
     key = board.columns[-1].metric
