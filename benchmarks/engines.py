@@ -225,7 +225,7 @@ def main() -> None:
     """Print both."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--images", type=int, nargs=2, default=[50, 300], help="of each person")
-    parser.add_argument("--drawn", type=int, nargs=2, default=[8, 32], help="likewise, speed-up")
+    parser.add_argument("--drawn", type=int, nargs=2, default=[16, 64], help="likewise, speed-up")
     parser.add_argument("--engines", nargs="*", default=KINDS, choices=KINDS)
     parser.add_argument("--steps", type=int, default=300)
     parser.add_argument("--repeats", type=int, default=3)
