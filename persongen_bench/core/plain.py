@@ -83,16 +83,17 @@ def json_text(value: Any) -> str:  # noqa: ANN401  # any JSON value
     A number that is not finite, such as the open end of a range, is null. What JSON does not know
     stands as its text, and nothing invisible but as an escape.
     """
-    shown = json.dumps(_finite(value), indent=1, ensure_ascii=False, allow_nan=False, default=str)
+    shown = json.dumps(finite(value), indent=1, ensure_ascii=False, allow_nan=False, default=str)
     return escaped(f"{shown}\n")
 
 
-def _finite(value: Any) -> Any:  # noqa: ANN401  # any JSON value
+def finite(value: Any) -> Any:  # noqa: ANN401  # any JSON value
+    """The value with null in place of every number that is not finite, which JSON lacks."""
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if isinstance(value, Mapping):
-        return {key: _finite(one) for key, one in value.items()}
-    return [_finite(one) for one in value] if isinstance(value, list | tuple) else value
+        return {key: finite(one) for key, one in value.items()}
+    return [finite(one) for one in value] if isinstance(value, list | tuple) else value
 
 
 def escaped(document: str, *, ascii_only: bool = False) -> str:

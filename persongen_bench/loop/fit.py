@@ -13,14 +13,14 @@ from typing import Any
 from persongen_bench.core.errors import ConfigError, RunError
 from persongen_bench.loop import newcomers
 from persongen_bench.loop.engines.devices import shown
-from persongen_bench.loop.fit_home import fit_context, views_of
+from persongen_bench.loop.fit_home import context_of, views_of
 from persongen_bench.loop.fit_key import code_of, fit_place
 from persongen_bench.loop.fit_part import (
     done_parts,
     goes_by_parts,
     is_whole,
-    leftovers,
     parts_for,
+    remove_parts,
     summed,
     timed_fit,
 )
@@ -75,10 +75,7 @@ def _fit(config: RunConfig, world: World, folder: Path, execution: Execution) ->
     checkpoints = folder.with_name(f"{folder.name}.partial")
     checkpoints.mkdir(exist_ok=True)
     built_on, order = _built_on(config, facts, world, execution)
-    context = fit_context(
-        world, config.seed, privileged=facts.privileged,
-        asked=asked, validated=facts.reads_validation,
-    )  # fmt: skip
+    context = context_of(config, world, facts)
     parts = done_parts(folder) if goes_by_parts(facts, world) else {}
     context = replace(
         context, checkpoints=checkpoints, progress=execution.progress, parts=tuple(parts)
@@ -94,8 +91,8 @@ def _fit(config: RunConfig, world: World, folder: Path, execution: Execution) ->
             seconds = timed_fit(home, replace(order, output=fresh), context, facts.name)
         check_weights(fresh, facts.name)
         _describe(fresh, home, seconds, len(asked.users), (built_on, summed(parts)))
-    for rest in (checkpoints, *leftovers(folder)):
-        shutil.rmtree(rest)
+    shutil.rmtree(checkpoints)
+    remove_parts(folder)
 
 
 def _built_on(

@@ -9,6 +9,7 @@ from persongen_bench.loop import newcomers
 from persongen_bench.loop.asked import Asked
 from persongen_bench.loop.method_facts import MethodFacts
 from persongen_bench.loop.role_record import RecordingStack
+from persongen_bench.loop.schema import RunConfig
 from persongen_bench.loop.world import World
 
 
@@ -25,8 +26,7 @@ def fit_context(
 
     ``validated``: whether it gets the validation rows, and features of their items.
     """
-    users = () if asked is None else asked.users
-    fitted = tuple(user for user in users if user in world.train.liked_items)
+    fitted = () if asked is None else users_of(world, asked)
     stack = stack or RecordingStack(world.stack)
     validation = world.validation if validated else None
     if not privileged:
@@ -36,6 +36,19 @@ def fit_context(
         stack, seed, stack.noting(world.features.for_view), users=fitted,
         held_out=world.test, validation=validation, taste=world.dataset.taste,
         targets={} if asked is None else asked.targets,
+    )  # fmt: skip
+
+
+def users_of(world: World, asked: Asked) -> tuple[str, ...]:
+    """Who is asked for and in the training view, in order."""
+    return tuple(user for user in asked.users if user in world.train.liked_items)
+
+
+def context_of(config: RunConfig, world: World, facts: MethodFacts) -> FitContext:
+    """That of a run's method."""
+    return fit_context(
+        world, config.seed, privileged=facts.privileged, asked=world.asked(config),
+        validated=facts.reads_validation,
     )  # fmt: skip
 
 

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ from persongen_bench.core.method import FitContext
 from persongen_bench.core.progress import Progress, no_progress
 from persongen_bench.loop import newcomers
 from persongen_bench.loop.engines.devices import shown
-from persongen_bench.loop.fit_home import fit_context, views_of
+from persongen_bench.loop.fit_home import context_of, users_of, views_of
 from persongen_bench.loop.fit_key import fit_place
 from persongen_bench.loop.method_facts import MethodFacts
 from persongen_bench.loop.schema import RunConfig
@@ -30,6 +31,7 @@ from persongen_bench.loop.wall.resident import FitOrder
 from persongen_bench.loop.wall.tenancy import Home, Tenancy
 from persongen_bench.loop.wall.wire import CellDied, MethodFault
 from persongen_bench.loop.world import World
+from persongen_bench.util.batching import portion
 from persongen_bench.util.cache_places import locked_entry, make_folder
 from persongen_bench.util.files import write_atomic
 
@@ -51,11 +53,8 @@ class FitPart:
 
     def users(self, world: World) -> tuple[str, ...]:
         """Its block of the users that are asked for and in the training view."""
-        users = fit_context(
-            world, self.config.seed, privileged=False, asked=world.asked(self.config)
-        ).users  # fmt: skip
-        begin, end = (len(users) * k // self.n for k in (self.place - 1, self.place))
-        return users[begin:end]
+        users = users_of(world, world.asked(self.config))
+        return users[portion(len(users), self.place, self.n)]
 
     def folder(self, world: World) -> Path:
         """Where it lies."""
@@ -115,10 +114,7 @@ def make_part(
 
 def _learn(part: FitPart, world: World, folder: Path, progress: Progress, device: str) -> None:
     config, facts = part.config, facts_of_run(part.config)
-    context = fit_context(
-        world, config.seed, privileged=facts.privileged, asked=world.asked(config),
-        validated=facts.reads_validation,
-    )  # fmt: skip
+    context = context_of(config, world, facts)
     context = replace(context, users=part.users(world), checkpoints=folder, progress=progress)
     tenancy = Tenancy(
         config, facts, world, views_of(facts, world, context), (), (folder,), progress,
@@ -165,7 +161,7 @@ def _parts(fit: Path) -> Path:
     return fit.with_name(f"{fit.name}.parts")
 
 
-def leftovers(fit: Path) -> Iterator[Path]:
-    """The folder of the parts, where there is one: for who has taken them in."""
+def remove_parts(fit: Path) -> None:
+    """Once the fit has taken them in; there may be none."""
     if _parts(fit).is_dir():
-        yield _parts(fit)
+        shutil.rmtree(_parts(fit))

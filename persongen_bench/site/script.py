@@ -8,12 +8,11 @@ not read as an object of the script, so that a user called ``__proto__`` is a ke
 from __future__ import annotations
 
 import json
-import math
 import re
-from collections.abc import Mapping
 from typing import Any
 
 from persongen_bench.core.config import Config
+from persongen_bench.core.plain import finite
 
 _BEGIN = re.compile(r"""PGBENCH\.put\("([a-z0-9/-]+)",JSON\.parse\('""")
 _END = "'));\n"
@@ -42,13 +41,5 @@ def read_script(data: bytes) -> tuple[str, Any]:
 
 
 def _json(value: Any) -> str:  # noqa: ANN401  # any JSON value
-    text = json.dumps(_finite(value), ensure_ascii=True, allow_nan=False, separators=(",", ":"))
+    text = json.dumps(finite(value), ensure_ascii=True, allow_nan=False, separators=(",", ":"))
     return text.translate(_MARKUP)
-
-
-def _finite(value: Any) -> Any:  # noqa: ANN401  # any JSON value
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if isinstance(value, Mapping):
-        return {key: _finite(one) for key, one in value.items()}
-    return [_finite(one) for one in value] if isinstance(value, list | tuple) else value

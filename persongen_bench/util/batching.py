@@ -23,6 +23,11 @@ def blocks(n: int, size: int) -> Iterator[slice]:
         yield slice(start, min(start + size, n))
 
 
+def portion(n: int, place: int, of: int) -> slice:
+    """The ``place``-th, from 1, of so many even blocks that cover ``range(n)``."""
+    return slice(n * (place - 1) // of, n * place // of)
+
+
 def map_rows(
     function: Callable[[np.ndarray], np.ndarray], rows: np.ndarray, size: int
 ) -> np.ndarray:

@@ -15,6 +15,7 @@ from persongen_bench.loop.engines.worker_journal import WorkerJournal, journals_
 from persongen_bench.loop.generate import Execution, parts_of
 from persongen_bench.loop.journal import Outcome
 from persongen_bench.loop.store import RunDirectory
+from persongen_bench.util.batching import portion
 
 COORDINATOR = "coordinator"
 """Worker whose journal tells what was made before there were shards."""
@@ -48,8 +49,7 @@ class Share:
 
     def samples(self, samples: Sequence[Sample]) -> Sequence[Sample]:
         """Its block of the samples in canonical order, so that users stay together."""
-        begin, end = (len(samples) * k // self.n for k in (self.place - 1, self.place))
-        return samples[begin:end]
+        return samples[portion(len(samples), self.place, self.n)]
 
     def __str__(self) -> str:
         return f"shard-{self.place}-of-{self.n}"
