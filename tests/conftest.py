@@ -11,6 +11,7 @@ for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
 
 import pytest  # noqa: E402
 import torch  # noqa: E402
+from site_visit import CHROMIUM, NO_BROWSER, launched  # noqa: E402
 from warm_python import WarmPython  # noqa: E402
 from warm_worker import Warm  # noqa: E402
 
@@ -81,6 +82,18 @@ def warm_python():
     warm = WarmPython(os.environ)
     yield warm
     warm.close()
+
+
+@pytest.fixture(scope="module")
+def browser():
+    """Of one file: Playwright's loop runs as long as it is open, and no other can in its thread."""
+    sync_api = pytest.importorskip("playwright.sync_api", reason="the Python package playwright")
+    if CHROMIUM is None:
+        pytest.skip(NO_BROWSER)
+    with sync_api.sync_playwright() as playwright:
+        shown = launched(playwright)
+        yield shown
+        shown.close()
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ import os
 import re
 import shlex
 import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -117,7 +118,7 @@ def test_every_import_of_a_benchmark_exists(name):
 @pytest.mark.parametrize(("name", "options", "printed"), SMALLEST)
 def test_a_benchmark_runs_at_its_smallest_size(name, options, printed, tmp_path, warm_python):
     command = [str(FOLDER / f"{name}.py"), *shlex.split(options)]
-    environment = os.environ | {"PGBENCH_CACHE": str(tmp_path)}
+    environment = os.environ | {"PGBENCH_CACHE": str(tmp_path), "PYTHON": sys.executable}
     script = FOLDER / f"{name}.sh"
     if script.exists():
         words = ["bash", str(script), *shlex.split(options)]

@@ -2,7 +2,7 @@
 
 import pytest
 from site_case import draw_runs, small_world
-from site_visit import CHROMIUM, NO_BROWSER, Visit, launched
+from site_visit import Visit
 
 import persongen_bench as pb
 
@@ -22,17 +22,6 @@ def site(runs, tmp_path_factory):
     out = tmp_path_factory.mktemp("built") / "site"
     pb.build_site(runs, out)
     return out
-
-
-@pytest.fixture(scope="session")
-def browser():
-    sync_api = pytest.importorskip("playwright.sync_api")
-    if CHROMIUM is None:
-        pytest.skip(NO_BROWSER)
-    with sync_api.sync_playwright() as playwright:
-        shown = launched(playwright)
-        yield shown
-        shown.close()
 
 
 @pytest.fixture

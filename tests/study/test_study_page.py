@@ -11,20 +11,7 @@ from persongen_bench.api import study as api
 from persongen_bench.study.answers import read_answers
 from persongen_bench.study.folder import StudyFolder, code_hash
 
-CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
-if CHROMIUM is None:
-    pytest.skip("no chromium on this machine", allow_module_level=True)
-sync_api = pytest.importorskip("playwright.sync_api", reason="the Python package playwright")
-
 READY = "main:not(.loading) section, main:not(.loading) #remarks, main[data-done]"
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with sync_api.sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield chromium
-        chromium.close()
 
 
 @pytest.fixture(scope="module")
