@@ -29,9 +29,9 @@ from persongen_bench.loop.world import World, load_world
 from persongen_bench.util.execution import end_with, fixed_threads, n_cores
 from persongen_bench.util.interrupt import GRACE, sheltered
 
-PATIENCE = 10.0
+PATIENCE = 4.0
 """Seconds of work before a process is started that nobody asked for: it imports and opens the
-world for about as long."""
+world for about twice as long."""
 MOST = 4
 """Runs at a time where nobody says how many."""
 

@@ -6,7 +6,7 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from functools import cache
-from typing import Literal, TypeAlias, TypeVar
+from typing import Literal, NamedTuple, TypeAlias, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -70,6 +70,22 @@ class ZeroLinear(nn.Linear):
     """A linear layer whose weights and bias start at zero."""
 
 
+class Memory(NamedTuple):
+    """What tokens that attend to a context need of it; see `Attention.remember`."""
+
+    key: Tensor
+    """``(b, m, heads, d)``, scaled; or folded with the queries' weights, ``(b, m * heads, H)``."""
+    value: Tensor
+    """``(b, m, heads, d)``; or folded with the output's weights, ``(b, m * heads, H)``."""
+    start: Tensor | None
+    """What the queries' biases add to folded scores, ``(b, m * heads, 1)``."""
+
+    def rows(self, index: Tensor) -> Memory:
+        """The memory of rows ``index`` of the batch."""
+        start = None if self.start is None else self.start[index]
+        return Memory(self.key[index], self.value[index], start)
+
+
 class Attention(nn.Module):
     """Multi-head attention with biases; parameters and start of `torch.nn.MultiheadAttention`."""
 
@@ -80,58 +96,63 @@ class Attention(nn.Module):
         self.out = nn.Linear(size, size)
 
     def forward(self, x: Tensor, context: Tensor | None = None) -> Tensor:
-        """``x (b, n, H)`` attends to itself, or to ``context (b, m, H)``, m small against H.
-
-        A single token attends to itself wholly; where nothing is learned (`torch.inference_mode`)
-        no more than its value is computed.
-        """
-        if context is None and x.shape[1] == 1 and torch.is_inference_mode_enabled():
+        """``x (b, n, H)`` attends to itself, or to ``context (b, m, H)``, m small against H."""
+        if context is not None:
+            return self.recall(x, self.remember(context, x.shape[1]))
+        if x.shape[1] == 1:
             return self._of_one(x)
-        if context is None:
-            parts = self.project(x).chunk(3, dim=-1)
-        elif context.shape[1] < x.shape[1]:
-            return self._attend_to_few(x, context)
-        else:
-            parts = self._project_apart(x, context)
         query, key, value = (
-            torch.unflatten(part, -1, (self.n_heads, -1)).transpose(1, 2) for part in parts
+            torch.unflatten(part, -1, (self.n_heads, -1)).transpose(1, 2)
+            for part in self.project(x).chunk(3, dim=-1)
         )
         mixed = attend(query, key, value, causal=self.causal)
         out: Tensor = self.out(mixed.transpose(1, 2).flatten(2))
         return out
 
     def _of_one(self, x: Tensor) -> Tensor:
-        """The value of a token ``(b, 1, H)``, mixed with nothing."""
+        """A single token ``(b, 1, H)`` attends to itself wholly: its value is all that counts."""
         size, weight, bias = x.shape[-1], self.project.weight, self.project.bias
         out: Tensor = self.out(F.linear(x, weight[2 * size :], bias[2 * size :]))
         return out
 
-    def _project_apart(self, x: Tensor, context: Tensor) -> tuple[Tensor, ...]:
-        """Queries of ``x``; keys and values of ``context``."""
-        size, weight, bias = x.shape[-1], self.project.weight, self.project.bias
-        query = F.linear(x, weight[:size], bias[:size])
-        return query, *F.linear(context, weight[size:], bias[size:]).chunk(2, dim=-1)
+    def remember(self, context: Tensor, n: int) -> Memory:
+        """What ``n`` tokens need of ``context (b, m, H)``.
 
-    def _attend_to_few(self, x: Tensor, context: Tensor) -> Tensor:
-        """The same sums in another order: the n tokens of ``x`` need no projection of their own.
-
-        ``(W_q x + b_q) . k`` is ``x . (W_q' k) + b_q . k``, and ``W_o`` is applied to the m values
-        instead of the n mixtures of them.
+        More tokens than m need no projection of their own: ``(W_q x + b_q) . k`` is
+        ``x . (W_q' k) + b_q . k``, and ``W_o`` is applied to the m values instead of the n
+        mixtures of them.
         """
-        size, heads = x.shape[-1], (self.n_heads, -1)
+        size, heads = context.shape[-1], (self.n_heads, -1)
         weight, bias = self.project.weight, self.project.bias
         both = F.linear(context, weight[size:], bias[size:])
         key, value = (torch.unflatten(part, -1, heads) for part in both.chunk(2, dim=-1))
-        key = key * key.shape[-1] ** -0.5  # (b, m, heads, d)
+        key = key * key.shape[-1] ** -0.5
+        if n <= context.shape[1]:
+            return Memory(key, value, None)
         into, start = (torch.unflatten(part[:size], 0, heads) for part in (weight, bias))
-        keys = torch.einsum("bmhd,hdc->bhmc", key, into)
-        scores = torch.einsum("bnc,bhmc->bnhm", x, keys)
-        scores = scores + torch.einsum("bmhd,hd->bhm", key, start)[:, None]
         out_of = torch.unflatten(self.out.weight, 1, heads)
-        values = torch.einsum("bmhd,chd->bhmc", value, out_of)
-        shares = scores.float().softmax(dim=-1).to(values.dtype)
-        out: Tensor = torch.einsum("bnhm,bhmc->bnc", shares, values) + self.out.bias
-        return out
+        return Memory(
+            torch.einsum("bmhd,hdc->bmhc", key, into).flatten(1, 2),
+            torch.einsum("bmhd,chd->bmhc", value, out_of).flatten(1, 2),
+            torch.einsum("bmhd,hd->bmh", key, start).flatten(1)[..., None],
+        )
+
+    def recall(self, x: Tensor, memory: Memory) -> Tensor:
+        """``x (b, n, H)`` attends to what `remember` made of a context for n tokens."""
+        if memory.start is None:
+            size, heads = x.shape[-1], (self.n_heads, -1)
+            query = F.linear(x, self.project.weight[:size], self.project.bias[:size])
+            query = torch.unflatten(query, -1, heads).float()
+            scores = (query[:, :, None] * memory.key[:, None]).sum(dim=-1, keepdim=True)
+            mixed = (scores.softmax(dim=2) * memory.value[:, None]).sum(dim=2)
+            out: Tensor = self.out(mixed.flatten(2))
+            return out
+        scores = torch.baddbmm(memory.start, memory.key, x.transpose(1, 2))
+        b, _, n = scores.shape
+        # the m scores of a token and head stand one behind the other: softmax across, not along
+        shares = scores.view(b, -1, self.n_heads * n).float().softmax(dim=1)
+        shares = shares.view(b, -1, n).to(memory.value.dtype)
+        return torch.bmm(shares.transpose(1, 2), memory.value) + self.out.bias
 
 
 def attend(query: Tensor, key: Tensor, value: Tensor, *, causal: bool) -> Tensor:

@@ -67,18 +67,19 @@ SANDBOX: Mapping[str, object] = {
     "learning_rate": 3e-3,
     "weight_decay": 0.1,
     "learning_rate_schedule": "cosine",
-    "max_epochs": 160,
+    "max_epochs": 50,
     "patience": 1000,
     "guidance_scale": 20.0,
     "guidance_stop": 0.7,
     "sampler": "ddim",
     "n_inference_steps": 20,
 }
-"""For small embeddings and some hundred raters of whom few rate much; two minutes on one core. The
-linear schedule spends most steps where almost all is noise, which is where a user's taste decides
-what to predict; there guidance may be strong, and it stops before it pushes embeddings off those of
-pictures. Tokens start from what ratings say, or two minutes would not do. 20 steps of DDIM take 50
-times fewer network calls than 1000 of DDPM."""
+"""For small embeddings and some hundred raters of whom few rate much; forty seconds on one core: in
+80 and in 160 epochs the validation loss gets no lower. The linear schedule spends most steps where
+almost all is noise, which is where a user's taste decides what to predict; there guidance may be
+strong, and it stops before it pushes embeddings off those of pictures. Tokens start from what
+ratings say, or so few epochs would not do. 20 steps of DDIM take 50 times fewer network calls than
+1000 of DDPM."""
 
 
 @final

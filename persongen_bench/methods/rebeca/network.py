@@ -13,6 +13,7 @@ from persongen_bench.core.errors import ConfigError
 from persongen_bench.methods.prior.layers import (
     NULL_RATING,
     Attention,
+    Memory,
     PriorNetwork,
     TimeEmbedding,
     ZeroLinear,
@@ -63,14 +64,15 @@ class PriorBlock(nn.Module):
 
     def forward(self, x: Tensor, tokens: Tensor, condition: Tensor) -> Tensor:
         """``x (b, n, H)``, ``tokens (b, 3, H)``, ``condition (b, H)`` => ``(b, n, H)``."""
-        return self.transform(x, tokens, together(self.modulations, condition))
+        memory = self.cross_attention.remember(tokens, x.shape[1])
+        return self.transform(x, memory, together(self.modulations, condition))
 
-    def transform(self, x: Tensor, tokens: Tensor, modulations: Sequence[Tensor]) -> Tensor:
-        """`forward` with the three modulations, each ``(b, 2 H)``, worked out already."""
+    def transform(self, x: Tensor, memory: Memory, modulations: Sequence[Tensor]) -> Tensor:
+        """`forward` with what the condition decides: three modulations, each ``(b, 2 H)``."""
         by_self, by_cross, by_mlp = modulations
         x = x + self.self_attention(modulated(x, by_self))
         normed = modulated(x, by_cross)
-        x = normed + self.gate * self.cross_attention(normed, tokens)
+        x = torch.addcmul(normed, self.gate, self.cross_attention.recall(normed, memory))
         out: Tensor = x + self.mlp(modulated(x, by_mlp))
         return out
 
@@ -101,15 +103,17 @@ class PrintedBlock(nn.Module):
 
     def forward(self, x: Tensor, tokens: Tensor, condition: Tensor) -> Tensor:
         """``x (b, n, H)``, ``tokens (b, 3, H)``, ``condition (b, H)`` => ``(b, n, H)``."""
-        return self.transform(x, tokens, together(self.modulations, condition))
+        memory = self.cross_attention.remember(tokens, x.shape[1])
+        return self.transform(x, memory, together(self.modulations, condition))
 
-    def transform(self, x: Tensor, tokens: Tensor, modulations: Sequence[Tensor]) -> Tensor:
-        """`forward` with the modulations, ``(b, 3 H)`` and twice ``(b, 2 H)``, worked out."""
+    def transform(self, x: Tensor, memory: Memory, modulations: Sequence[Tensor]) -> Tensor:
+        """`forward` with what the condition decides: ``(b, 3 H)`` and twice ``(b, 2 H)``."""
         by_self, by_cross, by_mlp = modulations
         size = x.shape[-1]
         gate, by_self = torch.split(by_self, [size, 2 * size], dim=-1)
         x = x + gate[:, None] * self.self_attention(modulated(x, by_self))
-        x = x + self.gate * self.cross_attention(modulated(x, by_cross), tokens)
+        recalled = self.cross_attention.recall(modulated(x, by_cross), memory)
+        x = torch.addcmul(x, self.gate, recalled)
         out: Tensor = x + self.mlp(modulated(x, by_mlp))
         return out
 
@@ -131,13 +135,13 @@ class Conditions(NamedTuple):
 
     modulations: tuple[Tensor, ...]
     """Three per block."""
-    tokens: Tensor
-    """``(b, 3, H)``: user, rating and time, to attend to."""
+    memories: tuple[Memory, ...]
+    """Of the three tokens, one per block."""
 
     def rows(self, index: Tensor) -> Conditions:
         """The conditions of rows ``index`` of the batch."""
         modulations = tuple(each[index] for each in self.modulations)
-        return Conditions(modulations, self.tokens[index])
+        return Conditions(modulations, tuple(each.rows(index) for each in self.memories))
 
 
 class RebecaPrior(PriorNetwork):
@@ -194,16 +198,17 @@ class RebecaPrior(PriorNetwork):
         tokens = torch.stack([self.user(user), self.rating(rating), moment], dim=1)
         condition = self.condition(tokens.mean(dim=1))
         modulations = together([m for block in self._blocks for m in block.modulations], condition)
-        return Conditions(modulations, tokens)
+        memories = [b.cross_attention.remember(tokens, self.n_tokens) for b in self._blocks]
+        return Conditions(modulations, tuple(memories))
 
     def _enter(self, x: Tensor) -> Tensor:
         out: Tensor = self.project_in(self.split(x).unflatten(-1, (self.n_tokens, -1)))
         return out
 
     def _transform(self, hidden: Tensor, conditions: Conditions) -> Tensor:
-        modulations, tokens = conditions
+        modulations, memories = conditions
         for k, block in enumerate(self._blocks):
-            hidden = block.transform(hidden, tokens, modulations[3 * k : 3 * k + 3])
+            hidden = block.transform(hidden, memories[k], modulations[3 * k : 3 * k + 3])
         return hidden
 
     def _leave(self, hidden: Tensor) -> Tensor:
