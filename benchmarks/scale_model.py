@@ -131,8 +131,8 @@ def clock(seconds: float) -> str:
 def main() -> None:
     """Print the tables; exit status 1 where the two do not agree."""
     parser = argparse.ArgumentParser(description=main.__doc__)
-    parser.add_argument("--draw", type=float, default=0.166, help="seconds an image")
-    parser.add_argument("--fit", type=float, default=260.0, help="seconds a fit")
+    parser.add_argument("--draw", type=float, default=0.055, help="seconds an image")
+    parser.add_argument("--fit", type=float, default=50.0, help="seconds a fit")
     parser.add_argument("--devices", type=int, nargs="+", default=[1, 8, 64])
     parser.add_argument("--images", type=int, default=8, help="of the measured runs")
     parser.add_argument("--measured", nargs="+", metavar="USERS:SECONDS", default=[])
