@@ -241,7 +241,6 @@ def _told(
 
 
 if __name__ == "__main__":
-    import torch  # noqa: F401  # it looks for libraries by starting a program, which a cell may not
-
+    warm.libraries()
     opened = Connection(int(sys.argv[1]))
     main(opened, wires.take(opened))

@@ -21,6 +21,7 @@ from persongen_bench.loop.wall.settling import Setup
 def main(control: Connection, handles: socket.socket) -> None:
     """Do what is asked until the other side closes ``control``."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    warm.libraries()
     torch.set_num_threads(1)  # no pool of threads that a fork would lose
     while True:
         try:

@@ -47,6 +47,7 @@ def settle(setup: Setup) -> Guard:
     os.environ.pop("PGBENCH_DATA", None)
     os.environ.update(setup.variables)
     os.environ["TMPDIR"] = tempfile.tempdir = str(setup.scratch)
+    os.environ.pop("TORCHINDUCTOR_CACHE_DIR", None)  # torch leaves the parent's own place there
     os.chdir(setup.scratch)
     registry.close(*setup.closed)
     limits.hold_memory(setup.most_gib)

@@ -13,6 +13,18 @@ from persongen_bench.core.stack import Stack
 _open: dict[str, Stack] = {}
 
 
+def libraries() -> None:
+    """Import what tries, while it is imported, things that a cell may not.
+
+    torch starts a program to look for libraries; urllib3, which the hub's libraries bring along,
+    binds a socket to see whether there is IPv6.
+    """
+    import torch  # noqa: F401
+
+    with contextlib.suppress(ImportError):
+        import urllib3.util.connection  # noqa: F401
+
+
 def stack(name: str) -> Stack:
     """The open stack of a name, else a new one."""
     known = _open.get(name)

@@ -81,6 +81,13 @@ class Links(First):
         super().save(folder)
         (folder / "link").symlink_to("/etc/hostname")
 
+class Brings(First):
+    def fit(self, train, context):
+        super().fit(train, context)
+        import diffusers.schedulers.scheduling_ddim, requests
+        from torch._inductor.runtime.cache_dir_utils import cache_dir
+        cache_dir()
+
 class Peeks(First):
     def fit(self, train, context):
         super().fit(train, context)
@@ -91,7 +98,8 @@ class Peeks(First):
 """
 ENTRIES = {"first": "First", "ends": "Ends", "exits": "Exits", "crashes": "Crashes",
            "fit-ends": "FitEnds", "fit-exits": "FitExits", "links": "Links",
-           "peeks": "Peeks", "hangs": "Hangs", "fit-hangs": "FitHangs", "hoards": "Hoards",
+           "peeks": "Peeks", "brings": "Brings", "hangs": "Hangs", "fit-hangs": "FitHangs",
+           "hoards": "Hoards",
            }  # fmt: skip
 
 
@@ -110,6 +118,7 @@ def place(tmp_path_factory):
     (package / "__init__.py").write_text(METHODS.replace("{outside!r}", repr(outside)))
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PGBENCH_CACHE", str(root / "cache"))
+        patch.setenv("TORCHINDUCTOR_CACHE_DIR", str(root))  # torch sets it where it is imported
         patch.syspath_prepend(root / "site")
         registry._installed.cache_clear()
         yield root
@@ -227,6 +236,11 @@ def test_what_was_refused_is_told(world, tmp_path, place):
     honest = make(world, tmp_path, "walled-plugin/first")
     assert honest.summary.notes == ()
     assert results.scores["value"].equals(honest.scores["value"])
+
+
+def test_what_libraries_do_on_their_own_account_is_no_attempt(world, tmp_path):
+    """urllib3 binds a socket when it is imported, and torch makes the folder of its compiler."""
+    assert make(world, tmp_path, "walled-plugin/brings").summary.notes == ()
 
 
 def test_no_code_of_another_package_is_imported_here(world, tmp_path, capfd):
