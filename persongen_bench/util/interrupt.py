@@ -141,6 +141,7 @@ def end_when_told() -> None:
     ours, theirs = socket.socketpair()
     theirs.setblocking(False)
     signal.signal(signal.SIGTERM, _stop)
+    sys.unraisablehook = _unraisable
     signal.set_wakeup_fd(theirs.fileno(), warn_on_full_buffer=False)
     _kept.append(theirs)
     threading.Thread(target=_end_when_told, args=(ours,), daemon=True).start()
@@ -154,6 +155,12 @@ def _end_when_told(woken: socket.socket) -> None:
 def _stop(*_: object) -> NoReturn:
     """Nothing more is done with what comes of workers that are being ended."""
     raise KeyboardInterrupt
+
+
+def _unraisable(what: sys.UnraisableHookArgs) -> None:
+    """A worker that is ended while it cleans up has nothing to say of it."""
+    if what.exc_type is not KeyboardInterrupt:
+        sys.__unraisablehook__(what)
 
 
 @contextmanager

@@ -159,3 +159,32 @@ def test_a_process_that_does_not_end_is_ended():
     program.send_signal(signal.SIGINT)
     _, said = program.communicate(timeout=20)
     assert (program.returncode, said) == (130, "error: interrupted; there\n")
+
+
+def test_a_worker_that_is_ended_while_it_cleans_up_says_nothing():
+    """The signal comes inside a destructor, whose exceptions Python can only print."""
+    code = (
+        "import time\n"
+        "from persongen_bench.util import interrupt\n"
+        "leave = interrupt.leave\n"
+        "interrupt.leave = lambda: (time.sleep(1), leave())\n"  # until what is told is told
+        "class Fails:\n"
+        "    def __del__(self):\n"
+        "        raise ZeroDivisionError\n"
+        "class Slow:\n"
+        "    def __del__(self):\n"
+        "        print('ready', flush=True)\n"
+        "        time.sleep(30)\n"
+        "interrupt.end_when_told()\n"
+        "Fails()\n"
+        "Slow()\n"
+        "time.sleep(30)\n"
+    )
+    program = subprocess.Popen(
+        [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert program.stdout.readline() == "ready\n"
+    program.send_signal(signal.SIGTERM)
+    _, said = program.communicate(timeout=20)
+    assert program.returncode == interrupt.STATUS
+    assert said.count("Exception ignored in") == said.count("ZeroDivisionError") == 1
