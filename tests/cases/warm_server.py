@@ -64,7 +64,10 @@ def _serve(listening: socket.socket) -> None:
     while True:
         asked, _ = listening.accept()
         with asked, contextlib.suppress(OSError):
-            said, (control, handles), _, _ = socket.recv_fds(asked, 1 << 20, 2)
+            said, ends, _, _ = socket.recv_fds(asked, 1 << 20, 2)
+            if not ends:  # the run was killed before it said what it wants
+                continue
+            control, handles = ends
             child = os.fork()
             if child == 0:
                 signal.signal(signal.SIGCHLD, signal.SIG_DFL)

@@ -26,9 +26,9 @@ def main(control: Connection, handles: socket.socket) -> None:
     while True:
         try:
             what, arguments = control.recv()
-        except (EOFError, OSError):
+            control.send(_done(what, arguments, control, handles))
+        except (EOFError, ConnectionError):
             return
-        control.send(_done(what, arguments, control, handles))
 
 
 def _done(what: str, arguments: dict[str, Any], control: Connection, handles: socket.socket) -> int:
@@ -43,7 +43,10 @@ def _done(what: str, arguments: dict[str, Any], control: Connection, handles: so
 
 def _fork(setup: Setup, control: Connection, handles: socket.socket) -> int:
     """The number of a new cell, which has the wire that comes over ``handles``."""
-    _, (wire,), _, _ = socket.recv_fds(handles, 1, 1)
+    _, wires, _, _ = socket.recv_fds(handles, 1, 1)
+    if not wires:
+        raise EOFError("the run ended before it handed over a wire")
+    (wire,) = wires
     pid = os.fork()
     if pid == 0:
         control.close()

@@ -95,10 +95,8 @@ class Attention(nn.Module):
         self.project = nn.Linear(size, 3 * size)
         self.out = nn.Linear(size, size)
 
-    def forward(self, x: Tensor, context: Tensor | None = None) -> Tensor:
-        """``x (b, n, H)`` attends to itself, or to ``context (b, m, H)``, m small against H."""
-        if context is not None:
-            return self.recall(x, self.remember(context, x.shape[1]))
+    def forward(self, x: Tensor) -> Tensor:
+        """``x (b, n, H)`` attends to itself."""
         if x.shape[1] == 1:
             return self._of_one(x)
         query, key, value = (
@@ -116,7 +114,7 @@ class Attention(nn.Module):
         return out
 
     def remember(self, context: Tensor, n: int) -> Memory:
-        """What ``n`` tokens need of ``context (b, m, H)``.
+        """What ``n`` tokens need of ``context (b, m, H)``, m small against H.
 
         More tokens than m need no projection of their own: ``(W_q x + b_q) . k`` is
         ``x . (W_q' k) + b_q . k``, and ``W_o`` is applied to the m values instead of the n

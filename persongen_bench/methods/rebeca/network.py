@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple, TypeAlias, cast
+from typing import NamedTuple, cast
 
 import torch
 from torch import Tensor, nn
@@ -39,7 +40,27 @@ def modulated(x: Tensor, modulation: Tensor) -> Tensor:
     return torch.addcmul(shift, F.layer_norm(x, x.shape[-1:]), 1 + scale)
 
 
-class PriorBlock(nn.Module):
+class ConditionedBlock(nn.Module, ABC):
+    """Tokens attend to themselves and to the condition's, and pass an MLP."""
+
+    cross_attention: Attention
+
+    @property
+    @abstractmethod
+    def modulations(self) -> tuple[nn.Linear, nn.Linear, nn.Linear]:
+        """The layers that turn the condition into what modulates the three parts."""
+
+    @abstractmethod
+    def transform(self, x: Tensor, memory: Memory, modulations: Sequence[Tensor]) -> Tensor:
+        """`forward` with what the condition decides: the output of each of `modulations`."""
+
+    def forward(self, x: Tensor, tokens: Tensor, condition: Tensor) -> Tensor:
+        """``x (b, n, H)``, ``tokens (b, 3, H)``, ``condition (b, H)`` => ``(b, n, H)``."""
+        memory = self.cross_attention.remember(tokens, x.shape[1])
+        return self.transform(x, memory, together(self.modulations, condition))
+
+
+class PriorBlock(ConditionedBlock):
     """Self-attention, gated cross-attention to the condition tokens, MLP.
 
     As released, the residual stream is *replaced* by its normalised copy at the cross-attention,
@@ -62,11 +83,6 @@ class PriorBlock(nn.Module):
         """The layers that turn the condition into scales and shifts of the three norms."""
         return self.norm_self.modulation, self.norm_cross.modulation, self.norm_mlp.modulation
 
-    def forward(self, x: Tensor, tokens: Tensor, condition: Tensor) -> Tensor:
-        """``x (b, n, H)``, ``tokens (b, 3, H)``, ``condition (b, H)`` => ``(b, n, H)``."""
-        memory = self.cross_attention.remember(tokens, x.shape[1])
-        return self.transform(x, memory, together(self.modulations, condition))
-
     def transform(self, x: Tensor, memory: Memory, modulations: Sequence[Tensor]) -> Tensor:
         """`forward` with what the condition decides: three modulations, each ``(b, 2 H)``."""
         by_self, by_cross, by_mlp = modulations
@@ -77,7 +93,7 @@ class PriorBlock(nn.Module):
         return out
 
 
-class PrintedBlock(nn.Module):
+class PrintedBlock(ConditionedBlock):
     """Self-attention, gated cross-attention to the condition tokens, MLP; all start at zero.
 
     The self-attention goes through a gate per channel that the condition sets, as in the
@@ -101,11 +117,6 @@ class PrintedBlock(nn.Module):
         """The layers that turn the condition into scales, shifts and the gate."""
         return self.self_modulation, self.cross_modulation, self.mlp_modulation
 
-    def forward(self, x: Tensor, tokens: Tensor, condition: Tensor) -> Tensor:
-        """``x (b, n, H)``, ``tokens (b, 3, H)``, ``condition (b, H)`` => ``(b, n, H)``."""
-        memory = self.cross_attention.remember(tokens, x.shape[1])
-        return self.transform(x, memory, together(self.modulations, condition))
-
     def transform(self, x: Tensor, memory: Memory, modulations: Sequence[Tensor]) -> Tensor:
         """`forward` with what the condition decides: ``(b, 3 H)`` and twice ``(b, 2 H)``."""
         by_self, by_cross, by_mlp = modulations
@@ -118,8 +129,10 @@ class PrintedBlock(nn.Module):
         return out
 
 
-AnyBlock: TypeAlias = PriorBlock | PrintedBlock
-BLOCKS: Mapping[Block, type[AnyBlock]] = {"released": PriorBlock, "printed": PrintedBlock}
+BLOCKS: Mapping[Block, type[PriorBlock] | type[PrintedBlock]] = {
+    "released": PriorBlock,
+    "printed": PrintedBlock,
+}
 
 
 def together(layers: Sequence[nn.Linear], x: Tensor) -> tuple[Tensor, ...]:
@@ -216,8 +229,8 @@ class RebecaPrior(PriorNetwork):
         return out
 
     @property
-    def _blocks(self) -> Sequence[AnyBlock]:
-        return cast("Sequence[AnyBlock]", self.blocks)
+    def _blocks(self) -> Sequence[ConditionedBlock]:
+        return cast("Sequence[ConditionedBlock]", self.blocks)
 
 
 def check_sizes(config: RebecaConfig, embedding_size: int) -> None:

@@ -2,11 +2,13 @@
 
 import math
 import os
+import socket
 from multiprocessing import Pipe
 from threading import Timer
 
 import pytest
 
+from persongen_bench.loop.wall import server, warm
 from persongen_bench.loop.wall import wire as wires
 from persongen_bench.loop.wall.host import Cell
 
@@ -49,3 +51,19 @@ def test_what_a_cell_says_of_its_memory_is_a_number_of_megabytes_or_nothing(said
     cell = Cell(lambda question: None)
     cell._note({"peak_mb": said})
     assert cell.peak_mb == known
+
+
+@pytest.mark.parametrize("asked", [("fork", {"setup": None}), ("keep", {"path": []}), None])
+def test_a_server_whose_run_was_killed_at_an_instant_ends_without_a_word(asked, monkeypatch):
+    """Before it asked, before it handed over what it asked about, before it had the answer."""
+    monkeypatch.setattr(warm, "libraries", lambda: None)
+    monkeypatch.setattr(warm, "keep", lambda: None)
+    monkeypatch.setattr(server.signal, "signal", lambda *_: None)
+    monkeypatch.setattr(server.sys, "path", [])
+    (control, theirs), (handles, their_handles) = Pipe(), socket.socketpair()
+    if asked:
+        control.send(asked)
+    control.close()
+    handles.close()
+    with theirs, their_handles:
+        server.main(theirs, their_handles)
