@@ -48,6 +48,7 @@ def settle(setup: Setup) -> Guard:
     os.environ.update(setup.variables)
     os.environ["TMPDIR"] = tempfile.tempdir = str(setup.scratch)
     os.environ.pop("TORCHINDUCTOR_CACHE_DIR", None)  # torch leaves the parent's own place there
+    os.environ["JOBLIB_MULTIPROCESSING"] = "0"  # it has no semaphores, of which joblib would warn
     os.chdir(setup.scratch)
     registry.close(*setup.closed)
     limits.hold_memory(setup.most_gib)

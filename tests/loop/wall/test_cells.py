@@ -87,6 +87,10 @@ class Brings(First):
         import diffusers.schedulers.scheduling_ddim, requests
         from torch._inductor.runtime.cache_dir_utils import cache_dir
         cache_dir()
+        import warnings
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            import joblib
 
 class Peeks(First):
     def fit(self, train, context):
@@ -239,7 +243,10 @@ def test_what_was_refused_is_told(world, tmp_path, place):
 
 
 def test_what_libraries_do_on_their_own_account_is_no_attempt(world, tmp_path):
-    """urllib3 binds a socket when it is imported, and torch makes the folder of its compiler."""
+    """urllib3 binds a socket when it is imported, and torch makes the folder of its compiler.
+
+    joblib tries a semaphore, and warns on the terminal where it may not.
+    """
     assert make(world, tmp_path, "walled-plugin/brings").summary.notes == ()
 
 
