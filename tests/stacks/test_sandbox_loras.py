@@ -12,7 +12,13 @@ from persongen_bench.core.errors import ConfigError, DataError
 from persongen_bench.core.roles import Adapter, Condition
 from persongen_bench.stacks.sandbox import FOLDER, SandboxStack
 from persongen_bench.stacks.sandbox.loras import build
-from persongen_bench.stacks.sandbox.loras.examples import EXAMPLES, SIDE, read_row, row_of
+from persongen_bench.stacks.sandbox.loras.examples import (
+    EXAMPLES,
+    SIDE,
+    draw_examples,
+    read_row,
+    row_of,
+)
 from persongen_bench.stacks.sandbox.loras.files import (
     SHEET,
     SHIPPED,
@@ -197,3 +203,13 @@ def test_the_shipped_files_are_those_of_their_card():
     card = json.loads((SHIPPED / "card.json").read_text(encoding="utf-8"))
     assert card["sha256"] == checksums(SHIPPED)
     assert card["models"] == len(open_zoo(SHIPPED))
+
+
+def test_the_shipped_examples_are_what_the_decoder_draws():
+    """Methods set them beside the bare decoder's: both must be drawn with the same settings."""
+    zoo = open_zoo()
+    for model in (zoo.ids[0], zoo.ids[-1]):
+        (drawn,) = draw_examples(zoo.open([model]))
+        kept = zoo.examples.images(zoo.examples_of(model))
+        levels = np.abs(np.subtract(drawn, kept, dtype=np.float64)).mean()
+        assert levels < 1  # one step more moves them by several
