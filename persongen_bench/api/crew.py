@@ -6,6 +6,7 @@ One that dies takes its own run with it and no other, and is followed by another
 
 from __future__ import annotations
 
+import gc
 import multiprocessing
 import os
 import threading
@@ -221,6 +222,7 @@ def _serve(wire: Connection, parent: int) -> None:
         while True:
             task, execution = wire.recv()
             wire.send(_made(task, execution, worlds))
+    gc.freeze()  # or the interpreter looks through all that was imported before it ends
 
 
 def _made(task: Task, execution: Execution, worlds: dict[str, World]) -> tuple[Path | None, str]:
