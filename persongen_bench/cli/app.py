@@ -5,7 +5,6 @@ Everything heavy is imported inside the commands, so that the program starts wit
 
 from __future__ import annotations
 
-import gc
 import os
 import sys
 import traceback
@@ -139,8 +138,6 @@ def main() -> None:
         except Exception:  # noqa: BLE001  # ours to mend
             traceback.print_exc()
             sys.exit(1)
-        finally:
-            gc.freeze()  # or the interpreter looks through all that was imported before it ends
 
 
 def _die(message: str, status: int = 2) -> NoReturn:
