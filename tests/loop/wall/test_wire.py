@@ -59,6 +59,7 @@ def test_a_server_whose_run_was_killed_at_an_instant_ends_without_a_word(asked, 
     monkeypatch.setattr(warm, "libraries", lambda: None)
     monkeypatch.setattr(warm, "keep", lambda: None)
     monkeypatch.setattr(server.signal, "signal", lambda *_: None)
+    monkeypatch.setattr(server.torch, "set_num_threads", lambda _: None)
     monkeypatch.setattr(server.sys, "path", [])
     (control, theirs), (handles, their_handles) = Pipe(), socket.socketpair()
     if asked:
