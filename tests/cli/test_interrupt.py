@@ -137,6 +137,18 @@ def test_what_cannot_be_said_is_no_second_error():
     assert interrupt.stopped() == interrupt.AGAIN
 
 
+def ended(code, number, after=0.0):
+    """What a program that says that it is ready ends with, and says, when it gets a signal."""
+    program = subprocess.Popen(
+        [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert program.stdout.readline() == "ready\n"
+    time.sleep(after)
+    program.send_signal(number)
+    _, said = program.communicate(timeout=20)
+    return program.returncode, said
+
+
 def test_a_process_that_does_not_end_is_ended():
     """A long call that never comes back to Python's loop: it is ended after the grace."""
     code = (
@@ -151,14 +163,7 @@ def test_a_process_that_does_not_end_is_ended():
         "        except KeyboardInterrupt:\n"
         "            pass\n"
     )
-    program = subprocess.Popen(
-        [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
-    assert program.stdout.readline() == "ready\n"
-    time.sleep(0.5)
-    program.send_signal(signal.SIGINT)
-    _, said = program.communicate(timeout=20)
-    assert (program.returncode, said) == (130, "error: interrupted; there\n")
+    assert ended(code, signal.SIGINT, after=0.5) == (130, "error: interrupted; there\n")
 
 
 def test_a_worker_that_is_ended_while_it_cleans_up_says_nothing():
@@ -180,11 +185,6 @@ def test_a_worker_that_is_ended_while_it_cleans_up_says_nothing():
         "Slow()\n"
         "time.sleep(30)\n"
     )
-    program = subprocess.Popen(
-        [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
-    assert program.stdout.readline() == "ready\n"
-    program.send_signal(signal.SIGTERM)
-    _, said = program.communicate(timeout=20)
-    assert program.returncode == interrupt.STATUS
+    status, said = ended(code, signal.SIGTERM)
+    assert status == interrupt.STATUS
     assert said.count("Exception ignored in") == said.count("ZeroDivisionError") == 1
